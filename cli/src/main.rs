@@ -1,0 +1,3 @@
+//! The `hoststate` command.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! The words that hoststate and its plugins share.

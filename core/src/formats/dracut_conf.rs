@@ -1,0 +1,1 @@
+//! dracut configuration, `/etc/dracut.conf` and `/etc/dracut.conf.d/*.conf`.

@@ -1,0 +1,1 @@
+//! The generated `grub.cfg`: its menu entries and their `linux` lines.

@@ -1,0 +1,1 @@
+//! GRUB legacy's `grub.conf`: stanzas and their `kernel` lines.

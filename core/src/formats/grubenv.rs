@@ -1,0 +1,1 @@
+//! GRUB's environment block, `grubenv`.

@@ -1,0 +1,1 @@
+//! What an initramfs image contains: concatenated, compressed cpio archives.

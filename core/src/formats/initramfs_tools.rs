@@ -1,0 +1,1 @@
+//! initramfs-tools configuration, `/etc/initramfs-tools/initramfs.conf` and `conf.d`.

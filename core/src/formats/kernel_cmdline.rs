@@ -1,0 +1,1 @@
+//! The kernel command line: an ordered list of words with the kernel's quoting.

@@ -1,0 +1,16 @@
+//! Every text format hoststate reads or edits: text in, value out, no I/O.
+
+pub mod bls_entry;
+pub mod dracut_conf;
+pub mod grub_cfg;
+pub mod grub_legacy;
+pub mod grubenv;
+pub mod initramfs;
+pub mod initramfs_tools;
+pub mod kernel_cmdline;
+pub mod modprobe_conf;
+pub mod module_index;
+pub mod module_list;
+pub mod os_release;
+pub mod pci;
+pub mod shell_assignments;

@@ -1,0 +1,1 @@
+//! modprobe.d: one file, and what all directories together mean to kmod.

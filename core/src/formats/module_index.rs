@@ -1,0 +1,1 @@
+//! depmod's indexes: `modules.builtin`, `modules.alias`, `modules.softdep`, `modules.dep`.

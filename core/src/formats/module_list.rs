@@ -1,0 +1,1 @@
+//! Files that list one module a line: `modules-load.d` and `/etc/initramfs-tools/modules`.

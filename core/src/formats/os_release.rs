@@ -1,0 +1,1 @@
+//! `os-release` and the release files older systems have instead.

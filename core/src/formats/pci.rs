@@ -1,0 +1,1 @@
+//! PCI addresses, ids and modaliases.

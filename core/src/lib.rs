@@ -1,0 +1,3 @@
+//! The hoststate engine: resources compare themselves with a host, the engine plans and converges.
+
+pub mod formats;

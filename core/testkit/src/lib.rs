@@ -1,0 +1,1 @@
+//! Host trees and a simulated host for the tests of hoststate.

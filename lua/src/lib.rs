@@ -1,0 +1,1 @@
+//! hoststate playbooks: Lua in, declarations out.

@@ -1,0 +1,1 @@
+//! Which mechanisms a Linux distribution uses.

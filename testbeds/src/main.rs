@@ -1,0 +1,3 @@
+//! The testbeds of hoststate.
+
+fn main() {}
