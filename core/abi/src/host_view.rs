@@ -1,0 +1,307 @@
+//! Reading a host: its files as they will be once the predicted writes are done.
+
+use std::any::{Any, TypeId};
+use std::cell::{Cell, RefCell};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::ffi::OsString;
+use std::io;
+use std::path::{Component, Path, PathBuf};
+use std::rc::Rc;
+
+/// As many symbolic links as Linux follows in one path (`MAXSYMLINKS`).
+const MAX_SYMLINKS: usize = 40;
+
+/// The host below `root`, as it will look once the predicted file writes are done.
+///
+/// Paths are the host's own, absolute; symbolic links resolve below the root and never leave it.
+/// A file is read and parsed once per view, however many resources look at it.
+#[derive(Debug)]
+pub struct HostView {
+    root: PathBuf,
+    predicted: BTreeMap<PathBuf, Option<String>>,
+    generation: Cell<u64>,
+    resolved: RefCell<HashMap<PathBuf, PathBuf>>,
+    parsed: RefCell<HashMap<PathBuf, Vec<(TypeId, Parsed)>>>,
+    derived: RefCell<HashMap<TypeId, Derived>>,
+}
+
+/// What a parser made of a file; `None` when there was no file.
+type Parsed = Option<Rc<dyn Any>>;
+
+/// What was made of many files, and the generation of the view it was made from.
+#[derive(Debug)]
+struct Derived {
+    generation: u64,
+    value: Rc<dyn Any>,
+}
+
+impl HostView {
+    /// Returns a view of the host below `root`; `/` is the machine itself.
+    pub fn new(root: impl Into<PathBuf>) -> Self {
+        Self {
+            root: root.into(),
+            predicted: BTreeMap::new(),
+            generation: Cell::new(0),
+            resolved: RefCell::default(),
+            parsed: RefCell::default(),
+            derived: RefCell::default(),
+        }
+    }
+
+    /// Returns the directory that is the host's `/`.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// Makes later reads see `text` in `path`; `None` predicts that the file is gone.
+    ///
+    /// # Errors
+    /// When a symbolic link on the way cannot be read.
+    pub fn predict(&mut self, path: &Path, text: Option<String>) -> io::Result<()> {
+        let resolved = self.resolve(path)?;
+        self.parsed.borrow_mut().remove(&resolved);
+        self.predicted.insert(resolved, text);
+        self.generation.set(self.generation.get() + 1);
+        Ok(())
+    }
+
+    /// Returns the text of a file; `None` when there is no such file.
+    ///
+    /// # Errors
+    /// When the file cannot be read, or is not UTF-8: the message then names the line.
+    pub fn read(&self, path: &Path) -> io::Result<Option<String>> {
+        let Some(bytes) = self.read_bytes(path)? else { return Ok(None) };
+        match String::from_utf8(bytes) {
+            Ok(text) => Ok(Some(text)),
+            Err(err) => {
+                let line = err.as_bytes()[..err.utf8_error().valid_up_to()].split(|it| *it == b'\n').count();
+                let what = format!("{}:{line}: not UTF-8 text", path.display());
+                Err(io::Error::new(io::ErrorKind::InvalidData, what))
+            }
+        }
+    }
+
+    /// Returns the bytes of a file; `None` when there is no such file.
+    ///
+    /// # Errors
+    /// When the file exists and cannot be read.
+    pub fn read_bytes(&self, path: &Path) -> io::Result<Option<Vec<u8>>> {
+        let resolved = self.resolve(path)?;
+        match self.predicted.get(&resolved) {
+            Some(text) => Ok(text.clone().map(String::into_bytes)),
+            None => absent_is_none(fs_err_read(&self.below_root(&resolved))),
+        }
+    }
+
+    /// Returns a kernel attribute without its final newline; `None` when there is none.
+    ///
+    /// # Errors
+    /// When the attribute exists and cannot be read.
+    pub fn attribute(&self, path: &Path) -> io::Result<Option<String>> {
+        Ok(self.read(path)?.map(|mut text| {
+            text.truncate(text.trim_end_matches('\n').len());
+            text
+        }))
+    }
+
+    /// Returns the names in a directory, sorted bytewise; none when there is no such directory.
+    ///
+    /// # Errors
+    /// When the directory exists and cannot be read.
+    pub fn list(&self, path: &Path) -> io::Result<Vec<String>> {
+        let resolved = self.resolve(path)?;
+        let mut names = absent_is_none(fs_err_list(&self.below_root(&resolved)))?.unwrap_or_default();
+        for (file, text) in &self.predicted {
+            if let (true, Some(name)) = (file.parent() == Some(&resolved), file.file_name()) {
+                let name = name.to_string_lossy().into_owned();
+                match text {
+                    Some(_) => names.insert(name),
+                    None => names.remove(&name),
+                };
+            }
+        }
+        Ok(names.into_iter().collect())
+    }
+
+    /// Returns whether a file or directory is there, links followed.
+    ///
+    /// # Errors
+    /// When a directory on the way cannot be searched.
+    pub fn exists(&self, path: &Path) -> io::Result<bool> {
+        let resolved = self.resolve(path)?;
+        match self.predicted.get(&resolved) {
+            Some(text) => Ok(text.is_some()),
+            None => Ok(absent_is_none(fs_err_kind(&self.below_root(&resolved)))?.is_some()),
+        }
+    }
+
+    /// Returns whether a directory is there, links followed.
+    ///
+    /// # Errors
+    /// When a directory on the way cannot be searched.
+    pub fn is_dir(&self, path: &Path) -> io::Result<bool> {
+        let resolved = self.resolve(path)?;
+        Ok(absent_is_none(fs_err_kind(&self.below_root(&resolved)))?.is_some_and(|it| it.is_dir()))
+    }
+
+    /// Returns what a symbolic link holds; `None` when `path` is no link or is not there.
+    ///
+    /// # Errors
+    /// When the link exists and cannot be read.
+    pub fn link_target(&self, path: &Path) -> io::Result<Option<PathBuf>> {
+        let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else { return Ok(None) };
+        read_link(&self.below_root(&self.resolve(parent)?.join(name)))
+    }
+
+    /// Returns the host path of `path` with every symbolic link resolved below the root.
+    /// What does not exist stays as written.
+    ///
+    /// # Errors
+    /// When a link cannot be read, or links go round in a circle.
+    pub fn resolve(&self, path: &Path) -> io::Result<PathBuf> {
+        self.resolve_within(path, MAX_SYMLINKS)
+    }
+
+    fn resolve_within(&self, path: &Path, links: usize) -> io::Result<PathBuf> {
+        if let Some(known) = self.resolved.borrow().get(path) {
+            return Ok(known.clone());
+        }
+        let resolved = self.follow(path, links)?;
+        self.resolved.borrow_mut().insert(path.to_owned(), resolved.clone());
+        Ok(resolved)
+    }
+
+    /// Returns where a resolved host path lies on the machine hoststate runs on.
+    pub fn below_root(&self, resolved: &Path) -> PathBuf {
+        match resolved.strip_prefix("/") {
+            Ok(relative) => self.root.join(relative),
+            Err(_) => self.root.join(resolved),
+        }
+    }
+
+    /// Returns `parse` of a file's text, computed once per view and text; `None` when there is no such file.
+    ///
+    /// Bytes that are not UTF-8 reach `parse` as replacement characters: whoever edits reads with [`Self::read`].
+    ///
+    /// # Errors
+    /// When the file exists and cannot be read.
+    pub fn parsed<T: 'static>(&self, path: &Path, parse: fn(&str) -> T) -> io::Result<Option<Rc<T>>> {
+        self.parsed_bytes(path, |bytes| match std::str::from_utf8(bytes) {
+            Ok(text) => parse(text),
+            Err(_) => parse(&String::from_utf8_lossy(bytes)),
+        })
+    }
+
+    /// Returns `parse` of a file's bytes, computed once per view and content; `None` when there is no such file.
+    ///
+    /// # Errors
+    /// When the file exists and cannot be read.
+    pub fn parsed_bytes<T: 'static>(
+        &self,
+        path: &Path,
+        parse: impl FnOnce(&[u8]) -> T,
+    ) -> io::Result<Option<Rc<T>>> {
+        let resolved = self.resolve(path)?;
+        let kind = TypeId::of::<T>();
+        let known = self.parsed.borrow().get(&resolved).and_then(|values| {
+            let (_, value) = values.iter().find(|(it, _)| *it == kind)?;
+            Some(value.clone())
+        });
+        if let Some(value) = known {
+            return Ok(value.and_then(|it| it.downcast().ok()));
+        }
+        let value = self.read_bytes(&resolved)?.map(|bytes| Rc::new(parse(&bytes)));
+        let entry = (kind, value.clone().map(|it| it as Rc<dyn Any>));
+        self.parsed.borrow_mut().entry(resolved).or_default().push(entry);
+        Ok(value)
+    }
+
+    /// Returns what `build` makes of many files, computed again only after a prediction.
+    /// `build` gets the value from before that prediction, if there was one, so that it need not start anew.
+    ///
+    /// # Errors
+    /// Those of `build`.
+    pub fn derived<T: 'static, E>(
+        &self,
+        build: impl FnOnce(&HostView, Option<Rc<T>>) -> Result<T, E>,
+    ) -> Result<Rc<T>, E> {
+        let known = self.derived.borrow_mut().remove(&TypeId::of::<T>());
+        let (generation, old) = match known {
+            Some(known) => (Some(known.generation), known.value.downcast::<T>().ok()),
+            None => (None, None),
+        };
+        let value = match old {
+            Some(value) if generation == Some(self.generation.get()) => value,
+            old => Rc::new(build(self, old)?),
+        };
+        let entry = Derived { generation: self.generation.get(), value: Rc::clone(&value) as Rc<dyn Any> };
+        self.derived.borrow_mut().insert(TypeId::of::<T>(), entry);
+        Ok(value)
+    }
+
+    fn follow(&self, path: &Path, links: usize) -> io::Result<PathBuf> {
+        let mut components = path.components();
+        match components.next_back() {
+            None | Some(Component::RootDir | Component::Prefix(_)) => Ok(PathBuf::from("/")),
+            Some(Component::CurDir) => self.resolve_within(components.as_path(), links),
+            Some(Component::ParentDir) => {
+                let mut parent = self.resolve_within(components.as_path(), links)?;
+                parent.pop();
+                Ok(if parent.as_os_str().is_empty() { PathBuf::from("/") } else { parent })
+            }
+            Some(Component::Normal(name)) => {
+                let directory = self.resolve_within(components.as_path(), links)?;
+                let candidate = directory.join(name);
+                if self.predicted.contains_key(&candidate) {
+                    return Ok(candidate);
+                }
+                match read_link(&self.below_root(&candidate))? {
+                    None => Ok(candidate),
+                    Some(_) if links == 0 => {
+                        let what = format!("{}: too many levels of symbolic links", path.display());
+                        Err(io::Error::new(io::ErrorKind::InvalidInput, what))
+                    }
+                    Some(target) => self.resolve_within(&directory.join(target), links - 1),
+                }
+            }
+        }
+    }
+}
+
+fn absent_is_none<T>(result: io::Result<T>) -> io::Result<Option<T>> {
+    match result {
+        Ok(value) => Ok(Some(value)),
+        Err(err) if matches!(err.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(None),
+        Err(err) => Err(err),
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "this file is where files are read")]
+fn fs_err_read(path: &Path) -> io::Result<Vec<u8>> {
+    fs_err::read(path)
+}
+
+#[expect(clippy::disallowed_methods, reason = "this file is where files are read")]
+fn fs_err_kind(path: &Path) -> io::Result<std::fs::FileType> {
+    Ok(fs_err::symlink_metadata(path)?.file_type())
+}
+
+#[expect(clippy::disallowed_methods, reason = "this file is where files are read")]
+fn fs_err_list(path: &Path) -> io::Result<BTreeSet<String>> {
+    let name = |it: OsString| it.to_string_lossy().into_owned();
+    fs_err::read_dir(path)?.map(|entry| Ok(name(entry?.file_name()))).collect()
+}
+
+/// Returns a link's target; `None` for what is no link (EINVAL) or is not there.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "this file is where files are read; fs_err would format a message for every plain file"
+)]
+fn read_link(path: &Path) -> io::Result<Option<PathBuf>> {
+    match std::fs::read_link(path) {
+        Ok(target) => Ok(Some(target)),
+        Err(err) if err.kind() == io::ErrorKind::InvalidInput => Ok(None),
+        Err(err) if matches!(err.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(None),
+        Err(err) => Err(io::Error::new(err.kind(), format!("{}: {err}", path.display()))),
+    }
+}
