@@ -1,0 +1,227 @@
+//! How a command line is compared with a wanted one and changed into it.
+
+use std::collections::BTreeSet;
+
+use super::{Cmdline, CmdlineEdit, Word, fold};
+
+/// `hugepages=` counts pages of the size the `hugepagesz=` before it names.
+const PAIRED: [&str; 2] = ["hugepagesz", "hugepages"];
+
+impl CmdlineEdit {
+    /// Says which two wishes contradict each other, if any do.
+    pub fn conflict(&self) -> Option<String> {
+        for absent in &self.absent {
+            let mut wanted = self.present.iter().chain(&self.additional);
+            if let Some(word) = wanted.find(|it| removes(absent, it)) {
+                return Some(format!(
+                    "`{word}` is wanted, and `{absent}` is wanted absent"
+                ));
+            }
+        }
+        for word in &self.additional {
+            let mut same_name = self
+                .present
+                .iter()
+                .filter(|it| it.same_name(word.name()))
+                .peekable();
+            if let Some(present) = same_name.peek().copied()
+                && !same_name.any(|it| it.same(word))
+            {
+                let name = word.name();
+                return Some(format!(
+                    "`{present}` is wanted as the only value of `{name}`, and `{word}` in addition"
+                ));
+            }
+        }
+        None
+    }
+
+    /// Returns the wanted words that the line lacks, or has at a place that gives them another meaning.
+    pub fn missing(&self, cmdline: &Cmdline) -> Vec<Word> {
+        let mut missing = Vec::new();
+        for group in groups(&self.present) {
+            let actual = group.members(cmdline);
+            let kept = group.kept(cmdline, &actual);
+            let lost = (0..group.wanted.len()).filter(|at| !kept.iter().any(|it| it.1 == *at));
+            missing.extend(lost.map(|at| group.wanted[at].clone()));
+        }
+        for word in &self.additional {
+            if !cmdline.words().any(|it| it.same(word)) && !missing.iter().any(|it| it.same(word)) {
+                missing.push(word.clone());
+            }
+        }
+        missing
+    }
+
+    /// Returns the words of the line that have to go, in the order of the line.
+    pub fn surplus(&self, cmdline: &Cmdline) -> Vec<Word> {
+        let absent = |word: &Word| self.absent.iter().any(|it| removes(it, word));
+        let mut surplus: BTreeSet<usize> = BTreeSet::new();
+        surplus.extend((0..cmdline.kernel_end()).filter(|at| absent(&cmdline.items[*at].word)));
+        for group in groups(&self.present) {
+            let actual = group.members(cmdline);
+            let kept = group.kept(cmdline, &actual);
+            let lost = (0..actual.len()).filter(|at| !kept.iter().any(|it| it.0 == *at));
+            surplus.extend(lost.map(|at| actual[at]));
+        }
+        surplus
+            .into_iter()
+            .map(|at| cmdline.items[at].word.clone())
+            .collect()
+    }
+}
+
+impl Cmdline {
+    /// Changes the line into what `edit` wants; a line that already is so keeps every byte.
+    ///
+    /// New words stand before `--`; a word of the same name with another value is replaced where it stands.
+    /// Of an edit with a [`CmdlineEdit::conflict`] the wanted words win.
+    pub fn edit(&mut self, edit: &CmdlineEdit) {
+        for at in (0..self.kernel_end()).rev() {
+            if edit
+                .absent
+                .iter()
+                .any(|it| removes(it, &self.items[at].word))
+            {
+                self.remove(at);
+            }
+        }
+        for group in groups(&edit.present) {
+            self.align(&group);
+        }
+        for word in &edit.additional {
+            if !self.words().any(|it| it.same(word)) {
+                self.insert(self.append_at(), word.clone());
+            }
+        }
+    }
+
+    /// Makes the group's words in the line equal to the wanted ones.
+    fn align(&mut self, group: &Group<'_>) {
+        let actual = group.members(self);
+        let mut kept = group.kept(self, &actual);
+        kept.push((actual.len(), group.wanted.len()));
+        // From the end to the start, so that indices before the place of work stay valid.
+        for gap in (0..kept.len()).rev() {
+            let (old_end, new_end) = kept[gap];
+            let (old_start, new_start) = match gap {
+                0 => (0, 0),
+                _ => (kept[gap - 1].0 + 1, kept[gap - 1].1 + 1),
+            };
+            let old = &actual[old_start..old_end];
+            let new = &group.wanted[new_start..new_end];
+            let both = old.len().min(new.len());
+            for at in old[both..].iter().rev() {
+                self.remove(*at);
+            }
+            let place = match (old[..both].last(), old_start, actual.get(old_end)) {
+                (Some(last), ..) => last + 1,
+                (None, 1.., _) => actual[old_start - 1] + 1,
+                (None, 0, Some(next)) => *next,
+                (None, 0, None) => self.append_at(),
+            };
+            for word in new[both..].iter().rev() {
+                self.insert(place, (*word).clone());
+            }
+            for (at, word) in old.iter().zip(new) {
+                self.items[*at].word = (*word).clone();
+            }
+        }
+    }
+
+    /// Returns where a new last word goes: before `--`, and not into a quote that is never closed.
+    fn append_at(&self) -> usize {
+        let end = self.kernel_end();
+        match self.items[..end].last() {
+            Some(last) if !last.word.is_terminated() => end - 1,
+            _ => end,
+        }
+    }
+}
+
+/// Returns whether `absent` asks for the removal of `word`.
+fn removes(absent: &Word, word: &Word) -> bool {
+    absent.same_name(word.name()) && (absent.value().is_none() || absent.value() == word.value())
+}
+
+/// Names whose words are compared as one sequence.
+struct Group<'a> {
+    names: BTreeSet<String>,
+    wanted: Vec<&'a Word>,
+}
+
+/// Splits the wanted words by name; repeated names that alternate stay together, because their order has meaning.
+fn groups(present: &[Word]) -> Vec<Group<'_>> {
+    let mut spans: Vec<(BTreeSet<String>, usize, usize)> = Vec::new();
+    for (at, word) in present.iter().enumerate() {
+        let name = fold(word.name());
+        match spans.iter_mut().find(|it| it.0.contains(&name)) {
+            Some(span) => span.2 = at,
+            None => spans.push((BTreeSet::from([name]), at, at)),
+        }
+    }
+    let mut merged: Vec<(BTreeSet<String>, usize, usize)> = Vec::new();
+    for mut span in spans {
+        let paired = |names: &BTreeSet<String>| PAIRED.iter().any(|it| names.contains(*it));
+        while let Some(at) = merged
+            .iter()
+            .position(|it| (it.1 < span.2 && span.1 < it.2) || (paired(&it.0) && paired(&span.0)))
+        {
+            let other = merged.remove(at);
+            span.0.extend(other.0);
+            span.1 = span.1.min(other.1);
+            span.2 = span.2.max(other.2);
+        }
+        merged.push(span);
+    }
+    merged.sort_by_key(|it| it.1);
+    let group = |names: BTreeSet<String>| Group {
+        wanted: present
+            .iter()
+            .filter(|it| names.contains(&fold(it.name())))
+            .collect(),
+        names,
+    };
+    merged.into_iter().map(|it| group(it.0)).collect()
+}
+
+impl Group<'_> {
+    /// Returns where in the line the group's words stand.
+    fn members(&self, cmdline: &Cmdline) -> Vec<usize> {
+        let member = |at: &usize| self.names.contains(&fold(cmdline.items[*at].word.name()));
+        (0..cmdline.kernel_end()).filter(member).collect()
+    }
+
+    /// Returns the longest run of words that may stay, as pairs (index into `actual`, index into `wanted`).
+    fn kept(&self, cmdline: &Cmdline, actual: &[usize]) -> Vec<(usize, usize)> {
+        let word = |at: usize| &cmdline.items[actual[at]].word;
+        let (rows, columns) = (actual.len(), self.wanted.len());
+        if rows == columns && (0..rows).all(|at| word(at).same(self.wanted[at])) {
+            return (0..rows).map(|at| (at, at)).collect();
+        }
+        // A word with an open quote would swallow what has to stand after it, so it cannot stay.
+        let same =
+            |old: usize, new: usize| word(old).is_terminated() && word(old).same(self.wanted[new]);
+        let mut longest = vec![vec![0_usize; columns + 1]; rows + 1];
+        for old in (0..rows).rev() {
+            for new in (0..columns).rev() {
+                longest[old][new] = match same(old, new) {
+                    true => longest[old + 1][new + 1] + 1,
+                    false => longest[old + 1][new].max(longest[old][new + 1]),
+                };
+            }
+        }
+        let (mut old, mut new, mut kept) = (0, 0, Vec::new());
+        while old < rows && new < columns {
+            if same(old, new) {
+                kept.push((old, new));
+                (old, new) = (old + 1, new + 1);
+            } else if longest[old + 1][new] >= longest[old][new + 1] {
+                old += 1;
+            } else {
+                new += 1;
+            }
+        }
+        kept
+    }
+}
