@@ -1,3 +1,18 @@
 //! The hoststate engine: resources compare themselves with a host, the engine plans and converges.
 
+pub mod apply;
+pub mod declaration;
+pub mod diff;
+pub mod distro;
+pub mod error;
+pub mod facts;
 pub mod formats;
+pub mod guard;
+pub mod host;
+pub mod kernels;
+pub mod plan;
+pub mod planner;
+pub mod record;
+pub mod registry;
+pub mod report;
+pub mod resource;

@@ -1,0 +1,293 @@
+//! Carrying out a plan in rounds, each read back from the host, until nothing is left that may be done.
+
+use std::collections::BTreeSet;
+use std::time::Instant;
+
+use hoststate_abi::activation::Activation;
+use hoststate_abi::setting::Scope;
+use hoststate_abi::step::Step;
+
+use crate::error::{Error, Result};
+use crate::host::Host;
+use crate::plan::{Change, Plan, PlannedActivation};
+use crate::planner::Planner;
+use crate::record::Recorder;
+use crate::report::{Left, Outcome, REPORT_FORMAT, Report, StepReport, StepStatus};
+
+/// A playbook whose devices come and go would never end; no real one needs more than three rounds.
+const MAX_ROUNDS: usize = 8;
+
+/// Who watches a run: shows it, and may stop it.
+pub trait Watcher {
+    /// Is shown the plan of a round before it is carried out. Returns whether to go on.
+    fn round(&mut self, plan: &Plan) -> bool;
+    /// A step begins.
+    fn begin(&mut self, what: &str);
+    /// That step ended.
+    fn end(&mut self, step: &StepReport);
+    /// Returns whether the user wants the run to stop after the current step.
+    fn interrupted(&self) -> bool;
+}
+
+/// Whether the distribution's tools are run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Activate {
+    /// They are run on the host.
+    Run,
+    /// They are named and left to the user.
+    Skip,
+}
+
+/// Why a run stopped before its end.
+enum Stop {
+    Failed(Error),
+    Interrupted,
+    Declined,
+}
+
+/// A run that is under way.
+pub struct Run<'a> {
+    /// What the plans are made from.
+    pub planner: Planner<'a>,
+    /// What is changed.
+    pub host: &'a dyn Host,
+    /// Whether the distribution's tools are run.
+    pub activate: Activate,
+    /// Keeps the previous text of every file.
+    pub recorder: &'a mut Recorder,
+    /// Who watches.
+    pub watcher: &'a mut dyn Watcher,
+}
+
+impl Run<'_> {
+    /// Carries out `first`, which was just made from the host, and what becomes possible through it.
+    ///
+    /// # Errors
+    /// When the host cannot be read again. A step that fails is no error but a report that says so.
+    pub fn converge(mut self, first: Plan) -> Result<Report> {
+        let mut steps = Vec::new();
+        let mut plan = first.clone();
+        let mut stop = None;
+        for round in 0.. {
+            if !self.is_actionable(&plan) {
+                break;
+            }
+            if round == MAX_ROUNDS {
+                let what = format!("the host still changes after {MAX_ROUNDS} rounds");
+                stop = Some(Stop::Failed(Error::Invalid { what, hint: None }));
+                break;
+            }
+            if let Err(why) = self.round(&plan, &mut steps) {
+                stop = Some(why);
+                plan = self.planner.plan(&mut self.host.view())?;
+                break;
+            }
+            let (after, ineffective) = self.read_back(&plan)?;
+            plan = after;
+            if let Some(change) = ineffective {
+                stop = Some(Stop::Failed(no_effect(&change)));
+                break;
+            }
+        }
+        self.report(first, plan, steps, stop)
+    }
+
+    fn is_actionable(&self, plan: &Plan) -> bool {
+        plan.conflicts.is_empty()
+            && plan.refusals().next().is_none()
+            && plan.changes.iter().any(|it| self.can_remedy(it))
+    }
+
+    fn can_remedy(&self, change: &Change) -> bool {
+        match &change.activation {
+            None => true,
+            Some(Activation::Reboot) => false,
+            Some(_) => self.activate == Activate::Run,
+        }
+    }
+
+    /// Plans again until every change of the round is gone or time is up. Returns a change that stayed.
+    fn read_back(&self, done: &Plan) -> Result<(Plan, Option<Change>)> {
+        for attempt in 0.. {
+            let plan = self.planner.plan(&mut self.host.view())?;
+            let stayed = plan
+                .changes
+                .iter()
+                .find(|it| self.can_remedy(it) && done.changes.iter().any(|old| old.is_same_setting(it)));
+            let waits = stayed.is_some_and(|it| it.scope == Scope::Runtime) || !plan.deferred.is_empty();
+            let stayed = stayed.cloned();
+            if !waits || !self.host.settle(attempt) {
+                return Ok((plan, stayed));
+            }
+        }
+        unreachable!("the loop above ends when the host stops settling")
+    }
+
+    fn round(&mut self, plan: &Plan, steps: &mut Vec<StepReport>) -> Result<(), Stop> {
+        if !self.watcher.round(plan) {
+            return Err(Stop::Declined);
+        }
+        self.recorder.begin(plan).map_err(Stop::Failed)?;
+        let texts = plan.texts();
+        let mut written = BTreeSet::new();
+        for change in plan.changes.iter().filter(|it| it.scope == Scope::Persistent) {
+            for step in &change.steps {
+                // A file that several declarations edit is written once, with all their edits in it.
+                let (path, step) = match step {
+                    Step::WriteFile { path, .. } | Step::RemoveFile { path } => {
+                        let path = self.host.view().resolve(path).map_err(|err| Stop::Failed(err.into()))?;
+                        match texts.get(&path) {
+                            Some(Some(text)) => {
+                                (Some(path.clone()), Step::WriteFile { path, text: text.clone() })
+                            }
+                            Some(None) => (Some(path.clone()), Step::RemoveFile { path }),
+                            None => continue,
+                        }
+                    }
+                    Step::WriteAttribute { .. } | Step::Run { .. } => (None, step.clone()),
+                };
+                if path.is_none_or(|it| written.insert(it)) {
+                    self.step(&step, steps)?;
+                }
+            }
+        }
+        self.activate(&plan.activations, steps)?;
+        for change in plan.changes.iter().filter(|it| it.scope == Scope::Runtime) {
+            for step in &change.steps {
+                self.step(step, steps)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Runs the activations. When the image of one kernel fails, those of the others are still made, but nothing
+    /// after them is done: new boot entries must not meet old images.
+    fn activate(
+        &mut self,
+        activations: &[PlannedActivation],
+        steps: &mut Vec<StepReport>,
+    ) -> Result<(), Stop> {
+        let mut failed: Option<Stop> = None;
+        for PlannedActivation { activation, argv, .. } in activations {
+            let run = Step::Run { argv: argv.clone() };
+            let skip = |reason: &str| StepReport {
+                what: run.to_string(),
+                status: StepStatus::Skipped,
+                seconds: 0.0,
+                argv: Some(argv.clone()),
+                exit_status: None,
+                stderr: None,
+                reason: Some(reason.to_owned()),
+            };
+            if self.activate == Activate::Skip {
+                steps.push(skip("activation is left to you"));
+            } else if failed.is_some() && !matches!(activation, Activation::Initramfs { .. }) {
+                steps.push(skip("a step before it failed"));
+            } else if let Err(why) = self.step(&run, steps) {
+                match why {
+                    Stop::Failed(_) if matches!(activation, Activation::Initramfs { .. }) => {
+                        failed = failed.or(Some(why));
+                    }
+                    _ => return Err(why),
+                }
+            }
+        }
+        failed.map_or(Ok(()), Err)
+    }
+
+    fn step(&mut self, step: &Step, steps: &mut Vec<StepReport>) -> Result<(), Stop> {
+        if self.watcher.interrupted() {
+            return Err(Stop::Interrupted);
+        }
+        let what = step.to_string();
+        self.watcher.begin(&what);
+        let start = Instant::now();
+        let result = self.host.perform(step);
+        let (argv, is_tool) = match step {
+            Step::Run { argv } => (Some(argv.clone()), true),
+            _ => (None, false),
+        };
+        let mut report = StepReport {
+            what,
+            status: StepStatus::Done,
+            seconds: start.elapsed().as_secs_f64(),
+            argv,
+            exit_status: None,
+            stderr: None,
+            reason: None,
+        };
+        let outcome = match result {
+            Ok(done) => {
+                report.exit_status = done.status;
+                report.stderr = is_tool.then_some(done.stderr);
+                Ok(())
+            }
+            Err(err) => {
+                report.status = StepStatus::Failed;
+                if let Error::Tool { code, stderr, .. } = &err {
+                    report.exit_status = *code;
+                    report.stderr = Some(stderr.clone());
+                }
+                report.reason = Some(err.to_string());
+                Err(Stop::Failed(err))
+            }
+        };
+        self.watcher.end(&report);
+        steps.push(report);
+        outcome
+    }
+
+    fn report(self, first: Plan, last: Plan, steps: Vec<StepReport>, stop: Option<Stop>) -> Result<Report> {
+        let changed = steps.iter().any(|it| it.status == StepStatus::Done);
+        let only_reboot_left =
+            last.reboot.required && !last.has_work() && last.deferred.is_empty() && last.conflicts.is_empty();
+        let (outcome, error) = match stop {
+            Some(Stop::Failed(err)) => (Outcome::Failed, Some(with_hint(&err))),
+            Some(Stop::Interrupted) => (Outcome::Failed, Some("interrupted".to_owned())),
+            Some(Stop::Declined) => (Outcome::Refused, Some("not confirmed; nothing was changed".to_owned())),
+            None if !changed && (last.refusals().next().is_some() || !last.conflicts.is_empty()) => {
+                (Outcome::Refused, None)
+            }
+            None if !last.conflicts.is_empty() || last.refusals().next().is_some() => {
+                (Outcome::Failed, Some("what became visible on the way cannot be applied".to_owned()))
+            }
+            None if !last.deferred.is_empty() => {
+                let waiting: Vec<String> =
+                    last.deferred.iter().map(|it| format!("{}: {}", it.resource, it.reason)).collect();
+                (Outcome::Failed, Some(waiting.join("\n")))
+            }
+            None if only_reboot_left => (Outcome::RebootRequired, None),
+            None if changed || !last.in_desired_state() => (Outcome::Converged, None),
+            None => (Outcome::InDesiredState, None),
+        };
+        let run = self.recorder.finish(outcome, &steps)?;
+        let left = Left::from(last);
+        Ok(Report {
+            format: REPORT_FORMAT.to_owned(),
+            outcome,
+            changed,
+            plan: first,
+            steps,
+            left,
+            run,
+            error,
+        })
+    }
+}
+
+fn with_hint(err: &Error) -> String {
+    match err.hint() {
+        Some(hint) => format!("{err}\nhint: {hint}"),
+        None => err.to_string(),
+    }
+}
+
+/// The steps succeeded, and the host is as it was.
+fn no_effect(change: &Change) -> Error {
+    let wanted = change.desired.as_deref().unwrap_or("(nothing)");
+    let found = change.actual.as_deref().unwrap_or("(nothing)");
+    let what =
+        format!("{}: every step succeeded, but {} is {found}, not {wanted}", change.resource, change.subject);
+    let hint = "Something undoes the change or ignores it; the steps above show what ran.".to_owned();
+    Error::Invalid { what, hint: Some(hint) }
+}

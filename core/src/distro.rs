@@ -1,0 +1,128 @@
+//! What a distribution is to the engine: a value that holds its mechanisms.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use hoststate_abi::host_view::HostView;
+use hoststate_abi::setting::{Place, Setting};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::error::Result;
+use crate::formats::kernel_cmdline::CmdlineEdit;
+use crate::formats::modprobe_conf::ModuleName;
+
+/// Which kin a distribution belongs to; it decides between candidates, never alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Family {
+    /// Debian, Ubuntu and what derives from them.
+    Debian,
+    /// CentOS, RHEL, Rocky, Alma, Oracle, Fedora.
+    Redhat,
+}
+
+/// A distribution: who it is, and the mechanisms it uses.
+#[derive(Debug)]
+pub struct Distro {
+    /// `ID` of os-release, e.g. `ubuntu`.
+    pub id: String,
+    /// `VERSION_ID` of os-release, e.g. `24.04`; empty where a release has none.
+    pub version: String,
+    /// Its kin.
+    pub family: Family,
+    /// How it boots.
+    pub bootloader: Box<dyn Bootloader>,
+    /// How it makes initramfs images.
+    pub initramfs: Box<dyn Initramfs>,
+}
+
+/// Where the kernel command line of future boots is kept.
+pub trait Bootloader: fmt::Debug {
+    /// Returns its name: `grub2`, `grub2-bls`, `grub-legacy`, …
+    fn name(&self) -> &str;
+
+    /// Compares the arguments future boots will use with `wanted`, for every installed kernel.
+    ///
+    /// # Errors
+    /// When a file cannot be read, or this host's command line must be changed by another tool.
+    fn cmdline(&self, host: &HostView, wanted: &CmdlineEdit) -> Result<Vec<Setting>>;
+
+    /// Returns every boot entry with the words it gives the kernel and where they come from.
+    ///
+    /// # Errors
+    /// When a file cannot be read.
+    fn entries(&self, host: &HostView) -> Result<Vec<BootEntry>>;
+
+    /// Returns the command that generates boot entries from their sources.
+    ///
+    /// # Errors
+    /// When this boot loader has no such command, or the output file cannot be told.
+    fn regenerate(&self, host: &HostView) -> Result<Vec<String>>;
+}
+
+/// One entry of the boot menu.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct BootEntry {
+    /// Title in the menu.
+    pub title: String,
+    /// Release of the kernel it boots, if its file name tells.
+    pub kernel: Option<String>,
+    /// Whether it is a recovery or rescue entry.
+    pub recovery: bool,
+    /// The words the kernel will get.
+    pub cmdline: String,
+    /// Where the entry stands.
+    pub place: Place,
+    /// For words that come from elsewhere than the entry: the word and its source.
+    pub sources: Vec<WordSource>,
+}
+
+/// A word of the command line and the file it comes from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct WordSource {
+    /// The word as it is written.
+    pub word: String,
+    /// The line that contributes it.
+    pub place: Place,
+}
+
+/// What an initramfs image must contain.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ImageContent {
+    /// Files of the host, with the text the image's copy must have.
+    pub files: Vec<(PathBuf, String)>,
+    /// Modules whose file must be inside, unless they are built into that kernel.
+    pub modules: Vec<ModuleName>,
+}
+
+/// How initramfs images are made.
+pub trait Initramfs: fmt::Debug {
+    /// Returns its name: `initramfs-tools`, `dracut`, …
+    fn name(&self) -> &str;
+
+    /// Compares what each installed kernel's image contains with what it must contain. Settings are
+    /// persistent; a stale or absent image has the remedy [`Activation::Initramfs`] of that kernel.
+    ///
+    /// [`Activation::Initramfs`]: hoststate_abi::activation::Activation::Initramfs
+    ///
+    /// # Errors
+    /// When an image or configuration cannot be read.
+    fn contents(&self, host: &HostView, wanted: &ImageContent) -> Result<Vec<Setting>>;
+
+    /// Compares the modules loaded from the initramfs with `wanted`: the generator's configuration and every
+    /// image.
+    ///
+    /// # Errors
+    /// When an image or configuration cannot be read.
+    fn early_modules(&self, host: &HostView, wanted: &[ModuleName]) -> Result<Vec<Setting>>;
+
+    /// Returns the image of an installed kernel, whether it exists or not.
+    fn image(&self, kernel: &str) -> PathBuf;
+
+    /// Returns the command that builds the image of one kernel.
+    ///
+    /// # Errors
+    /// When the host cannot be read.
+    fn rebuild(&self, host: &HostView, kernel: &str) -> Result<Vec<String>>;
+}

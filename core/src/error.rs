@@ -1,0 +1,128 @@
+//! What can go wrong in the engine: what, where, and how to mend it.
+
+use std::io;
+use std::path::PathBuf;
+
+use crate::declaration::ResourceId;
+
+/// `Result` with this crate's error.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// An error of the engine. `Display` says what and where, [`Error::hint`] how to mend it.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A declaration asks for something that cannot be.
+    #[error("{what}")]
+    Invalid {
+        /// What cannot be, with the value.
+        what: String,
+        /// How to mend it.
+        hint: Option<String>,
+    },
+    /// A file of the host is not what it should be.
+    #[error("{path}:{line}: {what}", path = .path.display())]
+    Malformed {
+        /// The file.
+        path: PathBuf,
+        /// Line, counted from 1.
+        line: usize,
+        /// What is wrong there.
+        what: String,
+        /// How to mend it.
+        hint: Option<String>,
+    },
+    /// This host is managed in a way that hoststate must not interfere with.
+    #[error("{what}")]
+    Unsupported {
+        /// What the host is.
+        what: String,
+        /// The command this host wants instead.
+        hint: String,
+    },
+    /// An error of one resource.
+    #[error("{resource}: {source}")]
+    Resource {
+        /// The resource.
+        resource: ResourceId,
+        /// What went wrong.
+        source: Box<Error>,
+    },
+    /// A tool of the distribution failed.
+    #[error("`{}` {status}{}", .argv.join(" "), tail(.stderr))]
+    Tool {
+        /// Program and arguments.
+        argv: Vec<String>,
+        /// How it ended: `exited with status 1`, `was killed by signal 9`, `did not end within 900 s`.
+        status: String,
+        /// Exit status, if it exited.
+        code: Option<i32>,
+        /// The end of what it wrote to standard error.
+        stderr: String,
+    },
+    /// The kernel refused a write to an attribute.
+    #[error("writing {value:?} to {path}: {why}", path = .path.display())]
+    Attribute {
+        /// The attribute.
+        path: PathBuf,
+        /// What was written.
+        value: String,
+        /// The kernel's reason.
+        why: String,
+        /// What that reason means for this attribute.
+        hint: Option<String>,
+    },
+    /// Another run holds the lock.
+    #[error("another run has the lock {path}: {holder}", path = .path.display())]
+    Locked {
+        /// The lock file.
+        path: PathBuf,
+        /// Who holds it, as that run wrote it down.
+        holder: String,
+    },
+    /// A file could not be read or written; the message names it.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+}
+
+impl Error {
+    /// Returns an error about a declaration, with a hint.
+    pub fn invalid(what: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self::Invalid { what: what.into(), hint: Some(hint.into()) }
+    }
+
+    /// Returns how to mend it, as a sentence.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Invalid { hint, .. } | Self::Malformed { hint, .. } | Self::Attribute { hint, .. } => {
+                hint.clone()
+            }
+            Self::Unsupported { hint, .. } => Some(hint.clone()),
+            Self::Resource { source, .. } => source.hint(),
+            Self::Tool { .. } => None,
+            Self::Locked { .. } => Some("Wait for that run to end, then start again.".to_owned()),
+            Self::Io(err) => io_hint(err),
+        }
+    }
+
+    /// Returns this error with the name of the resource it belongs to.
+    pub fn of(self, resource: &ResourceId) -> Self {
+        Self::Resource { resource: resource.clone(), source: Box::new(self) }
+    }
+}
+
+fn tail(stderr: &str) -> String {
+    if stderr.trim().is_empty() { String::new() } else { format!(":\n{}", stderr.trim_end()) }
+}
+
+fn io_hint(err: &io::Error) -> Option<String> {
+    let hint = match err.kind() {
+        io::ErrorKind::PermissionDenied => {
+            "Run as root; if you are root, look for an immutable file (`lsattr`) or a security module."
+        }
+        io::ErrorKind::ReadOnlyFilesystem => "The file system is mounted read-only; mount it writable.",
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "Free some space there and run again.",
+        io::ErrorKind::InvalidData => "hoststate edits text files as UTF-8 only; convert the file first.",
+        _ => return None,
+    };
+    Some(hint.to_owned())
+}

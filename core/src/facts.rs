@@ -1,0 +1,129 @@
+//! Facts about a host that a plan and a playbook may show.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use hoststate_abi::host_view::HostView;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::distro::{Distro, Family};
+use crate::error::Result;
+use crate::kernels;
+
+/// The host a plan was made for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct HostSummary {
+    /// Its distribution.
+    pub distro: DistroSummary,
+    /// Its kernel.
+    pub kernel: KernelSummary,
+    /// Name of the boot loader's mechanism.
+    pub bootloader: String,
+    /// Name of the initramfs generator.
+    pub initramfs: String,
+    /// What it was started by; null for a tree without `/sys`.
+    pub firmware: Option<Firmware>,
+    /// Whether an IOMMU is in use; null for a tree without `/sys`.
+    pub iommu: Option<IommuSummary>,
+    /// The directory that is its `/`.
+    pub root: PathBuf,
+}
+
+/// A distribution by name.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct DistroSummary {
+    /// `ID` of os-release.
+    pub id: String,
+    /// `VERSION_ID` of os-release.
+    pub version: String,
+    /// Its kin.
+    pub family: Family,
+}
+
+/// The kernels of a host.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct KernelSummary {
+    /// Release of the running kernel; null for a tree without `/proc`.
+    pub release: Option<String>,
+    /// Releases of the installed kernels.
+    pub installed: Vec<String>,
+}
+
+/// What started the host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Firmware {
+    /// A PC BIOS.
+    Bios,
+    /// UEFI.
+    Efi,
+}
+
+/// Whether an IOMMU is in use.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct IommuSummary {
+    /// Whether devices are in IOMMU groups: the only proof, whatever the command line says.
+    pub active: bool,
+    /// The number of groups.
+    pub groups: usize,
+    /// The units the kernel drives, e.g. `dmar0` (Intel) or `ivhd0` (AMD).
+    pub units: Vec<String>,
+}
+
+impl HostSummary {
+    /// Reads the summary of a host.
+    ///
+    /// # Errors
+    /// When a file of `/proc` or `/sys` exists and cannot be read.
+    pub fn read(host: &HostView, distro: &Distro) -> Result<Self> {
+        Ok(Self {
+            distro: DistroSummary {
+                id: distro.id.clone(),
+                version: distro.version.clone(),
+                family: distro.family,
+            },
+            kernel: KernelSummary { release: kernels::running(host)?, installed: kernels::installed(host)? },
+            bootloader: distro.bootloader.name().to_owned(),
+            initramfs: distro.initramfs.name().to_owned(),
+            firmware: firmware(host)?,
+            iommu: iommu(host)?,
+            root: host.root().to_owned(),
+        })
+    }
+}
+
+/// Returns what started the host, by `/sys/firmware/efi`; `None` for a tree without `/sys/firmware`.
+///
+/// # Errors
+/// When the directory cannot be searched.
+pub fn firmware(host: &HostView) -> io::Result<Option<Firmware>> {
+    if host.is_dir(Path::new("/sys/firmware/efi"))? {
+        return Ok(Some(Firmware::Efi));
+    }
+    Ok(host.is_dir(Path::new("/sys/bus"))?.then_some(Firmware::Bios))
+}
+
+/// Returns whether an IOMMU is in use, by the groups of `/sys/kernel/iommu_groups`; `None` for a tree without
+/// `/sys`.
+///
+/// # Errors
+/// When the directory cannot be read.
+pub fn iommu(host: &HostView) -> io::Result<Option<IommuSummary>> {
+    if !host.is_dir(Path::new("/sys/bus"))? {
+        return Ok(None);
+    }
+    let groups = host.list(Path::new("/sys/kernel/iommu_groups"))?.len();
+    let units = host.list(Path::new("/sys/class/iommu"))?;
+    Ok(Some(IommuSummary { active: groups > 0, groups, units }))
+}
+
+/// Who made the CPU, as `/proc/cpuinfo` names it: `GenuineIntel`, `AuthenticAMD`, …; `None` without `/proc`.
+///
+/// # Errors
+/// When `/proc/cpuinfo` exists and cannot be read.
+pub fn cpu_vendor(host: &HostView) -> io::Result<Option<String>> {
+    let text = host.read(Path::new("/proc/cpuinfo"))?;
+    let line = text.as_deref().and_then(|it| it.lines().find(|it| it.starts_with("vendor_id")));
+    Ok(line.and_then(|it| it.split_once(':')).map(|(_, vendor)| vendor.trim().to_owned()))
+}

@@ -1,0 +1,38 @@
+//! Which kernels are installed, and which one runs.
+
+use std::path::{Path, PathBuf};
+
+use hoststate_abi::host_view::HostView;
+
+use crate::error::Result;
+
+/// Returns the releases of the installed kernels, oldest name first, by `/lib/modules` and a kernel image.
+///
+/// A directory below `/lib/modules` without an image in `/boot` or beside the modules is what a removed kernel
+/// left behind, and does not count.
+///
+/// # Errors
+/// When a directory cannot be read.
+pub fn installed(host: &HostView) -> Result<Vec<String>> {
+    let mut releases = Vec::new();
+    for release in host.list(Path::new("/lib/modules"))? {
+        let beside = modules_directory(&release).join("vmlinuz");
+        if host.exists(&PathBuf::from(format!("/boot/vmlinuz-{release}")))? || host.exists(&beside)? {
+            releases.push(release);
+        }
+    }
+    Ok(releases)
+}
+
+/// Returns the release of the running kernel; `None` for a tree without `/proc`.
+///
+/// # Errors
+/// When `/proc/sys/kernel/osrelease` exists and cannot be read.
+pub fn running(host: &HostView) -> Result<Option<String>> {
+    Ok(host.attribute(Path::new("/proc/sys/kernel/osrelease"))?)
+}
+
+/// Returns the directory of a kernel's modules.
+pub fn modules_directory(release: &str) -> PathBuf {
+    Path::new("/lib/modules").join(release)
+}

@@ -1,0 +1,185 @@
+//! The plan: what differs between a host and its declarations, and what would be done about it. Data, nothing else.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use hoststate_abi::activation::Activation;
+use hoststate_abi::setting::{Disruption, Place, Scope};
+use hoststate_abi::step::Step;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::declaration::{Declaration, Origin, ResourceId};
+use crate::facts::HostSummary;
+use crate::guard::{Hazard, Severity};
+
+/// Format of a plan.
+pub const PLAN_FORMAT: &str = "hoststate.plan/1";
+
+/// What differs, what would be done, and why.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Plan {
+    /// [`PLAN_FORMAT`].
+    pub format: String,
+    /// The host the plan was made for.
+    pub host: HostSummary,
+    /// The declarations, as evaluated: the only input of a plan.
+    pub declarations: Vec<Declaration>,
+    /// The settings that differ, in the order of the declarations.
+    pub changes: Vec<Change>,
+    /// The files that would be written, whole.
+    pub files: Vec<FileChange>,
+    /// The activations that the changes call for, in the order in which they run; a reboot is not among them.
+    pub activations: Vec<PlannedActivation>,
+    /// Whether the host must boot before everything holds.
+    pub reboot: Reboot,
+    /// The hazards that guards found.
+    pub guards: Vec<Hazard>,
+    /// Settings that cannot be read until other changes are made.
+    pub deferred: Vec<Deferred>,
+    /// Settings that cannot become as wanted.
+    pub conflicts: Vec<Conflict>,
+    /// Counts of settings.
+    pub summary: Summary,
+}
+
+/// A setting that differs.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Change {
+    /// The resource it belongs to.
+    pub resource: ResourceId,
+    /// Where that was declared.
+    pub playbook: Option<Origin>,
+    /// When the setting is true.
+    pub scope: Scope,
+    /// What is compared.
+    pub subject: String,
+    /// As found; absent when there is nothing.
+    pub actual: Option<String>,
+    /// As wanted; absent when there shall be nothing.
+    pub desired: Option<String>,
+    /// What is done; empty where an activation is the remedy.
+    pub steps: Vec<Step>,
+    /// The activation that is the remedy, if one is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub activation: Option<Activation>,
+    /// What the change interrupts.
+    pub disruption: Disruption,
+}
+
+impl Change {
+    /// Returns whether nothing but a reboot makes this setting as wanted.
+    pub fn waits_for_reboot(&self) -> bool {
+        self.activation == Some(Activation::Reboot)
+    }
+
+    /// Returns whether `other` is the same difference of the same setting.
+    pub fn is_same_setting(&self, other: &Change) -> bool {
+        self.resource == other.resource && self.scope == other.scope && self.subject == other.subject
+    }
+}
+
+/// A file that would be written or removed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct FileChange {
+    /// The file, symbolic links resolved.
+    pub path: PathBuf,
+    /// Its text now; null when there is no such file.
+    pub before: Option<String>,
+    /// Its text then; null when it is removed.
+    pub after: Option<String>,
+    /// Unified diff from `before` to `after`.
+    pub diff: String,
+}
+
+/// An activation and the reasons for it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct PlannedActivation {
+    /// What is activated.
+    #[serde(flatten)]
+    pub activation: Activation,
+    /// The command that does it.
+    pub argv: Vec<String>,
+    /// The resources or facts that call for it.
+    pub because: Vec<String>,
+}
+
+/// Whether the host must boot, and why.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Reboot {
+    /// Whether it must.
+    pub required: bool,
+    /// The settings that wait for it.
+    pub because: Vec<String>,
+}
+
+/// A setting that cannot be read yet.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Deferred {
+    /// The resource.
+    pub resource: ResourceId,
+    /// Where it was declared.
+    pub playbook: Option<Origin>,
+    /// What is waited for.
+    pub reason: String,
+}
+
+/// A setting that two parties want differently, or that nothing hoststate may do can change.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Conflict {
+    /// What is compared.
+    pub subject: String,
+    /// As wanted by the resource.
+    pub desired: Option<String>,
+    /// As it would be all the same.
+    pub actual: Option<String>,
+    /// The resource whose wish is not met.
+    pub resource: ResourceId,
+    /// Where that was declared.
+    pub playbook: Option<Origin>,
+    /// The other declaration, if it is one.
+    pub other: Option<ResourceId>,
+    /// Where the other was declared.
+    pub other_playbook: Option<Origin>,
+    /// The foreign file and line, if it is one.
+    pub foreign: Option<Place>,
+    /// What stands in the way, and what the user can do.
+    pub reason: String,
+}
+
+/// Counts of settings.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Summary {
+    /// As wanted, read from the host.
+    pub in_desired_state: usize,
+    /// Different, with something to do about it now.
+    pub to_change: usize,
+    /// Different, and nothing left to do but a reboot.
+    pub only_reboot: usize,
+    /// Not readable yet.
+    pub deferred: usize,
+    /// Conflicts, and hazards nobody accepted.
+    pub refused: usize,
+}
+
+impl Plan {
+    /// Returns whether every setting was read and is as wanted.
+    pub fn in_desired_state(&self) -> bool {
+        self.changes.is_empty() && self.deferred.is_empty() && self.conflicts.is_empty()
+    }
+
+    /// Returns whether there is something to do now; a reboot is not.
+    pub fn has_work(&self) -> bool {
+        self.changes.iter().any(|it| !it.waits_for_reboot())
+    }
+
+    /// Returns the hazards that stop this plan.
+    pub fn refusals(&self) -> impl Iterator<Item = &Hazard> {
+        self.guards.iter().filter(|it| it.severity == Severity::Refuse && !it.accepted)
+    }
+
+    /// Returns the text each changed file will have, by path.
+    pub fn texts(&self) -> BTreeMap<PathBuf, Option<String>> {
+        self.files.iter().map(|it| (it.path.clone(), it.after.clone())).collect()
+    }
+}

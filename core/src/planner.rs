@@ -1,0 +1,333 @@
+//! Making a plan: every resource is inspected on the host as it will be, then once more to find conflicts.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+
+use hoststate_abi::activation::Activation;
+use hoststate_abi::host_view::HostView;
+use hoststate_abi::setting::{Remedy, Setting, State};
+use hoststate_abi::step::Step;
+
+use crate::diff::unified;
+use crate::distro::Distro;
+use crate::error::{Error, Result};
+use crate::facts::HostSummary;
+use crate::guard::{Guard, Severity};
+use crate::plan::{
+    Change, Conflict, Deferred, FileChange, PLAN_FORMAT, Plan, PlannedActivation, Reboot, Summary,
+};
+use crate::registry::Declared;
+use crate::resource::Context;
+
+/// What a plan is made from, besides the host.
+#[derive(Debug, Clone, Copy)]
+pub struct Planner<'a> {
+    /// The declarations, in the order of the playbook.
+    pub declared: &'a [Declared],
+    /// The mechanisms of the host.
+    pub distro: &'a Distro,
+    /// The guards that look at the changes.
+    pub guards: &'a [Guard],
+    /// Ids of hazards the user accepts.
+    pub accepted: &'a [String],
+}
+
+impl Planner<'_> {
+    /// Returns the plan for the host in `view`, which afterwards shows the host as the plan leaves its files.
+    ///
+    /// # Errors
+    /// When a resource cannot be inspected, or a guard cannot read what it must.
+    pub fn plan(&self, view: &mut HostView) -> Result<Plan> {
+        let host = HostSummary::read(view, self.distro)?;
+        let mut draft = Draft::default();
+        let mut inspected = Vec::with_capacity(self.declared.len());
+        for (index, declared) in self.declared.iter().enumerate() {
+            let settings = self.inspect(declared, view)?;
+            draft.predict(index, &settings, view).map_err(|err| err.of(&declared.id))?;
+            inspected.push(settings);
+        }
+        let written: Vec<Vec<Setting>> = if draft.files.is_empty() {
+            self.declared.iter().map(|_| Vec::new()).collect()
+        } else {
+            let file_changes =
+                inspected.drain(..).map(|it| it.into_iter().filter(writes_files).collect()).collect();
+            for declared in self.declared {
+                inspected.push(self.inspect(declared, view)?);
+            }
+            file_changes
+        };
+        for (index, (written, settled)) in written.into_iter().zip(inspected).enumerate() {
+            draft.settle(self.declared, index, written, settled);
+        }
+        self.finish(host, draft, view)
+    }
+
+    fn inspect(&self, declared: &Declared, view: &HostView) -> Result<Vec<Setting>> {
+        let cx = Context { host: view, distro: self.distro };
+        declared.resource.inspect(cx).map_err(|err| err.of(&declared.id))
+    }
+
+    fn finish(&self, host: HostSummary, draft: Draft, view: &HostView) -> Result<Plan> {
+        let mut files = Vec::with_capacity(draft.files.len());
+        for (path, change) in draft.files {
+            if change.before != change.after {
+                let diff = unified(&path, change.before.as_deref(), change.after.as_deref());
+                files.push(FileChange { path, before: change.before, after: change.after, diff });
+            }
+        }
+        let mut reboot = Reboot::default();
+        let mut activations = Vec::new();
+        for (activation, because) in draft.activations {
+            let argv = match &activation {
+                Activation::Reboot => {
+                    reboot = Reboot { required: true, because };
+                    continue;
+                }
+                Activation::UdevReload => ["udevadm", "control", "--reload"].map(str::to_owned).to_vec(),
+                Activation::Initramfs { kernel } => self.distro.initramfs.rebuild(view, kernel)?,
+                Activation::BootConfig => self.distro.bootloader.regenerate(view)?,
+            };
+            activations.push(PlannedActivation { activation, argv, because });
+        }
+        let mut guards = Vec::new();
+        for guard in self.guards {
+            guards.extend(guard(view, self.distro, &draft.changes)?);
+        }
+        for hazard in &mut guards {
+            hazard.accepted = self.accepted.contains(&hazard.id);
+        }
+        let refused = guards.iter().filter(|it| it.severity == Severity::Refuse && !it.accepted).count();
+        let only_reboot = draft.changes.iter().filter(|it| it.waits_for_reboot()).count();
+        let summary = Summary {
+            in_desired_state: draft.converged,
+            to_change: draft.changes.len() - only_reboot,
+            only_reboot,
+            deferred: draft.deferred.len(),
+            refused: refused + draft.conflicts.len(),
+        };
+        Ok(Plan {
+            format: PLAN_FORMAT.to_owned(),
+            host,
+            declarations: self.declared.iter().map(|it| it.declaration.clone()).collect(),
+            changes: draft.changes,
+            files,
+            activations,
+            reboot,
+            guards,
+            deferred: draft.deferred,
+            conflicts: draft.conflicts,
+            summary,
+        })
+    }
+}
+
+/// A file that some resource writes.
+struct Draw {
+    before: Option<String>,
+    after: Option<String>,
+    /// Who wrote it last.
+    writer: usize,
+}
+
+#[derive(Default)]
+struct Draft {
+    changes: Vec<Change>,
+    deferred: Vec<Deferred>,
+    conflicts: Vec<Conflict>,
+    activations: BTreeMap<Activation, Vec<String>>,
+    files: BTreeMap<PathBuf, Draw>,
+    attributes: BTreeMap<PathBuf, (usize, String)>,
+    converged: usize,
+}
+
+impl Draft {
+    fn predict(&mut self, writer: usize, settings: &[Setting], view: &mut HostView) -> Result<()> {
+        for step in settings.iter().flat_map(steps_of) {
+            let (path, after) = match step {
+                Step::WriteFile { path, text } => (view.resolve(path)?, Some(text.clone())),
+                Step::RemoveFile { path } => (view.resolve(path)?, None),
+                Step::WriteAttribute { .. } | Step::Run { .. } => continue,
+            };
+            let before = match self.files.remove(&path) {
+                Some(draw) => draw.before,
+                None => view.read(&path)?,
+            };
+            view.predict(&path, after.clone())?;
+            self.files.insert(path, Draw { before, after, writer });
+        }
+        Ok(())
+    }
+
+    /// Takes over the file changes of the first pass and everything else from the second, where the files are
+    /// already as they will be.
+    fn settle(&mut self, all: &[Declared], index: usize, written: Vec<Setting>, settled: Vec<Setting>) {
+        let declared = &all[index];
+        let converged = settled.iter().filter(|it| it.state == State::Converged).count();
+        self.converged += converged.saturating_sub(written.len());
+        let made: BTreeSet<String> = written.iter().map(|it| it.subject.clone()).collect();
+        for setting in written {
+            self.change(declared, setting);
+        }
+        for setting in settled {
+            let still_drifts = writes_files(&setting) && !self.files.is_empty();
+            match setting.state {
+                State::Converged => {}
+                State::Deferred { reason } => {
+                    let (resource, playbook) = named(declared);
+                    self.deferred.push(Deferred { resource, playbook, reason });
+                }
+                State::Blocked { .. } => self.blocked(all, index, setting),
+                State::Drifted { .. } if still_drifts => {
+                    let twice = made.contains(&setting.subject);
+                    self.overwritten(all, index, twice, setting);
+                }
+                State::Drifted { .. } => {
+                    self.compare_attributes(all, index, &setting);
+                    self.change(declared, setting);
+                }
+            }
+        }
+    }
+
+    fn change(&mut self, declared: &Declared, setting: Setting) {
+        let State::Drifted { actual, desired, remedy } = setting.state else { return };
+        let (resource, playbook) = named(declared);
+        let (steps, activation) = match remedy {
+            Remedy::Steps(steps) => (steps, None),
+            Remedy::Activation(activation) => {
+                let because = self.activations.entry(activation.clone()).or_default();
+                let reason = match &desired {
+                    Some(desired) => format!("{resource}: {}: {desired}", setting.subject),
+                    None => format!("{resource}: {}", setting.subject),
+                };
+                if !because.contains(&reason) {
+                    because.push(reason);
+                }
+                (Vec::new(), Some(activation))
+            }
+        };
+        self.changes.push(Change {
+            resource,
+            playbook,
+            scope: setting.scope,
+            subject: setting.subject,
+            actual,
+            desired,
+            steps,
+            activation,
+            disruption: setting.disruption,
+        });
+    }
+
+    fn blocked(&mut self, all: &[Declared], index: usize, setting: Setting) {
+        let State::Blocked { actual, desired, by, reason } = setting.state else { return };
+        let writer = by.as_ref().and_then(|it| self.files.get(&it.file)).map(|it| it.writer);
+        let other = writer.filter(|it| *it != index).map(|it| &all[it]);
+        let (resource, playbook) = named(&all[index]);
+        self.conflicts.push(Conflict {
+            subject: setting.subject,
+            desired,
+            actual,
+            resource,
+            playbook,
+            other: other.map(|it| it.id.clone()),
+            other_playbook: other.and_then(|it| it.declaration.playbook.clone()),
+            foreign: by,
+            reason,
+        });
+    }
+
+    /// A setting whose file was written and which still differs: a later declaration undid it.
+    fn overwritten(&mut self, all: &[Declared], index: usize, twice: bool, setting: Setting) {
+        let writers = steps_of(&setting).filter_map(|step| match step {
+            Step::WriteFile { path, .. } | Step::RemoveFile { path } => self.files.get(path),
+            Step::WriteAttribute { .. } | Step::Run { .. } => None,
+        });
+        let other = writers.map(|it| it.writer).find(|it| *it != index);
+        let reason = match other {
+            Some(other) => format!("{} and {} undo each other", all[index].id, all[other].id),
+            None if twice => format!("what {} writes does not have the wanted effect", all[index].id),
+            None => "a file changed by another declaration undid it".to_owned(),
+        };
+        let State::Drifted { actual, desired, .. } = setting.state else { return };
+        let (resource, playbook) = named(&all[index]);
+        self.conflicts.push(Conflict {
+            subject: setting.subject,
+            desired,
+            actual,
+            resource,
+            playbook,
+            other: other.map(|it| all[it].id.clone()),
+            other_playbook: other.and_then(|it| all[it].declaration.playbook.clone()),
+            foreign: None,
+            reason,
+        });
+    }
+
+    /// Two declarations that end in different values of one kernel attribute are a conflict.
+    fn compare_attributes(&mut self, all: &[Declared], index: usize, setting: &Setting) {
+        let last: BTreeMap<&PathBuf, &String> = steps_of(setting)
+            .filter_map(|step| match step {
+                Step::WriteAttribute { path, value } => Some((path, value)),
+                _ => None,
+            })
+            .collect();
+        for (path, value) in last {
+            // Writing an address to these acts on that device; other devices may follow.
+            if path.ends_with("bind") || path.ends_with("unbind") || path.ends_with("drivers_probe") {
+                continue;
+            }
+            match self.attributes.get(path) {
+                Some((other, theirs)) if theirs != value && *other != index => {
+                    let (resource, playbook) = named(&all[index]);
+                    self.conflicts.push(Conflict {
+                        subject: setting.subject.clone(),
+                        desired: Some(value.clone()),
+                        actual: Some(theirs.clone()),
+                        resource,
+                        playbook,
+                        other: Some(all[*other].id.clone()),
+                        other_playbook: all[*other].declaration.playbook.clone(),
+                        foreign: None,
+                        reason: format!(
+                            "{} and {} want different values in {}",
+                            all[*other].id,
+                            all[index].id,
+                            path.display()
+                        ),
+                    });
+                }
+                _ => {
+                    self.attributes.insert(path.clone(), (index, value.clone()));
+                }
+            }
+        }
+    }
+}
+
+fn named(declared: &Declared) -> (crate::declaration::ResourceId, Option<crate::declaration::Origin>) {
+    (declared.id.clone(), declared.declaration.playbook.clone())
+}
+
+fn steps_of(setting: &Setting) -> impl Iterator<Item = &Step> {
+    let steps = match &setting.state {
+        State::Drifted { remedy: Remedy::Steps(steps), .. } => steps.as_slice(),
+        _ => &[],
+    };
+    steps.iter()
+}
+
+fn writes_files(setting: &Setting) -> bool {
+    steps_of(setting).any(|it| matches!(it, Step::WriteFile { .. } | Step::RemoveFile { .. }))
+}
+
+/// Returns an error that says why a plan with conflicts is not carried out.
+pub fn refuse_conflicts(plan: &Plan) -> Result<()> {
+    match plan.conflicts.first() {
+        None => Ok(()),
+        Some(conflict) => {
+            let what = format!("{}: {}: {}", conflict.resource, conflict.subject, conflict.reason);
+            Err(Error::Invalid { what, hint: None })
+        }
+    }
+}

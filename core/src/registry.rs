@@ -1,0 +1,203 @@
+//! From declarations to typed resources, by a table of types.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use schemars::Schema;
+use serde_json::{Map, Value};
+
+use crate::declaration::{Declaration, ResourceId};
+use crate::error::{Error, Result};
+use crate::resource::{Resource, ResourceType};
+
+/// One line of the table of resource types.
+#[derive(Clone, Copy)]
+pub struct Entry {
+    /// Name in playbooks.
+    pub name: &'static str,
+    /// Schema of the fields.
+    pub schema: fn() -> Schema,
+    decode: fn(&Map<String, Value>) -> Result<Decoded, DecodeError>,
+}
+
+impl fmt::Debug for Entry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Entry").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+type Decoded = (String, Box<dyn Resource>);
+
+enum DecodeError {
+    Shape { field: String, what: String },
+    Invalid(Error),
+}
+
+impl Entry {
+    /// Returns the table's line for `T`.
+    pub const fn of<T: ResourceType>() -> Self {
+        Self { name: T::NAME, schema: || schemars::schema_for!(T), decode: decode::<T> }
+    }
+
+    /// Returns the names of the fields, `name` included, sorted.
+    pub fn fields(&self) -> Vec<String> {
+        let schema = (self.schema)();
+        let properties = schema.get("properties").and_then(Value::as_object);
+        let mut fields: Vec<String> = properties.into_iter().flat_map(|it| it.keys().cloned()).collect();
+        fields.push("name".to_owned());
+        fields.sort();
+        fields
+    }
+}
+
+fn decode<T: ResourceType>(value: &Map<String, Value>) -> Result<Decoded, DecodeError> {
+    let decoded = match T::deserialize(value) {
+        Ok(decoded) => decoded,
+        // Only a wrong declaration pays for finding out which of its fields is wrong.
+        Err(err) => {
+            let field = match serde_path_to_error::deserialize::<_, T>(value) {
+                Ok(_) => ".".to_owned(),
+                Err(err) => err.path().to_string(),
+            };
+            return Err(DecodeError::Shape { field, what: err.to_string() });
+        }
+    };
+    decoded.validate().map_err(DecodeError::Invalid)?;
+    Ok((decoded.default_name(), Box::new(decoded)))
+}
+
+/// A declaration with its decoded resource.
+#[derive(Debug)]
+pub struct Declared {
+    /// Type and name; the name is derived from the fields where the declaration has none.
+    pub id: ResourceId,
+    /// The declaration.
+    pub declaration: Declaration,
+    /// The resource.
+    pub resource: Box<dyn Resource>,
+}
+
+/// A declaration that is no resource, and why.
+#[derive(Debug, thiserror::Error)]
+#[error("{source}")]
+pub struct Rejected {
+    /// The declaration.
+    pub declaration: Declaration,
+    /// What is wrong with it.
+    pub source: Error,
+}
+
+/// The types that playbooks can use.
+#[derive(Debug, Clone)]
+pub struct Registry {
+    entries: Vec<Entry>,
+}
+
+impl Registry {
+    /// Returns a registry of these types.
+    pub fn new(entries: &[Entry]) -> Self {
+        Self { entries: entries.to_vec() }
+    }
+
+    /// Returns the types, in the order of the table.
+    pub fn entries(&self) -> &[Entry] {
+        &self.entries
+    }
+
+    /// Returns the type of that name.
+    ///
+    /// # Errors
+    /// When there is none; the hint names the nearest.
+    pub fn entry(&self, name: &str) -> Result<&Entry> {
+        self.entries.iter().find(|it| it.name == name).ok_or_else(|| {
+            let hint = match nearest(name, self.entries.iter().map(|it| it.name)) {
+                Some(near) => format!("Did you mean `{near}`?"),
+                None => format!(
+                    "Types are: {}.",
+                    self.entries.iter().map(|it| it.name).collect::<Vec<_>>().join(", ")
+                ),
+            };
+            Error::invalid(format!("there is no resource type {name:?}"), hint)
+        })
+    }
+
+    /// Decodes one declaration, without regard to others.
+    ///
+    /// # Errors
+    /// When type, a field or a value is wrong.
+    pub fn decode(&self, declaration: Declaration) -> Result<Declared, Box<Rejected>> {
+        let result = self.entry(&declaration.kind).and_then(|entry| {
+            (entry.decode)(&declaration.desired).map_err(|err| explain(entry, &declaration, err))
+        });
+        match result {
+            Ok((derived, resource)) => {
+                let name = declaration.name.clone().unwrap_or(derived);
+                Ok(Declared {
+                    id: ResourceId { kind: declaration.kind.clone(), name },
+                    declaration,
+                    resource,
+                })
+            }
+            Err(source) => Err(Box::new(Rejected { declaration, source })),
+        }
+    }
+
+    /// Decodes all declarations. One that says the same as an earlier one is left out; a second one of the
+    /// same type and name that says something else is an error.
+    ///
+    /// # Errors
+    /// The first declaration that is wrong.
+    pub fn decode_all(&self, declarations: Vec<Declaration>) -> Result<Vec<Declared>, Box<Rejected>> {
+        let mut all: Vec<Declared> = Vec::with_capacity(declarations.len());
+        let mut seen: BTreeMap<ResourceId, usize> = BTreeMap::new();
+        for declaration in declarations {
+            let declared = self.decode(declaration)?;
+            match seen.get(&declared.id) {
+                None => {
+                    seen.insert(declared.id.clone(), all.len());
+                    all.push(declared);
+                }
+                Some(&first) if all[first].declaration.desired == declared.declaration.desired => {}
+                Some(&first) => {
+                    let at = match &all[first].declaration.playbook {
+                        Some(origin) => format!(" at {origin}"),
+                        None => String::new(),
+                    };
+                    let what = format!("{} is declared twice, first{at}, and they differ", declared.id);
+                    let source = Error::invalid(what, "Merge the two, or give one of them another `name`.");
+                    return Err(Box::new(Rejected { declaration: declared.declaration, source }));
+                }
+            }
+        }
+        Ok(all)
+    }
+}
+
+/// Turns serde's message into what, where and how to mend.
+fn explain(entry: &Entry, declaration: &Declaration, err: DecodeError) -> Error {
+    let (field, what) = match err {
+        DecodeError::Shape { field, what } => (field, what),
+        DecodeError::Invalid(Error::Invalid { what, hint }) => {
+            return Error::Invalid { what: format!("{}: {what}", entry.name), hint };
+        }
+        DecodeError::Invalid(other) => return other,
+    };
+    let fields = entry.fields();
+    if let Some(unknown) = declaration.desired.keys().find(|it| !fields.contains(it)) {
+        let hint = match nearest(unknown, fields.iter().map(String::as_str)) {
+            Some(near) => format!("Did you mean `{near}`?"),
+            None => format!("Its fields are: {}.", fields.join(", ")),
+        };
+        return Error::invalid(format!("{}: unknown field `{unknown}`", entry.name), hint);
+    }
+    let at = if field == "." { String::new() } else { format!(" `{field}`:") };
+    let hint = format!("`hoststate schema {}` shows what each field takes.", entry.name);
+    Error::invalid(format!("{}:{at} {what}", entry.name), hint)
+}
+
+/// Returns the candidate that `word` most likely was meant to be.
+pub fn nearest<'a>(word: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let scored = candidates.map(|it| (strsim::normalized_damerau_levenshtein(word, it), it));
+    let best = scored.max_by(|(a, _), (b, _)| a.total_cmp(b))?;
+    (best.0 >= 0.6).then_some(best.1)
+}

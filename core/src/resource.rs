@@ -1,0 +1,48 @@
+//! What a resource is: a desired state that can compare itself with a host.
+
+use std::fmt;
+
+use hoststate_abi::host_view::HostView;
+use hoststate_abi::setting::Setting;
+use schemars::JsonSchema;
+use serde::de::DeserializeOwned;
+
+use crate::distro::Distro;
+use crate::error::Result;
+
+/// A desired state that can compare itself with a host.
+pub trait Resource: fmt::Debug {
+    /// Returns every setting this resource governs, as found and as wanted.
+    ///
+    /// Writes nothing, runs nothing, does not sleep; the same host gives the same settings.
+    ///
+    /// # Errors
+    /// When the host cannot be read, or cannot be what is wanted for a reason the user must mend.
+    fn inspect(&self, cx: Context<'_>) -> Result<Vec<Setting>>;
+}
+
+/// What a resource compares itself with.
+#[derive(Debug, Clone, Copy)]
+pub struct Context<'a> {
+    /// The host, as it will be when the resources before this one are applied.
+    pub host: &'a HostView,
+    /// Which mechanisms it uses.
+    pub distro: &'a Distro,
+}
+
+/// A resource type: its desired state is the implementing struct itself.
+pub trait ResourceType: Resource + DeserializeOwned + JsonSchema + 'static {
+    /// Name in playbooks.
+    const NAME: &'static str;
+
+    /// Returns the name of a declaration whose author gave none.
+    fn default_name(&self) -> String;
+
+    /// Refuses values that the types of the fields let through.
+    ///
+    /// # Errors
+    /// When the declaration cannot be right on any host.
+    fn validate(&self) -> Result<()> {
+        Ok(())
+    }
+}
