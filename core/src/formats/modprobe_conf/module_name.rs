@@ -23,7 +23,8 @@ pub struct ModuleName(String);
 impl ModuleName {
     /// Reads a name in either spelling.
     pub fn parse(text: &str) -> Result<Self, ModprobeError> {
-        let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.' | b'+');
+        let allowed =
+            |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.' | b'+');
         if text.is_empty() || text.len() > LONGEST || !text.bytes().all(allowed) {
             return Err(ModprobeError::ModuleName(text.to_owned()));
         }

@@ -1,0 +1,189 @@
+//! One file of modprobe.d: its bytes, and an index from module to lines.
+
+use std::collections::{HashMap, HashSet};
+use std::fmt;
+
+use super::ModuleName;
+use super::directive::{self, Directive, Softdep};
+use super::line::lines;
+use crate::formats::fnmatch;
+
+/// An `options` line of one module.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OptionsLine {
+    /// Line of the file, from 1.
+    pub line: usize,
+    /// The parameters as kmod passes them on, tabs turned into blanks.
+    pub text: String,
+}
+
+impl OptionsLine {
+    /// Splits the text as the kernel does; `None` is a parameter without `=`.
+    pub fn params(&self) -> Vec<(&str, Option<&str>)> {
+        directive::params(&self.text)
+    }
+}
+
+/// An `install` line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ModuleCommand {
+    /// Line of the file, from 1.
+    pub line: usize,
+    /// The shell command, as written.
+    pub command: String,
+}
+
+/// First line per module, and lines whose module is a pattern; of all that match the first counts.
+#[derive(Debug, Clone)]
+struct FirstWins<T> {
+    exact: HashMap<String, T>,
+    patterns: Vec<(String, T)>,
+}
+
+impl<T> Default for FirstWins<T> {
+    fn default() -> Self {
+        Self {
+            exact: HashMap::new(),
+            patterns: Vec::new(),
+        }
+    }
+}
+
+impl<T> FirstWins<T> {
+    fn insert(&mut self, module: String, value: T) {
+        if fnmatch::has_wildcard(&module) {
+            self.patterns.push((module, value));
+        } else {
+            self.exact.entry(module).or_insert(value);
+        }
+    }
+
+    fn get(&self, module: &str, line: impl Fn(&T) -> usize) -> Option<&T> {
+        let exact = self.exact.get(module);
+        let mut patterns = self.patterns.iter();
+        let pattern = patterns
+            .find(|(pattern, _)| fnmatch::matches(pattern, module))
+            .map(|(_, value)| value);
+        match (exact, pattern) {
+            (Some(exact), Some(pattern)) if line(pattern) < line(exact) => Some(pattern),
+            (Some(exact), _) => Some(exact),
+            (None, pattern) => pattern,
+        }
+    }
+}
+
+/// One file of modprobe.d, byte for byte, with what its lines say to kmod.
+///
+/// Any text is a valid file: lines kmod skips are [`Directive::Bad`].
+#[derive(Debug, Clone, Default)]
+pub struct ModprobeConf {
+    text: String,
+    options: HashMap<String, Vec<OptionsLine>>,
+    blacklists: HashMap<String, usize>,
+    softdeps: FirstWins<Softdep>,
+    installs: FirstWins<ModuleCommand>,
+}
+
+impl ModprobeConf {
+    /// Reads a file.
+    pub fn parse(text: &str) -> Self {
+        let mut conf = Self {
+            text: text.to_owned(),
+            ..Self::default()
+        };
+        for (line, directive) in conf.directives() {
+            match directive {
+                Directive::Options { module, text } => {
+                    conf.options
+                        .entry(module)
+                        .or_default()
+                        .push(OptionsLine { line, text });
+                }
+                Directive::Blacklist { module } => {
+                    conf.blacklists.entry(module).or_insert(line);
+                }
+                Directive::Softdep { module, softdep } => conf.softdeps.insert(module, softdep),
+                Directive::Install { module, command } => {
+                    conf.installs
+                        .insert(module, ModuleCommand { line, command });
+                }
+                _ => {}
+            }
+        }
+        conf
+    }
+
+    /// The file, byte for byte.
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// Returns every line that is not empty nor a comment, with its number from 1, read anew.
+    pub fn directives(&self) -> Vec<(usize, Directive)> {
+        let (lines, _) = lines(&self.text);
+        let read = |line: &super::line::Line| {
+            let directive = directive::parse(&line.text(&self.text), line.number)?;
+            Some((line.number, directive))
+        };
+        lines.iter().filter_map(read).collect()
+    }
+
+    /// Returns the `options` lines of a module in file order; all of them apply, left to right.
+    pub fn options(&self, module: &ModuleName) -> &[OptionsLine] {
+        self.options.get(module.as_str()).map_or(&[], Vec::as_slice)
+    }
+
+    /// Returns the softdep line that counts: the first one whose name or pattern matches.
+    pub fn softdep(&self, module: &ModuleName) -> Option<&Softdep> {
+        self.softdeps.get(module.as_str(), |softdep| softdep.line)
+    }
+
+    /// Returns the line that blacklists a module.
+    pub fn blacklisted(&self, module: &ModuleName) -> Option<usize> {
+        self.blacklists.get(module.as_str()).copied()
+    }
+
+    /// Returns the `install` line that counts: the first one whose name or pattern matches.
+    pub fn install(&self, module: &ModuleName) -> Option<&ModuleCommand> {
+        self.installs.get(module.as_str(), |install| install.line)
+    }
+
+    /// Returns the line of the module's own first softdep, ignoring patterns.
+    pub(super) fn own_softdep(&self, module: &ModuleName) -> Option<&Softdep> {
+        self.softdeps.exact.get(module.as_str())
+    }
+
+    /// Returns the module's own first `install` line, ignoring patterns.
+    pub(super) fn own_install(&self, module: &ModuleName) -> Option<&ModuleCommand> {
+        self.installs.exact.get(module.as_str())
+    }
+
+    /// Returns each module that lines of this file name literally, once.
+    pub(super) fn modules(&self) -> HashSet<&str> {
+        let options = self.options.keys().chain(self.blacklists.keys());
+        options
+            .chain(self.softdeps.exact.keys())
+            .chain(self.installs.exact.keys())
+            .map(String::as_str)
+            .collect()
+    }
+
+    /// Returns whether a line names modules by a pattern, so that the file may speak of any module.
+    pub(super) fn has_patterns(&self) -> bool {
+        !self.softdeps.patterns.is_empty() || !self.installs.patterns.is_empty()
+    }
+}
+
+impl PartialEq for ModprobeConf {
+    fn eq(&self, other: &Self) -> bool {
+        self.text == other.text
+    }
+}
+
+impl Eq for ModprobeConf {}
+
+impl fmt::Display for ModprobeConf {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}

@@ -1,0 +1,5 @@
+//! Tests of modprobe.d, by subject.
+
+mod edits;
+mod lines;
+mod views;

@@ -1,0 +1,338 @@
+//! What all directories of modprobe.d, the kernel's own softdeps and the command line mean together.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
+use std::rc::Rc;
+
+use super::directive::params;
+use super::module_name::same_folded;
+use super::{CommandLineOption, ModprobeConf, ModuleName, Softdep};
+
+/// The directories, the strongest first: of files with one name only that in the first directory is read.
+pub const DIRECTORIES: [&str; 5] = [
+    "/etc/modprobe.d",
+    "/run/modprobe.d",
+    "/usr/local/lib/modprobe.d",
+    "/usr/lib/modprobe.d",
+    "/lib/modprobe.d",
+];
+
+/// Name under which the kernel's softdeps take part in the order of files.
+const KERNEL_SOFTDEP: &str = "modules.softdep";
+
+/// Where a winning line stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Origin {
+    /// In a file.
+    File {
+        /// The file.
+        path: Rc<Path>,
+        /// The line, from 1.
+        line: usize,
+    },
+    /// On the kernel command line.
+    CommandLine {
+        /// The word, as written.
+        word: String,
+    },
+}
+
+/// What takes effect, and where it comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Winner<T> {
+    /// The effective value.
+    pub value: T,
+    /// Where it stands.
+    pub origin: Origin,
+}
+
+#[derive(Debug)]
+struct Slot {
+    basename: String,
+    path: Rc<Path>,
+    conf: Rc<ModprobeConf>,
+}
+
+/// All of a host's module policy as kmod sees it, for one kernel.
+#[derive(Debug, Default)]
+pub struct ModprobeView {
+    /// Every file by basename and directory rank; the first of a basename is read, the others are masked by it.
+    files: BTreeMap<String, BTreeMap<usize, Rc<Slot>>>,
+    /// Files that are read and name a module, in order of basenames.
+    by_module: HashMap<String, Vec<Rc<Slot>>>,
+    /// Files that are read and name modules by patterns, in order of basenames.
+    with_patterns: Vec<Rc<Slot>>,
+    words: Vec<(String, CommandLineOption)>,
+}
+
+impl ModprobeView {
+    /// Builds the view of files given by rank of their directory in [`DIRECTORIES`] and basename.
+    ///
+    /// A file that is empty or a link to `/dev/null` belongs in the list, it masks others of its name.
+    /// Names that do not end in `.conf` or start with a dot are ignored, as kmod does.
+    pub fn new(files: Vec<(usize, String, Rc<ModprobeConf>)>) -> Self {
+        let mut view = Self::default();
+        for (rank, basename, conf) in files {
+            if let Some(directory) = DIRECTORIES.get(rank) {
+                view.insert(&Path::new(directory).join(basename), conf);
+            }
+        }
+        view
+    }
+
+    /// Adds the kernel's own `modules.softdep`: a member of the sorted list of files under that name, so that it
+    /// comes before a `vfio.conf`, whose line for the same module then counts for nothing.
+    #[must_use]
+    pub fn with_kernel_softdep(mut self, path: &Path, conf: Rc<ModprobeConf>) -> Self {
+        self.put(KERNEL_SOFTDEP, 0, path, conf);
+        self
+    }
+
+    /// Adds the words of the kernel command line, quotes included; their options beat every file.
+    #[must_use]
+    pub fn with_command_line<'a>(mut self, words: impl IntoIterator<Item = &'a str>) -> Self {
+        let read =
+            |word: &str| CommandLineOption::parse(word).map(|option| (word.to_owned(), option));
+        self.words = words.into_iter().filter_map(read).collect();
+        self
+    }
+
+    /// Puts a file's new content in place of the old, or adds the file; the others are not looked at again.
+    ///
+    /// Returns whether kmod reads such a path at all: a `.conf` in one of [`DIRECTORIES`], or the `modules.softdep`
+    /// that is already part of the view.
+    pub fn replace(&mut self, path: &Path, conf: Rc<ModprobeConf>) -> bool {
+        self.insert(path, conf)
+    }
+
+    /// Takes a file out; one that it masked is read again.
+    pub fn remove(&mut self, path: &Path) {
+        if let Some((basename, rank)) = self.place(path) {
+            self.unindex(&basename);
+            if let Some(ranks) = self.files.get_mut(&basename) {
+                ranks.remove(&rank);
+            }
+            self.index(&basename);
+        }
+    }
+
+    fn insert(&mut self, path: &Path, conf: Rc<ModprobeConf>) -> bool {
+        match self.place(path) {
+            Some((basename, rank)) => {
+                self.put(&basename, rank, path, conf);
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// Returns the basename and rank of a path that kmod reads.
+    fn place(&self, path: &Path) -> Option<(String, usize)> {
+        let softdep = self
+            .files
+            .get(KERNEL_SOFTDEP)
+            .and_then(|ranks| ranks.get(&0));
+        if softdep.is_some_and(|slot| *slot.path == *path) {
+            return Some((KERNEL_SOFTDEP.to_owned(), 0));
+        }
+        let basename = path.file_name()?.to_str()?;
+        let parent = path.parent()?;
+        let rank = DIRECTORIES
+            .iter()
+            .position(|directory| Path::new(directory) == parent)?;
+        let read = basename.len() >= 6 && basename.ends_with(".conf") && !basename.starts_with('.');
+        read.then(|| (basename.to_owned(), rank))
+    }
+
+    fn put(&mut self, basename: &str, rank: usize, path: &Path, conf: Rc<ModprobeConf>) {
+        self.unindex(basename);
+        let slot = Rc::new(Slot {
+            basename: basename.to_owned(),
+            path: Rc::from(path),
+            conf,
+        });
+        self.files
+            .entry(basename.to_owned())
+            .or_default()
+            .insert(rank, slot);
+        self.index(basename);
+    }
+
+    fn read_of(&self, basename: &str) -> Option<Rc<Slot>> {
+        self.files.get(basename)?.values().next().cloned()
+    }
+
+    fn unindex(&mut self, basename: &str) {
+        let Some(slot) = self.read_of(basename) else {
+            return;
+        };
+        for module in slot.conf.modules() {
+            if let Some(slots) = self.by_module.get_mut(module) {
+                slots.retain(|it| it.basename != basename);
+            }
+        }
+        self.with_patterns.retain(|it| it.basename != basename);
+    }
+
+    fn index(&mut self, basename: &str) {
+        let Some(slot) = self.read_of(basename) else {
+            return;
+        };
+        for module in slot.conf.modules() {
+            let slots = self.by_module.entry(module.to_owned()).or_default();
+            let at = slots.partition_point(|it| *it.basename < *basename);
+            slots.insert(at, Rc::clone(&slot));
+        }
+        if slot.conf.has_patterns() {
+            let at = self
+                .with_patterns
+                .partition_point(|it| *it.basename < *basename);
+            self.with_patterns.insert(at, slot);
+        }
+    }
+
+    fn slots(&self, module: &ModuleName) -> &[Rc<Slot>] {
+        self.by_module
+            .get(module.as_str())
+            .map_or(&[], Vec::as_slice)
+    }
+
+    /// Returns the first file, in order of basenames, in which `find` finds something.
+    fn first<T>(
+        &self,
+        module: &ModuleName,
+        find: impl Fn(&Slot) -> Option<Winner<T>>,
+    ) -> Option<Winner<T>> {
+        let hit = |slots: &[Rc<Slot>]| {
+            slots
+                .iter()
+                .find_map(|slot| Some((slot.basename.clone(), find(slot)?)))
+        };
+        match (hit(self.slots(module)), hit(&self.with_patterns)) {
+            (Some((exact, _)), Some((pattern, winner))) if pattern < exact => Some(winner),
+            (Some((_, winner)), _) | (None, Some((_, winner))) => Some(winner),
+            (None, None) => None,
+        }
+    }
+
+    /// Returns the softdep that counts: the first matching line of the first file.
+    pub fn softdep(&self, module: &ModuleName) -> Option<Winner<Softdep>> {
+        self.first(module, |slot| {
+            let softdep = slot.conf.softdep(module)?;
+            Some(Winner {
+                value: softdep.clone(),
+                origin: slot.origin(softdep.line),
+            })
+        })
+    }
+
+    /// Returns the command that is run instead of loading the module: the first matching line of the first file.
+    pub fn install(&self, module: &ModuleName) -> Option<Winner<String>> {
+        self.first(module, |slot| {
+            let install = slot.conf.install(module)?;
+            Some(Winner {
+                value: install.command.clone(),
+                origin: slot.origin(install.line),
+            })
+        })
+    }
+
+    /// Returns every options text of a module in the order they are passed on: files by basename, then the command
+    /// line.
+    pub fn options(&self, module: &ModuleName) -> Vec<Winner<String>> {
+        let of_slot = |slot: &Rc<Slot>| {
+            let origins = |options: &super::OptionsLine| Winner {
+                value: options.text.clone(),
+                origin: slot.origin(options.line),
+            };
+            slot.conf
+                .options(module)
+                .iter()
+                .map(origins)
+                .collect::<Vec<_>>()
+        };
+        let mut all: Vec<_> = self.slots(module).iter().flat_map(of_slot).collect();
+        all.extend(self.word_options(module).map(|(word, text)| Winner {
+            value: text.to_owned(),
+            origin: Origin::CommandLine {
+                word: word.to_owned(),
+            },
+        }));
+        all
+    }
+
+    /// Returns the value a parameter ends up with: the last one given.
+    ///
+    /// For a parameter given without `=` it is `1`, what the kernel makes of a bare boolean (kernel/params.c,
+    /// `param_set_bool`).
+    pub fn effective_option(&self, module: &ModuleName, parameter: &str) -> Option<Winner<String>> {
+        if let Some((word, value)) = self
+            .word_options(module)
+            .filter_map(|(word, text)| Some((word, last_value(text, parameter)?)))
+            .last()
+        {
+            return Some(Winner {
+                value,
+                origin: Origin::CommandLine {
+                    word: word.to_owned(),
+                },
+            });
+        }
+        self.slots(module).iter().rev().find_map(|slot| {
+            slot.conf.options(module).iter().rev().find_map(|options| {
+                let value = last_value(&options.text, parameter)?;
+                Some(Winner {
+                    value,
+                    origin: slot.origin(options.line),
+                })
+            })
+        })
+    }
+
+    /// Returns what blacklists a module: the first file that does, else the command line.
+    pub fn blacklisted(&self, module: &ModuleName) -> Option<Origin> {
+        let in_file = |slot: &Rc<Slot>| Some(slot.origin(slot.conf.blacklisted(module)?));
+        self.slots(module).iter().find_map(in_file).or_else(|| {
+            let by_word = |(word, option): &(String, CommandLineOption)| match option {
+                CommandLineOption::Blacklist(names) => {
+                    let named = names.iter().any(|name| name == module.as_str());
+                    named.then(|| Origin::CommandLine { word: word.clone() })
+                }
+                CommandLineOption::Options { .. } => None,
+            };
+            self.words.iter().find_map(by_word)
+        })
+    }
+
+    fn word_options<'a>(
+        &'a self,
+        module: &'a ModuleName,
+    ) -> impl Iterator<Item = (&'a str, &'a str)> {
+        self.words
+            .iter()
+            .filter_map(move |(word, option)| match option {
+                CommandLineOption::Options { module: of, text } if of == module.as_str() => {
+                    Some((&**word, &**text))
+                }
+                _ => None,
+            })
+    }
+}
+
+impl Slot {
+    fn origin(&self, line: usize) -> Origin {
+        Origin::File {
+            path: Rc::clone(&self.path),
+            line,
+        }
+    }
+}
+
+/// Returns the last value a text gives to a parameter.
+fn last_value(text: &str, parameter: &str) -> Option<String> {
+    let last = params(text)
+        .into_iter()
+        .rev()
+        .find(|(name, _)| same_folded(name, parameter))?;
+    Some(last.1.unwrap_or("1").to_owned())
+}
