@@ -1,0 +1,168 @@
+//! What a shell file leaves in the variables once a shell has read it.
+
+use std::collections::BTreeMap;
+
+use super::script::Kind;
+use super::word::{Part, Test};
+use super::{Abort, Shell, ShellFile, Value};
+
+/// Variables after files were read, in order.
+#[derive(Clone, Debug, Default)]
+pub struct Environment {
+    /// `None`: known to be unset.
+    variables: BTreeMap<String, Option<Value>>,
+    /// Why every variable not in `variables` may be anything.
+    anything: Option<Value>,
+    abort: Option<Abort>,
+}
+
+impl Environment {
+    /// Returns a variable; `None` when it is not set.
+    pub fn get(&self, name: &str) -> Option<&Value> {
+        match self.variables.get(name) {
+            Some(value) => value.as_ref(),
+            None => self.anything.as_ref(),
+        }
+    }
+
+    /// Puts a variable in, as the program that reads the files would before it does.
+    pub fn define(&mut self, name: &str, value: &str) {
+        let value = Value::Known(value.to_owned());
+        self.variables.insert(name.to_owned(), Some(value));
+    }
+
+    /// Returns where the shell gives up; nothing after that is read, nor is the file after.
+    pub fn abort(&self) -> Option<&Abort> {
+        self.abort.as_ref()
+    }
+
+    fn expand(&self, parts: &[Part]) -> Result<String, String> {
+        parts.iter().map(|it| self.expand_part(it)).collect()
+    }
+
+    fn expand_part(&self, part: &Part) -> Result<String, String> {
+        let (name, test) = match part {
+            Part::Literal(text) => return Ok(text.clone()),
+            Part::Opaque(what) => return Err(format!("its value holds {what}")),
+            Part::Variable { name, test } => (name, test),
+        };
+        let value = match self.get(name) {
+            Some(Value::Known(value)) => Some(value.clone()),
+            Some(Value::Unknown { why, .. }) => return Err(format!("it holds `${name}`: {why}")),
+            // Nobody but these files sets names of GRUB's; others may come from the caller.
+            None if name.starts_with("GRUB_") || self.variables.contains_key(name) => None,
+            None => return Err(format!("`${name}` is not set in the file")),
+        };
+        match test {
+            None => Ok(value.unwrap_or_default()),
+            Some(test) => self.expand_test(name, value, test),
+        }
+    }
+
+    fn expand_test(
+        &self,
+        name: &str,
+        value: Option<String>,
+        test: &Test,
+    ) -> Result<String, String> {
+        let value = value.filter(|it| !(test.colon && it.is_empty()));
+        match (test.operator, value) {
+            ('+', Some(_)) | ('-', None) => self.expand(&test.word),
+            ('+', None) => Ok(String::new()),
+            (_, Some(value)) => Ok(value),
+            (_, None) => Err(format!("`{name}` is not set")),
+        }
+    }
+
+    fn forget(&mut self, name: &str, line: usize, why: &str) {
+        let why = why.to_owned();
+        self.variables
+            .insert(name.to_owned(), Some(Value::Unknown { line, why }));
+    }
+}
+
+impl ShellFile {
+    /// Reads the file into `env` as `shell -e` would; a shell that gave up before reads nothing.
+    pub fn evaluate(&self, env: &mut Environment, shell: Shell) {
+        // Once the file may have ended, everything after is conditional.
+        let mut doubtful = false;
+        for event in &self.events {
+            if env.abort.is_some() {
+                return;
+            }
+            let line = self.line(event.offset);
+            let conditional = event.conditional || doubtful;
+            match &event.kind {
+                Kind::OnlyBash(what) if shell == Shell::Dash && !conditional => {
+                    let why = format!("dash does not know {what}");
+                    env.abort = Some(Abort { line, why });
+                }
+                Kind::OnlyBash(_) => {}
+                Kind::Assign {
+                    name, append: true, ..
+                } if shell == Shell::Dash => match conditional {
+                    true => env.forget(
+                        name,
+                        line,
+                        "`+=` under a condition, which dash does not know",
+                    ),
+                    false => {
+                        let why = format!("dash does not know `+=` (on `{name}`)");
+                        env.abort = Some(Abort { line, why });
+                    }
+                },
+                Kind::Assign {
+                    name,
+                    append,
+                    value,
+                    ..
+                } => {
+                    let new = match append {
+                        true => {
+                            let old = Part::Variable {
+                                name: name.clone(),
+                                test: None,
+                            };
+                            let parts: Vec<Part> =
+                                std::iter::once(old).chain(value.iter().cloned()).collect();
+                            env.expand(&parts)
+                        }
+                        false => env.expand(value),
+                    };
+                    let known =
+                        |new: &str| matches!(env.get(name), Some(Value::Known(old)) if old == new);
+                    match new {
+                        Ok(new) if conditional && !known(&new) => {
+                            env.forget(name, line, "it is assigned only under a condition");
+                        }
+                        Ok(new) => env.define(name, &new),
+                        Err(why) => env.forget(name, line, &why),
+                    }
+                }
+                Kind::Unset(name) if conditional => {
+                    env.forget(name, line, "it is unset under a condition")
+                }
+                Kind::Unset(name) => {
+                    env.variables.insert(name.clone(), None);
+                }
+                Kind::Forget(name, why) => env.forget(name, line, why),
+                Kind::ForgetAll(why) => {
+                    env.variables.clear();
+                    env.anything = Some(Value::Unknown {
+                        line,
+                        why: (*why).to_owned(),
+                    });
+                }
+                Kind::Stop if conditional => doubtful = true,
+                Kind::Stop => return,
+            }
+        }
+        if let (None, Some(broken)) = (&env.abort, &self.broken) {
+            let why = broken.why.to_owned();
+            env.abort = Some(Abort {
+                line: self.line(broken.offset),
+                why,
+            });
+        }
+    }
+}
