@@ -69,9 +69,7 @@ impl Word {
             return Err(WordError::Control);
         }
         let word = match raw_word(raw) {
-            Ok(("", raw)) => Word {
-                raw: raw.to_owned(),
-            },
+            Ok(("", raw)) => Word { raw: raw.to_owned() },
             Ok(_) | Err(_) => return Err(WordError::Blank),
         };
         if !word.is_terminated() {
@@ -110,9 +108,7 @@ impl Word {
 
     /// Returns whether the word passes through the shell and GRUB unescaped.
     pub fn is_plain(&self) -> bool {
-        self.raw
-            .bytes()
-            .all(|it| it.is_ascii_alphanumeric() || b"_.,:=/@+%-".contains(&it))
+        self.raw.bytes().all(|it| it.is_ascii_alphanumeric() || b"_.,:=/@+%-".contains(&it))
     }
 
     /// Returns whether every quote has its partner.
@@ -153,11 +149,7 @@ fn fold(name: &str) -> String {
 }
 
 fn raw_word(input: &str) -> IResult<&str, &str> {
-    let quoted = recognize(delimited(
-        tag("\""),
-        take_till(|it| it == '"'),
-        opt(tag("\"")),
-    ));
+    let quoted = recognize(delimited(tag("\""), take_till(|it| it == '"'), opt(tag("\""))));
     let plain = is_not(" \t\n\x0b\x0c\r\"");
     recognize(many1_count(alt((quoted, plain)))).parse(input)
 }
@@ -234,18 +226,10 @@ impl Cmdline {
             let gap = &rest[..rest.len() - start.len()];
             let Ok((after, raw)) = raw_word(start) else {
                 // Only the empty text is no word.
-                return Cmdline {
-                    items,
-                    tail: gap.to_owned() + start,
-                };
+                return Cmdline { items, tail: gap.to_owned() + start };
             };
-            let word = Word {
-                raw: raw.to_owned(),
-            };
-            items.push(Item {
-                gap: gap.to_owned(),
-                word,
-            });
+            let word = Word { raw: raw.to_owned() };
+            items.push(Item { gap: gap.to_owned(), word });
             rest = after;
         }
     }
@@ -257,10 +241,7 @@ impl Cmdline {
 
     /// Returns the words after `--`, which go to init.
     pub fn init_words(&self) -> impl Iterator<Item = &Word> {
-        self.items
-            .iter()
-            .skip(self.kernel_end() + 1)
-            .map(|it| &it.word)
+        self.items.iter().skip(self.kernel_end() + 1).map(|it| &it.word)
     }
 
     /// Returns whether the line is as `edit` wants it.

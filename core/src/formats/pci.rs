@@ -16,9 +16,7 @@ pub use self::pattern::{IdList, PciIdPattern, parse_id_list};
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PciError {
     /// Not `DDDD:BB:DD.F` nor `BB:DD.F`.
-    #[error(
-        "`{0}` is not a PCI address, expected `DDDD:BB:DD.F` in hexadecimal such as `0000:01:00.0`"
-    )]
+    #[error("`{0}` is not a PCI address, expected `DDDD:BB:DD.F` in hexadecimal such as `0000:01:00.0`")]
     Address(String),
     /// Not `vendor:device[:subvendor[:subdevice[:class[:mask]]]]`.
     #[error(

@@ -95,22 +95,13 @@ impl ShellFile {
     pub fn parse(text: &str) -> ShellFile {
         let (events, broken) = script::read(text);
         let text = text.to_owned();
-        ShellFile {
-            text,
-            events,
-            broken,
-        }
+        ShellFile { text, events, broken }
     }
 
     /// Returns the assignments that outlive their command, in the order of the file.
     pub fn assignments(&self) -> impl Iterator<Item = Assignment<'_>> {
         self.events.iter().filter_map(|event| match &event.kind {
-            Kind::Assign {
-                name,
-                append,
-                value,
-                ..
-            } => Some(Assignment {
+            Kind::Assign { name, append, value, .. } => Some(Assignment {
                 name,
                 line: self.line(event.offset),
                 append: *append,
@@ -137,10 +128,7 @@ impl ShellFile {
         };
         let refuse = |offset: usize, why: &str| {
             let line = self.line(offset);
-            Err(NotEditable {
-                line,
-                why: why.to_owned(),
-            })
+            Err(NotEditable { line, why: why.to_owned() })
         };
         if let Some(broken) = &self.broken {
             return refuse(broken.offset, broken.why);
@@ -149,10 +137,7 @@ impl ShellFile {
             return refuse(event.offset, "a shell variable cannot hold a NUL");
         }
         if event.conditional {
-            return refuse(
-                event.offset,
-                &format!("`{name}` is changed only under a condition"),
-            );
+            return refuse(event.offset, &format!("`{name}` is changed only under a condition"));
         }
         let (old, span) = match &event.kind {
             Kind::Assign { append: true, .. } => {
@@ -161,10 +146,7 @@ impl ShellFile {
             Kind::Assign { value, span, .. } => match word::literal(value) {
                 Some(old) => (old, span.clone()),
                 None => {
-                    return refuse(
-                        event.offset,
-                        &format!("the value of `{name}` has expansions"),
-                    );
+                    return refuse(event.offset, &format!("the value of `{name}` has expansions"));
                 }
             },
             _ => return refuse(event.offset, &format!("`{name}` is changed by a command")),
@@ -175,10 +157,7 @@ impl ShellFile {
                     return refuse(other.offset, "the file may end before the assignment");
                 }
                 Kind::ForgetAll(why) if other.offset > event.offset => {
-                    return refuse(
-                        other.offset,
-                        &format!("`{name}` may be changed here: {why}"),
-                    );
+                    return refuse(other.offset, &format!("`{name}` may be changed here: {why}"));
                 }
                 _ => {}
             }
@@ -205,25 +184,13 @@ impl ShellFile {
         let obstacle = obstacle.map(|it| (it.offset, "the file may end here"));
         let broken = self.broken.map(|it| (it.offset, it.why));
         // The newline that would end the last line would be joined away.
-        let open = self
-            .text
-            .ends_with('\\')
-            .then_some((self.text.len(), "the last line is continued"));
-        let nul = line
-            .contains('\0')
-            .then_some((0, "a shell variable cannot hold a NUL"));
+        let open = self.text.ends_with('\\').then_some((self.text.len(), "the last line is continued"));
+        let nul = line.contains('\0').then_some((0, "a shell variable cannot hold a NUL"));
         if let Some((offset, why)) = broken.or(obstacle).or(open).or(nul) {
             let line = self.line(offset);
-            return Err(NotEditable {
-                line,
-                why: why.to_owned(),
-            });
+            return Err(NotEditable { line, why: why.to_owned() });
         }
-        let newline = if self.text.is_empty() || self.text.ends_with('\n') {
-            ""
-        } else {
-            "\n"
-        };
+        let newline = if self.text.is_empty() || self.text.ends_with('\n') { "" } else { "\n" };
         *self = ShellFile::parse(&format!("{}{newline}{line}\n", self.text));
         Ok(())
     }
@@ -235,10 +202,7 @@ impl ShellFile {
 
 /// Writes a value with the quotes the old text has, if they can hold it.
 fn requote(old: &str, value: &str) -> String {
-    let inner = |quote: char| {
-        old.strip_prefix(quote)
-            .and_then(|it| it.strip_suffix(quote))
-    };
+    let inner = |quote: char| old.strip_prefix(quote).and_then(|it| it.strip_suffix(quote));
     let plain = |it: u8| it.is_ascii_alphanumeric() || b"_.,:=/@+%-".contains(&it);
     let bare = !old.is_empty() && !old.contains(['\'', '"']) && !value.is_empty();
     match inner('\'') {

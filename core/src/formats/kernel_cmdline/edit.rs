@@ -13,17 +13,11 @@ impl CmdlineEdit {
         for absent in &self.absent {
             let mut wanted = self.present.iter().chain(&self.additional);
             if let Some(word) = wanted.find(|it| removes(absent, it)) {
-                return Some(format!(
-                    "`{word}` is wanted, and `{absent}` is wanted absent"
-                ));
+                return Some(format!("`{word}` is wanted, and `{absent}` is wanted absent"));
             }
         }
         for word in &self.additional {
-            let mut same_name = self
-                .present
-                .iter()
-                .filter(|it| it.same_name(word.name()))
-                .peekable();
+            let mut same_name = self.present.iter().filter(|it| it.same_name(word.name())).peekable();
             if let Some(present) = same_name.peek().copied()
                 && !same_name.any(|it| it.same(word))
             {
@@ -64,10 +58,7 @@ impl CmdlineEdit {
             let lost = (0..actual.len()).filter(|at| !kept.iter().any(|it| it.0 == *at));
             surplus.extend(lost.map(|at| actual[at]));
         }
-        surplus
-            .into_iter()
-            .map(|at| cmdline.items[at].word.clone())
-            .collect()
+        surplus.into_iter().map(|at| cmdline.items[at].word.clone()).collect()
     }
 }
 
@@ -78,11 +69,7 @@ impl Cmdline {
     /// Of an edit with a [`CmdlineEdit::conflict`] the wanted words win.
     pub fn edit(&mut self, edit: &CmdlineEdit) {
         for at in (0..self.kernel_end()).rev() {
-            if edit
-                .absent
-                .iter()
-                .any(|it| removes(it, &self.items[at].word))
-            {
+            if edit.absent.iter().any(|it| removes(it, &self.items[at].word)) {
                 self.remove(at);
             }
         }
@@ -176,10 +163,7 @@ fn groups(present: &[Word]) -> Vec<Group<'_>> {
     }
     merged.sort_by_key(|it| it.1);
     let group = |names: BTreeSet<String>| Group {
-        wanted: present
-            .iter()
-            .filter(|it| names.contains(&fold(it.name())))
-            .collect(),
+        wanted: present.iter().filter(|it| names.contains(&fold(it.name()))).collect(),
         names,
     };
     merged.into_iter().map(|it| group(it.0)).collect()
@@ -200,8 +184,7 @@ impl Group<'_> {
             return (0..rows).map(|at| (at, at)).collect();
         }
         // A word with an open quote would swallow what has to stand after it, so it cannot stay.
-        let same =
-            |old: usize, new: usize| word(old).is_terminated() && word(old).same(self.wanted[new]);
+        let same = |old: usize, new: usize| word(old).is_terminated() && word(old).same(self.wanted[new]);
         let mut longest = vec![vec![0_usize; columns + 1]; rows + 1];
         for old in (0..rows).rev() {
             for new in (0..columns).rev() {

@@ -10,11 +10,7 @@ fn words(text: &[&str]) -> Vec<Word> {
 }
 
 fn edit(present: &[&str], additional: &[&str], absent: &[&str]) -> CmdlineEdit {
-    CmdlineEdit {
-        present: words(present),
-        additional: words(additional),
-        absent: words(absent),
-    }
+    CmdlineEdit { present: words(present), additional: words(additional), absent: words(absent) }
 }
 
 fn check_split(text: &str, expect: Expect) {
@@ -83,19 +79,8 @@ fn two_dashes_end_the_kernels_part() {
 
 #[test]
 fn a_word_is_refused_when_it_is_not_exactly_one() {
-    let inputs = [
-        "",
-        " ",
-        "a b",
-        "a=\"b c\" ",
-        "a\n",
-        "a=\"b\nc\"",
-        "a\0b",
-        "a=\"b",
-        "--",
-        "\"--\"",
-        "ok=\"a b\"",
-    ];
+    let inputs =
+        ["", " ", "a b", "a=\"b c\" ", "a\n", "a=\"b\nc\"", "a\0b", "a=\"b", "--", "\"--\"", "ok=\"a b\""];
     let lines: String = inputs
         .iter()
         .map(|it| match Word::parse(it) {
@@ -124,31 +109,15 @@ fn names_fold_dashes_and_values_do_not() {
     let same = |a: &str, b: &str| Word::parse(a).unwrap().same(&Word::parse(b).unwrap());
     assert!(same("log-buf-len=1M", "log_buf_len=1M"));
     assert!(same("a=\"b c\"", "\"a=b c\""));
-    assert!(!same(
-        "modprobe.blacklist=snd-hda-intel",
-        "modprobe.blacklist=snd_hda_intel"
-    ));
+    assert!(!same("modprobe.blacklist=snd-hda-intel", "modprobe.blacklist=snd_hda_intel"));
     assert!(!same("foo", "foo="));
     assert!(!same("Foo", "foo"));
 }
 
 #[test]
 fn plain_words_need_no_escaping_anywhere() {
-    assert!(
-        Word::parse("vfio-pci.ids=10de:0ffc,10de:0e1b")
-            .unwrap()
-            .is_plain()
-    );
-    for raw in [
-        "memmap=4G$4G",
-        "a=\"b\"",
-        "pci=x;y",
-        "a&b",
-        "a*",
-        "it's",
-        "a\\b",
-        "ä",
-    ] {
+    assert!(Word::parse("vfio-pci.ids=10de:0ffc,10de:0e1b").unwrap().is_plain());
+    for raw in ["memmap=4G$4G", "a=\"b\"", "pci=x;y", "a&b", "a*", "it's", "a\\b", "ä"] {
         assert!(!Word::parse(raw).unwrap().is_plain(), "{raw}");
     }
 }
@@ -156,20 +125,11 @@ fn plain_words_need_no_escaping_anywhere() {
 #[test]
 fn words_are_strings_to_serde_and_to_the_schema() {
     let edit: CmdlineEdit = serde_json::from_str(r#"{"present":["a=b"]}"#).unwrap();
-    assert_eq!(
-        serde_json::to_string(&edit).unwrap(),
-        r#"{"present":["a=b"],"additional":[],"absent":[]}"#
-    );
+    assert_eq!(serde_json::to_string(&edit).unwrap(), r#"{"present":["a=b"],"additional":[],"absent":[]}"#);
     let err = serde_json::from_str::<CmdlineEdit>(r#"{"present":["a b"]}"#).unwrap_err();
-    assert!(
-        err.to_string().contains("a blank outside double quotes"),
-        "{err}"
-    );
+    assert!(err.to_string().contains("a blank outside double quotes"), "{err}");
     let schema = schemars::schema_for!(CmdlineEdit);
-    assert_eq!(
-        schema.pointer("/properties/present/items/type").unwrap(),
-        "string"
-    );
+    assert_eq!(schema.pointer("/properties/present/items/type").unwrap(), "string");
 }
 
 #[test]
@@ -187,16 +147,8 @@ fn a_new_word_goes_to_the_end_but_before_the_dashes() {
         &on,
         expect![[r#"quiet intel_iommu=on -- x missing ["intel_iommu=on"] surplus []"#]],
     );
-    check_edit(
-        "-- x",
-        &on,
-        expect![[r#"intel_iommu=on -- x missing ["intel_iommu=on"] surplus []"#]],
-    );
-    check_edit(
-        "",
-        &on,
-        expect![[r#"intel_iommu=on missing ["intel_iommu=on"] surplus []"#]],
-    );
+    check_edit("-- x", &on, expect![[r#"intel_iommu=on -- x missing ["intel_iommu=on"] surplus []"#]]);
+    check_edit("", &on, expect![[r#"intel_iommu=on missing ["intel_iommu=on"] surplus []"#]]);
     check_edit(
         "\n",
         &on,
@@ -219,11 +171,7 @@ fn another_value_is_replaced_where_it_stands() {
         &on,
         expect![[r#"a intel_iommu=on  b missing [] surplus ["intel_iommu=off"]"#]],
     );
-    check_edit(
-        "a intel_iommu=\"on\" b",
-        &on,
-        expect![[r#"a intel_iommu="on" b missing [] surplus []"#]],
-    );
+    check_edit("a intel_iommu=\"on\" b", &on, expect![[r#"a intel_iommu="on" b missing [] surplus []"#]]);
     check_edit(
         "a intel_iommu=on.x b",
         &on,
@@ -232,9 +180,7 @@ fn another_value_is_replaced_where_it_stands() {
     check_edit(
         "quiet -- intel_iommu=on",
         &on,
-        expect![[
-            r#"quiet intel_iommu=on -- intel_iommu=on missing ["intel_iommu=on"] surplus []"#
-        ]],
+        expect![[r#"quiet intel_iommu=on -- intel_iommu=on missing ["intel_iommu=on"] surplus []"#]],
     );
 }
 
@@ -244,9 +190,7 @@ fn repeated_words_keep_their_order() {
     check_edit(
         "console=ttyS0 ro console=tty0",
         &console,
-        expect![[
-            r#"ro console=tty0 console=ttyS0 missing ["console=ttyS0"] surplus ["console=ttyS0"]"#
-        ]],
+        expect![[r#"ro console=tty0 console=ttyS0 missing ["console=ttyS0"] surplus ["console=ttyS0"]"#]],
     );
     check_edit(
         "console=tty0 ro console=ttyS0",
@@ -269,13 +213,7 @@ fn repeated_words_keep_their_order() {
 
 #[test]
 fn pairs_keep_their_interleaving() {
-    let pages = [
-        "default_hugepagesz=1G",
-        "hugepagesz=1G",
-        "hugepages=16",
-        "hugepagesz=2M",
-        "hugepages=512",
-    ];
+    let pages = ["default_hugepagesz=1G", "hugepagesz=1G", "hugepages=16", "hugepagesz=2M", "hugepages=512"];
     let pages = edit(&pages, &[], &[]);
     check_edit(
         "hugepagesz=2M hugepages=512 hugepagesz=1G hugepages=16 default_hugepagesz=1G",
@@ -308,16 +246,8 @@ fn pairs_keep_their_interleaving() {
 #[test]
 fn additional_words_leave_others_of_their_name() {
     let more = edit(&[], &["pci=realloc"], &[]);
-    check_edit(
-        "pci=noari",
-        &more,
-        expect![[r#"pci=noari pci=realloc missing ["pci=realloc"] surplus []"#]],
-    );
-    check_edit(
-        "pci=realloc pci=noari",
-        &more,
-        expect!["pci=realloc pci=noari missing [] surplus []"],
-    );
+    check_edit("pci=noari", &more, expect![[r#"pci=noari pci=realloc missing ["pci=realloc"] surplus []"#]]);
+    check_edit("pci=realloc pci=noari", &more, expect!["pci=realloc pci=noari missing [] surplus []"]);
     check_edit(
         "a \"open quote",
         &more,
@@ -342,11 +272,7 @@ fn absent_takes_a_name_or_one_word() {
         &edit(&[], &[], &["rd.driver.pre"]),
         expect![[r#"rdXdriver.pre=x missing [] surplus ["rd.driver.pre=x"]"#]],
     );
-    check_edit(
-        "x -- x",
-        &edit(&[], &[], &["x"]),
-        expect![[r#"-- x missing [] surplus ["x"]"#]],
-    );
+    check_edit("x -- x", &edit(&[], &[], &["x"]), expect![[r#"-- x missing [] surplus ["x"]"#]]);
 }
 
 #[test]
@@ -357,10 +283,8 @@ fn contradictions_are_named() {
         edit(&["a=1"], &["a=2"], &[]),
         edit(&["a=1"], &["a=1"], &["a=2"]),
     ];
-    let lines: Vec<String> = conflicts
-        .iter()
-        .map(|it| it.conflict().unwrap_or_else(|| "none".to_owned()))
-        .collect();
+    let lines: Vec<String> =
+        conflicts.iter().map(|it| it.conflict().unwrap_or_else(|| "none".to_owned())).collect();
     expect![[r#"
         `a=1` is wanted, and `a` is wanted absent
         `a-b=1` is wanted, and `a_b=1` is wanted absent

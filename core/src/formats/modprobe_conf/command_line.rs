@@ -29,26 +29,17 @@ impl CommandLineOption {
         };
         let (module, parameter) = name.split_once('.')?;
         let closes_late = inner.is_some() && value.is_none();
-        if closes_late
-            || parameter.contains('.')
-            || name.contains(['"', ' ', '\t'])
-            || parameter.is_empty()
-        {
+        if closes_late || parameter.contains('.') || name.contains(['"', ' ', '\t']) || parameter.is_empty() {
             return None;
         }
         if let ("modprobe", "blacklist", Some(value)) = (module, parameter, value) {
-            let names = value
-                .trim_end_matches(if inner.is_some() { "\"" } else { "\0" })
-                .split(',');
+            let names = value.trim_end_matches(if inner.is_some() { "\"" } else { "\0" }).split(',');
             return Some(Self::Blacklist(names.map(str::to_owned).collect()));
         }
         let module = fold(module)?.into_owned();
         // kmod moves the quote in front of the word to the value.
         let quote = if inner.is_some() { "\"" } else { "" };
-        let text = value.map_or_else(
-            || parameter.to_owned(),
-            |value| format!("{parameter}={quote}{value}"),
-        );
+        let text = value.map_or_else(|| parameter.to_owned(), |value| format!("{parameter}={quote}{value}"));
         Some(Self::Options { module, text })
     }
 }

@@ -99,33 +99,20 @@ pub(super) fn parse(line: &str, number: usize) -> Option<Directive> {
         outcome => outcome,
     };
     let directive = match command {
-        "alias" => named(rest).and_then(|(pattern, rest)| {
-            Ok(Directive::Alias {
-                pattern,
-                module: named(rest)?.0,
-            })
-        }),
+        "alias" => {
+            named(rest).and_then(|(pattern, rest)| Ok(Directive::Alias { pattern, module: named(rest)?.0 }))
+        }
         "blacklist" => named(rest).map(|(module, _)| Directive::Blacklist { module }),
-        "options" => with_text("parameters missing").map(|(module, text)| Directive::Options {
-            module,
-            text: text.replace('\t', " "),
-        }),
-        "install" => with_text("command missing").map(|(module, command)| Directive::Install {
-            module,
-            command: command.to_owned(),
-        }),
-        "remove" => with_text("command missing").map(|(module, command)| Directive::Remove {
-            module,
-            command: command.to_owned(),
-        }),
-        "softdep" => with_text("modules missing").map(|(module, text)| Directive::Softdep {
-            module,
-            softdep: softdep(text, number),
-        }),
-        "weakdep" => with_text("modules missing").map(|(module, text)| Directive::Weakdep {
-            module,
-            text: text.to_owned(),
-        }),
+        "options" => with_text("parameters missing")
+            .map(|(module, text)| Directive::Options { module, text: text.replace('\t', " ") }),
+        "install" => with_text("command missing")
+            .map(|(module, command)| Directive::Install { module, command: command.to_owned() }),
+        "remove" => with_text("command missing")
+            .map(|(module, command)| Directive::Remove { module, command: command.to_owned() }),
+        "softdep" => with_text("modules missing")
+            .map(|(module, text)| Directive::Softdep { module, softdep: softdep(text, number) }),
+        "weakdep" => with_text("modules missing")
+            .map(|(module, text)| Directive::Weakdep { module, text: text.to_owned() }),
         "include" | "config" => Err("command no longer supported"),
         _ => Err("unknown command"),
     };
@@ -149,17 +136,10 @@ fn is_space(c: char) -> bool {
 /// A text that starts with exactly one blank (two blanks behind the module name) keeps it as part of its first
 /// word, which then is not `pre:` either: kmod's word splitting skips a blank only after another one.
 fn softdep(text: &str, line: usize) -> Softdep {
-    let mut softdep = Softdep {
-        line,
-        ..Softdep::default()
-    };
+    let mut softdep = Softdep { line, ..Softdep::default() };
     let glued = text.starts_with(is_space) && !text.chars().nth(1).is_none_or(is_space);
     let mut side = Side::None;
-    for (index, word) in text
-        .split(is_space)
-        .filter(|word| !word.is_empty())
-        .enumerate()
-    {
+    for (index, word) in text.split(is_space).filter(|word| !word.is_empty()).enumerate() {
         match (word, &side) {
             _ if index == 0 && glued => {}
             ("pre:", _) => side = Side::Pre,
@@ -193,20 +173,14 @@ pub(super) struct Param<'a> {
 /// A double quote keeps blanks together, also around the whole parameter; one that is never closed takes the rest.
 /// A lone `--` ends the parameters (kernel/params.c, `parse_args`). `None` is a parameter without `=`.
 pub fn params(text: &str) -> Vec<(&str, Option<&str>)> {
-    located_params(text)
-        .into_iter()
-        .map(|param| (param.name, param.value))
-        .collect()
+    located_params(text).into_iter().map(|param| (param.name, param.value)).collect()
 }
 
 /// Returns the parameters with their places.
 pub(super) fn located_params(text: &str) -> Vec<Param<'_>> {
     let mut params = Vec::new();
     let mut start = 0;
-    while let Some(skipped) = text
-        .get(start..)
-        .and_then(|rest| rest.find(|c| !is_space(c)))
-    {
+    while let Some(skipped) = text.get(start..).and_then(|rest| rest.find(|c| !is_space(c))) {
         start += skipped;
         let rest = text.get(start..).unwrap_or_default();
         let (mut quoted, mut end, mut equals) = (false, rest.len(), None);
@@ -236,19 +210,11 @@ pub(super) fn located_params(text: &str) -> Vec<Param<'_>> {
                 None => value,
             }
         });
-        let name = if body == 1 {
-            unquoted(name, value.is_none())
-        } else {
-            name
-        };
+        let name = if body == 1 { unquoted(name, value.is_none()) } else { name };
         if name == "--" && value.is_none() {
             break;
         }
-        params.push(Param {
-            name,
-            value,
-            range: start..start + end,
-        });
+        params.push(Param { name, value, range: start..start + end });
         start += end;
     }
     params
@@ -257,9 +223,5 @@ pub(super) fn located_params(text: &str) -> Vec<Param<'_>> {
 /// Removes the quote in front of a name, and the one behind it where the parameter is nothing but the name.
 fn unquoted(name: &str, whole: bool) -> &str {
     let inner = name.strip_prefix('"').unwrap_or(name);
-    if whole {
-        inner.strip_suffix('"').unwrap_or(inner)
-    } else {
-        inner
-    }
+    if whole { inner.strip_suffix('"').unwrap_or(inner) } else { inner }
 }

@@ -15,10 +15,7 @@ impl ModprobeConf {
     pub fn set_softdep(&mut self, module: &ModuleName, pre: &[ModuleName], post: &[ModuleName]) {
         let spelled = |written: &[String], wanted: &[ModuleName]| {
             written.len() == wanted.len()
-                && written
-                    .iter()
-                    .zip(wanted)
-                    .all(|(text, name)| name.is_spelled(text))
+                && written.iter().zip(wanted).all(|(text, name)| name.is_spelled(text))
         };
         let first = self.softdep(module);
         if first.is_some_and(|softdep| spelled(&softdep.pre, pre) && spelled(&softdep.post, post)) {
@@ -28,17 +25,14 @@ impl ModprobeConf {
         // With both lists empty `pre:` still stands: a softdep line without any text is a bad one.
         if !pre.is_empty() || post.is_empty() {
             words.push("pre:");
-            words.extend(pre.iter().map(ModuleName::as_str));
+            words.extend(pre.iter().map(ModuleName::spelled));
         }
         if !post.is_empty() {
             words.push("post:");
-            words.extend(post.iter().map(ModuleName::as_str));
+            words.extend(post.iter().map(ModuleName::spelled));
         }
         let text = words.join(" ");
-        let (first, own) = (
-            first.map(|it| it.line),
-            self.own_softdep(module).map(|it| it.line),
-        );
+        let (first, own) = (first.map(|it| it.line), self.own_softdep(module).map(|it| it.line));
         self.place(first, own, &format!("softdep {module} "), &text);
     }
 
@@ -51,10 +45,7 @@ impl ModprobeConf {
         if first.is_some_and(|install| install.command == command) {
             return Ok(());
         }
-        let (first, own) = (
-            first.map(|it| it.line),
-            self.own_install(module).map(|it| it.line),
-        );
+        let (first, own) = (first.map(|it| it.line), self.own_install(module).map(|it| it.line));
         self.place(first, own, &format!("install {module} "), &escaped(command));
         Ok(())
     }
@@ -73,26 +64,20 @@ impl ModprobeConf {
         parameter: &str,
         value: &str,
     ) -> Result<(), ModprobeError> {
-        let name_char =
-            |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.');
+        let name_char = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.');
         if parameter.is_empty() || parameter == "--" || !parameter.bytes().all(name_char) {
             return Err(ModprobeError::Parameter(parameter.to_owned()));
         }
         // The kernel has no way to quote a quote, and kmod turns a tab into a blank.
         if value.contains(|c: char| c == '"' || c.is_control()) {
-            return Err(ModprobeError::Value {
-                parameter: parameter.to_owned(),
-                value: value.to_owned(),
-            });
+            return Err(ModprobeError::Value { parameter: parameter.to_owned(), value: value.to_owned() });
         }
         let quote = if value.contains(' ') { "\"" } else { "" };
         let assignment = escaped(&format!("{parameter}={quote}{value}{quote}"));
         let last = self.options(module).iter().rev().find_map(|options| {
             let params = located_params(&options.text);
-            let last: Param<'_> = params
-                .into_iter()
-                .rev()
-                .find(|param| same_folded(param.name, parameter))?;
+            let last: Param<'_> =
+                params.into_iter().rev().find(|param| same_folded(param.name, parameter))?;
             Some((options.line, last.range, last.value == Some(value)))
         });
         match last {
@@ -112,10 +97,7 @@ impl ModprobeConf {
             (None, _) => self.append(&format!("{head}{text}")),
             (Some(first), own) if own != Some(first) => {
                 let (all, _) = lines(self.as_str());
-                let start = all
-                    .iter()
-                    .find(|line| line.number == first)
-                    .map_or(0, |line| line.range.start);
+                let start = all.iter().find(|line| line.number == first).map_or(0, |line| line.range.start);
                 self.replace(start..start, &format!("{head}{text}\n"));
             }
             (Some(first), _) => match self.text_range(first, None) {

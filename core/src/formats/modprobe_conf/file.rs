@@ -42,10 +42,7 @@ struct FirstWins<T> {
 
 impl<T> Default for FirstWins<T> {
     fn default() -> Self {
-        Self {
-            exact: HashMap::new(),
-            patterns: Vec::new(),
-        }
+        Self { exact: HashMap::new(), patterns: Vec::new() }
     }
 }
 
@@ -61,9 +58,7 @@ impl<T> FirstWins<T> {
     fn get(&self, module: &str, line: impl Fn(&T) -> usize) -> Option<&T> {
         let exact = self.exact.get(module);
         let mut patterns = self.patterns.iter();
-        let pattern = patterns
-            .find(|(pattern, _)| fnmatch::matches(pattern, module))
-            .map(|(_, value)| value);
+        let pattern = patterns.find(|(pattern, _)| fnmatch::matches(pattern, module)).map(|(_, value)| value);
         match (exact, pattern) {
             (Some(exact), Some(pattern)) if line(pattern) < line(exact) => Some(pattern),
             (Some(exact), _) => Some(exact),
@@ -87,25 +82,18 @@ pub struct ModprobeConf {
 impl ModprobeConf {
     /// Reads a file.
     pub fn parse(text: &str) -> Self {
-        let mut conf = Self {
-            text: text.to_owned(),
-            ..Self::default()
-        };
+        let mut conf = Self { text: text.to_owned(), ..Self::default() };
         for (line, directive) in conf.directives() {
             match directive {
                 Directive::Options { module, text } => {
-                    conf.options
-                        .entry(module)
-                        .or_default()
-                        .push(OptionsLine { line, text });
+                    conf.options.entry(module).or_default().push(OptionsLine { line, text });
                 }
                 Directive::Blacklist { module } => {
                     conf.blacklists.entry(module).or_insert(line);
                 }
                 Directive::Softdep { module, softdep } => conf.softdeps.insert(module, softdep),
                 Directive::Install { module, command } => {
-                    conf.installs
-                        .insert(module, ModuleCommand { line, command });
+                    conf.installs.insert(module, ModuleCommand { line, command });
                 }
                 _ => {}
             }

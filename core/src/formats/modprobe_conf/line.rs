@@ -46,11 +46,7 @@ pub(super) fn lines(text: &str) -> (Vec<Line>, Ending) {
                 at += 1;
             }
             b'\n' => {
-                lines.push(Line {
-                    range: start..at - 1,
-                    number,
-                    escaped,
-                });
+                lines.push(Line { range: start..at - 1, number, escaped });
                 physical += 1;
                 (start, number, escaped, ending) = (at, physical, false, Ending::Complete);
             }
@@ -58,11 +54,7 @@ pub(super) fn lines(text: &str) -> (Vec<Line>, Ending) {
         }
     }
     if ending != Ending::Complete {
-        lines.push(Line {
-            range: start..bytes.len(),
-            number,
-            escaped,
-        });
+        lines.push(Line { range: start..bytes.len(), number, escaped });
     }
     (lines, ending)
 }
@@ -71,11 +63,7 @@ impl Line {
     /// Returns what kmod sees: joined, `\x` as `x`, cut at a NUL.
     pub(super) fn text<'a>(&self, file: &'a str) -> Cow<'a, str> {
         let raw = file.get(self.range.clone()).unwrap_or_default();
-        let mut text = if self.escaped {
-            Cow::Owned(self.joined(file).0)
-        } else {
-            Cow::Borrowed(raw)
-        };
+        let mut text = if self.escaped { Cow::Owned(self.joined(file).0) } else { Cow::Borrowed(raw) };
         if let Some(nul) = text.find('\0') {
             match &mut text {
                 Cow::Borrowed(part) => *part = part.split_at(nul).0,

@@ -1,7 +1,9 @@
-//! The name of a kernel module, with `-` and `_` made one.
+//! The name of a kernel module, where `-` and `_` are one.
 
 use std::borrow::{Borrow, Cow};
+use std::cmp::Ordering;
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::str::FromStr;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
@@ -12,33 +14,69 @@ use super::ModprobeError;
 /// Longest name the kernel holds: `MODULE_NAME_LEN` is 64 less a pointer, one byte ends it (include/linux/module.h).
 const LONGEST: usize = 55;
 
-/// The name of a kernel module.
+/// The name of a kernel module, as its author spelled it.
 ///
-/// Invariant: 1 to 55 of `A-Z a-z 0-9 _ . +`; a `-` was turned into `_`, because kmod and the kernel take them for
-/// the same, so two spellings of one module are equal.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+/// Invariant: 1 to 55 of `A-Z a-z 0-9 _ - . +`. kmod and the kernel take `-` and `_` for the same, so two spellings
+/// of one module are equal; `Display` and serde give the spelling back.
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]
-pub struct ModuleName(String);
+pub struct ModuleName {
+    folded: String,
+    /// Only where it differs from `folded`.
+    spelled: Option<Box<str>>,
+}
 
 impl ModuleName {
     /// Reads a name in either spelling.
     pub fn parse(text: &str) -> Result<Self, ModprobeError> {
-        let allowed =
-            |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.' | b'+');
+        let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.' | b'+');
         if text.is_empty() || text.len() > LONGEST || !text.bytes().all(allowed) {
             return Err(ModprobeError::ModuleName(text.to_owned()));
         }
-        Ok(Self(text.replace('-', "_")))
+        let folded = text.replace('-', "_");
+        let spelled = (folded != text).then(|| Box::from(text));
+        Ok(Self { folded, spelled })
     }
 
-    /// The name, with underscores.
+    /// The name as the kernel knows it, with underscores.
     pub fn as_str(&self) -> &str {
-        &self.0
+        &self.folded
+    }
+
+    /// The name as it was written.
+    pub fn spelled(&self) -> &str {
+        self.spelled.as_deref().unwrap_or(&self.folded)
     }
 
     /// Returns whether `text` spells this name, without building another one.
     pub fn is_spelled(&self, text: &str) -> bool {
-        same_folded(&self.0, text)
+        same_folded(&self.folded, text)
+    }
+}
+
+impl PartialEq for ModuleName {
+    fn eq(&self, other: &Self) -> bool {
+        self.folded == other.folded
+    }
+}
+
+impl Eq for ModuleName {}
+
+impl PartialOrd for ModuleName {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for ModuleName {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.folded.cmp(&other.folded)
+    }
+}
+
+impl Hash for ModuleName {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.folded.hash(state);
     }
 }
 
@@ -70,7 +108,7 @@ pub(super) fn fold(text: &str) -> Option<Cow<'_, str>> {
 
 impl fmt::Display for ModuleName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(self.spelled())
     }
 }
 
@@ -92,13 +130,16 @@ impl TryFrom<String> for ModuleName {
 
 impl From<ModuleName> for String {
     fn from(name: ModuleName) -> Self {
-        name.0
+        match name.spelled {
+            Some(spelled) => spelled.into(),
+            None => name.folded,
+        }
     }
 }
 
 impl Borrow<str> for ModuleName {
     fn borrow(&self) -> &str {
-        &self.0
+        &self.folded
     }
 }
 

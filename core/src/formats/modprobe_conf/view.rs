@@ -91,8 +91,7 @@ impl ModprobeView {
     /// Adds the words of the kernel command line, quotes included; their options beat every file.
     #[must_use]
     pub fn with_command_line<'a>(mut self, words: impl IntoIterator<Item = &'a str>) -> Self {
-        let read =
-            |word: &str| CommandLineOption::parse(word).map(|option| (word.to_owned(), option));
+        let read = |word: &str| CommandLineOption::parse(word).map(|option| (word.to_owned(), option));
         self.words = words.into_iter().filter_map(read).collect();
         self
     }
@@ -128,33 +127,21 @@ impl ModprobeView {
 
     /// Returns the basename and rank of a path that kmod reads.
     fn place(&self, path: &Path) -> Option<(String, usize)> {
-        let softdep = self
-            .files
-            .get(KERNEL_SOFTDEP)
-            .and_then(|ranks| ranks.get(&0));
+        let softdep = self.files.get(KERNEL_SOFTDEP).and_then(|ranks| ranks.get(&0));
         if softdep.is_some_and(|slot| *slot.path == *path) {
             return Some((KERNEL_SOFTDEP.to_owned(), 0));
         }
         let basename = path.file_name()?.to_str()?;
         let parent = path.parent()?;
-        let rank = DIRECTORIES
-            .iter()
-            .position(|directory| Path::new(directory) == parent)?;
+        let rank = DIRECTORIES.iter().position(|directory| Path::new(directory) == parent)?;
         let read = basename.len() >= 6 && basename.ends_with(".conf") && !basename.starts_with('.');
         read.then(|| (basename.to_owned(), rank))
     }
 
     fn put(&mut self, basename: &str, rank: usize, path: &Path, conf: Rc<ModprobeConf>) {
         self.unindex(basename);
-        let slot = Rc::new(Slot {
-            basename: basename.to_owned(),
-            path: Rc::from(path),
-            conf,
-        });
-        self.files
-            .entry(basename.to_owned())
-            .or_default()
-            .insert(rank, slot);
+        let slot = Rc::new(Slot { basename: basename.to_owned(), path: Rc::from(path), conf });
+        self.files.entry(basename.to_owned()).or_default().insert(rank, slot);
         self.index(basename);
     }
 
@@ -184,30 +171,19 @@ impl ModprobeView {
             slots.insert(at, Rc::clone(&slot));
         }
         if slot.conf.has_patterns() {
-            let at = self
-                .with_patterns
-                .partition_point(|it| *it.basename < *basename);
+            let at = self.with_patterns.partition_point(|it| *it.basename < *basename);
             self.with_patterns.insert(at, slot);
         }
     }
 
     fn slots(&self, module: &ModuleName) -> &[Rc<Slot>] {
-        self.by_module
-            .get(module.as_str())
-            .map_or(&[], Vec::as_slice)
+        self.by_module.get(module.as_str()).map_or(&[], Vec::as_slice)
     }
 
     /// Returns the first file, in order of basenames, in which `find` finds something.
-    fn first<T>(
-        &self,
-        module: &ModuleName,
-        find: impl Fn(&Slot) -> Option<Winner<T>>,
-    ) -> Option<Winner<T>> {
-        let hit = |slots: &[Rc<Slot>]| {
-            slots
-                .iter()
-                .find_map(|slot| Some((slot.basename.clone(), find(slot)?)))
-        };
+    fn first<T>(&self, module: &ModuleName, find: impl Fn(&Slot) -> Option<Winner<T>>) -> Option<Winner<T>> {
+        let hit =
+            |slots: &[Rc<Slot>]| slots.iter().find_map(|slot| Some((slot.basename.clone(), find(slot)?)));
         match (hit(self.slots(module)), hit(&self.with_patterns)) {
             (Some((exact, _)), Some((pattern, winner))) if pattern < exact => Some(winner),
             (Some((_, winner)), _) | (None, Some((_, winner))) => Some(winner),
@@ -219,10 +195,7 @@ impl ModprobeView {
     pub fn softdep(&self, module: &ModuleName) -> Option<Winner<Softdep>> {
         self.first(module, |slot| {
             let softdep = slot.conf.softdep(module)?;
-            Some(Winner {
-                value: softdep.clone(),
-                origin: slot.origin(softdep.line),
-            })
+            Some(Winner { value: softdep.clone(), origin: slot.origin(softdep.line) })
         })
     }
 
@@ -230,10 +203,7 @@ impl ModprobeView {
     pub fn install(&self, module: &ModuleName) -> Option<Winner<String>> {
         self.first(module, |slot| {
             let install = slot.conf.install(module)?;
-            Some(Winner {
-                value: install.command.clone(),
-                origin: slot.origin(install.line),
-            })
+            Some(Winner { value: install.command.clone(), origin: slot.origin(install.line) })
         })
     }
 
@@ -245,18 +215,12 @@ impl ModprobeView {
                 value: options.text.clone(),
                 origin: slot.origin(options.line),
             };
-            slot.conf
-                .options(module)
-                .iter()
-                .map(origins)
-                .collect::<Vec<_>>()
+            slot.conf.options(module).iter().map(origins).collect::<Vec<_>>()
         };
         let mut all: Vec<_> = self.slots(module).iter().flat_map(of_slot).collect();
         all.extend(self.word_options(module).map(|(word, text)| Winner {
             value: text.to_owned(),
-            origin: Origin::CommandLine {
-                word: word.to_owned(),
-            },
+            origin: Origin::CommandLine { word: word.to_owned() },
         }));
         all
     }
@@ -271,20 +235,12 @@ impl ModprobeView {
             .filter_map(|(word, text)| Some((word, last_value(text, parameter)?)))
             .last()
         {
-            return Some(Winner {
-                value,
-                origin: Origin::CommandLine {
-                    word: word.to_owned(),
-                },
-            });
+            return Some(Winner { value, origin: Origin::CommandLine { word: word.to_owned() } });
         }
         self.slots(module).iter().rev().find_map(|slot| {
             slot.conf.options(module).iter().rev().find_map(|options| {
                 let value = last_value(&options.text, parameter)?;
-                Some(Winner {
-                    value,
-                    origin: slot.origin(options.line),
-                })
+                Some(Winner { value, origin: slot.origin(options.line) })
             })
         })
     }
@@ -304,35 +260,24 @@ impl ModprobeView {
         })
     }
 
-    fn word_options<'a>(
-        &'a self,
-        module: &'a ModuleName,
-    ) -> impl Iterator<Item = (&'a str, &'a str)> {
-        self.words
-            .iter()
-            .filter_map(move |(word, option)| match option {
-                CommandLineOption::Options { module: of, text } if of == module.as_str() => {
-                    Some((&**word, &**text))
-                }
-                _ => None,
-            })
+    fn word_options<'a>(&'a self, module: &'a ModuleName) -> impl Iterator<Item = (&'a str, &'a str)> {
+        self.words.iter().filter_map(move |(word, option)| match option {
+            CommandLineOption::Options { module: of, text } if of == module.as_str() => {
+                Some((&**word, &**text))
+            }
+            _ => None,
+        })
     }
 }
 
 impl Slot {
     fn origin(&self, line: usize) -> Origin {
-        Origin::File {
-            path: Rc::clone(&self.path),
-            line,
-        }
+        Origin::File { path: Rc::clone(&self.path), line }
     }
 }
 
 /// Returns the last value a text gives to a parameter.
 fn last_value(text: &str, parameter: &str) -> Option<String> {
-    let last = params(text)
-        .into_iter()
-        .rev()
-        .find(|(name, _)| same_folded(name, parameter))?;
+    let last = params(text).into_iter().rev().find(|(name, _)| same_folded(name, parameter))?;
     Some(last.1.unwrap_or("1").to_owned())
 }

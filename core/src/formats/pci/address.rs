@@ -55,12 +55,7 @@ impl PciAddress {
 
 impl fmt::Display for PciAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            domain,
-            bus,
-            device,
-            function,
-        } = self;
+        let Self { domain, bus, device, function } = self;
         write!(f, "{domain:04x}:{bus:02x}:{device:02x}.{function:x}")
     }
 }
@@ -79,15 +74,7 @@ fn address(input: &str) -> IResult<&str, PciAddress> {
     let device = verify(map_res(hex(2, 2), u8::try_from), |device| *device <= 0x1f);
     let (rest, device) = terminated(device, tag(".")).parse(rest)?;
     let (rest, function) = verify(map_res(hex(1, 1), u8::try_from), |f| *f <= 7).parse(rest)?;
-    Ok((
-        rest,
-        PciAddress {
-            domain: domain.unwrap_or(0),
-            bus,
-            device,
-            function,
-        },
-    ))
+    Ok((rest, PciAddress { domain: domain.unwrap_or(0), bus, device, function }))
 }
 
 impl FromStr for PciAddress {

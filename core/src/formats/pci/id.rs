@@ -50,20 +50,12 @@ impl PciId {
             subsystem_device: required("sd", 8)?,
             class: required("bc", 2)? << 16 | required("sc", 2)? << 8 | required("i", 2)?,
         };
-        if rest.is_empty() {
-            Ok(id)
-        } else {
-            Err(malformed())
-        }
+        if rest.is_empty() { Ok(id) } else { Err(malformed()) }
     }
 }
 
 /// Reads 1 to 8 hexadecimal digits and nothing else (`from_str_radix` alone would take a sign).
 pub(super) fn hexadecimal(digits: &str) -> Option<u32> {
     let all_digits = digits.bytes().all(|byte| byte.is_ascii_hexdigit());
-    if all_digits {
-        u32::from_str_radix(digits, 16).ok()
-    } else {
-        None
-    }
+    if all_digits { u32::from_str_radix(digits, 16).ok() } else { None }
 }

@@ -38,14 +38,7 @@ impl PciIdPattern {
     /// Returns the pattern of every device with these two ids.
     pub fn new(vendor: u32, device: u32) -> Self {
         let (subsystem_vendor, subsystem_device) = (ANY, ANY);
-        Self {
-            vendor,
-            device,
-            subsystem_vendor,
-            subsystem_device,
-            class: 0,
-            class_mask: 0,
-        }
+        Self { vendor, device, subsystem_vendor, subsystem_device, class: 0, class_mask: 0 }
     }
 
     /// Returns whether the kernel would let the pattern claim such a device (drivers/pci/pci.h,
@@ -84,10 +77,7 @@ impl fmt::Display for PciIdPattern {
             (self.class, 0),
             (self.class_mask, 0),
         ];
-        let shown = tail
-            .iter()
-            .rposition(|(value, default)| value != default)
-            .map_or(0, |last| last + 1);
+        let shown = tail.iter().rposition(|(value, default)| value != default).map_or(0, |last| last + 1);
         for (index, (value, _)) in tail.iter().take(shown).enumerate() {
             let width = if index < 2 { 4 } else { 6 };
             write!(f, ":{value:0width$x}")?;
@@ -102,22 +92,15 @@ impl FromStr for PciIdPattern {
 
     fn from_str(text: &str) -> Result<Self, PciError> {
         let malformed = || PciError::IdPattern(text.to_owned());
-        let fields = text
-            .split(':')
-            .map(|field| hexadecimal(without_prefix(field)))
-            .collect::<Option<Vec<_>>>();
-        let fields = fields
-            .filter(|fields| fields.len() <= 6)
-            .ok_or_else(malformed)?;
+        let fields =
+            text.split(':').map(|field| hexadecimal(without_prefix(field))).collect::<Option<Vec<_>>>();
+        let fields = fields.filter(|fields| fields.len() <= 6).ok_or_else(malformed)?;
         Self::from_fields(&fields).ok_or_else(malformed)
     }
 }
 
 fn without_prefix(field: &str) -> &str {
-    field
-        .strip_prefix("0x")
-        .or_else(|| field.strip_prefix("0X"))
-        .unwrap_or(field)
+    field.strip_prefix("0x").or_else(|| field.strip_prefix("0X")).unwrap_or(field)
 }
 
 impl TryFrom<String> for PciIdPattern {
@@ -189,22 +172,13 @@ fn scan(item: &str) -> Vec<u32> {
     for field in item.split(':').take(6) {
         let body = without_prefix(field);
         // `0x` before something else than a digit is the number 0, and `x` ends the scan.
-        let body = if body.starts_with(|c: char| c.is_ascii_hexdigit()) {
-            body
-        } else {
-            field
-        };
-        let end = body
-            .find(|c: char| !c.is_ascii_hexdigit())
-            .unwrap_or(body.len());
+        let body = if body.starts_with(|c: char| c.is_ascii_hexdigit()) { body } else { field };
+        let end = body.find(|c: char| !c.is_ascii_hexdigit()).unwrap_or(body.len());
         let (digits, junk) = body.split_at(end);
         if digits.is_empty() {
             break;
         }
-        let value = digits
-            .chars()
-            .filter_map(|c| c.to_digit(16))
-            .fold(0_u32, |sum, digit| sum << 4 | digit);
+        let value = digits.chars().filter_map(|c| c.to_digit(16)).fold(0_u32, |sum, digit| sum << 4 | digit);
         fields.push(value);
         if !junk.is_empty() {
             break;

@@ -18,10 +18,7 @@ fn check<T: Display>(parse: impl Fn(&str) -> Result<T, PciError>, inputs: &[&str
 fn check_list(input: &str, expect: Expect) {
     let list = parse_id_list(input);
     let patterns: Vec<String> = list.patterns.iter().map(ToString::to_string).collect();
-    expect.assert_eq(&format!(
-        "{patterns:?} malformed {:?} dropped {:?}",
-        list.malformed, list.dropped
-    ));
+    expect.assert_eq(&format!("{patterns:?} malformed {:?} dropped {:?}", list.malformed, list.dropped));
 }
 
 #[test]
@@ -131,22 +128,10 @@ fn patterns_match_by_ids_and_masked_class() {
 
 #[test]
 fn id_lists_are_read_as_the_driver_reads_them() {
-    check_list(
-        "10de:0ffc,10de:0e1b",
-        expect![[r#"["10de:0ffc", "10de:0e1b"] malformed [] dropped None"#]],
-    );
-    check_list(
-        ",10de:0ffc,,",
-        expect![[r#"["10de:0ffc"] malformed [] dropped None"#]],
-    );
-    check_list(
-        "10de:0ffc, 10de:0e1b",
-        expect![[r#"["10de:0ffc"] malformed [] dropped Some("10de:0e1b")"#]],
-    );
-    check_list(
-        "10de,gpu,0x10de:0xffc",
-        expect![[r#"["10de:0ffc"] malformed ["10de", "gpu"] dropped None"#]],
-    );
+    check_list("10de:0ffc,10de:0e1b", expect![[r#"["10de:0ffc", "10de:0e1b"] malformed [] dropped None"#]]);
+    check_list(",10de:0ffc,,", expect![[r#"["10de:0ffc"] malformed [] dropped None"#]]);
+    check_list("10de:0ffc, 10de:0e1b", expect![[r#"["10de:0ffc"] malformed [] dropped Some("10de:0e1b")"#]]);
+    check_list("10de,gpu,0x10de:0xffc", expect![[r#"["10de:0ffc"] malformed ["10de", "gpu"] dropped None"#]]);
     check_list(
         "10de:0ffc:x,10de:0e1bq:1,0x:1",
         expect![[r#"["10de:0ffc", "10de:0e1b"] malformed ["0x:1"] dropped None"#]],
@@ -158,34 +143,22 @@ fn id_lists_are_read_as_the_driver_reads_them() {
 fn a_modalias_holds_the_ids_and_the_class() {
     let text = "pci:v000010DEd00000FFCsv000010DEsd0000094Cbc03sc00i00";
     let id = PciId::from_modalias(text).unwrap();
-    assert_eq!(
-        (id.vendor, id.device, id.class),
-        (0x10de, 0x0ffc, 0x03_0000)
-    );
+    assert_eq!((id.vendor, id.device, id.class), (0x10de, 0x0ffc, 0x03_0000));
     assert_eq!(id.modalias(), text);
-    for wrong in [
-        "pci:v000010DEd*",
-        "usb:v1D6Bp0002",
-        "",
-        "pci:v000010DEd00000FFCsv000010DEsd0000094Cbc03sc00i00x",
-    ] {
+    for wrong in
+        ["pci:v000010DEd*", "usb:v1D6Bp0002", "", "pci:v000010DEd00000FFCsv000010DEsd0000094Cbc03sc00i00x"]
+    {
         assert!(PciId::from_modalias(wrong).is_err(), "{wrong}");
     }
 }
 
 #[test]
 fn classes_have_field_words() {
-    let classes = [
-        0x03_0000, 0x03_0200, 0x00_0100, 0x02_0000, 0x01_0802, 0x01_0601, 0x04_0300, 0x06_0400,
-        0x0c_0330,
-    ];
+    let classes =
+        [0x03_0000, 0x03_0200, 0x00_0100, 0x02_0000, 0x01_0802, 0x01_0601, 0x04_0300, 0x06_0400, 0x0c_0330];
     let words: Vec<&str> = classes.into_iter().map(class_name).collect();
-    expect!["display display display network nvme storage audio bridge usb"]
-        .assert_eq(&words.join(" "));
-    assert_eq!(
-        [0x07_0002, 0x0b_4000, 0xff_0000].map(class_name),
-        ["serial", "processor", "other"]
-    );
+    expect!["display display display network nvme storage audio bridge usb"].assert_eq(&words.join(" "));
+    assert_eq!([0x07_0002, 0x0b_4000, 0xff_0000].map(class_name), ["serial", "processor", "other"]);
 }
 
 fn survives_its_own_spelling<T>(value: T) -> Result<(), TestCaseError>

@@ -5,8 +5,8 @@ use super::word::{self, Part};
 
 /// Assignments before these outlive the command, in a POSIX shell.
 const SPECIAL: [&str; 14] = [
-    ":", ".", "break", "continue", "eval", "exec", "exit", "export", "readonly", "return", "set",
-    "shift", "times", "trap",
+    ":", ".", "break", "continue", "eval", "exec", "exit", "export", "readonly", "return", "set", "shift",
+    "times", "trap",
 ];
 
 /// A word of the form `name=value`, `name+=value` or `name[index]=value`.
@@ -28,12 +28,7 @@ fn assigned<'a>(word: &Word<'a>) -> Option<Assigned<'a>> {
         None => (false, rest.strip_prefix('=')?),
     };
     let value_at = word.raw.len() - value.len();
-    Some(Assigned {
-        name,
-        append,
-        element,
-        value_at,
-    })
+    Some(Assigned { name, append, element, value_at })
 }
 
 impl<'a> Reader<'a> {
@@ -59,10 +54,7 @@ impl<'a> Reader<'a> {
                 }
             }
             let last = &words[words.len() - 1];
-            if adjacent
-                && self.rest().starts_with('(')
-                && last.raw.ends_with('=')
-                && assigned(last).is_some()
+            if adjacent && self.rest().starts_with('(') && last.raw.ends_with('=') && assigned(last).is_some()
             {
                 array = Some(words.len() - 1);
                 self.skip_array()?;
@@ -144,17 +136,11 @@ impl<'a> Reader<'a> {
             return;
         };
         let Some(name) = word::literal(&command.parts) else {
-            self.push(
-                command.start,
-                Kind::ForgetAll("a command is named by an expansion"),
-            );
+            self.push(command.start, Kind::ForgetAll("a command is named by an expansion"));
             return;
         };
         if array.is_some()
-            && !matches!(
-                name.as_str(),
-                "declare" | "typeset" | "local" | "export" | "readonly"
-            )
+            && !matches!(name.as_str(), "declare" | "typeset" | "local" | "export" | "readonly")
         {
             self.push(command.start, Kind::OnlyBash("an array".to_owned()));
         }
@@ -168,10 +154,7 @@ impl<'a> Reader<'a> {
         for word in &words[..leading] {
             // dash takes `name+=value` for the name of a command.
             if let Some(it) = assigned(word).filter(|it| it.append || it.element) {
-                self.push(
-                    word.start,
-                    Kind::OnlyBash(format!("the assignment to `{}`", it.name)),
-                );
+                self.push(word.start, Kind::OnlyBash(format!("the assignment to `{}`", it.name)));
             }
         }
         self.note_builtin(
@@ -182,13 +165,7 @@ impl<'a> Reader<'a> {
         );
     }
 
-    fn note_builtin(
-        &mut self,
-        start: usize,
-        name: &str,
-        arguments: &[Word<'a>],
-        array: Option<usize>,
-    ) {
+    fn note_builtin(&mut self, start: usize, name: &str, arguments: &[Word<'a>], array: Option<usize>) {
         let names = || arguments.iter().filter(|it| !it.raw.starts_with('-'));
         match name {
             _ if self.functions.contains(name) => {
@@ -211,39 +188,24 @@ impl<'a> Reader<'a> {
             }
             "read" | "getopts" => {
                 for word in names() {
-                    self.push(
-                        word.start,
-                        Kind::Forget(word.raw.to_owned(), "read while the file runs"),
-                    );
+                    self.push(word.start, Kind::Forget(word.raw.to_owned(), "read while the file runs"));
                 }
             }
             "printf" if arguments.first().is_some_and(|it| it.raw == "-v") => {
                 for word in arguments.iter().skip(1).take(1) {
-                    self.push(
-                        word.start,
-                        Kind::Forget(word.raw.to_owned(), "printed while the file runs"),
-                    );
+                    self.push(word.start, Kind::Forget(word.raw.to_owned(), "printed while the file runs"));
                 }
             }
             "source" | "mapfile" | "readarray" | "let" | "shopt" => {
                 self.push(start, Kind::OnlyBash(format!("`{name}`")));
-                self.push(
-                    start,
-                    Kind::ForgetAll("another file is read, or a command runs that may assign"),
-                );
+                self.push(start, Kind::ForgetAll("another file is read, or a command runs that may assign"));
             }
             "." | "eval" | "alias" => {
-                self.push(
-                    start,
-                    Kind::ForgetAll("another file is read, or a command runs that may assign"),
-                );
+                self.push(start, Kind::ForgetAll("another file is read, or a command runs that may assign"));
             }
             // `command -v tool` only looks; `command . file` reads one.
             "command" | "builtin" if !arguments.iter().any(|it| it.raw == "-v") => {
-                self.push(
-                    start,
-                    Kind::ForgetAll("a builtin is called by way of another"),
-                );
+                self.push(start, Kind::ForgetAll("a builtin is called by way of another"));
             }
             "exit" | "return" => self.push(start, Kind::Stop),
             "exec" if !arguments.is_empty() => self.push(start, Kind::Stop),
@@ -272,30 +234,15 @@ impl<'a> Reader<'a> {
         let start = word.start + it.value_at;
         let span = start..start + raw.len();
         let append = it.append;
-        self.push(
-            word.start,
-            Kind::Assign {
-                name,
-                append,
-                value,
-                span,
-            },
-        );
+        self.push(word.start, Kind::Assign { name, append, value, span });
     }
 
     /// `${name:=word}` assigns wherever it stands.
     fn note_assigning_expansions(&mut self, start: usize, parts: &[Part]) {
         for part in parts {
-            if let Part::Variable {
-                name,
-                test: Some(test),
-            } = part
-            {
+            if let Part::Variable { name, test: Some(test) } = part {
                 if test.operator == '=' {
-                    self.push(
-                        start,
-                        Kind::Forget(name.clone(), "assigned by `${name=word}`"),
-                    );
+                    self.push(start, Kind::Forget(name.clone(), "assigned by `${name=word}`"));
                 }
                 self.note_assigning_expansions(start, &test.word);
             }

@@ -59,12 +59,7 @@ impl Environment {
         }
     }
 
-    fn expand_test(
-        &self,
-        name: &str,
-        value: Option<String>,
-        test: &Test,
-    ) -> Result<String, String> {
+    fn expand_test(&self, name: &str, value: Option<String>, test: &Test) -> Result<String, String> {
         let value = value.filter(|it| !(test.colon && it.is_empty()));
         match (test.operator, value) {
             ('+', Some(_)) | ('-', None) => self.expand(&test.word),
@@ -76,8 +71,7 @@ impl Environment {
 
     fn forget(&mut self, name: &str, line: usize, why: &str) {
         let why = why.to_owned();
-        self.variables
-            .insert(name.to_owned(), Some(Value::Unknown { line, why }));
+        self.variables.insert(name.to_owned(), Some(Value::Unknown { line, why }));
     }
 }
 
@@ -98,39 +92,24 @@ impl ShellFile {
                     env.abort = Some(Abort { line, why });
                 }
                 Kind::OnlyBash(_) => {}
-                Kind::Assign {
-                    name, append: true, ..
-                } if shell == Shell::Dash => match conditional {
-                    true => env.forget(
-                        name,
-                        line,
-                        "`+=` under a condition, which dash does not know",
-                    ),
+                Kind::Assign { name, append: true, .. } if shell == Shell::Dash => match conditional {
+                    true => env.forget(name, line, "`+=` under a condition, which dash does not know"),
                     false => {
                         let why = format!("dash does not know `+=` (on `{name}`)");
                         env.abort = Some(Abort { line, why });
                     }
                 },
-                Kind::Assign {
-                    name,
-                    append,
-                    value,
-                    ..
-                } => {
+                Kind::Assign { name, append, value, .. } => {
                     let new = match append {
                         true => {
-                            let old = Part::Variable {
-                                name: name.clone(),
-                                test: None,
-                            };
+                            let old = Part::Variable { name: name.clone(), test: None };
                             let parts: Vec<Part> =
                                 std::iter::once(old).chain(value.iter().cloned()).collect();
                             env.expand(&parts)
                         }
                         false => env.expand(value),
                     };
-                    let known =
-                        |new: &str| matches!(env.get(name), Some(Value::Known(old)) if old == new);
+                    let known = |new: &str| matches!(env.get(name), Some(Value::Known(old)) if old == new);
                     match new {
                         Ok(new) if conditional && !known(&new) => {
                             env.forget(name, line, "it is assigned only under a condition");
@@ -139,19 +118,14 @@ impl ShellFile {
                         Err(why) => env.forget(name, line, &why),
                     }
                 }
-                Kind::Unset(name) if conditional => {
-                    env.forget(name, line, "it is unset under a condition")
-                }
+                Kind::Unset(name) if conditional => env.forget(name, line, "it is unset under a condition"),
                 Kind::Unset(name) => {
                     env.variables.insert(name.clone(), None);
                 }
                 Kind::Forget(name, why) => env.forget(name, line, why),
                 Kind::ForgetAll(why) => {
                     env.variables.clear();
-                    env.anything = Some(Value::Unknown {
-                        line,
-                        why: (*why).to_owned(),
-                    });
+                    env.anything = Some(Value::Unknown { line, why: (*why).to_owned() });
                 }
                 Kind::Stop if conditional => doubtful = true,
                 Kind::Stop => return,
@@ -159,10 +133,7 @@ impl ShellFile {
         }
         if let (None, Some(broken)) = (&env.abort, &self.broken) {
             let why = broken.why.to_owned();
-            env.abort = Some(Abort {
-                line: self.line(broken.offset),
-                why,
-            });
+            env.abort = Some(Abort { line: self.line(broken.offset), why });
         }
     }
 }

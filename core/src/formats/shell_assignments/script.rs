@@ -102,19 +102,12 @@ impl<'a> Reader<'a> {
     }
 
     pub(super) fn broken<T>(&self, why: &'static str) -> Step<T> {
-        Err(Broken {
-            offset: self.at,
-            why,
-        })
+        Err(Broken { offset: self.at, why })
     }
 
     pub(super) fn push(&mut self, offset: usize, kind: Kind) {
         let conditional = self.chained || !self.blocks.is_empty();
-        self.events.push(Event {
-            offset,
-            conditional,
-            kind,
-        });
+        self.events.push(Event { offset, conditional, kind });
     }
 
     /// Steps over `text` if it comes next.
@@ -181,9 +174,7 @@ impl<'a> Reader<'a> {
 
     fn make_conditional(&mut self, which: impl Fn(&Event) -> bool) {
         let pipeline = self.events[self.pipeline..].iter_mut();
-        pipeline
-            .filter(|it| which(it))
-            .for_each(|it| it.conditional = true);
+        pipeline.filter(|it| which(it)).for_each(|it| it.conditional = true);
     }
 
     /// Steps over blanks, joined lines and a comment.
@@ -207,13 +198,7 @@ impl<'a> Reader<'a> {
                 };
                 let line = &self.rest()[..length];
                 self.at = (self.at + length + 1).min(self.text.len());
-                if end
-                    == if strip {
-                        line.trim_start_matches('\t')
-                    } else {
-                        line
-                    }
-                {
+                if end == if strip { line.trim_start_matches('\t') } else { line } {
                     break;
                 }
             }
@@ -224,9 +209,7 @@ impl<'a> Reader<'a> {
     /// Reads one word, if one stands here.
     pub(super) fn word(&mut self) -> Step<Option<Word<'a>>> {
         if self.rest().is_empty()
-            || self
-                .rest()
-                .starts_with([' ', '\t', '\n', ';', '&', '|', '<', '>', '(', ')'])
+            || self.rest().starts_with([' ', '\t', '\n', ';', '&', '|', '<', '>', '(', ')'])
         {
             return Ok(None);
         }
@@ -237,9 +220,7 @@ impl<'a> Reader<'a> {
                 let raw = &self.text[start..self.at];
                 Ok(Some(Word { start, raw, parts }))
             }
-            Err(_) => {
-                self.broken("a quote, brace or substitution is not closed, or nested too deeply")
-            }
+            Err(_) => self.broken("a quote, brace or substitution is not closed, or nested too deeply"),
         }
     }
 
@@ -332,10 +313,7 @@ impl<'a> Reader<'a> {
         let Some(name) = self.word()? else {
             return self.broken("`for` without a name");
         };
-        self.push(
-            name.start,
-            Kind::Forget(name.raw.to_owned(), "set by a loop"),
-        );
+        self.push(name.start, Kind::Forget(name.raw.to_owned(), "set by a loop"));
         self.skip_blanks();
         while !self.rest().starts_with(['\n', ';']) {
             match self.word()? {

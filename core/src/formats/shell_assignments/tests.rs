@@ -7,14 +7,7 @@ use super::*;
 mod edits;
 
 fn show(env: &Environment) -> String {
-    let names = [
-        "GRUB_CMDLINE_LINUX",
-        "GRUB_CMDLINE_LINUX_DEFAULT",
-        "A",
-        "B",
-        "C",
-        "D",
-    ];
+    let names = ["GRUB_CMDLINE_LINUX", "GRUB_CMDLINE_LINUX_DEFAULT", "A", "B", "C", "D"];
     let mut lines = String::new();
     for name in names {
         match env.get(name) {

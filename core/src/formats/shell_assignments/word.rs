@@ -116,12 +116,7 @@ fn backtick(input: &str) -> Parsed<'_, Vec<Part>> {
 }
 
 fn dollar(input: &str, depth: usize, quoted: bool) -> Parsed<'_, Vec<Part>> {
-    let variable = map(name, |it| {
-        vec![Part::Variable {
-            name: it.to_owned(),
-            test: None,
-        }]
-    });
+    let variable = map(name, |it| vec![Part::Variable { name: it.to_owned(), test: None }]);
     let special = verify(anychar, |it| it.is_ascii_digit() || "@*#?-$!".contains(*it));
     let special = value(vec![Part::Opaque("a parameter of the shell")], special);
     let ansi = value(
@@ -144,10 +139,7 @@ fn dollar(input: &str, depth: usize, quoted: bool) -> Parsed<'_, Vec<Part>> {
 }
 
 fn too_deep(input: &str) -> nom::Err<nom::error::Error<&str>> {
-    nom::Err::Failure(nom::error::make_error(
-        input,
-        nom::error::ErrorKind::TooLarge,
-    ))
+    nom::Err::Failure(nom::error::make_error(input, nom::error::ErrorKind::TooLarge))
 }
 
 fn substitution(input: &str, depth: usize) -> Parsed<'_, Vec<Part>> {
@@ -182,28 +174,14 @@ fn braces(input: &str, depth: usize, quoted: bool) -> Parsed<'_, Vec<Part>> {
     if depth > DEEPEST {
         return Err(too_deep(input));
     }
-    let known = (
-        name,
-        opt((opt(char(':')), one_of("-+=?"), |it| {
-            brace_word(it, depth + 1, quoted)
-        })),
-        char('}'),
-    );
+    let known =
+        (name, opt((opt(char(':')), one_of("-+=?"), |it| brace_word(it, depth + 1, quoted))), char('}'));
     let known = map(known, |(name, test, _)| {
-        let test = test.map(|(colon, operator, word)| Test {
-            operator,
-            colon: colon.is_some(),
-            word,
-        });
-        vec![Part::Variable {
-            name: name.to_owned(),
-            test,
-        }]
+        let test = test.map(|(colon, operator, word)| Test { operator, colon: colon.is_some(), word });
+        vec![Part::Variable { name: name.to_owned(), test }]
     });
     let other = terminated(|it| brace_word(it, depth + 1, quoted), char('}'));
-    let opaque = vec![Part::Opaque(
-        "an expansion other than `-`, `+`, `=` and `?`",
-    )];
+    let opaque = vec![Part::Opaque("an expansion other than `-`, `+`, `=` and `?`")];
     // Tried only where no name with a known operator stands, so nothing is read twice but a short name.
     match (name, opt(char(':')), one_of("-+=?}")).parse(input) {
         Ok(_) => cut(known).parse(input),
@@ -226,10 +204,7 @@ fn brace_word(input: &str, depth: usize, quoted: bool) -> Parsed<'_, Vec<Part>> 
     ));
     let in_quotes = alt((
         map(is_not("}\"\\$`"), one),
-        map(
-            preceded(char('"'), |it| double_quoted(it, depth)),
-            move |_| vec![doubtful()],
-        ),
+        map(preceded(char('"'), |it| double_quoted(it, depth)), move |_| vec![doubtful()]),
         value(Vec::new(), tag("\\\n")),
         map(preceded(char('\\'), one_of("$`\"\\")), one),
         map(preceded(char('\\'), anychar), move |_| vec![doubtful()]),

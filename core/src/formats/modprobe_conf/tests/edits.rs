@@ -23,8 +23,7 @@ fn softdep(conf: &mut ModprobeConf) {
 }
 
 fn ids(conf: &mut ModprobeConf) {
-    conf.set_option(&name("vfio-pci"), "ids", "10de:0ffc")
-        .unwrap();
+    conf.set_option(&name("vfio-pci"), "ids", "10de:0ffc").unwrap();
 }
 
 #[test]
@@ -33,16 +32,16 @@ fn a_softdep_edits_the_line_of_its_module() {
         "# GPU\nsoftdep nouveau pre: drm post: x # y\nblacklist z",
         softdep,
         expect![[r#"
-        # GPU
-        softdep nouveau pre: vfio_pci
-        blacklist z"#]],
+            # GPU
+            softdep nouveau pre: vfio-pci
+            blacklist z"#]],
     );
     check(
         "softdep nouveau pre: vfio-pci   # kept as it is right\n",
         |conf| conf.set_softdep(&name("nouveau"), &["vfio-pci", "x"].map(name), &[]),
         expect![[r#"
-        softdep nouveau pre: vfio_pci x
-    "#]],
+            softdep nouveau pre: vfio-pci x
+        "#]],
     );
     check(
         "softdep nouveau pre:  vfio-pci\n",
@@ -57,7 +56,7 @@ fn a_softdep_edits_the_line_of_its_module() {
         expect![[r#"
             softdep \
              nouveau \
-            pre: vfio_pci
+            pre: vfio-pci
             x"#]],
     );
 }
@@ -68,50 +67,42 @@ fn a_softdep_goes_before_a_pattern_that_would_win() {
         "softdep nou* pre: drm\nsoftdep nouveau pre: x\n",
         softdep,
         expect![[r#"
-        softdep nouveau pre: vfio_pci
-        softdep nou* pre: drm
-        softdep nouveau pre: x
-    "#]],
+            softdep nouveau pre: vfio-pci
+            softdep nou* pre: drm
+            softdep nouveau pre: x
+        "#]],
     );
 }
 
 #[test]
 fn a_softdep_of_nothing_is_still_a_line() {
-    check(
-        "",
-        |conf| conf.set_softdep(&name("a"), &[], &[]),
-        expect!["softdep a pre:\n"],
-    );
-    check(
-        "",
-        |conf| conf.set_softdep(&name("a"), &[], &[name("b")]),
-        expect!["softdep a post: b\n"],
-    );
+    check("", |conf| conf.set_softdep(&name("a"), &[], &[]), expect!["softdep a pre:\n"]);
+    check("", |conf| conf.set_softdep(&name("a"), &[], &[name("b")]), expect!["softdep a post: b\n"]);
 }
 
 #[test]
 fn an_added_line_is_really_a_line() {
-    check("", softdep, expect!["softdep nouveau pre: vfio_pci\n"]);
-    check(
-        "blacklist x",
-        softdep,
-        expect!["blacklist x\nsoftdep nouveau pre: vfio_pci\n"],
-    );
-    check(
-        "blacklist x\\\n",
-        softdep,
-        expect!["blacklist x\\\n\nsoftdep nouveau pre: vfio_pci\n"],
-    );
-    check(
-        "blacklist x\\",
-        softdep,
-        expect!["blacklist x\\\n\nsoftdep nouveau pre: vfio_pci\n"],
-    );
-    check(
-        "blacklist x\\\\",
-        softdep,
-        expect!["blacklist x\\\\\nsoftdep nouveau pre: vfio_pci\n"],
-    );
+    check("", softdep, expect![[r#"
+        softdep nouveau pre: vfio-pci
+    "#]]);
+    check("blacklist x", softdep, expect![[r#"
+        blacklist x
+        softdep nouveau pre: vfio-pci
+    "#]]);
+    check("blacklist x\\\n", softdep, expect![[r#"
+        blacklist x\
+
+        softdep nouveau pre: vfio-pci
+    "#]]);
+    check("blacklist x\\", softdep, expect![[r#"
+        blacklist x\
+
+        softdep nouveau pre: vfio-pci
+    "#]]);
+    check("blacklist x\\\\", softdep, expect![[r#"
+        blacklist x\\
+        softdep nouveau pre: vfio-pci
+    "#]]);
 }
 
 #[test]
@@ -142,17 +133,13 @@ fn an_option_edits_the_last_occurrence_of_its_parameter() {
     );
     check(
         "options vfio-pci disable-vga=0",
-        |conf| {
-            conf.set_option(&name("vfio-pci"), "disable_vga", "1")
-                .unwrap()
-        },
+        |conf| conf.set_option(&name("vfio-pci"), "disable_vga", "1").unwrap(),
         expect!["options vfio-pci disable_vga=1"],
     );
-    check(
-        "#ids",
-        ids,
-        expect!["#ids\noptions vfio_pci ids=10de:0ffc\n"],
-    );
+    check("#ids", ids, expect![[r#"
+        #ids
+        options vfio-pci ids=10de:0ffc
+    "#]]);
 }
 
 #[test]
@@ -171,15 +158,13 @@ fn values_are_quoted_escaped_or_refused() {
         conf.set_option(&name("m"), "p", "a\nb"),
         conf.set_install(&name("m"), ""),
     ];
-    let texts: Vec<String> = errors
-        .into_iter()
-        .map(|outcome| outcome.unwrap_err().to_string())
-        .collect();
+    let texts: Vec<String> = errors.into_iter().map(|outcome| outcome.unwrap_err().to_string()).collect();
     expect![[r#"
         the value "a\"b" of `p` cannot be passed to a module: it holds a quote or a control character
         `p q` is not a module parameter, expected letters, digits, `_`, `-` or `.`
         the value "a\nb" of `p` cannot be passed to a module: it holds a quote or a control character
-        the command "" cannot be written to modprobe.d: it is empty or holds a line break"#]].assert_eq(&texts.join("\n"));
+        the command "" cannot be written to modprobe.d: it is empty or holds a line break"#]]
+    .assert_eq(&texts.join("\n"));
     assert_eq!(conf.to_string(), "");
 }
 
@@ -190,11 +175,7 @@ fn blacklists_and_install_lines_are_added_once() {
         |conf| conf.add_blacklist(&name("snd_hda_intel")),
         expect!["blacklist snd-hda-intel"],
     );
-    check(
-        "",
-        |conf| conf.add_blacklist(&name("nouveau")),
-        expect!["blacklist nouveau\n"],
-    );
+    check("", |conf| conf.add_blacklist(&name("nouveau")), expect!["blacklist nouveau\n"]);
     check(
         "install x  /bin/true\ninstall x no\n",
         |conf| conf.set_install(&name("x"), "/bin/false").unwrap(),

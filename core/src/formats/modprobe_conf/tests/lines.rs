@@ -15,11 +15,7 @@ fn check(text: &str, expect: Expect) {
         match directive {
             Directive::Bad { reason } => writeln!(shown, "{line}: bad: {reason}"),
             Directive::Softdep { module, softdep } => {
-                writeln!(
-                    shown,
-                    "{line}: softdep {module} {:?} {:?}",
-                    softdep.pre, softdep.post
-                )
+                writeln!(shown, "{line}: softdep {module} {:?} {:?}", softdep.pre, softdep.post)
             }
             other => writeln!(shown, "{line}: {other:?}"),
         }
@@ -102,35 +98,20 @@ fn check_params(text: &str, expect: Expect) {
 
 #[test]
 fn parameters_are_split_with_the_quoting_of_the_kernel() {
-    check_params(
-        "a=1  b c=",
-        expect![[r#"[("a", Some("1")), ("b", None), ("c", Some(""))]"#]],
-    );
+    check_params("a=1  b c=", expect![[r#"[("a", Some("1")), ("b", None), ("c", Some(""))]"#]]);
     check_params(
         r#"a="b c" "d=e f" g=x"y z"w"#,
         expect![[r#"[("a", Some("b c")), ("d", Some("e f")), ("g", Some("x\"y z\"w"))]"#]],
     );
-    check_params(
-        r#"a="b"c d"#,
-        expect![[r#"[("a", Some("b\"c")), ("d", None)]"#]],
-    );
-    check_params(
-        r#""a b=c d" "x" a="#,
-        expect![[r#"[("a b", Some("c d")), ("x", None), ("a", Some(""))]"#]],
-    );
+    check_params(r#"a="b"c d"#, expect![[r#"[("a", Some("b\"c")), ("d", None)]"#]]);
+    check_params(r#""a b=c d" "x" a="#, expect![[r#"[("a b", Some("c d")), ("x", None), ("a", Some(""))]"#]]);
     check_params(r#"a="b c d=1"#, expect![[r#"[("a", Some("b c d=1"))]"#]]);
-    check_params(
-        r#"=a=b x -- y"#,
-        expect![[r#"[("=a", Some("b")), ("x", None)]"#]],
-    );
+    check_params(r#"=a=b x -- y"#, expect![[r#"[("=a", Some("b")), ("x", None)]"#]]);
 }
 
 #[test]
 fn names_fold_and_are_checked() {
-    assert_eq!(
-        ModuleName::parse("snd-hda-intel"),
-        ModuleName::parse("snd_hda_intel")
-    );
+    assert_eq!(ModuleName::parse("snd-hda-intel"), ModuleName::parse("snd_hda_intel"));
     let long = "x".repeat(56);
     for wrong in ["", "a b", "a,b", "a/b", "ä", long.as_str()] {
         assert!(ModuleName::parse(wrong).is_err(), "{wrong}");

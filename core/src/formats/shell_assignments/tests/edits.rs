@@ -25,13 +25,7 @@ fn assignments_are_listed_with_their_kind() {
     let lines: String = file
         .assignments()
         .map(|it| {
-            let Assignment {
-                name,
-                line,
-                append,
-                literal,
-                conditional,
-            } = it;
+            let Assignment { name, line, append, literal, conditional } = it;
             format!("{line} {name} append={append} {literal:?} conditional={conditional}\n")
         })
         .collect();
@@ -54,24 +48,9 @@ fn an_edit_keeps_quotes_comments_and_spacing() {
             GRUB_CMDLINE_LINUX="a b"  # why
         "#]],
     );
-    check_set(
-        "GRUB_CMDLINE_LINUX='a' ; X=1",
-        name,
-        "a $b",
-        expect!["GRUB_CMDLINE_LINUX='a $b' ; X=1"],
-    );
-    check_set(
-        "GRUB_CMDLINE_LINUX='a'",
-        name,
-        "it's",
-        expect![[r#"GRUB_CMDLINE_LINUX="it's""#]],
-    );
-    check_set(
-        "  export GRUB_CMDLINE_LINUX=a",
-        name,
-        "b=c",
-        expect!["  export GRUB_CMDLINE_LINUX=b=c"],
-    );
+    check_set("GRUB_CMDLINE_LINUX='a' ; X=1", name, "a $b", expect!["GRUB_CMDLINE_LINUX='a $b' ; X=1"]);
+    check_set("GRUB_CMDLINE_LINUX='a'", name, "it's", expect![[r#"GRUB_CMDLINE_LINUX="it's""#]]);
+    check_set("  export GRUB_CMDLINE_LINUX=a", name, "b=c", expect!["  export GRUB_CMDLINE_LINUX=b=c"]);
     check_set(
         "GRUB_CMDLINE_LINUX=a\n",
         name,
@@ -118,8 +97,7 @@ fn an_edit_keeps_quotes_comments_and_spacing() {
 
 #[test]
 fn names_that_only_begin_alike_are_others() {
-    let text =
-        "GRUB_CMDLINE_LINUX_DEFAULT=\"d\"\n#GRUB_CMDLINE_LINUX=\"c\"\nMY_GRUB_CMDLINE_LINUX=m";
+    let text = "GRUB_CMDLINE_LINUX_DEFAULT=\"d\"\n#GRUB_CMDLINE_LINUX=\"c\"\nMY_GRUB_CMDLINE_LINUX=m";
     check_set(
         text,
         "GRUB_CMDLINE_LINUX",
@@ -136,33 +114,18 @@ fn names_that_only_begin_alike_are_others() {
 #[test]
 fn what_is_not_a_plain_literal_is_not_edited() {
     for (text, why) in [
-        (
-            "A=\"$B\"\n",
-            expect!["line 1: the value of `A` has expansions"],
-        ),
+        ("A=\"$B\"\n", expect!["line 1: the value of `A` has expansions"]),
         ("A=1\nA+=2\n", expect!["line 2: `A` is extended with `+=`"]),
-        (
-            "A=1\nif x; then A=2; fi\n",
-            expect!["line 2: `A` is changed only under a condition"],
-        ),
-        (
-            "A=1\nB='\n",
-            expect!["line 2: a quote, brace or substitution is not closed, or nested too deeply"],
-        ),
+        ("A=1\nif x; then A=2; fi\n", expect!["line 2: `A` is changed only under a condition"]),
+        ("A=1\nB='\n", expect!["line 2: a quote, brace or substitution is not closed, or nested too deeply"]),
         (
             "A=1\n. /etc/x\n",
             expect![
                 "line 2: `A` may be changed here: another file is read, or a command runs that may assign"
             ],
         ),
-        (
-            "exit\nA=1\n",
-            expect!["line 1: the file may end before the assignment"],
-        ),
-        (
-            "A=1\nunset A\n",
-            expect!["line 2: `A` is changed by a command"],
-        ),
+        ("exit\nA=1\n", expect!["line 1: the file may end before the assignment"]),
+        ("A=1\nunset A\n", expect!["line 2: `A` is changed by a command"]),
         ("B=1\\", expect!["line 1: the last line is continued"]),
         ("exit 0\n", expect!["line 1: the file may end here"]),
     ] {
@@ -173,8 +136,7 @@ fn what_is_not_a_plain_literal_is_not_edited() {
 #[test]
 fn a_drop_in_extends_what_is_set_before_it() {
     let mut file = ShellFile::parse("# ours");
-    file.append_expanding("GRUB_CMDLINE_LINUX_DEFAULT", "a=\"b $c\"")
-        .unwrap();
+    file.append_expanding("GRUB_CMDLINE_LINUX_DEFAULT", "a=\"b $c\"").unwrap();
     expect![[r##"
         # ours
         GRUB_CMDLINE_LINUX_DEFAULT="$GRUB_CMDLINE_LINUX_DEFAULT a=\"b \$c\""
