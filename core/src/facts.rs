@@ -83,7 +83,10 @@ impl HostSummary {
                 version: distro.version.clone(),
                 family: distro.family,
             },
-            kernel: KernelSummary { release: kernels::running(host)?, installed: kernels::installed(host)? },
+            kernel: KernelSummary {
+                release: kernels::running(host)?,
+                installed: kernels::installed(host)?.0.clone(),
+            },
             bootloader: distro.bootloader.name().to_owned(),
             initramfs: distro.initramfs.name().to_owned(),
             firmware: firmware(host)?,

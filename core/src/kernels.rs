@@ -1,6 +1,7 @@
 //! Which kernels are installed, and which one runs.
 
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
 use hoststate_abi::host_view::HostView;
 
@@ -13,7 +14,24 @@ use crate::error::Result;
 ///
 /// # Errors
 /// When a directory cannot be read.
-pub fn installed(host: &HostView) -> Result<Vec<String>> {
+pub fn installed(host: &HostView) -> Result<Rc<Installed>> {
+    host.derived(|host, old| match old {
+        Some((known, changed)) if !changed.iter().any(|it| names_kernels(it)) => {
+            Ok(Rc::unwrap_or_clone(known))
+        }
+        _ => Ok(Installed(read_installed(host)?)),
+    })
+}
+
+/// Releases of the installed kernels.
+#[derive(Debug, Clone)]
+pub struct Installed(pub Vec<String>);
+
+fn names_kernels(path: &Path) -> bool {
+    path.starts_with("/boot") || path.starts_with("/lib/modules") || path.starts_with("/usr/lib/modules")
+}
+
+fn read_installed(host: &HostView) -> Result<Vec<String>> {
     let mut releases = Vec::new();
     for release in host.list(Path::new("/lib/modules"))? {
         let beside = modules_directory(&release).join("vmlinuz");

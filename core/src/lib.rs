@@ -11,6 +11,7 @@ pub mod guard;
 pub mod guards;
 pub mod host;
 pub mod kernels;
+pub mod modprobe_d;
 pub mod plan;
 pub mod planner;
 pub mod record;

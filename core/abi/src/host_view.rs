@@ -1,7 +1,7 @@
 //! Reading a host: its files as they will be once the predicted writes are done.
 
 use std::any::{Any, TypeId};
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ffi::OsString;
 use std::io;
@@ -19,7 +19,8 @@ const MAX_SYMLINKS: usize = 40;
 pub struct HostView {
     root: PathBuf,
     predicted: BTreeMap<PathBuf, Option<String>>,
-    generation: Cell<u64>,
+    /// Every path predicted so far, in order; its length is the generation of the view.
+    history: Vec<PathBuf>,
     resolved: RefCell<HashMap<PathBuf, PathBuf>>,
     parsed: RefCell<HashMap<PathBuf, Vec<(TypeId, Parsed)>>>,
     derived: RefCell<HashMap<TypeId, Derived>>,
@@ -31,7 +32,7 @@ type Parsed = Option<Rc<dyn Any>>;
 /// What was made of many files, and the generation of the view it was made from.
 #[derive(Debug)]
 struct Derived {
-    generation: u64,
+    generation: usize,
     value: Rc<dyn Any>,
 }
 
@@ -41,7 +42,7 @@ impl HostView {
         Self {
             root: root.into(),
             predicted: BTreeMap::new(),
-            generation: Cell::new(0),
+            history: Vec::new(),
             resolved: RefCell::default(),
             parsed: RefCell::default(),
             derived: RefCell::default(),
@@ -60,8 +61,8 @@ impl HostView {
     pub fn predict(&mut self, path: &Path, text: Option<String>) -> io::Result<()> {
         let resolved = self.resolve(path)?;
         self.parsed.borrow_mut().remove(&resolved);
+        self.history.push(resolved.clone());
         self.predicted.insert(resolved, text);
-        self.generation.set(self.generation.get() + 1);
         Ok(())
     }
 
@@ -216,25 +217,24 @@ impl HostView {
         Ok(value)
     }
 
-    /// Returns what `build` makes of many files, computed again only after a prediction.
-    /// `build` gets the value from before that prediction, if there was one, so that it need not start anew.
+    /// Returns what `build` makes of many files, computed again only after a prediction. Then `build` gets the
+    /// value from before and the paths predicted since, so that it need not start anew.
     ///
     /// # Errors
     /// Those of `build`.
     pub fn derived<T: 'static, E>(
         &self,
-        build: impl FnOnce(&HostView, Option<Rc<T>>) -> Result<T, E>,
+        build: impl FnOnce(&HostView, Option<(Rc<T>, &[PathBuf])>) -> Result<T, E>,
     ) -> Result<Rc<T>, E> {
+        let generation = self.history.len();
         let known = self.derived.borrow_mut().remove(&TypeId::of::<T>());
-        let (generation, old) = match known {
-            Some(known) => (Some(known.generation), known.value.downcast::<T>().ok()),
-            None => (None, None),
-        };
+        let old = known.and_then(|it| Some((it.value.downcast::<T>().ok()?, it.generation)));
         let value = match old {
-            Some(value) if generation == Some(self.generation.get()) => value,
-            old => Rc::new(build(self, old)?),
+            Some((value, made)) if made == generation => value,
+            Some((value, made)) => Rc::new(build(self, Some((value, &self.history[made..])))?),
+            None => Rc::new(build(self, None)?),
         };
-        let entry = Derived { generation: self.generation.get(), value: Rc::clone(&value) as Rc<dyn Any> };
+        let entry = Derived { generation, value: Rc::clone(&value) as Rc<dyn Any> };
         self.derived.borrow_mut().insert(TypeId::of::<T>(), entry);
         Ok(value)
     }

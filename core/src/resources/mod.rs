@@ -2,5 +2,17 @@
 
 use crate::registry::Entry;
 
+pub mod initramfs_modules;
+pub mod kernel_cmdline;
+pub mod modprobe_blacklist;
+pub mod modprobe_options;
+pub mod modprobe_softdep;
+
 /// Every resource type, in the order in which the manual lists them.
-pub const TABLE: &[Entry] = &[];
+pub const TABLE: &[Entry] = &[
+    Entry::of::<kernel_cmdline::KernelCmdline>(),
+    Entry::of::<modprobe_softdep::ModprobeSoftdep>(),
+    Entry::of::<modprobe_options::ModprobeOptions>(),
+    Entry::of::<modprobe_blacklist::ModprobeBlacklist>(),
+    Entry::of::<initramfs_modules::InitramfsModules>(),
+];

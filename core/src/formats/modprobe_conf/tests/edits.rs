@@ -82,27 +82,47 @@ fn a_softdep_of_nothing_is_still_a_line() {
 
 #[test]
 fn an_added_line_is_really_a_line() {
-    check("", softdep, expect![[r#"
+    check(
+        "",
+        softdep,
+        expect![[r#"
         softdep nouveau pre: vfio-pci
-    "#]]);
-    check("blacklist x", softdep, expect![[r#"
+    "#]],
+    );
+    check(
+        "blacklist x",
+        softdep,
+        expect![[r#"
         blacklist x
         softdep nouveau pre: vfio-pci
-    "#]]);
-    check("blacklist x\\\n", softdep, expect![[r#"
+    "#]],
+    );
+    check(
+        "blacklist x\\\n",
+        softdep,
+        expect![[r#"
         blacklist x\
 
         softdep nouveau pre: vfio-pci
-    "#]]);
-    check("blacklist x\\", softdep, expect![[r#"
+    "#]],
+    );
+    check(
+        "blacklist x\\",
+        softdep,
+        expect![[r#"
         blacklist x\
 
         softdep nouveau pre: vfio-pci
-    "#]]);
-    check("blacklist x\\\\", softdep, expect![[r#"
+    "#]],
+    );
+    check(
+        "blacklist x\\\\",
+        softdep,
+        expect![[r#"
         blacklist x\\
         softdep nouveau pre: vfio-pci
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -136,10 +156,14 @@ fn an_option_edits_the_last_occurrence_of_its_parameter() {
         |conf| conf.set_option(&name("vfio-pci"), "disable_vga", "1").unwrap(),
         expect!["options vfio-pci disable_vga=1"],
     );
-    check("#ids", ids, expect![[r#"
+    check(
+        "#ids",
+        ids,
+        expect![[r#"
         #ids
         options vfio-pci ids=10de:0ffc
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]

@@ -1,0 +1,40 @@
+//! `initramfs_modules`: modules contained in and loaded from the initramfs of every installed kernel.
+
+use hoststate_abi::setting::Setting;
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use crate::error::{Error, Result};
+use crate::formats::modprobe_conf::ModuleName;
+use crate::resource::{Context, Resource, ResourceType};
+
+/// Modules contained in and loaded from the initramfs of every installed kernel, before udev starts there.
+///
+/// A module that is built into a kernel counts as contained.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct InitramfsModules {
+    /// The modules, loaded in this order.
+    modules: Vec<ModuleName>,
+}
+
+impl ResourceType for InitramfsModules {
+    const NAME: &'static str = "initramfs_modules";
+
+    fn default_name(&self) -> String {
+        self.modules.iter().map(ModuleName::to_string).collect::<Vec<_>>().join(" ")
+    }
+
+    fn validate(&self) -> Result<()> {
+        if self.modules.is_empty() {
+            return Err(Error::invalid("`modules` is empty", "Name at least one module."));
+        }
+        Ok(())
+    }
+}
+
+impl Resource for InitramfsModules {
+    fn inspect(&self, cx: Context<'_>) -> Result<Vec<Setting>> {
+        cx.distro.initramfs.early_modules(cx.host, &self.modules)
+    }
+}

@@ -1,0 +1,94 @@
+//! `kernel_cmdline`: the kernel command line of every installed and future kernel.
+
+use std::path::Path;
+
+use hoststate_abi::activation::Activation;
+use hoststate_abi::setting::{Disruption, Remedy, Setting, State};
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use crate::error::{Error, Result};
+use crate::formats::kernel_cmdline::{Cmdline, CmdlineEdit, Word};
+use crate::resource::{Context, Resource, ResourceType};
+
+/// The kernel command line of every installed and future kernel.
+///
+/// `-` and `_` are the same in the name of a parameter, not in its value. Words are put before a `--`.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct KernelCmdline {
+    /// Words such as `intel_iommu=on`: each key has exactly the given values, in the given order
+    /// (`console=tty0`, `console=ttyS0`).
+    #[serde(default)]
+    present: Vec<Word>,
+    /// Words that exist; other words of the same key stay.
+    #[serde(default)]
+    additional: Vec<Word>,
+    /// `key` removes all words of that key, `key=value` that word.
+    #[serde(default)]
+    absent: Vec<Word>,
+}
+
+impl KernelCmdline {
+    fn edit(&self) -> CmdlineEdit {
+        CmdlineEdit {
+            present: self.present.clone(),
+            additional: self.additional.clone(),
+            absent: self.absent.clone(),
+        }
+    }
+}
+
+impl ResourceType for KernelCmdline {
+    const NAME: &'static str = "kernel_cmdline";
+
+    fn default_name(&self) -> String {
+        let with = self.present.iter().chain(&self.additional).map(Word::to_string);
+        let without = self.absent.iter().map(|it| format!("-{it}"));
+        with.chain(without).collect::<Vec<_>>().join(" ")
+    }
+
+    fn validate(&self) -> Result<()> {
+        let edit = self.edit();
+        if edit == CmdlineEdit::default() {
+            return Err(Error::invalid("no word is named", "Give `present`, `additional` or `absent`."));
+        }
+        match edit.conflict() {
+            Some(what) => Err(Error::invalid(what, "Decide which of the two it shall be.")),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Resource for KernelCmdline {
+    fn inspect(&self, cx: Context<'_>) -> Result<Vec<Setting>> {
+        let edit = self.edit();
+        let mut settings = cx.distro.bootloader.cmdline(cx.host, &edit)?;
+        if let Some(text) = cx.host.attribute(Path::new("/proc/cmdline"))? {
+            settings.push(running(&Cmdline::parse(&text), &edit));
+        }
+        Ok(settings)
+    }
+}
+
+/// Compares the words the running kernel was booted with.
+pub(crate) fn running(cmdline: &Cmdline, edit: &CmdlineEdit) -> Setting {
+    let state = if cmdline.satisfies(edit) {
+        State::Converged
+    } else {
+        let (actual, desired) = shown(cmdline, edit);
+        State::Drifted { actual, desired, remedy: Remedy::Activation(Activation::Reboot) }
+    };
+    Setting::runtime("/proc/cmdline", Disruption::Reboot, state)
+}
+
+/// Returns, for people, the words that an edit is about: those found and those wanted.
+pub fn shown(cmdline: &Cmdline, edit: &CmdlineEdit) -> (Option<String>, Option<String>) {
+    let keys: Vec<&Word> = edit.present.iter().chain(&edit.additional).chain(&edit.absent).collect();
+    let concerns = |word: &&Word| keys.iter().any(|it| it.same_name(word.name()));
+    let words = |it: Vec<String>| (!it.is_empty()).then(|| it.join(" "));
+    let found = cmdline.words().filter(concerns).map(Word::to_string).collect();
+    let wanted = edit.present.iter().chain(&edit.additional).map(Word::to_string);
+    let unwanted = edit.absent.iter().map(|it| format!("no {it}"));
+    (words(found), words(wanted.chain(unwanted).collect()))
+}
