@@ -1,0 +1,141 @@
+//! Tests of reading grub.cfg.
+
+use expect_test::{Expect, expect};
+use proptest::prelude::*;
+
+use super::*;
+
+fn check(text: &str, expect: Expect) {
+    let cfg = GrubCfg::parse(text);
+    assert_eq!(cfg.to_string(), text);
+    let mut lines = String::new();
+    for it in &cfg.entries {
+        lines += &format!(
+            "line {} {:?} id {:?} in {:?}\n",
+            it.line, it.title, it.id, it.submenu
+        );
+        lines += &format!("  {} {} |{}|\n", it.linux, it.kernel, it.cmdline);
+        lines += &format!(
+            "  initrd {:?} recovery {} unresolved {:?}\n",
+            it.initrds, it.recovery, it.unresolved
+        );
+    }
+    for it in cfg.sets.iter().filter(|it| it.conditional) {
+        lines += &format!("line {} perhaps {}={}\n", it.line, it.name, it.value);
+    }
+    let GrubCfg {
+        blscfg,
+        stub_target,
+        broken_line,
+        ..
+    } = &cfg;
+    expect.assert_eq(&format!(
+        "{lines}blscfg {blscfg} stub {stub_target:?} broken {broken_line:?}\n"
+    ));
+}
+
+#[test]
+fn entries_are_found_with_their_submenus_and_ids() {
+    check(
+        "set default=\"0\"\nfunction gfxmode {\n\tset gfxpayload=\"${1}\"\n}\nmenuentry 'U' --class u $menuentry_id_option 'gnulinux-simple' {\n\tlinux\t/boot/vmlinuz root=UUID=1 ro  quiet\n\tinitrd\t/boot/i1 /boot/i2\n}\nsubmenu 'More {x}' --id=adv {\n  menuentry \"U (recovery mode)\" --id r { linux16 /v ro single; initrd16 /i; }\n  menuentry 'W' {\n    chainloader +1\n  }\n}\nmenuentry E { linuxefi /v recovery\n}\n",
+        expect![[r#"
+            line 6 "U" id Some("gnulinux-simple") in []
+              linux /boot/vmlinuz |root=UUID=1 ro quiet|
+              initrd ["/boot/i1", "/boot/i2"] recovery false unresolved []
+            line 10 "U (recovery mode)" id Some("r") in ["More {x}"]
+              linux16 /v |ro single|
+              initrd ["/i"] recovery true unresolved []
+            line 15 "E" id None in []
+              linuxefi /v |recovery|
+              initrd [] recovery true unresolved []
+            line 3 perhaps gfxpayload=$1
+            blscfg false stub None broken None
+        "#]],
+    );
+}
+
+#[test]
+fn words_are_quoted_again_for_the_kernel() {
+    check(
+        "linux /v memmap=4G\\$4G x=\"a b\" 'c\"d' e\\;f g#h '' \"i\\\nj\\k\" # no\nlinux /w a\\\n b",
+        expect![[r#"
+            line 1 "" id None in []
+              linux /v |memmap=4G$4G "x=a b" c\"d e;f g#h  ij\\k|
+              initrd [] recovery false unresolved []
+            line 3 "" id None in []
+              linux /w |a b|
+              initrd [] recovery false unresolved []
+            blscfg false stub None broken None
+        "#]],
+    );
+}
+
+#[test]
+fn variables_come_from_certain_sets_only() {
+    check(
+        "set a=\"x y\"\nset b=${a}z\nif [ $c ]; then set c=1; else set a=2; fi\nset d=\nlinux /v $a \"$b\" q$b $c $d \"$d\" ${e}f\n",
+        expect![[r#"
+            line 5 "" id None in []
+              linux /v |$a "x yz" qx yz $c  $ef|
+              initrd [] recovery false unresolved ["a", "c", "e"]
+            line 3 perhaps c=1
+            line 3 perhaps a=2
+            blscfg false stub None broken None
+        "#]],
+    );
+    check(
+        "menuentry A {\n set p=1\n linux /v $p\n}\nmenuentry B {\n linux /v $p\n}\n",
+        expect![[r#"
+            line 3 "A" id None in []
+              linux /v |1|
+              initrd [] recovery false unresolved []
+            line 6 "B" id None in []
+              linux /v |$p|
+              initrd [] recovery false unresolved ["p"]
+            blscfg false stub None broken None
+        "#]],
+    );
+}
+
+#[test]
+fn boot_entry_files_and_stubs_are_seen() {
+    check(
+        "if [ -z \"${kernelopts}\" ]; then\n  set kernelopts=\"root=x ro \"\nfi\ninsmod blscfg\nblscfg\n",
+        expect![[r#"
+            line 2 perhaps kernelopts=root=x ro 
+            blscfg true stub None broken None
+        "#]],
+    );
+    check(
+        "search.fs_uuid 1 root hd0,gpt2\nset prefix=($root)'/boot/grub'\nconfigfile $prefix/grub.cfg\n",
+        expect![[r#"
+            blscfg false stub Some("$prefix/grub.cfg") broken None
+        "#]],
+    );
+    check(
+        "# blscfg\nmenuentry x { configfile /other.cfg }\n",
+        expect![[r#"
+            blscfg false stub None broken None
+        "#]],
+    );
+}
+
+#[test]
+fn a_quote_that_is_not_closed_is_noted() {
+    check(
+        "linux /v a\n\nlinux /w 'b\nlinux /x\n",
+        expect![[r#"
+        line 1 "" id None in []
+          linux /v |a|
+          initrd [] recovery false unresolved []
+        blscfg false stub None broken Some(3)
+    "#]],
+    );
+}
+
+proptest! {
+    #[test]
+    fn any_text_is_printed_as_it_was_read(text in "\\PC*|(linux|initrd|menuentry|submenu|set|if|fi|[ \n'\"\\\\${}a=;#é])*") {
+        prop_assert_eq!(GrubCfg::parse(&text).to_string(), text);
+    }
+}
