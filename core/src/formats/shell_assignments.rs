@@ -190,7 +190,13 @@ impl ShellFile {
             let line = self.line(offset);
             return Err(NotEditable { line, why: why.to_owned() });
         }
-        let newline = if self.text.is_empty() || self.text.ends_with('\n') { "" } else { "\n" };
+        // A backslash before the last newline would join the new line to the one before.
+        let ended = self.text.ends_with('\n') && !self.text.ends_with("\\\n");
+        let newline = if self.text.is_empty() || ended {
+            ""
+        } else {
+            "\n"
+        };
         *self = ShellFile::parse(&format!("{}{newline}{line}\n", self.text));
         Ok(())
     }

@@ -14,6 +14,7 @@ pub struct Environment {
     /// Why every variable not in `variables` may be anything.
     anything: Option<Value>,
     abort: Option<Abort>,
+    doubt: Option<Abort>,
 }
 
 impl Environment {
@@ -34,6 +35,19 @@ impl Environment {
     /// Returns where the shell gives up; nothing after that is read, nor is the file after.
     pub fn abort(&self) -> Option<&Abort> {
         self.abort.as_ref()
+    }
+
+    /// Returns the first place where the shell gives up if it gets there; what follows is read as if it did not.
+    pub fn doubt(&self) -> Option<&Abort> {
+        self.doubt.as_ref()
+    }
+
+    fn give_up(&mut self, line: usize, why: String, conditional: bool) {
+        let abort = Some(Abort { line, why });
+        match conditional {
+            true => self.doubt = self.doubt.take().or(abort),
+            false => self.abort = abort,
+        }
     }
 
     fn expand(&self, parts: &[Part]) -> Result<String, String> {
@@ -87,19 +101,22 @@ impl ShellFile {
             let line = self.line(event.offset);
             let conditional = event.conditional || doubtful;
             match &event.kind {
-                Kind::OnlyBash(what) if shell == Shell::Dash && !conditional => {
-                    let why = format!("dash does not know {what}");
-                    env.abort = Some(Abort { line, why });
+                Kind::OnlyBash(what) if shell == Shell::Dash => {
+                    env.give_up(line, format!("dash does not know {what}"), conditional);
                 }
                 Kind::OnlyBash(_) => {}
-                Kind::Assign { name, append: true, .. } if shell == Shell::Dash => match conditional {
-                    true => env.forget(name, line, "`+=` under a condition, which dash does not know"),
-                    false => {
-                        let why = format!("dash does not know `+=` (on `{name}`)");
-                        env.abort = Some(Abort { line, why });
-                    }
-                },
-                Kind::Assign { name, append, value, .. } => {
+                Kind::Assign {
+                    name, append: true, ..
+                } if shell == Shell::Dash => {
+                    let why = format!("dash does not know `+=` (on `{name}`)");
+                    env.give_up(line, why, conditional);
+                }
+                Kind::Assign {
+                    name,
+                    append,
+                    value,
+                    ..
+                } => {
                     let new = match append {
                         true => {
                             let old = Part::Variable { name: name.clone(), test: None };

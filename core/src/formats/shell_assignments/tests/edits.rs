@@ -96,6 +96,20 @@ fn an_edit_keeps_quotes_comments_and_spacing() {
 }
 
 #[test]
+fn a_new_line_is_not_joined_to_the_last() {
+    check_set(
+        "B=1 \\\n",
+        "A",
+        "x",
+        expect![[r#"
+        B=1 \
+
+        A="x"
+    "#]],
+    );
+}
+
+#[test]
 fn names_that_only_begin_alike_are_others() {
     let text = "GRUB_CMDLINE_LINUX_DEFAULT=\"d\"\n#GRUB_CMDLINE_LINUX=\"c\"\nMY_GRUB_CMDLINE_LINUX=m";
     check_set(
