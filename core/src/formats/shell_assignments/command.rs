@@ -167,6 +167,13 @@ impl<'a> Reader<'a> {
 
     fn note_builtin(&mut self, start: usize, name: &str, arguments: &[Word<'a>], array: Option<usize>) {
         let names = || arguments.iter().filter(|it| !it.raw.starts_with('-'));
+        let is_name = |it: &Word<'_>| word::name(it.raw).is_ok_and(|it| it.0.is_empty());
+        // Both shells fail at such an argument, and under `-e` they end.
+        if matches!(name, "export" | "readonly" | "unset")
+            && !names().all(|it| is_name(it) || assigned(it).is_some())
+        {
+            self.push(start, Kind::ForgetAll("a builtin is given what is no name"));
+        }
         match name {
             _ if self.functions.contains(name) => {
                 self.push(start, Kind::ForgetAll("a function of the file is called"));
