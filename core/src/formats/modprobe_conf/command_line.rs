@@ -29,7 +29,7 @@ impl CommandLineOption {
         };
         let (module, parameter) = name.split_once('.')?;
         let closes_late = inner.is_some() && value.is_none();
-        if closes_late || parameter.contains('.') || name.contains(['"', ' ', '\t']) || parameter.is_empty() {
+        if closes_late || parameter.contains('.') || name.contains(['"', ' ', '\t']) {
             return None;
         }
         if let ("modprobe", "blacklist", Some(value)) = (module, parameter, value) {
