@@ -3,14 +3,8 @@
 //! Needs dash, bash, grub-editenv and grub-script-check, and `HOSTSTATE_FIXTURES`: a directory with one
 //! directory of real files per kind (`cmdline`, `default-grub`, `grub-cfg`, …).
 //! Run it with `cargo test -p hoststate-testbeds --test boot_oracles`.
-#![expect(
-    clippy::disallowed_methods,
-    reason = "runs the real tools on files of its own"
-)]
-#![expect(
-    clippy::unwrap_used,
-    reason = "a tool that cannot be run fails the comparison"
-)]
+#![expect(clippy::disallowed_methods, reason = "runs the real tools on files of its own")]
+#![expect(clippy::unwrap_used, reason = "a tool that cannot be run fails the comparison")]
 
 use std::env;
 use std::fs;
@@ -30,18 +24,13 @@ const NAMES: [&str; 2] = ["GRUB_CMDLINE_LINUX", "GRUB_CMDLINE_LINUX_DEFAULT"];
 
 /// Returns the real files of a kind, with their text; the few that are no UTF-8 are skipped by name.
 fn fixtures(kind: &str) -> Vec<(PathBuf, String)> {
-    let root = env::var_os("HOSTSTATE_FIXTURES")
-        .expect("HOSTSTATE_FIXTURES names the directory of real files");
+    let root =
+        env::var_os("HOSTSTATE_FIXTURES").expect("HOSTSTATE_FIXTURES names the directory of real files");
     let directory = Path::new(&root).join(kind);
-    let entries =
-        fs::read_dir(&directory).unwrap_or_else(|err| panic!("{}: {err}", directory.display()));
+    let entries = fs::read_dir(&directory).unwrap_or_else(|err| panic!("{}: {err}", directory.display()));
     let mut files: Vec<(PathBuf, String)> = entries
         .map(|it| it.unwrap().path())
-        .filter_map(|it| {
-            String::from_utf8(fs::read(&it).unwrap())
-                .ok()
-                .map(|text| (it, text))
-        })
+        .filter_map(|it| String::from_utf8(fs::read(&it).unwrap()).ok().map(|text| (it, text)))
         .collect();
     files.sort();
     assert!(!files.is_empty(), "{}", directory.display());
@@ -49,10 +38,7 @@ fn fixtures(kind: &str) -> Vec<(PathBuf, String)> {
 }
 
 fn check(cases: u32, strategy: impl Strategy<Value = String>, test: impl Fn(&str)) {
-    let config = Config {
-        failure_persistence: None,
-        ..Config::with_cases(cases)
-    };
+    let config = Config { failure_persistence: None, ..Config::with_cases(cases) };
     let result = TestRunner::new(config).run(&strategy, |it| {
         test(&it);
         Ok(())
@@ -69,7 +55,8 @@ fn sourced(shell: Shell, text: &str) -> Result<[String; 2], Option<i32>> {
         Shell::Dash => "/bin/dash",
         Shell::Bash => "/bin/bash",
     };
-    let script = "set -e; . \"$1\"; printf '%s\\0%s\\0' \"$GRUB_CMDLINE_LINUX\" \"$GRUB_CMDLINE_LINUX_DEFAULT\"";
+    let script =
+        "set -e; . \"$1\"; printf '%s\\0%s\\0' \"$GRUB_CMDLINE_LINUX\" \"$GRUB_CMDLINE_LINUX_DEFAULT\"";
     let output = Command::new(program)
         .args(["-c", script, "x"])
         .arg(&path)
@@ -128,11 +115,7 @@ fn compare_edit(text: &str, shell: Shell) {
         return;
     }
     let edit = CmdlineEdit {
-        present: vec![
-            parse("intel_iommu=on"),
-            parse("memmap=4G$4G"),
-            parse("a=\"b 'c\\ `d`\""),
-        ],
+        present: vec![parse("intel_iommu=on"), parse("memmap=4G$4G"), parse("a=\"b 'c\\ `d`\"")],
         additional: vec![],
         absent: vec![parse("quiet")],
     };
@@ -144,8 +127,7 @@ fn compare_edit(text: &str, shell: Shell) {
         if file.set(name, &wanted).is_err() {
             continue;
         }
-        let after =
-            sourced(shell, &file.to_string()).unwrap_or_else(|err| panic!("{err:?}: {file}"));
+        let after = sourced(shell, &file.to_string()).unwrap_or_else(|err| panic!("{err:?}: {file}"));
         assert_eq!(after[index], wanted, "{file}");
         assert_eq!(after[1 - index], before[1 - index], "{file}");
         let mut env = Environment::default();
@@ -157,10 +139,7 @@ fn compare_edit(text: &str, shell: Shell) {
 #[test]
 fn shells_agree_on_real_files() {
     let mut known = 0;
-    for (_, text) in fixtures("default-grub")
-        .into_iter()
-        .chain(fixtures("default-grub-d"))
-    {
+    for (_, text) in fixtures("default-grub").into_iter().chain(fixtures("default-grub-d")) {
         for shell in [Shell::Dash, Shell::Bash] {
             known += compare(&text, shell);
             compare_edit(&text, shell);
@@ -205,23 +184,14 @@ fn editenv(text: &str) -> Option<String> {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("grubenv");
     fs::write(&path, text).unwrap();
-    let output = Command::new("grub-editenv")
-        .arg(&path)
-        .arg("list")
-        .output()
-        .unwrap();
-    output
-        .status
-        .success()
-        .then(|| String::from_utf8(output.stdout).unwrap())
+    let output = Command::new("grub-editenv").arg(&path).arg("list").output().unwrap();
+    output.status.success().then(|| String::from_utf8(output.stdout).unwrap())
 }
 
 fn compare_editenv(text: &str) {
     let env = GrubEnv::parse(text);
     let ours = |env: &GrubEnv| -> String {
-        env.variables()
-            .map(|(name, value)| format!("{name}={value}\n"))
-            .collect()
+        env.variables().map(|(name, value)| format!("{name}={value}\n")).collect()
     };
     if let Some(real) = editenv(text) {
         assert_eq!(ours(&env), real, "{text:?}");
@@ -241,28 +211,20 @@ fn grub_editenv_agrees() {
     }
     let text = "([ab]{1,2}=[xy=# \\\\]{0,4}\n|#[x=]*\n|\n|a\n){0,6}#{0,9}";
     let text = proptest::string::string_regex(text).unwrap();
-    let padded =
-        text.prop_map(|it| format!("{:#<1024}", format!("# GRUB Environment Block\n{it}")));
+    let padded = text.prop_map(|it| format!("{:#<1024}", format!("# GRUB Environment Block\n{it}")));
     check(300, padded, compare_editenv);
 }
 
 #[test]
 fn grub_script_check_agrees_on_quoting() {
     for (path, text) in fixtures("grub-cfg") {
-        let output = Command::new("grub-script-check")
-            .arg(&path)
-            .output()
-            .unwrap();
+        let output = Command::new("grub-script-check").arg(&path).output().unwrap();
         let cfg = GrubCfg::parse(&text);
         if output.status.success() {
             assert_eq!(cfg.broken_line, None, "{}", path.display());
         }
         let commands = ["linux", "linux16", "linuxefi"];
-        let first = |it: &&str| {
-            it.split_whitespace()
-                .next()
-                .is_some_and(|it| commands.contains(&it))
-        };
+        let first = |it: &&str| it.split_whitespace().next().is_some_and(|it| commands.contains(&it));
         let plain = text.lines().filter(first).count();
         assert_eq!(cfg.entries.len(), plain, "{}", path.display());
     }
@@ -274,16 +236,10 @@ type Print = fn(&str) -> String;
 #[test]
 fn every_real_file_is_printed_as_it_was_read() {
     let kinds: [(&[&str], Print); 6] = [
-        (&["cmdline", "cmdline-kmod", "kernel-cmdline-file"], |it| {
-            Cmdline::parse(it).to_string()
-        }),
-        (&["default-grub", "default-grub-d", "sysconfig"], |it| {
-            ShellFile::parse(it).to_string()
-        }),
+        (&["cmdline", "cmdline-kmod", "kernel-cmdline-file"], |it| Cmdline::parse(it).to_string()),
+        (&["default-grub", "default-grub-d", "sysconfig"], |it| ShellFile::parse(it).to_string()),
         (&["grub-cfg"], |it| GrubCfg::parse(it).to_string()),
-        (&["grub-legacy", "grub-legacy-golden"], |it| {
-            GrubLegacy::parse(it).to_string()
-        }),
+        (&["grub-legacy", "grub-legacy-golden"], |it| GrubLegacy::parse(it).to_string()),
         (&["grubenv"], |it| GrubEnv::parse(it).to_block().unwrap()),
         (&["bls"], |it| BlsEntry::parse(it).to_string()),
     ];
@@ -351,21 +307,10 @@ fn words_are_those_of_the_kernels_rules() {
         let ours = |it: &Word| (it.name().to_owned(), it.value().map(str::to_owned));
         let dashes = ("--".to_owned(), None);
         let kernel: Vec<_> = real.by_ref().take_while(|it| *it != dashes).collect();
-        assert_eq!(
-            cmdline.words().map(ours).collect::<Vec<_>>(),
-            kernel,
-            "{text:?}"
-        );
-        assert_eq!(
-            cmdline.init_words().map(ours).collect::<Vec<_>>(),
-            real.collect::<Vec<_>>(),
-            "{text:?}"
-        );
+        assert_eq!(cmdline.words().map(ours).collect::<Vec<_>>(), kernel, "{text:?}");
+        assert_eq!(cmdline.init_words().map(ours).collect::<Vec<_>>(), real.collect::<Vec<_>>(), "{text:?}");
     };
-    for (_, text) in fixtures("cmdline")
-        .into_iter()
-        .chain(fixtures("cmdline-kmod"))
-    {
+    for (_, text) in fixtures("cmdline").into_iter().chain(fixtures("cmdline-kmod")) {
         compare(&text);
     }
     let text = proptest::string::string_regex("[ab=\" \t\n.-]{0,24}").unwrap();

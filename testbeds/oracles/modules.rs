@@ -1,8 +1,5 @@
 //! The module-side formats against the real tools: kmod, cpio and the packers. Needs root.
-#![expect(
-    clippy::disallowed_methods,
-    reason = "this target runs the real tools on files of its own"
-)]
+#![expect(clippy::disallowed_methods, reason = "this target runs the real tools on files of its own")]
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -21,19 +18,14 @@ use proptest::prelude::*;
 
 /// Files of a category below `HOSTSTATE_FIXTURES`.
 fn fixtures(category: &str) -> Vec<(PathBuf, String)> {
-    let root = std::env::var_os("HOSTSTATE_FIXTURES")
-        .expect("HOSTSTATE_FIXTURES names the folder of real files");
+    let root =
+        std::env::var_os("HOSTSTATE_FIXTURES").expect("HOSTSTATE_FIXTURES names the folder of real files");
     let directory = Path::new(&root).join(category);
-    let mut paths: Vec<PathBuf> = fs::read_dir(&directory)
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .collect();
+    let mut paths: Vec<PathBuf> =
+        fs::read_dir(&directory).unwrap().map(|entry| entry.unwrap().path()).collect();
     paths.sort();
     assert!(!paths.is_empty(), "{} is empty", directory.display());
-    paths
-        .into_iter()
-        .map(|path| (path.clone(), fs::read_to_string(path).unwrap()))
-        .collect()
+    paths.into_iter().map(|path| (path.clone(), fs::read_to_string(path).unwrap())).collect()
 }
 
 /// Returns what `modprobe --showconfig` says of directories (the strongest first) under a command line.
@@ -43,24 +35,14 @@ fn showconfig(directories: &[&Path], cmdline: &str) -> Vec<String> {
     fs::write(&words, format!("{cmdline}\n")).unwrap();
     let script = r#"mount --bind "$1" /proc/cmdline && shift && exec modprobe --showconfig "$@""#;
     let mut command = Command::new("unshare");
-    command
-        .args(["-m", "sh", "-c", script, "sh"])
-        .arg(&words)
-        .env("LC_ALL", "C");
+    command.args(["-m", "sh", "-c", script, "sh"]).arg(&words).env("LC_ALL", "C");
     for directory in directories {
         command.arg("-C").arg(directory);
     }
     let output = command.output().unwrap();
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    assert!(
-        text.contains("# End of configuration files"),
-        "{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
-    let config = text
-        .split("\n# End of configuration files")
-        .next()
-        .unwrap_or_default();
+    assert!(text.contains("# End of configuration files"), "{}", String::from_utf8_lossy(&output.stderr));
+    let config = text.split("\n# End of configuration files").next().unwrap_or_default();
     config
         .split('\n')
         .filter(|line| !line.is_empty() && !line.starts_with("# End"))
@@ -81,11 +63,7 @@ fn shown(directive: &Directive) -> Option<String> {
         Directive::Install { module, command } => format!("install {module} {command}"),
         Directive::Remove { module, command } => format!("remove {module} {command}"),
         Directive::Softdep { module, softdep } => {
-            format!(
-                "softdep {module} {}{}",
-                list("pre", &softdep.pre),
-                list("post", &softdep.post)
-            )
+            format!("softdep {module} {}{}", list("pre", &softdep.pre), list("post", &softdep.post))
         }
         Directive::Weakdep { .. } | Directive::Bad { .. } => return None,
     })
@@ -93,31 +71,16 @@ fn shown(directive: &Directive) -> Option<String> {
 
 /// Compares lines of each command in order; kmod prints the commands one after another.
 fn same_config(theirs: &[String], ours: &[String], context: &str) {
-    for command in [
-        "alias ",
-        "blacklist ",
-        "options ",
-        "install ",
-        "remove ",
-        "softdep ",
-    ] {
+    for command in ["alias ", "blacklist ", "options ", "install ", "remove ", "softdep "] {
         let of = |lines: &[String]| {
-            lines
-                .iter()
-                .filter(|line| line.starts_with(command))
-                .cloned()
-                .collect::<Vec<_>>()
+            lines.iter().filter(|line| line.starts_with(command)).cloned().collect::<Vec<_>>()
         };
         assert_eq!(of(ours), of(theirs), "{context}");
     }
 }
 
 fn config_of(text: &str) -> Vec<String> {
-    ModprobeConf::parse(text)
-        .directives()
-        .iter()
-        .filter_map(|(_, directive)| shown(directive))
-        .collect()
+    ModprobeConf::parse(text).directives().iter().filter_map(|(_, directive)| shown(directive)).collect()
 }
 
 #[test]
@@ -136,40 +99,22 @@ fn kmod_reads_every_fixture_as_we_do() {
 
 #[test]
 fn fixtures_are_kept_byte_for_byte() {
-    for (path, text) in fixtures("modules-load")
-        .into_iter()
-        .chain(fixtures("initramfs-tools"))
-    {
+    for (path, text) in fixtures("modules-load").into_iter().chain(fixtures("initramfs-tools")) {
         assert_eq!(
             ModuleList::parse(ListKind::InitramfsTools, &text).to_string(),
             text,
             "{}",
             path.display()
         );
-        assert_eq!(
-            InitramfsToolsConf::parse(&text).to_string(),
-            text,
-            "{}",
-            path.display()
-        );
+        assert_eq!(InitramfsToolsConf::parse(&text).to_string(), text, "{}", path.display());
     }
     for (path, text) in fixtures("dracut") {
-        assert_eq!(
-            DracutConf::parse(&text).to_string(),
-            text,
-            "{}",
-            path.display()
-        );
+        assert_eq!(DracutConf::parse(&text).to_string(), text, "{}", path.display());
     }
     for (path, text) in fixtures("os-release") {
         // A captured link holds only its target, and lsb-release has other names.
         let names_id = text.lines().any(|line| line.starts_with("ID="));
-        assert_eq!(
-            OsRelease::parse(&text).id != "linux",
-            names_id,
-            "{}",
-            path.display()
-        );
+        assert_eq!(OsRelease::parse(&text).id != "linux", names_id, "{}", path.display());
     }
 }
 
@@ -211,16 +156,8 @@ proptest! {
 
 /// Runs a shell pipeline of the real tools in a directory.
 fn shell(directory: &Path, script: &str) -> Vec<u8> {
-    let output = Command::new("sh")
-        .args(["-ec", script])
-        .current_dir(directory)
-        .output()
-        .unwrap();
-    assert!(
-        output.status.success(),
-        "{script}: {}",
-        String::from_utf8_lossy(&output.stderr)
-    );
+    let output = Command::new("sh").args(["-ec", script]).current_dir(directory).output().unwrap();
+    assert!(output.status.success(), "{script}: {}", String::from_utf8_lossy(&output.stderr));
     output.stdout
 }
 
@@ -231,40 +168,13 @@ fn cpio_lists_packed_images_as_we_do() {
                 head -c 9000000 /dev/zero > t/usr/lib/big; echo same > t/one; ln t/one t/two; \
                 (cd t; find . | sort | cpio -o -H newc --quiet) > plain; cpio -it --quiet < plain";
     let listed = String::from_utf8(shell(scratch.path(), tree)).unwrap();
-    let expected: Vec<&str> = listed
-        .lines()
-        .map(|path| path.trim_start_matches("./"))
-        .collect();
-    for packer in [
-        "cat",
-        "gzip",
-        "zstd -19",
-        "xz --check=crc32",
-        "lz4 -l",
-        "lz4",
-        "xz --format=lzma",
-    ] {
-        let image = shell(
-            scratch.path(),
-            &format!("{packer} < plain > packed; cat plain packed"),
-        );
-        let image =
-            initramfs::list_with(&image, |path| path.starts_with("etc/") || path == "one").unwrap();
-        let paths: Vec<&str> = image
-            .entries
-            .iter()
-            .map(|entry| entry.path.as_str())
-            .collect();
-        assert_eq!(
-            paths,
-            [expected.as_slice(), expected.as_slice()].concat(),
-            "{packer}"
-        );
-        assert_eq!(
-            image.read("etc/modprobe.d/a.conf"),
-            Some(&b"options x y=1\n"[..]),
-            "{packer}"
-        );
+    let expected: Vec<&str> = listed.lines().map(|path| path.trim_start_matches("./")).collect();
+    for packer in ["cat", "gzip", "zstd -19", "xz --check=crc32", "lz4 -l", "lz4", "xz --format=lzma"] {
+        let image = shell(scratch.path(), &format!("{packer} < plain > packed; cat plain packed"));
+        let image = initramfs::list_with(&image, |path| path.starts_with("etc/") || path == "one").unwrap();
+        let paths: Vec<&str> = image.entries.iter().map(|entry| entry.path.as_str()).collect();
+        assert_eq!(paths, [expected.as_slice(), expected.as_slice()].concat(), "{packer}");
+        assert_eq!(image.read("etc/modprobe.d/a.conf"), Some(&b"options x y=1\n"[..]), "{packer}");
         assert_eq!(image.read("two"), Some(&b"same\n"[..]), "{packer}");
     }
 }

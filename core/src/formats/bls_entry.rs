@@ -77,10 +77,7 @@ impl BlsEntry {
     /// before it. Empty `options` take the line out, because GRUB stops reading at a key without value.
     /// No other line changes; an entry that already says so to every reader keeps every byte.
     pub fn set_options(&mut self, options: &str) {
-        let options = options
-            .split(['\n', '\r', '\0'])
-            .collect::<Vec<_>>()
-            .join(" ");
+        let options = options.split(['\n', '\r', '\0']).collect::<Vec<_>>().join(" ");
         let options = options.trim_matches([' ', '\t']);
         let is_options = |it: &String| field(it).is_some_and(|it| it.0 == "options");
         let count = self.lines.iter().filter(|it| is_options(it)).count();
@@ -95,10 +92,7 @@ impl BlsEntry {
             return;
         }
         let place = first.unwrap_or(self.lines.len()).min(self.grub_end());
-        let crlf = old
-            .as_ref()
-            .or(self.lines.first())
-            .is_some_and(|it| it.ends_with("\r\n"));
+        let crlf = old.as_ref().or(self.lines.first()).is_some_and(|it| it.ends_with("\r\n"));
         let newline = if crlf { "\r\n" } else { "\n" };
         if let Some(before) = self.lines[..place].last_mut()
             && !before.ends_with('\n')
@@ -108,25 +102,19 @@ impl BlsEntry {
         // A file that ended in the old line without a newline goes on doing so.
         let last = place == self.lines.len() && old.is_some_and(|it| !it.ends_with('\n'));
         let newline = if last { "" } else { newline };
-        self.lines
-            .insert(place, format!("options {options}{newline}"));
+        self.lines.insert(place, format!("options {options}{newline}"));
     }
 
     /// Returns the values of a key as systemd-boot reads them.
     fn values(&self, key: &str) -> impl Iterator<Item = &str> {
         let fields = self.lines.iter().filter_map(|it| field(it));
-        fields
-            .filter(move |it| it.0 == key && !it.1.is_empty())
-            .map(|it| it.1)
+        fields.filter(move |it| it.0 == key && !it.1.is_empty()).map(|it| it.1)
     }
 
     /// Returns the index of the line at which GRUB stops reading.
     fn grub_end(&self) -> usize {
         let comment = |it: &str| it.trim_start_matches([' ', '\t']).starts_with('#');
-        let stop = self
-            .lines
-            .iter()
-            .position(|it| !comment(it) && grub_field(it).is_none());
+        let stop = self.lines.iter().position(|it| !comment(it) && grub_field(it).is_none());
         stop.unwrap_or(self.lines.len())
     }
 }

@@ -39,19 +39,12 @@ impl DracutAssignment {
 }
 
 /// The lists that are joined by `+=`.
-const LISTS: [&str; 4] = [
-    "add_drivers",
-    "force_drivers",
-    "install_items",
-    "omit_drivers",
-];
+const LISTS: [&str; 4] = ["add_drivers", "force_drivers", "install_items", "omit_drivers"];
 
 impl DracutConf {
     /// Reads a file; lines that are not a literal assignment are kept and mean nothing here.
     pub fn parse(text: &str) -> Self {
-        Self {
-            text: text.to_owned(),
-        }
+        Self { text: text.to_owned() }
     }
 
     /// Returns the assignments in order.
@@ -63,13 +56,7 @@ impl DracutConf {
             start = range.end;
             if let Some((name, appends, value)) = assignment(line) {
                 let name = name.to_owned();
-                assignments.push(DracutAssignment {
-                    line: index + 1,
-                    name,
-                    appends,
-                    value,
-                    range,
-                });
+                assignments.push(DracutAssignment { line: index + 1, name, appends, value, range });
             }
         }
         assignments
@@ -80,18 +67,11 @@ impl DracutConf {
     /// The file's first assignment of the list is edited and keeps its operator, later ones go; without one a line
     /// is added. No words: the assignments go.
     pub fn set_list(&mut self, name: &str, words: &[&str]) {
-        let own: Vec<_> = self
-            .assignments()
-            .into_iter()
-            .filter(|it| it.name == name)
-            .collect();
+        let own: Vec<_> = self.assignments().into_iter().filter(|it| it.name == name).collect();
         if let [only] = own.as_slice()
             && !words.is_empty()
             && !only.may_glue()
-            && only
-                .value
-                .split_ascii_whitespace()
-                .eq(words.iter().copied())
+            && only.value.split_ascii_whitespace().eq(words.iter().copied())
         {
             return;
         }
@@ -111,10 +91,7 @@ impl DracutConf {
                 for assignment in later.iter().rev() {
                     self.text.replace_range(assignment.range.clone(), "");
                 }
-                self.text.replace_range(
-                    first.range.clone(),
-                    &line(if first.appends { "+=" } else { "=" }),
-                );
+                self.text.replace_range(first.range.clone(), &line(if first.appends { "+=" } else { "=" }));
             }
         }
     }
@@ -129,9 +106,7 @@ impl fmt::Display for DracutConf {
 /// Reads a line as `name=value` or `name+=value` with at most one pair of quotes.
 fn assignment(line: &str) -> Option<(&str, bool, String)> {
     let (name, value) = line.trim().split_once('=')?;
-    let (name, appends) = name
-        .strip_suffix('+')
-        .map_or((name, false), |name| (name, true));
+    let (name, appends) = name.strip_suffix('+').map_or((name, false), |name| (name, true));
     let named = |c: char| c.is_ascii_alphanumeric() || c == '_';
     if name.is_empty() || !name.chars().all(named) {
         return None;
@@ -143,8 +118,7 @@ fn assignment(line: &str) -> Option<(&str, bool, String)> {
     let rest = rest.trim_start();
     // Only a comment may follow; expansions are for bash, not for us.
     let literal = !value.contains(['$', '`', '\\', '"', '\'']);
-    (literal && (rest.is_empty() || rest.starts_with('#')))
-        .then(|| (name, appends, value.to_owned()))
+    (literal && (rest.is_empty() || rest.starts_with('#'))).then(|| (name, appends, value.to_owned()))
 }
 
 /// Returns what the variables hold after all files were sourced in the given order.
@@ -163,9 +137,9 @@ pub fn evaluate<'a>(files: impl IntoIterator<Item = &'a DracutConf>) -> BTreeMap
 /// Returns the words of a list after all files were sourced, glued ones as they come out.
 pub fn words<'a>(files: impl IntoIterator<Item = &'a DracutConf>, name: &str) -> Vec<String> {
     let variables = evaluate(files);
-    variables.get(name).map_or_else(Vec::new, |text| {
-        text.split_ascii_whitespace().map(str::to_owned).collect()
-    })
+    variables
+        .get(name)
+        .map_or_else(Vec::new, |text| text.split_ascii_whitespace().map(str::to_owned).collect())
 }
 
 /// Returns the list assignments of a file that lack a blank at an end.
@@ -221,11 +195,7 @@ mod tests {
             force_drivers+=" vfio_pci "
             hostonly=yes"#]],
         );
-        check(
-            "force_drivers+='  vfio_pci '",
-            &["vfio_pci"],
-            expect![[r#"force_drivers+='  vfio_pci '"#]],
-        );
+        check("force_drivers+='  vfio_pci '", &["vfio_pci"], expect![[r#"force_drivers+='  vfio_pci '"#]]);
         check(
             "a=1\nforce_drivers=\" x \"\nforce_drivers+=\" y \"\n",
             &["z"],

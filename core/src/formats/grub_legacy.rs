@@ -96,13 +96,7 @@ impl GrubLegacy {
             };
             if keyword == "title" {
                 let title = argument.trim().to_owned();
-                stanzas.push(Stanza {
-                    number: stanzas.len(),
-                    title,
-                    line,
-                    module: false,
-                    linux: None,
-                });
+                stanzas.push(Stanza { number: stanzas.len(), title, line, module: false, linux: None });
             }
             let Some(stanza) = stanzas.last_mut() else {
                 continue;
@@ -129,12 +123,7 @@ impl GrubLegacy {
     ///
     /// Arguments that already are as wanted keep every byte; joined lines become one when they change.
     pub fn edit(&mut self, number: usize, edit: &CmdlineEdit) -> bool {
-        let Some(linux) = self
-            .stanzas()
-            .into_iter()
-            .nth(number)
-            .and_then(|it| it.linux)
-        else {
+        let Some(linux) = self.stanzas().into_iter().nth(number).and_then(|it| it.linux) else {
             return false;
         };
         let mut cmdline = linux.cmdline;
@@ -199,10 +188,5 @@ fn linux(index: usize, line: usize, text: &str, argument: &str) -> Option<Linux>
     let place = end - rest.len()..end;
     let image = image.to_owned();
     let cmdline = Cmdline::parse(&rest.replace("\\\n", " "));
-    Some(Linux {
-        line,
-        image,
-        cmdline,
-        place: (index, place),
-    })
+    Some(Linux { line, image, cmdline, place: (index, place) })
 }

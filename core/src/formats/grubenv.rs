@@ -47,34 +47,26 @@ impl GrubEnv {
     pub fn parse(text: &str) -> GrubEnv {
         let untouched = Some(text.to_owned());
         let Some(mut rest) = text.strip_prefix(SIGNATURE) else {
-            return GrubEnv {
-                untouched,
-                lines: Vec::new(),
-            };
+            return GrubEnv { untouched, lines: Vec::new() };
         };
         let mut lines = Vec::new();
         while !rest.is_empty() {
             // A line without `=` runs into the next one, because GRUB looks for `=` and not for the newline.
-            let start = if rest.starts_with('#') {
-                Some(0)
-            } else {
-                rest.find('=').map(|it| it + 1)
-            };
-            let Some((start, end)) = start.and_then(|it| Some((it, it + line_end(&rest[it..])?)))
-            else {
+            let start = if rest.starts_with('#') { Some(0) } else { rest.find('=').map(|it| it + 1) };
+            let Some((start, end)) = start.and_then(|it| Some((it, it + line_end(&rest[it..])?))) else {
                 break;
             };
             let (line, after) = rest.split_at(end + 1);
             lines.push(match start {
                 0 => Line::Other(line.to_owned()),
-                _ => Line::Variable {
-                    name: line[..start - 1].to_owned(),
-                    value: unescape(&line[start..end]),
-                },
+                _ => {
+                    Line::Variable { name: line[..start - 1].to_owned(), value: unescape(&line[start..end]) }
+                }
             });
             rest = after;
         }
-        let padding = |it: &Line| matches!(it, Line::Other(text) if text.trim_end().bytes().all(|it| it == b'#'));
+        let padding =
+            |it: &Line| matches!(it, Line::Other(text) if text.trim_end().bytes().all(|it| it == b'#'));
         while lines.last().is_some_and(padding) {
             lines.pop();
         }
@@ -83,17 +75,12 @@ impl GrubEnv {
 
     /// Returns whether the text has GRUB's signature; GRUB ignores one that has not.
     pub fn is_valid(&self) -> bool {
-        self.untouched
-            .as_ref()
-            .is_none_or(|it| it.starts_with(SIGNATURE))
+        self.untouched.as_ref().is_none_or(|it| it.starts_with(SIGNATURE))
     }
 
     /// Returns a variable's value; of several lines for one name GRUB obeys the last.
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.variables()
-            .filter(|it| it.0 == name)
-            .last()
-            .map(|it| it.1)
+        self.variables().filter(|it| it.0 == name).last().map(|it| it.1)
     }
 
     /// Returns names and values in the order of the block.
@@ -110,18 +97,13 @@ impl GrubEnv {
     /// When the name is empty, begins with `#`, or holds `=`, a backslash or a newline.
     pub fn set(&mut self, name: &str, value: &str) -> Result<(), InvalidName> {
         if name.is_empty() || name.starts_with('#') || name.contains(['=', '\n', '\\', '\0']) {
-            return Err(InvalidName {
-                name: name.to_owned(),
-            });
+            return Err(InvalidName { name: name.to_owned() });
         }
         if self.get(name) == Some(value) {
             return Ok(());
         }
         self.untouched = None;
-        let line = Line::Variable {
-            name: name.to_owned(),
-            value: value.to_owned(),
-        };
+        let line = Line::Variable { name: name.to_owned(), value: value.to_owned() };
         let mut found = false;
         for old in self.lines.iter_mut().filter(|it| it.is_named(name)) {
             *old = line.clone();

@@ -25,9 +25,7 @@ pub enum InitramfsError {
     #[error("the image holds no archive")]
     Empty,
     /// Neither a cpio archive nor a compression we know.
-    #[error(
-        "unknown data at byte {offset} of the image, neither a cpio archive nor a known compression"
-    )]
+    #[error("unknown data at byte {offset} of the image, neither a cpio archive nor a known compression")]
     Unknown {
         /// Offset in the image.
         offset: usize,
@@ -106,19 +104,9 @@ impl Image {
         let merged = |path: &str| {
             ["lib", "lib32", "lib64", "bin", "sbin"].contains(&path.split('/').next().unwrap_or(""))
         };
-        let short = if path.len() < other.len() {
-            path
-        } else {
-            &other
-        };
+        let short = if path.len() < other.len() { path } else { &other };
         let found = self.by_path.get(path);
-        let found = found.or_else(|| {
-            if merged(short) {
-                self.by_path.get(&other)
-            } else {
-                None
-            }
-        });
+        let found = found.or_else(|| if merged(short) { self.by_path.get(&other) } else { None });
         self.entries.get(*found?)
     }
 
@@ -156,10 +144,7 @@ pub fn list_with(image: &[u8], keep: impl Fn(&str) -> bool) -> Result<Image, Ini
         archives += 1;
         let damaged = |err: io::Error| match InitramfsError::from_bound(&err) {
             Some(too_large) => too_large,
-            None => InitramfsError::Damaged {
-                offset,
-                what: err.to_string(),
-            },
+            None => InitramfsError::Damaged { offset, what: err.to_string() },
         };
         if rest.starts_with(b"07070") {
             let mut stream = Stream::new(rest);
@@ -171,24 +156,15 @@ pub fn list_with(image: &[u8], keep: impl Fn(&str) -> bool) -> Result<Image, Ini
             None => return Err(InitramfsError::Unknown { offset }),
             Some(compression) => {
                 if let Some(compression) = compression.unsupported() {
-                    return Err(InitramfsError::Unsupported {
-                        offset,
-                        compression,
-                    });
+                    return Err(InitramfsError::Unsupported { offset, compression });
                 }
                 let mut compressed = Compressed::open(rest).map_err(damaged)?;
-                collector
-                    .archives(&mut Stream::new(&mut compressed))
-                    .map_err(damaged)?;
+                collector.archives(&mut Stream::new(&mut compressed)).map_err(damaged)?;
                 offset = image.len() - compressed.rest().len();
             }
         }
     }
-    if archives == 0 {
-        Err(InitramfsError::Empty)
-    } else {
-        Ok(collector.finish())
-    }
+    if archives == 0 { Err(InitramfsError::Empty) } else { Ok(collector.finish()) }
 }
 
 /// A bound that was broken, carried through [`io::Error`] because readers know no other.

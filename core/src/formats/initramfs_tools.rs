@@ -15,9 +15,7 @@ pub struct InitramfsToolsConf {
 impl InitramfsToolsConf {
     /// Reads a file; lines that are no assignment are kept and mean nothing.
     pub fn parse(text: &str) -> Self {
-        Self {
-            text: text.to_owned(),
-        }
+        Self { text: text.to_owned() }
     }
 
     /// Returns the last value of a key, without its quotes.
@@ -47,29 +45,18 @@ impl InitramfsToolsConf {
             return;
         }
         let plain = |c: char| c.is_ascii_alphanumeric() || "_.,:/-".contains(c);
-        let written = if value.chars().all(plain) {
-            value.to_owned()
-        } else {
-            format!("'{value}'")
-        };
+        let written = if value.chars().all(plain) { value.to_owned() } else { format!("'{value}'") };
         match self.last(key) {
             Some((range, _)) => self.text.replace_range(range, &written),
             None => {
-                let end = if self.text.is_empty() || self.text.ends_with('\n') {
-                    ""
-                } else {
-                    "\n"
-                };
+                let end = if self.text.is_empty() || self.text.ends_with('\n') { "" } else { "\n" };
                 self.text.push_str(&format!("{end}{key}={written}\n"));
             }
         }
     }
 
     fn last(&self, key: &str) -> Option<(Range<usize>, &str)> {
-        self.located()
-            .filter(|(name, ..)| *name == key)
-            .last()
-            .map(|(_, range, value)| (range, value))
+        self.located().filter(|(name, ..)| *name == key).last().map(|(_, range, value)| (range, value))
     }
 
     /// Returns key, bytes of the value as written, and value.
@@ -80,8 +67,7 @@ impl InitramfsToolsConf {
             start += line.len();
             let indent = line.len() - line.trim_start().len();
             let (key, rest) = line.get(indent..)?.split_once('=')?;
-            let key_is_name =
-                !key.is_empty() && key.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+            let key_is_name = !key.is_empty() && key.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
             let from = at + indent + key.len() + 1;
             let (value, length) = match rest.chars().next() {
                 Some(quote @ ('"' | '\'')) => {
@@ -89,10 +75,7 @@ impl InitramfsToolsConf {
                     (inner, inner.len() + 2)
                 }
                 _ => {
-                    let word = rest
-                        .split([' ', '\t', '\r', '\n', ';'])
-                        .next()
-                        .unwrap_or_default();
+                    let word = rest.split([' ', '\t', '\r', '\n', ';']).next().unwrap_or_default();
                     (word, word.len())
                 }
             };

@@ -15,9 +15,7 @@ const ENDINGS: [&str; 4] = [".ko", ".ko.xz", ".ko.zst", ".ko.gz"];
 /// `None` for anything that is not a module file.
 pub fn module_of_path(path: &str) -> Option<ModuleName> {
     let file = path.rsplit('/').next().unwrap_or(path);
-    let stem = ENDINGS
-        .iter()
-        .find_map(|ending| file.strip_suffix(ending))?;
+    let stem = ENDINGS.iter().find_map(|ending| file.strip_suffix(ending))?;
     // A module file whose name is none cannot be asked for by name.
     ModuleName::parse(stem).ok()
 }
@@ -31,12 +29,7 @@ pub struct ModulesBuiltin {
 impl ModulesBuiltin {
     /// Reads one path a line, such as `kernel/drivers/vfio/pci/vfio-pci.ko`.
     pub fn parse(text: &str) -> Self {
-        Self {
-            modules: text
-                .lines()
-                .filter_map(|line| module_of_path(line.trim()))
-                .collect(),
-        }
+        Self { modules: text.lines().filter_map(|line| module_of_path(line.trim())).collect() }
     }
 
     /// Returns whether a module is built in.
@@ -58,9 +51,7 @@ impl<'a> ModulesDep<'a> {
             let (path, needs) = line.split_once(':')?;
             Some((module_of_path(path)?, (path, needs)))
         };
-        Self {
-            modules: text.lines().filter_map(entry).collect(),
-        }
+        Self { modules: text.lines().filter_map(entry).collect() }
     }
 
     /// Returns whether the module exists as a file.
@@ -75,9 +66,7 @@ impl<'a> ModulesDep<'a> {
 
     /// Returns the files a module needs, in depmod's order: load them from the last to the first.
     pub fn dependencies(&self, module: &ModuleName) -> Vec<&'a str> {
-        self.modules
-            .get(module)
-            .map_or_else(Vec::new, |(_, needs)| needs.split_whitespace().collect())
+        self.modules.get(module).map_or_else(Vec::new, |(_, needs)| needs.split_whitespace().collect())
     }
 }
 
@@ -97,22 +86,14 @@ impl<'a> ModulesAlias<'a> {
     pub fn parse(text: &'a str) -> Self {
         let mut by_start: HashMap<&str, Vec<_>> = HashMap::new();
         for (number, line) in text.lines().enumerate() {
-            let Some((pattern, module)) = line
-                .strip_prefix("alias ")
-                .and_then(|rest| rest.rsplit_once(' '))
+            let Some((pattern, module)) = line.strip_prefix("alias ").and_then(|rest| rest.rsplit_once(' '))
             else {
                 continue;
             };
-            let literal = pattern
-                .find(['*', '?', '[', '\\'])
-                .unwrap_or(pattern.len())
-                .min(KEY);
+            let literal = pattern.find(['*', '?', '[', '\\']).unwrap_or(pattern.len()).min(KEY);
             // An end in the middle of a character of several bytes: such patterns are few, they go to the empty key.
             let key = pattern.get(..literal).unwrap_or_default();
-            by_start
-                .entry(key)
-                .or_default()
-                .push((number, pattern, module));
+            by_start.entry(key).or_default().push((number, pattern, module));
         }
         Self { by_start }
     }
@@ -125,18 +106,13 @@ impl<'a> ModulesAlias<'a> {
         let mut hits: Vec<(usize, &str)> = Vec::new();
         for start in (0..=KEY).filter_map(|end| modalias.get(..end)) {
             let candidates = self.by_start.get(start).map_or(&[][..], Vec::as_slice);
-            let matching = candidates
-                .iter()
-                .filter(|(_, pattern, _)| fnmatch::matches(pattern, &modalias));
+            let matching = candidates.iter().filter(|(_, pattern, _)| fnmatch::matches(pattern, &modalias));
             hits.extend(matching.map(|(number, _, module)| (*number, *module)));
         }
         hits.sort_unstable();
         let mut modules: Vec<ModuleName> = Vec::new();
         // depmod writes module names only; a line that holds something else names no module.
-        for module in hits
-            .into_iter()
-            .filter_map(|(_, module)| ModuleName::parse(module).ok())
-        {
+        for module in hits.into_iter().filter_map(|(_, module)| ModuleName::parse(module).ok()) {
             if !modules.contains(&module) {
                 modules.push(module);
             }
@@ -163,24 +139,15 @@ mod tests {
         alias fs-ext4 ext4\n";
 
     fn check(modalias: &str, expect: Expect) {
-        let modules: Vec<String> = ModulesAlias::parse(ALIASES)
-            .resolve(modalias)
-            .iter()
-            .map(ToString::to_string)
-            .collect();
+        let modules: Vec<String> =
+            ModulesAlias::parse(ALIASES).resolve(modalias).iter().map(ToString::to_string).collect();
         expect.assert_eq(&modules.join(" "));
     }
 
     #[test]
     fn a_modalias_resolves_to_every_module_that_claims_it() {
-        check(
-            "pci:v000010DEd00000FFCsv000010DEsd0000094Cbc03sc00i00\n",
-            expect!["nouveau nova_core"],
-        );
-        check(
-            "pci:v000010DEd00000E1Bsv0sd0bc04sc03i00",
-            expect!["snd_hda_intel"],
-        );
+        check("pci:v000010DEd00000FFCsv000010DEsd0000094Cbc03sc00i00\n", expect!["nouveau nova_core"]);
+        check("pci:v000010DEd00000E1Bsv0sd0bc04sc03i00", expect!["snd_hda_intel"]);
         check("of:NtestT(null)Cvendor,a-b", expect!["x_y"]);
         check("usb:v1", expect![""]);
         check("", expect![""]);
@@ -188,8 +155,7 @@ mod tests {
 
     #[test]
     fn built_in_modules_are_found_in_either_spelling() {
-        let builtin =
-            ModulesBuiltin::parse("kernel/drivers/vfio/pci/vfio-pci.ko\nkernel/fs/ext4/ext4.ko\n");
+        let builtin = ModulesBuiltin::parse("kernel/drivers/vfio/pci/vfio-pci.ko\nkernel/fs/ext4/ext4.ko\n");
         assert!(builtin.contains(&ModuleName::parse("vfio_pci").unwrap()));
         assert!(builtin.contains(&ModuleName::parse("vfio-pci").unwrap()));
         assert!(!builtin.contains(&ModuleName::parse("vfio").unwrap()));
@@ -202,10 +168,7 @@ mod tests {
         );
         let name = ModuleName::parse("snd_hda_intel").unwrap();
         assert_eq!(dep.path(&name), Some("kernel/a/snd-hda-intel.ko.zst"));
-        assert_eq!(
-            dep.dependencies(&name),
-            ["kernel/a/snd.ko.xz", "kernel/b/x.ko.gz"]
-        );
+        assert_eq!(dep.dependencies(&name), ["kernel/a/snd.ko.xz", "kernel/b/x.ko.gz"]);
         assert!(dep.contains(&ModuleName::parse("x").unwrap()));
         assert_eq!(module_of_path("a/b.ko.sig"), None);
     }

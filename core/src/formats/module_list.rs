@@ -26,25 +26,17 @@ pub struct ModuleList {
 impl ModuleList {
     /// Reads a list; any text is one.
     pub fn parse(kind: ListKind, text: &str) -> Self {
-        Self {
-            kind,
-            text: text.to_owned(),
-        }
+        Self { kind, text: text.to_owned() }
     }
 
     /// Returns the modules as written, in order, without arguments.
     pub fn modules(&self) -> Vec<&str> {
-        self.text
-            .lines()
-            .filter_map(|line| self.module(line))
-            .collect()
+        self.text.lines().filter_map(|line| self.module(line)).collect()
     }
 
     /// Returns whether the list names a module in either spelling.
     pub fn contains(&self, module: &ModuleName) -> bool {
-        self.modules()
-            .into_iter()
-            .any(|text| module.is_spelled(text))
+        self.modules().into_iter().any(|text| module.is_spelled(text))
     }
 
     /// Adds a module at the end unless it is listed.
@@ -60,11 +52,7 @@ impl ModuleList {
 
     /// Removes every line that names a module, with its arguments.
     pub fn remove(&mut self, module: &ModuleName) {
-        let kept = |line: &&str| {
-            !self
-                .module(line)
-                .is_some_and(|text| module.is_spelled(text))
-        };
+        let kept = |line: &&str| !self.module(line).is_some_and(|text| module.is_spelled(text));
         self.text = self.text.split_inclusive('\n').filter(kept).collect();
     }
 
@@ -73,13 +61,9 @@ impl ModuleList {
         let name = match self.kind {
             ListKind::ModulesLoad if line.starts_with(['#', ';']) => "",
             ListKind::ModulesLoad => line,
-            ListKind::InitramfsTools => line
-                .split('#')
-                .next()
-                .unwrap_or_default()
-                .split_whitespace()
-                .next()
-                .unwrap_or_default(),
+            ListKind::InitramfsTools => {
+                line.split('#').next().unwrap_or_default().split_whitespace().next().unwrap_or_default()
+            }
         };
         (!name.is_empty()).then_some(name)
     }
@@ -100,10 +84,7 @@ mod tests {
     use crate::formats::modprobe_conf::ModuleName;
 
     fn check(kind: ListKind, text: &str, expect: Expect) {
-        let (vfio, drm) = (
-            ModuleName::parse("vfio-pci").unwrap(),
-            ModuleName::parse("drm").unwrap(),
-        );
+        let (vfio, drm) = (ModuleName::parse("vfio-pci").unwrap(), ModuleName::parse("drm").unwrap());
         let mut list = ModuleList::parse(kind, text);
         let modules = format!("{:?}", list.modules());
         list.add(&vfio);

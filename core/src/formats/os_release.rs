@@ -27,29 +27,16 @@ impl OsRelease {
     /// Reads `/etc/os-release`: shell assignments of literals, quoted or not; lines that are none are skipped.
     pub fn parse(text: &str) -> Self {
         let mut variables = BTreeMap::new();
-        for line in text
-            .lines()
-            .map(str::trim)
-            .filter(|line| !line.starts_with('#'))
-        {
+        for line in text.lines().map(str::trim).filter(|line| !line.starts_with('#')) {
             if let Some((name, value)) = line.split_once('=') {
                 variables.insert(name.trim().to_owned(), unquoted(value));
             }
         }
-        let filled = |name: &str| {
-            variables
-                .get(name)
-                .filter(|value| !value.is_empty())
-                .cloned()
-        };
+        let filled = |name: &str| variables.get(name).filter(|value| !value.is_empty()).cloned();
         let name = filled("NAME").unwrap_or_else(|| "Linux".to_owned());
         Self {
             id: filled("ID").unwrap_or_else(|| "linux".to_owned()),
-            id_like: filled("ID_LIKE")
-                .unwrap_or_default()
-                .split_whitespace()
-                .map(str::to_owned)
-                .collect(),
+            id_like: filled("ID_LIKE").unwrap_or_default().split_whitespace().map(str::to_owned).collect(),
             version_id: filled("VERSION_ID"),
             variant_id: filled("VARIANT_ID"),
             version_codename: filled("VERSION_CODENAME"),
@@ -76,11 +63,8 @@ impl OsRelease {
             name if name.starts_with("almalinux") => "almalinux",
             _ => "linux",
         };
-        let id_like = if matches!(id, "rhel" | "fedora" | "linux") {
-            vec!["fedora"]
-        } else {
-            vec!["rhel", "fedora"]
-        };
+        let id_like =
+            if matches!(id, "rhel" | "fedora" | "linux") { vec!["fedora"] } else { vec!["rhel", "fedora"] };
         Some(Self {
             id: id.to_owned(),
             id_like: id_like.into_iter().map(str::to_owned).collect(),
@@ -95,15 +79,9 @@ impl OsRelease {
     ///
     /// `None` if it is empty.
     pub fn debian_version(text: &str) -> Option<Self> {
-        let version = text
-            .lines()
-            .next()
-            .map(str::trim)
-            .filter(|version| !version.is_empty())?;
+        let version = text.lines().next().map(str::trim).filter(|version| !version.is_empty())?;
         let numbered = version.starts_with(|c: char| c.is_ascii_digit());
-        let codename = version
-            .split_once('/')
-            .map(|(codename, _)| codename.to_owned());
+        let codename = version.split_once('/').map(|(codename, _)| codename.to_owned());
         Some(Self {
             id: "debian".to_owned(),
             version_id: numbered.then(|| version.to_owned()),
@@ -117,11 +95,7 @@ impl OsRelease {
     /// Returns the first number of `VERSION_ID`: 22 for `22.04`, 7 for `7.9.2009`.
     pub fn major(&self) -> Option<u32> {
         let version = self.version_id.as_deref()?;
-        version
-            .split(|c: char| !c.is_ascii_digit())
-            .next()?
-            .parse()
-            .ok()
+        version.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
     }
 
     /// Returns whether the system is `id` or says that it is like it.
@@ -139,8 +113,7 @@ fn unquoted(value: &str) -> String {
         match (c, quote) {
             ('\'' | '"', None) => quote = Some(c),
             (c, Some(open)) if c == open => quote = None,
-            ('\\', Some('"')) => match chars.next_if(|next| matches!(next, '"' | '\\' | '$' | '`'))
-            {
+            ('\\', Some('"')) => match chars.next_if(|next| matches!(next, '"' | '\\' | '$' | '`')) {
                 Some(next) => text.push(next),
                 None => text.push('\\'),
             },
@@ -162,18 +135,8 @@ mod tests {
 
     fn check(release: Option<&OsRelease>, expect: Expect) {
         let show = |it: &OsRelease| {
-            let OsRelease {
-                id,
-                id_like,
-                version_id,
-                variant_id,
-                pretty_name,
-                ..
-            } = it;
-            format!(
-                "{id} {id_like:?} {version_id:?} {variant_id:?} {:?} {pretty_name}",
-                it.major()
-            )
+            let OsRelease { id, id_like, version_id, variant_id, pretty_name, .. } = it;
+            format!("{id} {id_like:?} {version_id:?} {variant_id:?} {:?} {pretty_name}", it.major())
         };
         expect.assert_eq(&release.map_or("none".to_owned(), show));
     }
@@ -186,10 +149,7 @@ mod tests {
             expect![[r#"fedora [] Some("40") Some("coreos") Some(40) Fedora"#]],
         );
         check(read("# x\nID=\"rocky\"\nID_LIKE=\"rhel centos fedora\"\nVERSION_ID=\"9.4\"\nPRETTY_NAME=\"R \\\"9\\\" \\$x\"").as_ref(), expect![[r#"rocky ["rhel", "centos", "fedora"] Some("9.4") None Some(9) R "9" $x"#]]);
-        check(
-            read("ID=arch\nBUILD_ID=rolling\n").as_ref(),
-            expect!["arch [] None None None Linux"],
-        );
+        check(read("ID=arch\nBUILD_ID=rolling\n").as_ref(), expect!["arch [] None None None Linux"]);
         check(read("").as_ref(), expect!["linux [] None None None Linux"]);
     }
 
@@ -197,21 +157,15 @@ mod tests {
     fn older_release_files_are_read() {
         check(
             OsRelease::redhat_release("CentOS release 6.10 (Final)\n").as_ref(),
-            expect![[
-                r#"centos ["rhel", "fedora"] Some("6.10") None Some(6) CentOS release 6.10 (Final)"#
-            ]],
+            expect![[r#"centos ["rhel", "fedora"] Some("6.10") None Some(6) CentOS release 6.10 (Final)"#]],
         );
         check(
-            OsRelease::redhat_release("Red Hat Enterprise Linux Server release 7.9 (Maipo)")
-                .as_ref(),
+            OsRelease::redhat_release("Red Hat Enterprise Linux Server release 7.9 (Maipo)").as_ref(),
             expect![[
                 r#"rhel ["fedora"] Some("7.9") None Some(7) Red Hat Enterprise Linux Server release 7.9 (Maipo)"#
             ]],
         );
-        check(
-            OsRelease::redhat_release("nothing").as_ref(),
-            expect!["none"],
-        );
+        check(OsRelease::redhat_release("nothing").as_ref(), expect!["none"]);
         check(
             OsRelease::debian_version("12.11\n").as_ref(),
             expect![[r#"debian [] Some("12.11") None Some(12) Debian GNU/Linux 12.11"#]],

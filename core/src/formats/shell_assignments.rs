@@ -192,11 +192,7 @@ impl ShellFile {
         }
         // A backslash before the last newline would join the new line to the one before.
         let ended = self.text.ends_with('\n') && !self.text.ends_with("\\\n");
-        let newline = if self.text.is_empty() || ended {
-            ""
-        } else {
-            "\n"
-        };
+        let newline = if self.text.is_empty() || ended { "" } else { "\n" };
         *self = ShellFile::parse(&format!("{}{newline}{line}\n", self.text));
         Ok(())
     }

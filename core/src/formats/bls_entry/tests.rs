@@ -199,13 +199,9 @@ fn new_options_touch_nothing_else() {
 #[test]
 fn variables_expand_as_in_grub() {
     let variables = BTreeMap::from([("kernelopts".to_owned(), "root=x ro".to_owned())]);
-    let actual: Vec<String> = [
-        "$kernelopts $tuned_params",
-        "a$kernelopts,b $",
-        "$kernelopts_x y",
-    ]
-    .map(|it| expand(it, &variables))
-    .into();
+    let actual: Vec<String> = ["$kernelopts $tuned_params", "a$kernelopts,b $", "$kernelopts_x y"]
+        .map(|it| expand(it, &variables))
+        .into();
     expect![[r#"["root=x ro  ", "aroot=x ro ,b ", " y"]"#]].assert_eq(&format!("{actual:?}"));
 }
 

@@ -34,10 +34,7 @@ struct Reader<'a> {
 }
 
 pub(super) fn read(text: &str) -> GrubCfg {
-    let cfg = GrubCfg {
-        text: text.to_owned(),
-        ..GrubCfg::default()
-    };
+    let cfg = GrubCfg { text: text.to_owned(), ..GrubCfg::default() };
     let mut reader = Reader {
         text,
         at: 0,
@@ -99,9 +96,7 @@ impl Reader<'_> {
                 let (after, word) = word::word(rest).ok()?;
                 self.advance(rest.len() - after.len());
                 // `then`, `else` and `do` are followed by a command on the same line.
-                let reserved = ["then", "else", "do", "!"]
-                    .iter()
-                    .any(|it| plain(&word) == Some(it));
+                let reserved = ["then", "else", "do", "!"].iter().any(|it| plain(&word) == Some(it));
                 if !(words.is_empty() && reserved) {
                     words.push(word);
                 }
@@ -126,9 +121,7 @@ impl Reader<'_> {
             }
             "blscfg" => self.cfg.blscfg = true,
             "configfile" if !self.in_entry() => {
-                self.configfile = words
-                    .get(1)
-                    .map(|it| self.expand(std::slice::from_ref(it)).join(" "));
+                self.configfile = words.get(1).map(|it| self.expand(std::slice::from_ref(it)).join(" "));
             }
             "linux" | "linux16" | "linuxefi" => self.linux(name, &words[1..], line),
             "initrd" | "initrd16" | "initrdefi" => {
@@ -137,14 +130,7 @@ impl Reader<'_> {
                     Block::Entry { first, .. } => Some(*first),
                     Block::Submenu { .. } | Block::Other => None,
                 });
-                for entry in self
-                    .cfg
-                    .entries
-                    .iter_mut()
-                    .skip(first.unwrap_or(0))
-                    .rev()
-                    .take(1)
-                {
+                for entry in self.cfg.entries.iter_mut().skip(first.unwrap_or(0)).rev().take(1) {
                     entry.initrds.extend(initrds.iter().cloned());
                 }
             }
@@ -153,9 +139,7 @@ impl Reader<'_> {
     }
 
     fn in_entry(&self) -> bool {
-        self.blocks
-            .iter()
-            .any(|it| matches!(it, Block::Entry { .. }))
+        self.blocks.iter().any(|it| matches!(it, Block::Entry { .. }))
     }
 
     fn conditional(&self) -> bool {
@@ -173,15 +157,9 @@ impl Reader<'_> {
         };
         let conditional = self.conditional();
         let certain = !conditional && self.unresolved(std::slice::from_ref(assignment)).is_empty();
-        self.variables
-            .insert(name.to_owned(), certain.then(|| value.to_owned()));
+        self.variables.insert(name.to_owned(), certain.then(|| value.to_owned()));
         let (name, value) = (name.to_owned(), value.to_owned());
-        self.cfg.sets.push(SetLine {
-            name,
-            value,
-            line,
-            conditional,
-        });
+        self.cfg.sets.push(SetLine { name, value, line, conditional });
     }
 
     fn linux(&mut self, linux: &str, arguments: &[Vec<Piece>], line: usize) {
@@ -189,18 +167,10 @@ impl Reader<'_> {
         let kernel = words.next().unwrap_or_default();
         let words: Vec<String> = words.map(|it| loader_word(&it)).collect();
         let cmdline = Cmdline::parse(&words.join(" "));
-        let mut entry = MenuEntry {
-            line,
-            linux: linux.to_owned(),
-            kernel,
-            cmdline,
-            ..MenuEntry::default()
-        };
+        let mut entry = MenuEntry { line, linux: linux.to_owned(), kernel, cmdline, ..MenuEntry::default() };
         for block in &self.blocks {
             match block {
-                Block::Entry { title, id, .. } => {
-                    (entry.title, entry.id) = (title.clone(), id.clone())
-                }
+                Block::Entry { title, id, .. } => (entry.title, entry.id) = (title.clone(), id.clone()),
                 Block::Submenu { title } => entry.submenu.push(title.clone()),
                 Block::Other => {}
             }
@@ -217,16 +187,9 @@ impl Reader<'_> {
             Some("menuentry") => {
                 let (title, id) = self.title(&words[1..]);
                 let outside = self.variables.clone();
-                Block::Entry {
-                    title,
-                    id,
-                    first: self.cfg.entries.len(),
-                    outside,
-                }
+                Block::Entry { title, id, first: self.cfg.entries.len(), outside }
             }
-            Some("submenu") => Block::Submenu {
-                title: self.title(&words[1..]).0,
-            },
+            Some("submenu") => Block::Submenu { title: self.title(&words[1..]).0 },
             _ => Block::Other,
         };
         self.blocks.push(block);
@@ -249,11 +212,7 @@ impl Reader<'_> {
                 [Piece::Variable { name, .. }] if name == "menuentry_id_option" => "--id",
                 _ => plain(word).unwrap_or_default(),
             };
-            let mut next = || {
-                words
-                    .next()
-                    .map(|it| self.expand(std::slice::from_ref(it)).join(" "))
-            };
+            let mut next = || words.next().map(|it| self.expand(std::slice::from_ref(it)).join(" "));
             match option {
                 "--id" => id = next(),
                 "--class" | "--users" | "--hotkey" | "--source" => drop(next()),
@@ -323,10 +282,7 @@ fn plain(word: &[Piece]) -> Option<&str> {
 fn quote(piece: &Piece) -> Piece {
     match piece {
         Piece::Text(text) => Piece::Text(text.clone()),
-        Piece::Variable { name, .. } => Piece::Variable {
-            name: name.clone(),
-            quoted: true,
-        },
+        Piece::Variable { name, .. } => Piece::Variable { name: name.clone(), quoted: true },
     }
 }
 

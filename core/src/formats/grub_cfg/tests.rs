@@ -10,28 +10,16 @@ fn check(text: &str, expect: Expect) {
     assert_eq!(cfg.to_string(), text);
     let mut lines = String::new();
     for it in &cfg.entries {
-        lines += &format!(
-            "line {} {:?} id {:?} in {:?}\n",
-            it.line, it.title, it.id, it.submenu
-        );
+        lines += &format!("line {} {:?} id {:?} in {:?}\n", it.line, it.title, it.id, it.submenu);
         lines += &format!("  {} {} |{}|\n", it.linux, it.kernel, it.cmdline);
-        lines += &format!(
-            "  initrd {:?} recovery {} unresolved {:?}\n",
-            it.initrds, it.recovery, it.unresolved
-        );
+        lines +=
+            &format!("  initrd {:?} recovery {} unresolved {:?}\n", it.initrds, it.recovery, it.unresolved);
     }
     for it in cfg.sets.iter().filter(|it| it.conditional) {
         lines += &format!("line {} perhaps {}={}\n", it.line, it.name, it.value);
     }
-    let GrubCfg {
-        blscfg,
-        stub_target,
-        broken_line,
-        ..
-    } = &cfg;
-    expect.assert_eq(&format!(
-        "{lines}blscfg {blscfg} stub {stub_target:?} broken {broken_line:?}\n"
-    ));
+    let GrubCfg { blscfg, stub_target, broken_line, .. } = &cfg;
+    expect.assert_eq(&format!("{lines}blscfg {blscfg} stub {stub_target:?} broken {broken_line:?}\n"));
 }
 
 #[test]

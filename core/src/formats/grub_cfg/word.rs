@@ -61,12 +61,8 @@ fn double_quoted(input: &str) -> Parsed<'_> {
 
 fn dollar(input: &str, quoted: bool) -> Parsed<'_> {
     let letter = |it: char| it.is_ascii_alphabetic() || it == '_';
-    let name = || {
-        recognize(pair(
-            take_while1(letter),
-            take_while(move |it| letter(it) || it.is_ascii_digit()),
-        ))
-    };
+    let name =
+        || recognize(pair(take_while1(letter), take_while(move |it| letter(it) || it.is_ascii_digit())));
     let digits = || take_while1(|it: char| it.is_ascii_digit());
     let special = || recognize(one_of("?*@#"));
     let bare = alt((name(), digits(), special()));

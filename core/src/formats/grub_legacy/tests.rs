@@ -7,24 +7,14 @@ use super::*;
 use crate::formats::kernel_cmdline::Word;
 
 fn edit() -> CmdlineEdit {
-    CmdlineEdit {
-        present: vec![Word::parse("intel_iommu=on").unwrap()],
-        ..CmdlineEdit::default()
-    }
+    CmdlineEdit { present: vec![Word::parse("intel_iommu=on").unwrap()], ..CmdlineEdit::default() }
 }
 
 fn check(text: &str, expect: Expect) {
     let conf = GrubLegacy::parse(text);
     assert_eq!(conf.to_string(), text);
     let mut lines = format!("{:?}\n", conf.default());
-    for Stanza {
-        number,
-        title,
-        line,
-        module,
-        linux,
-    } in conf.stanzas()
-    {
+    for Stanza { number, title, line, module, linux } in conf.stanzas() {
         lines += &format!("{number} line {line} {title:?} module={module}\n");
         if let Some(it) = linux {
             lines += &format!("  line {} {} |{}|\n", it.line, it.image, it.cmdline);
@@ -75,8 +65,7 @@ fn stanzas_are_counted_with_those_that_boot_no_linux() {
 
 #[test]
 fn linux_is_a_module_under_xen() {
-    let text =
-        "title x\nkernel /xen.gz-3 dom0_mem=1G\nmodule /vmlinuz-2.6xen ro\nmodule /initrd.img\n";
+    let text = "title x\nkernel /xen.gz-3 dom0_mem=1G\nmodule /vmlinuz-2.6xen ro\nmodule /initrd.img\n";
     check(
         text,
         expect![[r#"

@@ -13,10 +13,7 @@ fn check(text: &str, edit: impl Fn(&mut GrubEnv), expect: Expect) {
         Ok(block) => format!("{} bytes: {:?}", block.len(), block.trim_end_matches('#')),
         Err(err) => err.to_string(),
     };
-    expect.assert_eq(&format!(
-        "{:?}\n{block}",
-        env.variables().collect::<Vec<_>>()
-    ));
+    expect.assert_eq(&format!("{:?}\n{block}", env.variables().collect::<Vec<_>>()));
 }
 
 #[test]

@@ -40,10 +40,7 @@ impl Compression {
             (b"BZh", Self::Bzip2),
             (&[0x89, b'L', b'Z', b'O'], Self::Lzo),
         ];
-        magics
-            .into_iter()
-            .find(|(magic, _)| bytes.starts_with(magic))
-            .map(|(_, compression)| compression)
+        magics.into_iter().find(|(magic, _)| bytes.starts_with(magic)).map(|(_, compression)| compression)
     }
 
     /// Returns the name of a compression that cannot be read here.
@@ -76,14 +73,10 @@ impl<'a> Decoder<'a> {
                 decoder.window_log_max(ZSTD_WINDOW_LOG)?;
                 Self::Zstd(decoder)
             }
-            Compression::Xz => Self::Xz(XzDecoder::new_stream(
-                input,
-                Stream::new_stream_decoder(XZ_MEMORY, 0)?,
-            )),
-            Compression::Lzma => Self::Xz(XzDecoder::new_stream(
-                input,
-                Stream::new_lzma_decoder(XZ_MEMORY)?,
-            )),
+            Compression::Xz => {
+                Self::Xz(XzDecoder::new_stream(input, Stream::new_stream_decoder(XZ_MEMORY, 0)?))
+            }
+            Compression::Lzma => Self::Xz(XzDecoder::new_stream(input, Stream::new_lzma_decoder(XZ_MEMORY)?)),
             Compression::Lz4Legacy => Self::Lz4Legacy(Lz4Legacy::new(input)),
             Compression::Lz4Frame => Self::Lz4Frame(Box::new(FrameDecoder::new(input))),
             Compression::Bzip2 | Compression::Lzo => return Ok(None),
@@ -123,10 +116,7 @@ pub(super) struct Compressed<'a> {
 
 impl<'a> Compressed<'a> {
     pub(super) fn open(input: &'a [u8]) -> io::Result<Self> {
-        Ok(Self {
-            decoder: Decoder::open(input)?,
-            rest: input,
-        })
+        Ok(Self { decoder: Decoder::open(input)?, rest: input })
     }
 
     /// Returns what follows the last stream, once everything is read.

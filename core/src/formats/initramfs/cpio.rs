@@ -26,10 +26,7 @@ pub(super) struct Stream<R> {
 
 impl<R: Read> Stream<R> {
     pub(super) fn new(reader: R) -> Self {
-        Self {
-            reader: BufReader::with_capacity(64 << 10, reader),
-            offset: 0,
-        }
+        Self { reader: BufReader::with_capacity(64 << 10, reader), offset: 0 }
     }
 
     /// Bytes handed out so far.
@@ -38,12 +35,10 @@ impl<R: Read> Stream<R> {
     }
 
     fn read_exact(&mut self, buffer: &mut [u8]) -> io::Result<()> {
-        self.reader
-            .read_exact(buffer)
-            .map_err(|err| match err.kind() {
-                io::ErrorKind::UnexpectedEof => damaged("it ends too early"),
-                _ => err,
-            })?;
+        self.reader.read_exact(buffer).map_err(|err| match err.kind() {
+            io::ErrorKind::UnexpectedEof => damaged("it ends too early"),
+            _ => err,
+        })?;
         self.offset += buffer.len() as u64;
         Ok(())
     }
@@ -53,21 +48,13 @@ impl<R: Read> Stream<R> {
         let mut bytes = Vec::new();
         let read = (&mut self.reader).take(length).read_to_end(&mut bytes)? as u64;
         self.offset += read;
-        if read == length {
-            Ok(bytes)
-        } else {
-            Err(damaged("it ends too early"))
-        }
+        if read == length { Ok(bytes) } else { Err(damaged("it ends too early")) }
     }
 
     fn skip(&mut self, length: u64) -> io::Result<()> {
         let skipped = io::copy(&mut (&mut self.reader).take(length), &mut io::sink())?;
         self.offset += skipped;
-        if skipped == length {
-            Ok(())
-        } else {
-            Err(damaged("it ends too early"))
-        }
+        if skipped == length { Ok(()) } else { Err(damaged("it ends too early")) }
     }
 
     /// Skips what aligns the offset since `start` to four bytes.
@@ -87,9 +74,7 @@ impl<R: Read> Stream<R> {
                 return Ok(Some(byte[0]));
             }
         }
-        Err(too_large(
-            "it is padded with more than 64 MiB of zero bytes",
-        ))
+        Err(too_large("it is padded with more than 64 MiB of zero bytes"))
     }
 }
 
@@ -126,13 +111,9 @@ impl Header {
         }
         let field = |index: usize| {
             let digits = bytes.get(6 + index * 8..14 + index * 8).unwrap_or_default();
-            let text = str::from_utf8(digits)
-                .ok()
-                .filter(|text| !text.starts_with('+'));
+            let text = str::from_utf8(digits).ok().filter(|text| !text.starts_with('+'));
             text.and_then(|text| u32::from_str_radix(text, 16).ok())
-                .ok_or_else(|| {
-                    damaged("a cpio header holds something else than hexadecimal digits")
-                })
+                .ok_or_else(|| damaged("a cpio header holds something else than hexadecimal digits"))
         };
         Ok(Self {
             inode: (field(0)?, field(7)?, field(8)?),
@@ -156,13 +137,7 @@ pub(super) struct Collector<'k> {
 
 impl<'k> Collector<'k> {
     pub(super) fn new(keep: &'k dyn Fn(&str) -> bool, budget: u64) -> Self {
-        Self {
-            keep,
-            image: Image::default(),
-            links: HashMap::new(),
-            kept: 0,
-            budget,
-        }
+        Self { keep, image: Image::default(), links: HashMap::new(), kept: 0, budget }
     }
 
     pub(super) fn finish(self) -> Image {
@@ -199,17 +174,10 @@ impl<'k> Collector<'k> {
     }
 
     /// Reads what follows a header; returns whether another one comes.
-    fn entry<R: Read>(
-        &mut self,
-        start: u64,
-        header: &Header,
-        stream: &mut Stream<R>,
-    ) -> io::Result<bool> {
+    fn entry<R: Read>(&mut self, start: u64, header: &Header, stream: &mut Stream<R>) -> io::Result<bool> {
         let spent = HEADER as u64 + header.name_size + header.file_size;
-        self.budget = self
-            .budget
-            .checked_sub(spent)
-            .ok_or_else(|| too_large("it unpacks to more than 2 GiB"))?;
+        self.budget =
+            self.budget.checked_sub(spent).ok_or_else(|| too_large("it unpacks to more than 2 GiB"))?;
         if header.name_size == 0 || header.name_size > MAX_PATH {
             return Err(damaged("a path is empty or longer than 4096 bytes"));
         }
@@ -231,26 +199,17 @@ impl<'k> Collector<'k> {
             0o040_000 => EntryKind::Directory,
             0o120_000 if header.file_size <= MAX_PATH => {
                 let target = stream.read_bytes(header.file_size)?;
-                EntryKind::Symlink {
-                    target: String::from_utf8_lossy(&target).into_owned(),
-                }
+                EntryKind::Symlink { target: String::from_utf8_lossy(&target).into_owned() }
             }
             0o120_000 => {
-                return Err(damaged(
-                    "the target of a symbolic link is longer than 4096 bytes",
-                ));
+                return Err(damaged("the target of a symbolic link is longer than 4096 bytes"));
             }
             _ => EntryKind::Special,
         };
         let is_file = kind == EntryKind::File;
         let is_link = matches!(kind, EntryKind::Symlink { .. });
         self.image.by_path.insert(path.clone(), index);
-        self.image.entries.push(Entry {
-            path,
-            kind,
-            size: header.file_size,
-            content: None,
-        });
+        self.image.entries.push(Entry { path, kind, size: header.file_size, content: None });
         if is_file {
             self.content(index, header, stream)?;
         } else if !is_link {
@@ -261,21 +220,14 @@ impl<'k> Collector<'k> {
     }
 
     /// Keeps or skips the content of a regular file, for it and for the hard links before it.
-    fn content<R: Read>(
-        &mut self,
-        index: usize,
-        header: &Header,
-        stream: &mut Stream<R>,
-    ) -> io::Result<()> {
+    fn content<R: Read>(&mut self, index: usize, header: &Header, stream: &mut Stream<R>) -> io::Result<()> {
         let mut same = vec![index];
         if header.links > 1 {
             let linked = self.links.entry(header.inode).or_default();
             linked.push(index);
             same.clone_from(linked);
         }
-        let of_first = same
-            .first()
-            .and_then(|first| self.image.entries.get(*first));
+        let of_first = same.first().and_then(|first| self.image.entries.get(*first));
         if header.file_size == 0
             && let Some(first) = of_first.filter(|_| same.len() > 1)
         {
@@ -283,10 +235,8 @@ impl<'k> Collector<'k> {
             self.share(&[index], size, content);
             return Ok(());
         }
-        let wanted = same
-            .iter()
-            .filter_map(|at| self.image.entries.get(*at))
-            .any(|entry| (self.keep)(&entry.path));
+        let wanted =
+            same.iter().filter_map(|at| self.image.entries.get(*at)).any(|entry| (self.keep)(&entry.path));
         let kept = if wanted && header.file_size <= MAX_KEPT_FILE {
             let bytes = stream.read_bytes(header.file_size)?;
             self.kept += bytes.len();

@@ -19,11 +19,7 @@ pub(super) struct Lz4Legacy<'a> {
 impl<'a> Lz4Legacy<'a> {
     /// Starts behind the magic of `input`.
     pub(super) fn new(input: &'a [u8]) -> Self {
-        Self {
-            rest: input.get(MAGIC.len()..).unwrap_or_default(),
-            block: Vec::new(),
-            at: 0,
-        }
+        Self { rest: input.get(MAGIC.len()..).unwrap_or_default(), block: Vec::new(), at: 0 }
     }
 
     /// What follows the last block.
@@ -44,9 +40,9 @@ impl<'a> Lz4Legacy<'a> {
         if length == 0 || length > MAX_PACKED {
             return Ok(false);
         }
-        let (packed, rest) = rest.split_at_checked(length).ok_or_else(|| {
-            io::Error::new(io::ErrorKind::InvalidData, "an lz4 block ends too early")
-        })?;
+        let (packed, rest) = rest
+            .split_at_checked(length)
+            .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "an lz4 block ends too early"))?;
         self.block.resize(BLOCK, 0);
         let unpacked = lz4_flex::block::decompress_into(packed, &mut self.block)
             .map_err(|err| io::Error::new(io::ErrorKind::InvalidData, err))?;

@@ -12,21 +12,8 @@ fn cpio(entries: &[(&str, u32, u32, u32, &[u8])]) -> Vec<u8> {
     let mut archive = Vec::new();
     let trailer = [("TRAILER!!!", 0, 0, 1, &b""[..])];
     for (path, mode, inode, links, content) in entries.iter().chain(&trailer) {
-        let numbers = [
-            *inode,
-            *mode,
-            0,
-            0,
-            *links,
-            0,
-            content.len() as u32,
-            0,
-            0,
-            0,
-            0,
-            path.len() as u32 + 1,
-            0,
-        ];
+        let numbers =
+            [*inode, *mode, 0, 0, *links, 0, content.len() as u32, 0, 0, 0, 0, path.len() as u32 + 1, 0];
         archive.extend_from_slice(b"070701");
         for number in numbers {
             write!(archive, "{number:08x}").unwrap();
@@ -42,21 +29,9 @@ fn cpio(entries: &[(&str, u32, u32, u32, &[u8])]) -> Vec<u8> {
 fn sample() -> Vec<u8> {
     cpio(&[
         (".", 0o040_755, 1, 2, b""),
-        (
-            "./etc/modprobe.d/a.conf",
-            0o100_644,
-            2,
-            1,
-            b"options vfio-pci ids=1:2\n",
-        ),
+        ("./etc/modprobe.d/a.conf", 0o100_644, 2, 1, b"options vfio-pci ids=1:2\n"),
         ("lib", 0o120_777, 3, 1, b"usr/lib"),
-        (
-            "usr/lib/modules/6.1/vfio-pci.ko",
-            0o100_644,
-            4,
-            1,
-            &[7; 5000],
-        ),
+        ("usr/lib/modules/6.1/vfio-pci.ko", 0o100_644, 4, 1, &[7; 5000]),
         ("usr/bin/a", 0o100_755, 5, 2, b""),
         ("usr/bin/b", 0o100_755, 5, 2, b"same"),
         ("dev/null", 0o020_666, 6, 1, b""),
@@ -131,28 +106,12 @@ fn every_kind_of_entry_is_listed() {
 
 #[test]
 fn every_compression_gives_the_same_listing_after_early_microcode() {
-    let early = cpio(&[(
-        "kernel/x86/microcode/GenuineIntel.bin",
-        0o100_644,
-        1,
-        1,
-        &[1; 33],
-    )]);
+    let early = cpio(&[("kernel/x86/microcode/GenuineIntel.bin", 0o100_644, 1, 1, &[1; 33])]);
     let plain = show(list(&[early.clone(), sample()].concat()));
     for (name, packed) in packed(&sample()) {
         for padding in [0, 4, 512] {
-            let image = [
-                early.clone(),
-                vec![0; padding],
-                packed.clone(),
-                vec![0; padding],
-            ]
-            .concat();
-            assert_eq!(
-                show(list(&image)),
-                plain,
-                "{name} after {padding} zero bytes"
-            );
+            let image = [early.clone(), vec![0; padding], packed.clone(), vec![0; padding]].concat();
+            assert_eq!(show(list(&image)), plain, "{name} after {padding} zero bytes");
         }
     }
 }
@@ -161,27 +120,17 @@ fn every_compression_gives_the_same_listing_after_early_microcode() {
 fn an_archive_may_go_on_in_the_next_compressed_stream() {
     let plain = sample();
     let (head, tail) = plain.split_at(333);
-    assert_eq!(
-        show(list(&[gzip(head), gzip(tail)].concat())),
-        show(list(&plain))
-    );
+    assert_eq!(show(list(&[gzip(head), gzip(tail)].concat())), show(list(&plain)));
 }
 
 #[test]
 fn kept_files_are_found_through_links_and_either_side_of_the_merge() {
-    let image = list_with(&gzip(&sample()), |path| {
-        path.starts_with("etc/") || path == "usr/bin/a"
-    })
-    .unwrap();
-    assert_eq!(
-        image.read("/etc/modprobe.d/a.conf"),
-        Some(&b"options vfio-pci ids=1:2\n"[..])
-    );
+    let image = list_with(&gzip(&sample()), |path| path.starts_with("etc/") || path == "usr/bin/a").unwrap();
+    assert_eq!(image.read("/etc/modprobe.d/a.conf"), Some(&b"options vfio-pci ids=1:2\n"[..]));
     assert_eq!(image.read("bin/a"), Some(&b"same"[..]));
     assert_eq!(image.read("usr/bin/b"), Some(&b"same"[..]));
     assert!(
-        image.contains("lib/modules/6.1/vfio-pci.ko")
-            && image.contains("usr/lib/modules/6.1/vfio-pci.ko")
+        image.contains("lib/modules/6.1/vfio-pci.ko") && image.contains("usr/lib/modules/6.1/vfio-pci.ko")
     );
     assert!(!image.contains("usr/etc/modprobe.d/a.conf") && !image.contains("x"));
     assert_eq!(image.read("usr/lib/modules/6.1/vfio-pci.ko"), None);
@@ -226,10 +175,7 @@ fn damage_is_an_error_that_says_where() {
 fn a_bomb_is_refused() {
     let mut archive = cpio(&[("a", 0o100_644, 1, 1, b""), ("b", 0o100_644, 1, 1, b"")]);
     archive[54..62].copy_from_slice(b"fffffff0");
-    check(
-        &gzip(&archive),
-        expect!["the image is too large: it unpacks to more than 2 GiB"],
-    );
+    check(&gzip(&archive), expect!["the image is too large: it unpacks to more than 2 GiB"]);
 }
 
 proptest! {

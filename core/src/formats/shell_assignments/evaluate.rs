@@ -105,18 +105,11 @@ impl ShellFile {
                     env.give_up(line, format!("dash does not know {what}"), conditional);
                 }
                 Kind::OnlyBash(_) => {}
-                Kind::Assign {
-                    name, append: true, ..
-                } if shell == Shell::Dash => {
+                Kind::Assign { name, append: true, .. } if shell == Shell::Dash => {
                     let why = format!("dash does not know `+=` (on `{name}`)");
                     env.give_up(line, why, conditional);
                 }
-                Kind::Assign {
-                    name,
-                    append,
-                    value,
-                    ..
-                } => {
+                Kind::Assign { name, append, value, .. } => {
                     let new = match append {
                         true => {
                             let old = Part::Variable { name: name.clone(), test: None };

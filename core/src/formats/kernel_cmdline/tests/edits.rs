@@ -10,11 +10,7 @@ fn words(text: &[&str]) -> Vec<Word> {
 }
 
 fn edit(present: &[&str], additional: &[&str], absent: &[&str]) -> CmdlineEdit {
-    CmdlineEdit {
-        present: words(present),
-        additional: words(additional),
-        absent: words(absent),
-    }
+    CmdlineEdit { present: words(present), additional: words(additional), absent: words(absent) }
 }
 
 fn check_edit(text: &str, edit: &CmdlineEdit, expect: Expect) {
@@ -43,16 +39,8 @@ fn a_new_word_goes_to_the_end_but_before_the_dashes() {
         &on,
         expect![[r#"quiet intel_iommu=on -- x missing ["intel_iommu=on"] surplus []"#]],
     );
-    check_edit(
-        "-- x",
-        &on,
-        expect![[r#"intel_iommu=on -- x missing ["intel_iommu=on"] surplus []"#]],
-    );
-    check_edit(
-        "",
-        &on,
-        expect![[r#"intel_iommu=on missing ["intel_iommu=on"] surplus []"#]],
-    );
+    check_edit("-- x", &on, expect![[r#"intel_iommu=on -- x missing ["intel_iommu=on"] surplus []"#]]);
+    check_edit("", &on, expect![[r#"intel_iommu=on missing ["intel_iommu=on"] surplus []"#]]);
     check_edit(
         "\n",
         &on,
@@ -75,11 +63,7 @@ fn another_value_is_replaced_where_it_stands() {
         &on,
         expect![[r#"a intel_iommu=on  b missing [] surplus ["intel_iommu=off"]"#]],
     );
-    check_edit(
-        "a intel_iommu=\"on\" b",
-        &on,
-        expect![[r#"a intel_iommu="on" b missing [] surplus []"#]],
-    );
+    check_edit("a intel_iommu=\"on\" b", &on, expect![[r#"a intel_iommu="on" b missing [] surplus []"#]]);
     check_edit(
         "a intel_iommu=on.x b",
         &on,
@@ -88,9 +72,7 @@ fn another_value_is_replaced_where_it_stands() {
     check_edit(
         "quiet -- intel_iommu=on",
         &on,
-        expect![[
-            r#"quiet intel_iommu=on -- intel_iommu=on missing ["intel_iommu=on"] surplus []"#
-        ]],
+        expect![[r#"quiet intel_iommu=on -- intel_iommu=on missing ["intel_iommu=on"] surplus []"#]],
     );
 }
 
@@ -100,9 +82,7 @@ fn repeated_words_keep_their_order() {
     check_edit(
         "console=ttyS0 ro console=tty0",
         &console,
-        expect![[
-            r#"ro console=tty0 console=ttyS0 missing ["console=ttyS0"] surplus ["console=ttyS0"]"#
-        ]],
+        expect![[r#"ro console=tty0 console=ttyS0 missing ["console=ttyS0"] surplus ["console=ttyS0"]"#]],
     );
     check_edit(
         "console=tty0 ro console=ttyS0",
@@ -125,13 +105,7 @@ fn repeated_words_keep_their_order() {
 
 #[test]
 fn pairs_keep_their_interleaving() {
-    let pages = [
-        "default_hugepagesz=1G",
-        "hugepagesz=1G",
-        "hugepages=16",
-        "hugepagesz=2M",
-        "hugepages=512",
-    ];
+    let pages = ["default_hugepagesz=1G", "hugepagesz=1G", "hugepages=16", "hugepagesz=2M", "hugepages=512"];
     let pages = edit(&pages, &[], &[]);
     check_edit(
         "hugepagesz=2M hugepages=512 hugepagesz=1G hugepages=16 default_hugepagesz=1G",
@@ -164,16 +138,8 @@ fn pairs_keep_their_interleaving() {
 #[test]
 fn additional_words_leave_others_of_their_name() {
     let more = edit(&[], &["pci=realloc"], &[]);
-    check_edit(
-        "pci=noari",
-        &more,
-        expect![[r#"pci=noari pci=realloc missing ["pci=realloc"] surplus []"#]],
-    );
-    check_edit(
-        "pci=realloc pci=noari",
-        &more,
-        expect!["pci=realloc pci=noari missing [] surplus []"],
-    );
+    check_edit("pci=noari", &more, expect![[r#"pci=noari pci=realloc missing ["pci=realloc"] surplus []"#]]);
+    check_edit("pci=realloc pci=noari", &more, expect!["pci=realloc pci=noari missing [] surplus []"]);
     check_edit(
         "a \"open quote",
         &more,
@@ -198,11 +164,7 @@ fn absent_takes_a_name_or_one_word() {
         &edit(&[], &[], &["rd.driver.pre"]),
         expect![[r#"rdXdriver.pre=x missing [] surplus ["rd.driver.pre=x"]"#]],
     );
-    check_edit(
-        "x -- x",
-        &edit(&[], &[], &["x"]),
-        expect![[r#"-- x missing [] surplus ["x"]"#]],
-    );
+    check_edit("x -- x", &edit(&[], &[], &["x"]), expect![[r#"-- x missing [] surplus ["x"]"#]]);
 }
 
 #[test]
@@ -213,10 +175,8 @@ fn contradictions_are_named() {
         edit(&["a=1"], &["a=2"], &[]),
         edit(&["a=1"], &["a=1"], &["a=2"]),
     ];
-    let lines: Vec<String> = conflicts
-        .iter()
-        .map(|it| it.conflict().unwrap_or_else(|| "none".to_owned()))
-        .collect();
+    let lines: Vec<String> =
+        conflicts.iter().map(|it| it.conflict().unwrap_or_else(|| "none".to_owned())).collect();
     expect![[r#"
         `a=1` is wanted, and `a` is wanted absent
         `a-b=1` is wanted, and `a_b=1` is wanted absent

@@ -95,10 +95,8 @@ fn the_kernels_softdeps_come_before_files_that_sort_after_them() {
 
 #[test]
 fn a_pattern_in_an_earlier_file_beats_a_name_in_a_later_one() {
-    let files = [
-        (0, "b.conf", "softdep m pre: b\ninstall m b"),
-        (0, "a.conf", "softdep ? pre: a\ninstall * a"),
-    ];
+    let files =
+        [(0, "b.conf", "softdep m pre: b\ninstall m b"), (0, "a.conf", "softdep ? pre: a\ninstall * a")];
     check(
         &view(&files),
         expect![[r#"
