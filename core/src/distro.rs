@@ -9,7 +9,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::error::Result;
-use crate::formats::kernel_cmdline::CmdlineEdit;
+use crate::formats::kernel_cmdline::{Cmdline, CmdlineEdit};
 use crate::formats::modprobe_conf::ModuleName;
 
 /// Which kin a distribution belongs to; it decides between candidates, never alone.
@@ -47,6 +47,12 @@ pub trait Bootloader: fmt::Debug {
     /// # Errors
     /// When a file cannot be read, or this host's command line must be changed by another tool.
     fn cmdline(&self, host: &HostView, wanted: &CmdlineEdit) -> Result<Vec<Setting>>;
+
+    /// Returns the words that a boot entry made from the sources would have now, predicted writes included.
+    ///
+    /// # Errors
+    /// When a file cannot be read, or the sources' value cannot be told.
+    fn future(&self, host: &HostView) -> Result<Cmdline>;
 
     /// Returns every boot entry with the words it gives the kernel and where they come from.
     ///

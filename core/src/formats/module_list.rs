@@ -45,7 +45,7 @@ impl ModuleList {
             if !self.text.is_empty() && !self.text.ends_with('\n') {
                 self.text.push('\n');
             }
-            self.text.push_str(module.as_str());
+            self.text.push_str(module.spelled());
             self.text.push('\n');
         }
     }

@@ -7,6 +7,7 @@ pub mod kernel_cmdline;
 pub mod modprobe_blacklist;
 pub mod modprobe_options;
 pub mod modprobe_softdep;
+pub mod modules_load;
 
 /// Every resource type, in the order in which the manual lists them.
 pub const TABLE: &[Entry] = &[
@@ -14,5 +15,6 @@ pub const TABLE: &[Entry] = &[
     Entry::of::<modprobe_softdep::ModprobeSoftdep>(),
     Entry::of::<modprobe_options::ModprobeOptions>(),
     Entry::of::<modprobe_blacklist::ModprobeBlacklist>(),
+    Entry::of::<modules_load::ModulesLoad>(),
     Entry::of::<initramfs_modules::InitramfsModules>(),
 ];
