@@ -12,6 +12,7 @@ pub mod guards;
 pub mod host;
 pub mod kernels;
 pub mod modprobe_d;
+pub mod pci_bus;
 pub mod plan;
 pub mod planner;
 pub mod record;

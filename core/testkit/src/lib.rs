@@ -1,1 +1,7 @@
 //! Host trees and a simulated host for the tests of hoststate.
+//!
+//! Everything here works on directories a test owns; what goes wrong is the test's mistake, so it panics.
+
+pub mod pci;
+pub mod sim;
+pub mod tree;
