@@ -8,6 +8,7 @@ pub mod modprobe_blacklist;
 pub mod modprobe_options;
 pub mod modprobe_softdep;
 pub mod modules_load;
+pub mod vfio_pci_ids;
 
 /// Every resource type, in the order in which the manual lists them.
 pub const TABLE: &[Entry] = &[
@@ -17,4 +18,5 @@ pub const TABLE: &[Entry] = &[
     Entry::of::<modprobe_blacklist::ModprobeBlacklist>(),
     Entry::of::<modules_load::ModulesLoad>(),
     Entry::of::<initramfs_modules::InitramfsModules>(),
+    Entry::of::<vfio_pci_ids::VfioPciIds>(),
 ];

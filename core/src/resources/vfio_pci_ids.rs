@@ -1,0 +1,186 @@
+//! `vfio_pci_ids`: PCI ids that vfio-pci claims at boot.
+
+use hoststate_abi::activation::Activation;
+use hoststate_abi::host_view::HostView;
+use hoststate_abi::setting::{Disruption, Remedy, Setting, State};
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use crate::error::{Error, Result};
+use crate::formats::kernel_cmdline::{Cmdline, CmdlineEdit, Word};
+use crate::formats::modprobe_conf::{ModuleName, Origin};
+use crate::formats::module_index::ModulesBuiltin;
+use crate::formats::pci::{PciIdPattern, parse_id_list};
+use crate::kernels;
+use crate::modprobe_d::{self, ConfFile};
+use crate::pci_bus;
+use crate::resource::{Context, Resource, ResourceType};
+use crate::resources::kernel_cmdline;
+
+/// The driver, as its own messages and the wikis spell it.
+const DRIVER: &str = "vfio-pci";
+
+/// The parameter of a built-in or modular vfio-pci on the command line.
+const WORD: &str = "vfio-pci.ids";
+
+/// vfio-pci's buffer for the parameter, its final NUL included (drivers/vfio/pci/vfio_pci.c).
+const BUFFER: usize = 1024;
+
+/// PCI ids that vfio-pci claims at boot, beside those it claims already.
+///
+/// Where vfio-pci is a module they go into an `options` line of modprobe.d. Where it is built into an installed
+/// kernel nothing reads such a line, and they go onto the command line. Both are one list: a second one would
+/// replace the first. An id matches every device that has it.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct VfioPciIds {
+    /// Ids, `vendor:device[:subvendor[:subdevice[:class[:mask]]]]`, hexadecimal.
+    ids: Vec<PciIdPattern>,
+    /// File in `/etc/modprobe.d` for the line; default `zz-hoststate.conf`, which sorts after all others.
+    file: Option<ConfFile>,
+}
+
+impl ResourceType for VfioPciIds {
+    const NAME: &'static str = "vfio_pci_ids";
+
+    fn default_name(&self) -> String {
+        joined(&self.ids)
+    }
+
+    fn validate(&self) -> Result<()> {
+        if self.ids.is_empty() {
+            return Err(Error::invalid("`ids` is empty", "Name at least one id, e.g. \"10de:0ffc\"."));
+        }
+        Ok(())
+    }
+}
+
+impl Resource for VfioPciIds {
+    fn inspect(&self, cx: Context<'_>) -> Result<Vec<Setting>> {
+        let (builtin, modular) = kernels_by_kind(cx.host)?;
+        let module =
+            ModuleName::parse(DRIVER).map_err(|err| Error::Invalid { what: err.to_string(), hint: None })?;
+        let winner = modprobe_d::view(cx.host)?.effective_option(&module, "ids");
+        let on_cmdline = matches!(&winner, Some(it) if matches!(it.origin, Origin::CommandLine { .. }));
+        let mut settings = Vec::new();
+        if !builtin.is_empty() || on_cmdline {
+            settings.extend(self.cmdline(cx)?);
+        }
+        if !modular.is_empty() || builtin.is_empty() {
+            // Words of the command line beat every file, so the files matter only without them.
+            if !on_cmdline {
+                settings.extend(self.options(cx, &module, winner)?);
+            }
+        }
+        settings.extend(self.drivers(cx.host)?);
+        Ok(settings)
+    }
+}
+
+impl VfioPciIds {
+    /// Returns the list that holds what `found` holds, then these ids; `None` when it has them all.
+    fn missing_from(&self, found: &[PciIdPattern]) -> Result<Option<String>> {
+        let mut all = found.to_vec();
+        all.extend(self.ids.iter().filter(|it| !found.contains(it)));
+        if all.len() == found.len() {
+            return Ok(None);
+        }
+        let list = joined(&all);
+        if list.len() >= BUFFER {
+            let what =
+                format!("vfio-pci takes at most {} bytes of ids, these are {}", BUFFER - 1, list.len());
+            return Err(Error::invalid(what, "Use `driver_binding` for some of the devices."));
+        }
+        Ok(Some(list))
+    }
+
+    fn options(
+        &self,
+        cx: Context<'_>,
+        module: &ModuleName,
+        winner: Option<crate::formats::modprobe_conf::Winner<String>>,
+    ) -> Result<Vec<Setting>> {
+        let file = modprobe_d::options_file(self.file.as_ref());
+        let actual = winner.as_ref().map(|it| it.value.clone());
+        let found = actual.as_deref().map(|it| parse_id_list(it).patterns).unwrap_or_default();
+        let (state, effective) = match (self.missing_from(&found)?, winner) {
+            (None, Some(winner)) => (State::Converged, modprobe_d::place(&winner.origin).file),
+            (Some(list), Some(winner))
+                if modprobe_d::place(&winner.origin).file != file
+                    && modprobe_d::comes_before(&file, &winner.origin) =>
+            {
+                let hint = "of several ids lists the last counts. Move its ids here and remove that line, or \
+                            name its file in `file`.";
+                (modprobe_d::outweighed(&winner.origin, actual, list, hint), file)
+            }
+            (list, _) => {
+                let list = list.unwrap_or_else(|| joined(&self.ids));
+                let state = modprobe_d::drifted(cx.host, &file, actual, list.clone(), |conf| {
+                    conf.set_option(module, "ids", &list)
+                })?;
+                (state, file)
+            }
+        };
+        let mut settings = vec![Setting::persistent(format!("options {DRIVER} ids"), state)];
+        settings.extend(modprobe_d::image_settings(cx, &effective)?);
+        Ok(settings)
+    }
+
+    fn cmdline(&self, cx: Context<'_>) -> Result<Vec<Setting>> {
+        let found: Vec<PciIdPattern> = ids_of(&cx.distro.bootloader.future(cx.host)?);
+        let list = self.missing_from(&found)?.unwrap_or_else(|| joined(&found));
+        let word = Word::parse(&format!("{WORD}={list}"))
+            .map_err(|err| Error::Invalid { what: err.to_string(), hint: None })?;
+        let edit = CmdlineEdit { present: vec![word], ..CmdlineEdit::default() };
+        let mut settings = cx.distro.bootloader.cmdline(cx.host, &edit)?;
+        if let Some(text) = cx.host.attribute(std::path::Path::new("/proc/cmdline"))? {
+            settings.push(kernel_cmdline::running(&Cmdline::parse(&text), &edit));
+        }
+        Ok(settings)
+    }
+
+    /// Compares the drivers of the devices that have these ids; vfio-pci takes them when the host boots.
+    fn drivers(&self, host: &HostView) -> Result<Vec<Setting>> {
+        let devices = pci_bus::devices(host)?;
+        let claimed = devices.iter().filter(|device| self.ids.iter().any(|it| it.matches(&device.id)));
+        // vfio-pci refuses bridges, whatever their id (drivers/vfio/pci/vfio_pci_core.c).
+        let settings = claimed.filter(|it| !it.is_bridge()).map(|device| {
+            let state = if device.driver.as_deref() == Some(DRIVER) {
+                State::Converged
+            } else {
+                State::Drifted {
+                    actual: device.driver.clone(),
+                    desired: Some(DRIVER.to_owned()),
+                    remedy: Remedy::Activation(Activation::Reboot),
+                }
+            };
+            Setting::runtime(format!("driver of {}", device.address), Disruption::Reboot, state)
+        });
+        Ok(settings.collect())
+    }
+}
+
+fn joined(ids: &[PciIdPattern]) -> String {
+    ids.iter().map(PciIdPattern::to_string).collect::<Vec<_>>().join(",")
+}
+
+/// Returns the ids of the last `vfio-pci.ids=` word: the parameter is one string, the last one wins.
+fn ids_of(cmdline: &Cmdline) -> Vec<PciIdPattern> {
+    let last = cmdline.words().filter(|it| it.same_name(WORD)).last();
+    last.and_then(Word::value).map(|it| parse_id_list(it).patterns).unwrap_or_default()
+}
+
+/// Returns the installed kernels with vfio-pci built in, and the others.
+fn kernels_by_kind(host: &HostView) -> Result<(Vec<String>, Vec<String>)> {
+    let module =
+        ModuleName::parse(DRIVER).map_err(|err| Error::Invalid { what: err.to_string(), hint: None })?;
+    let (mut builtin, mut modular) = (Vec::new(), Vec::new());
+    for release in &kernels::installed(host)?.0 {
+        let path = kernels::modules_directory(release).join("modules.builtin");
+        match host.parsed(&path, ModulesBuiltin::parse)? {
+            Some(list) if list.contains(&module) => builtin.push(release.clone()),
+            _ => modular.push(release.clone()),
+        }
+    }
+    Ok((builtin, modular))
+}
