@@ -126,10 +126,10 @@ mod tests {
             ListKind::InitramfsTools,
             "loop",
             expect![[r#"
-            ["loop"]
-            loop
-            vfio_pci
-        "#]],
+                ["loop"]
+                loop
+                vfio-pci
+            "#]],
         );
     }
 
