@@ -1,3 +1,20 @@
-//! The testbeds of hoststate.
+//! The testbeds of hoststate: `cargo testbed list | run | build | clean | bench`.
 
-fn main() {}
+mod arguments;
+mod bench;
+mod error;
+mod files;
+mod process;
+mod progress;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    match arguments::obey() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(err) => {
+            progress::failure(&err);
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,51 @@
+//! The one error of the testbeds, and the check that makes one.
+
+use std::{io, time::Duration};
+
+/// Why a testbed stopped.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    /// `fs_err` names the path in its message.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    #[error("cannot start `{argv}`")]
+    Start { argv: String, source: io::Error },
+    #[error("`{argv}` did not end within {limit:?}; the end of its standard error: {stderr}")]
+    TooSlow {
+        argv: String,
+        limit: Duration,
+        stderr: String,
+    },
+    #[error("`{argv}` ended with status {status}; the end of its output: {output}")]
+    Failed {
+        argv: String,
+        status: i32,
+        output: String,
+    },
+    #[error("{what}: expected {expected}, found {found}")]
+    Unexpected {
+        what: String,
+        expected: String,
+        found: String,
+    },
+}
+
+/// A result of the testbeds.
+pub(crate) type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Fails with what was expected and what was found, unless `holds`.
+pub(crate) fn check(
+    holds: bool,
+    what: impl Into<String>,
+    expected: impl Into<String>,
+    found: impl Into<String>,
+) -> Result<()> {
+    if holds {
+        return Ok(());
+    }
+    Err(Error::Unexpected {
+        what: what.into(),
+        expected: expected.into(),
+        found: found.into(),
+    })
+}

@@ -1,0 +1,63 @@
+//! Reads and writes every file of the testbeds.
+#![expect(
+    clippy::disallowed_methods,
+    reason = "a testbed prepares and judges whole file systems from outside the engine; it does so here only"
+)]
+
+use std::{
+    io,
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+};
+
+use crate::error::Result;
+
+/// Writes a file and the directories above it.
+pub(crate) fn write(path: impl AsRef<Path>, text: &str) -> Result<()> {
+    let path = path.as_ref();
+    if let Some(parent) = path.parent() {
+        fs_err::create_dir_all(parent)?;
+    }
+    Ok(fs_err::write(path, text)?)
+}
+
+/// Writes a program: a file with mode 0755.
+pub(crate) fn write_program(path: impl AsRef<Path>, text: &str) -> Result<()> {
+    write(path.as_ref(), text)?;
+    Ok(fs_err::set_permissions(
+        path.as_ref(),
+        std::fs::Permissions::from_mode(0o755),
+    )?)
+}
+
+/// Makes a directory and those above it.
+pub(crate) fn make_directory(path: impl AsRef<Path>) -> Result<()> {
+    Ok(fs_err::create_dir_all(path.as_ref())?)
+}
+
+/// Removes a tree; an absent one is fine. Does not follow symbolic links.
+pub(crate) fn remove_tree(path: impl AsRef<Path>) -> Result<()> {
+    absent_is_fine(fs_err::remove_dir_all(path.as_ref()))
+}
+
+/// The entries of a directory, sorted; an absent directory has none.
+pub(crate) fn list(path: impl AsRef<Path>) -> Result<Vec<PathBuf>> {
+    let entries = match fs_err::read_dir(path.as_ref()) {
+        Ok(entries) => entries,
+        Err(err) if err.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(err) => return Err(err.into()),
+    };
+    let mut paths = Vec::new();
+    for entry in entries {
+        paths.push(entry?.path());
+    }
+    paths.sort();
+    Ok(paths)
+}
+
+fn absent_is_fine(result: io::Result<()>) -> Result<()> {
+    match result {
+        Err(err) if err.kind() != io::ErrorKind::NotFound => Err(err.into()),
+        Ok(()) | Err(_) => Ok(()),
+    }
+}

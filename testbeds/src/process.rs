@@ -1,0 +1,188 @@
+//! Starts every process of the testbeds: bounded in time, without standard input, in a group of its own.
+#![expect(
+    clippy::disallowed_methods,
+    reason = "a testbed drives real tools from outside; it is not part of the engine and starts them here only"
+)]
+
+use std::{
+    ffi::{OsStr, OsString},
+    io::Read,
+    os::unix::process::{CommandExt, ExitStatusExt},
+    process::{Child, Command, ExitStatus, Stdio},
+    thread,
+    time::{Duration, Instant},
+};
+
+use rustix::process::{Pid, Signal, kill_process_group};
+
+use crate::error::{Error, Result};
+
+/// Enough for any single tool that is not a build.
+const USUAL_LIMIT: Duration = Duration::from_secs(120);
+/// How often a running process is looked at; short beside the fastest tool that matters here.
+const POLL: Duration = Duration::from_millis(2);
+/// How much of an output an error repeats.
+const SHOWN_OUTPUT: usize = 2000;
+
+/// A program to start, with its arguments, environment and time limit.
+#[derive(Debug, Clone)]
+pub(crate) struct Call {
+    argv: Vec<OsString>,
+    environment: Vec<(OsString, OsString)>,
+    limit: Duration,
+}
+
+/// What a process left behind.
+#[derive(Debug)]
+pub(crate) struct Finished {
+    /// Exit status; 128 plus the number for a signal, as shells count.
+    pub(crate) status: i32,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl Call {
+    /// The first word is the program; it is looked up in `PATH`.
+    pub(crate) fn new<S: AsRef<OsStr>>(argv: impl IntoIterator<Item = S>) -> Self {
+        Self {
+            argv: argv.into_iter().map(|it| it.as_ref().into()).collect(),
+            environment: vec![("LC_ALL".into(), "C".into())],
+            limit: USUAL_LIMIT,
+        }
+    }
+
+    /// Appends arguments.
+    pub(crate) fn args<S: AsRef<OsStr>>(mut self, args: impl IntoIterator<Item = S>) -> Self {
+        self.argv
+            .extend(args.into_iter().map(|it| it.as_ref().into()));
+        self
+    }
+
+    /// Adds a variable to the inherited environment.
+    pub(crate) fn env(mut self, name: &str, value: impl Into<OsString>) -> Self {
+        self.environment.push((name.into(), value.into()));
+        self
+    }
+
+    /// Replaces the usual time limit.
+    pub(crate) fn within(mut self, seconds: u64) -> Self {
+        self.limit = Duration::from_secs(seconds);
+        self
+    }
+
+    /// Runs to the end and returns status and output, whatever the status is.
+    pub(crate) fn finish(&self) -> Result<Finished> {
+        let mut child = self.spawn()?;
+        let stdout = drain(child.stdout.take());
+        let stderr = drain(child.stderr.take());
+        let status = self.wait(&mut child);
+        // A tool may leave a background process that holds the pipes; it must not hold the testbed.
+        end_group(&child);
+        let stdout = stdout.join().unwrap_or_default();
+        let stderr = stderr.join().unwrap_or_default();
+        match status? {
+            Some(status) => Ok(Finished {
+                status: number(status),
+                stdout,
+                stderr,
+            }),
+            None => Err(Error::TooSlow {
+                argv: self.shown(),
+                limit: self.limit,
+                stderr: tail(&stderr).into(),
+            }),
+        }
+    }
+
+    /// Runs to the end and returns standard output; any status but 0 is an error.
+    pub(crate) fn succeed(&self) -> Result<String> {
+        let finished = self.finish()?;
+        if finished.status == 0 {
+            return Ok(finished.stdout);
+        }
+        let output = format!("{}{}", finished.stdout, finished.stderr);
+        Err(Error::Failed {
+            argv: self.shown(),
+            status: finished.status,
+            output: tail(&output).into(),
+        })
+    }
+
+    fn spawn(&self) -> Result<Child> {
+        let (program, args) = self.argv.split_first().ok_or_else(|| Error::Start {
+            argv: String::new(),
+            source: std::io::Error::other("no program named"),
+        })?;
+        Command::new(program)
+            .args(args)
+            .envs(self.environment.iter().map(|(name, value)| (name, value)))
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .process_group(0)
+            .spawn()
+            .map_err(|source| Error::Start {
+                argv: self.shown(),
+                source,
+            })
+    }
+
+    /// Waits until the limit; `None` when the process had to be killed.
+    fn wait(&self, child: &mut Child) -> Result<Option<ExitStatus>> {
+        let deadline = Instant::now() + self.limit;
+        loop {
+            if let Some(status) = child.try_wait()? {
+                return Ok(Some(status));
+            }
+            if Instant::now() >= deadline {
+                end_group(child);
+                child.wait()?;
+                return Ok(None);
+            }
+            thread::sleep(POLL);
+        }
+    }
+
+    fn shown(&self) -> String {
+        let words: Vec<_> = self.argv.iter().map(|it| it.to_string_lossy()).collect();
+        words.join(" ")
+    }
+}
+
+fn end_group(child: &Child) {
+    let group = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
+    if let Some(group) = group {
+        match kill_process_group(group, Signal::KILL) {
+            // Nobody is left in the group: that is the usual case.
+            Ok(()) | Err(_) => {}
+        }
+    }
+}
+
+fn drain(pipe: Option<impl Read + Send + 'static>) -> thread::JoinHandle<String> {
+    thread::spawn(move || {
+        let mut bytes = Vec::new();
+        if let Some(mut pipe) = pipe {
+            match pipe.read_to_end(&mut bytes) {
+                // A pipe that breaks has still given what came before.
+                Ok(_) | Err(_) => {}
+            }
+        }
+        String::from_utf8_lossy(&bytes).into_owned()
+    })
+}
+
+fn number(status: ExitStatus) -> i32 {
+    status
+        .code()
+        .unwrap_or_else(|| 128 + status.signal().unwrap_or(0))
+}
+
+/// The end of a text, cut at a character.
+pub(crate) fn tail(text: &str) -> &str {
+    let mut start = text.len().saturating_sub(SHOWN_OUTPUT);
+    while !text.is_char_boundary(start) {
+        start += 1;
+    }
+    text[start..].trim()
+}
