@@ -5,6 +5,7 @@ mod tree;
 use std::path::{Path, PathBuf};
 
 use crate::{
+    arguments,
     error::{Error, Result, check},
     files,
     process::{Call, tail},
@@ -37,13 +38,7 @@ struct Samples {
 pub(crate) fn run(workspace: &Path, target: &Path, runs: usize) -> Result<()> {
     let progress = Progress::new("bench");
     progress.line("building the release program and the floors");
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    Call::new([cargo])
-        .args(["build", "--release", "-p", "hoststate", "--manifest-path"])
-        .args([workspace.join("Cargo.toml")])
-        .env("CARGO_TARGET_DIR", target)
-        .within(1800)
-        .succeed()?;
+    let hoststate = arguments::build_hoststate(workspace, target)?;
     let scratch = tempfile::Builder::new()
         .prefix("hoststate-bench-")
         .tempdir()?;
@@ -53,7 +48,6 @@ pub(crate) fn run(workspace: &Path, target: &Path, runs: usize) -> Result<()> {
             .args([workspace.join(format!("testbeds/bench/{name}.c"))])
             .succeed()?;
     }
-    let hoststate = target.join("release/hoststate");
     let cases = cases(workspace, scratch.path(), &hoststate)?;
     let mut rows =
         vec![["case", "hoststate", "min", "floor", "min", "ratio", "RSS"].map(String::from)];

@@ -1,6 +1,6 @@
 //! The one error of the testbeds, and the check that makes one.
 
-use std::{io, time::Duration};
+use std::{io, path::PathBuf, time::Duration};
 
 /// Why a testbed stopped.
 #[derive(Debug, thiserror::Error)]
@@ -27,6 +27,23 @@ pub(crate) enum Error {
         what: String,
         expected: String,
         found: String,
+    },
+    #[error("there is no {kind} {name:?}; there are: {known}")]
+    Unknown {
+        kind: &'static str,
+        name: String,
+        known: String,
+    },
+    #[error("no apt source with a Debian mirror in {}", places.iter().map(|it| it.display().to_string()).collect::<Vec<_>>().join(", "))]
+    NoMirror { places: Vec<PathBuf> },
+    #[error("the container beds need root: they mount file systems and make namespaces")]
+    NotRoot,
+    #[error("{count} of the scenarios failed: {names}")]
+    Scenarios { count: usize, names: String },
+    #[error("{what} is not JSON")]
+    Json {
+        what: String,
+        source: serde_json::Error,
     },
 }
 

@@ -12,6 +12,16 @@ use std::{
 
 use crate::error::Result;
 
+/// Reads a text; bytes that are not UTF-8 are replaced.
+pub(crate) fn read(path: impl AsRef<Path>) -> Result<String> {
+    Ok(String::from_utf8_lossy(&fs_err::read(path.as_ref())?).into_owned())
+}
+
+/// Reads bytes.
+pub(crate) fn read_bytes(path: impl AsRef<Path>) -> Result<Vec<u8>> {
+    Ok(fs_err::read(path.as_ref())?)
+}
+
 /// Writes a file and the directories above it.
 pub(crate) fn write(path: impl AsRef<Path>, text: &str) -> Result<()> {
     let path = path.as_ref();
@@ -35,9 +45,28 @@ pub(crate) fn make_directory(path: impl AsRef<Path>) -> Result<()> {
     Ok(fs_err::create_dir_all(path.as_ref())?)
 }
 
+/// Removes a file; an absent one is fine.
+pub(crate) fn remove(path: impl AsRef<Path>) -> Result<()> {
+    absent_is_fine(fs_err::remove_file(path.as_ref()))
+}
+
 /// Removes a tree; an absent one is fine. Does not follow symbolic links.
 pub(crate) fn remove_tree(path: impl AsRef<Path>) -> Result<()> {
     absent_is_fine(fs_err::remove_dir_all(path.as_ref()))
+}
+
+/// Renames a file or directory.
+pub(crate) fn rename(from: impl AsRef<Path>, to: impl AsRef<Path>) -> Result<()> {
+    Ok(fs_err::rename(from.as_ref(), to.as_ref())?)
+}
+
+/// Opens a file to hold a lock on, and makes it when it is absent.
+pub(crate) fn lock_file(path: impl AsRef<Path>) -> Result<fs_err::File> {
+    Ok(fs_err::OpenOptions::new()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(path.as_ref())?)
 }
 
 /// The entries of a directory, sorted; an absent directory has none.
@@ -53,6 +82,16 @@ pub(crate) fn list(path: impl AsRef<Path>) -> Result<Vec<PathBuf>> {
     }
     paths.sort();
     Ok(paths)
+}
+
+/// What `lstat` says.
+pub(crate) fn status(path: impl AsRef<Path>) -> Result<std::fs::Metadata> {
+    Ok(fs_err::symlink_metadata(path.as_ref())?)
+}
+
+/// Where a symbolic link points.
+pub(crate) fn link_target(path: impl AsRef<Path>) -> Result<PathBuf> {
+    Ok(fs_err::read_link(path.as_ref())?)
 }
 
 fn absent_is_fine(result: io::Result<()>) -> Result<()> {

@@ -2,10 +2,17 @@
 
 mod arguments;
 mod bench;
+mod cut;
 mod error;
 mod files;
+mod image;
+mod machine;
 mod process;
 mod progress;
+mod root;
+mod scenarios;
+mod snapshot;
+mod world;
 
 use std::process::ExitCode;
 

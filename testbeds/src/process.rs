@@ -72,7 +72,7 @@ impl Call {
 
     /// Runs to the end and returns status and output, whatever the status is.
     pub(crate) fn finish(&self) -> Result<Finished> {
-        let mut child = self.spawn()?;
+        let mut child = self.spawn(Stdio::piped)?;
         let stdout = drain(child.stdout.take());
         let stderr = drain(child.stderr.take());
         let status = self.wait(&mut child);
@@ -108,7 +108,22 @@ impl Call {
         })
     }
 
-    fn spawn(&self) -> Result<Child> {
+    /// Runs with the output going where ours goes; returns the status.
+    pub(crate) fn pass_through(&self) -> Result<i32> {
+        let mut child = self.spawn(Stdio::inherit)?;
+        let status = self.wait(&mut child);
+        end_group(&child);
+        match status? {
+            Some(status) => Ok(number(status)),
+            None => Err(Error::TooSlow {
+                argv: self.shown(),
+                limit: self.limit,
+                stderr: "(shown above)".into(),
+            }),
+        }
+    }
+
+    fn spawn(&self, output: fn() -> Stdio) -> Result<Child> {
         let (program, args) = self.argv.split_first().ok_or_else(|| Error::Start {
             argv: String::new(),
             source: std::io::Error::other("no program named"),
@@ -117,8 +132,8 @@ impl Call {
             .args(args)
             .envs(self.environment.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
+            .stdout(output())
+            .stderr(output())
             .process_group(0)
             .spawn()
             .map_err(|source| Error::Start {

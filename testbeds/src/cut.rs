@@ -1,0 +1,105 @@
+//! Cuts a run of hoststate at an exact place: before its N-th rename, or at the start of the N-th call of a tool.
+
+use crate::{
+    error::Result,
+    files,
+    process::Call,
+    root::{Hoststate, Root},
+    world::mount,
+};
+
+/// What a shell, and `Call`, say of a process that SIGKILL ended.
+const KILLED: i32 = 128 + 9;
+/// Where the shims and the covered tools are, inside the root: on its private `/run`.
+const PLACE: &str = "run/testbed";
+
+/// Whether the run was cut, or ended before the place was reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Cut {
+    /// It died where it should.
+    Killed,
+    /// It had fewer places than that.
+    Ended,
+}
+
+/// Kills hoststate on entry of its `number`-th rename: all that it did before stays, the rename does not happen.
+///
+/// Every file that hoststate replaces appears by a rename, so these are the moments between its steps.
+/// The tools are not traced (`--detach-on=execve`): their own renames do not count.
+pub(crate) fn before_rename(hoststate: &Hoststate, root: &Root, number: usize) -> Result<Cut> {
+    let inject = format!("inject=rename,renameat,renameat2:signal=KILL:when={number}");
+    let tracer = [
+        "strace",
+        "--follow-forks",
+        "--detach-on=execve",
+        "--quiet=all",
+        "--output=/dev/null",
+        "--trace=rename,renameat,renameat2",
+        "-e",
+        &inject,
+        "--",
+    ];
+    let finished = hoststate.converge_under(&tracer, root, &[])?;
+    Ok(cut(finished.status))
+}
+
+/// Kills hoststate and all between it and the tool when one of `tools` is called for the `number`-th time.
+///
+/// Each tool is covered by a script on a bind mount, so the file system itself stays as it is.
+/// A tool that another one calls counts as well: `mkinitramfs` starts once per kernel, in the middle of
+/// `update-initramfs`.
+pub(crate) fn at_tool(
+    hoststate: &Hoststate,
+    root: &Root,
+    tools: &[&str],
+    number: usize,
+) -> Result<Cut> {
+    let place = root.join(PLACE);
+    files::write(place.join("calls"), "0\n")?;
+    files::write(place.join("cut"), &format!("{number}\n"))?;
+    let mut covered = Vec::new();
+    for tool in tools {
+        let name = tool.rsplit('/').next().unwrap_or(tool);
+        let original = place.join(format!("real/{name}"));
+        let shim = place.join(format!("shim-{name}"));
+        files::write_program(&original, "")?;
+        files::write_program(&shim, &shim_text(name))?;
+        let tool = root.join(tool).to_string_lossy().into_owned();
+        mount(&["--bind", &tool, &original.to_string_lossy()])?;
+        mount(&["--bind", &shim.to_string_lossy(), &tool])?;
+        covered.push(original.to_string_lossy().into_owned());
+        covered.push(tool);
+    }
+    let finished = hoststate.converge(root, &[])?;
+    for mounted in covered.iter().rev() {
+        Call::new(["umount", "--lazy", mounted]).succeed()?;
+    }
+    Ok(cut(finished.status))
+}
+
+fn cut(status: i32) -> Cut {
+    if status == KILLED {
+        Cut::Killed
+    } else {
+        Cut::Ended
+    }
+}
+
+/// Counts its calls; the wanted one kills every process from here up to hoststate, the others run the real tool.
+fn shim_text(name: &str) -> String {
+    format!(
+        r#"#!/bin/sh
+calls=$(($(cat /{PLACE}/calls) + 1))
+echo $calls > /{PLACE}/calls
+[ $calls = "$(cat /{PLACE}/cut)" ] || exec /{PLACE}/real/{name} "$@"
+process=$$ chain=
+while [ "$process" -gt 1 ]; do
+  chain="$process $chain"
+  [ "$(cat /proc/$process/comm)" = hoststate ] && exec kill -KILL $chain
+  process=$(sed -n 's/^PPid:[[:space:]]*//p' /proc/$process/status)
+done
+echo "called by something else than hoststate" >&2
+exit 99
+"#
+    )
+}
