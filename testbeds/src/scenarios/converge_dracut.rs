@@ -1,9 +1,6 @@
 //! A Debian host with GRUB and dracut, two kernels: converge, settle, heal, survive cuts at its tools.
 
-use super::{
-    Scenario,
-    story::{self, Family},
-};
+use super::{Scenario, evidence::Family, story};
 use crate::{
     error::Result,
     progress::Progress,

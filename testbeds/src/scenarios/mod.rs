@@ -2,6 +2,7 @@
 
 mod converge_dracut;
 mod converge_initramfs_tools;
+mod evidence;
 mod story;
 
 use crate::{error::Result, progress::Progress, root::Hoststate, world::Bed};

@@ -1,5 +1,6 @@
 //! The chapters of the converge scenarios; each says what it expected and what it found.
 
+use super::evidence::{Family, MODPROBE_FILES, WORDS, expect_converged};
 use crate::{
     cut::{self, Cut},
     error::{Result, check},
@@ -13,29 +14,8 @@ use crate::{
 
 /// The playbook of both scenarios.
 pub(super) const PLAYBOOK: &str = include_str!("converge.lua");
-/// The words it wants on the command line.
-const WORDS: [&str; 2] = ["intel_iommu=on", "iommu=pt"];
-/// The files of `/etc/modprobe.d` it makes, with a line that each must hold.
-const MODPROBE_FILES: [(&str, &str); 2] = [
-    (
-        "etc/modprobe.d/01-hoststate.conf",
-        "softdep bochs pre: vfio-pci",
-    ),
-    (
-        "etc/modprobe.d/zz-hoststate.conf",
-        "options vfio-pci ids=10de:0ffc,10de:0e1b",
-    ),
-];
 /// Far more cuts than a run has steps: reaching it means that cutting does not work.
 const MOST_CUTS: usize = 60;
-
-/// How to look into an initramfs image with the distribution's own tools.
-pub(super) struct Family {
-    /// Lists the image; arguments: root, path of the image in it.
-    pub(super) image_listing: fn(&Root, &str) -> Result<String>,
-    /// Prints one file of the image; arguments: root, path of the image, path in it.
-    pub(super) image_file: fn(&Root, &str, &str) -> Result<String>,
-}
 
 /// `plan` leaves every byte and time stamp, and works where nothing can be written.
 pub(super) fn planning_writes_nothing(
@@ -315,70 +295,6 @@ fn noticed_and_healed(
         &format!("plan after healing {what}"),
         &[3],
     )
-}
-
-/// Reads the result with the distribution's own tools and plain text comparison, never with hoststate.
-fn expect_converged(family: &Family, root: &Root, when: &str) -> Result<()> {
-    let lines = root.boot_lines()?;
-    let kernels = root.kernels()?;
-    for kernel in &kernels {
-        let named = lines
-            .iter()
-            .any(|it| it.contains(&format!("vmlinuz-{kernel} ")));
-        check(
-            named,
-            format!("grub.cfg {when}"),
-            format!("an entry for {kernel}"),
-            lines.join("; "),
-        )?;
-    }
-    for line in &lines {
-        for word in WORDS {
-            let count = line.split_whitespace().filter(|it| *it == word).count();
-            check(
-                count == 1,
-                format!("grub.cfg {when}"),
-                format!("`{word}` once in every entry"),
-                format!("{count} times in `{line}`"),
-            )?;
-        }
-    }
-    for kernel in &kernels {
-        let image = format!("/boot/initrd.img-{kernel}");
-        let listing = (family.image_listing)(root, &image)?;
-        let has_module = listing
-            .lines()
-            .any(|it| it.contains(kernel.as_str()) && it.contains("/vfio-pci.ko"));
-        check(
-            has_module,
-            format!("{image} {when}"),
-            "vfio-pci.ko in it",
-            format!("{} lines without it", listing.lines().count()),
-        )?;
-        for (path, line) in MODPROBE_FILES {
-            let source = files::read(root.join(path))?;
-            check(
-                source.lines().any(|it| it == line),
-                format!("/{path} {when}"),
-                format!("the line `{line}`"),
-                source.clone(),
-            )?;
-            check(
-                listing.lines().any(|it| it.ends_with(path)),
-                format!("{image} {when}"),
-                format!("{path} in it"),
-                "no such file in its listing",
-            )?;
-            let inside = (family.image_file)(root, &image, path)?;
-            check(
-                inside == source,
-                format!("{path} in {image} {when}"),
-                source,
-                inside,
-            )?;
-        }
-    }
-    Ok(())
 }
 
 /// The image of the lowest kernel version: the one that tools made for the newest forget.
