@@ -3,7 +3,7 @@
 use crate::{
     error::Result,
     files,
-    process::Call,
+    process::{Call, Finished},
     root::{Hoststate, Root},
     world::mount,
 };
@@ -14,12 +14,12 @@ const KILLED: i32 = 128 + 9;
 const PLACE: &str = "run/testbed";
 
 /// Whether the run was cut, or ended before the place was reached.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug)]
 pub(crate) enum Cut {
     /// It died where it should.
     Killed,
-    /// It had fewer places than that.
-    Ended,
+    /// It had fewer places than that, and ended by itself.
+    Ended(Finished),
 }
 
 /// Kills hoststate on entry of its `number`-th rename: all that it did before stays, the rename does not happen.
@@ -40,7 +40,7 @@ pub(crate) fn before_rename(hoststate: &Hoststate, root: &Root, number: usize) -
         "--",
     ];
     let finished = hoststate.converge_under(&tracer, root, &[])?;
-    Ok(cut(finished.status))
+    Ok(cut(finished))
 }
 
 /// Kills hoststate and all between it and the tool when one of `tools` is called for the `number`-th time.
@@ -74,14 +74,14 @@ pub(crate) fn at_tool(
     for mounted in covered.iter().rev() {
         Call::new(["umount", "--lazy", mounted]).succeed()?;
     }
-    Ok(cut(finished.status))
+    Ok(cut(finished))
 }
 
-fn cut(status: i32) -> Cut {
-    if status == KILLED {
+fn cut(finished: Finished) -> Cut {
+    if finished.status == KILLED {
         Cut::Killed
     } else {
-        Cut::Ended
+        Cut::Ended(finished)
     }
 }
 
@@ -95,7 +95,9 @@ echo $calls > /{PLACE}/calls
 process=$$ chain=
 while [ "$process" -gt 1 ]; do
   chain="$process $chain"
-  [ "$(cat /proc/$process/comm)" = hoststate ] && exec kill -KILL $chain
+  if [ "$(cat /proc/$process/comm)" = hoststate ]; then
+    kill -KILL $chain
+  fi
   process=$(sed -n 's/^PPid:[[:space:]]*//p' /proc/$process/status)
 done
 echo "called by something else than hoststate" >&2

@@ -246,7 +246,12 @@ fn cut_everywhere(
     for number in 1..MOST_CUTS {
         let root = bed.fresh()?;
         root.boot("quiet")?;
-        if cut(&root, number)? == Cut::Ended {
+        if let Cut::Ended(finished) = cut(&root, number)? {
+            status(
+                &finished,
+                &format!("an uncut run, without a {place} {number}"),
+                &[3],
+            )?;
             progress.line(&format!("no {place} {number}"));
             root.unmount()?;
             return Ok(number - 1);
