@@ -92,17 +92,10 @@ pub(crate) fn obey() -> Result<()> {
             image::remove_all(&cache)
         }
         Command::Bench { runs } => bench::run(&workspace, &target, runs.max(1)),
-        Command::InsidePrepare {
-            recipe,
-            work,
-            image,
-        } => image::prepare(image::recipe(&recipe)?, &Bed::make(&work, &image)?),
-        Command::InsideScenario {
-            scenario,
-            work,
-            image,
-            hoststate,
-        } => {
+        Command::InsidePrepare { recipe, work, image } => {
+            image::prepare(image::recipe(&recipe)?, &Bed::make(&work, &image)?)
+        }
+        Command::InsideScenario { scenario, work, image, hoststate } => {
             let scenario = find(&scenario)?;
             let bed = Bed::make(&work, &image)?;
             let hoststate = Hoststate::new(&hoststate, &work, scenario.playbook)?;
@@ -141,22 +134,13 @@ fn run(workspace: &Path, target: &Path, cache: &Path, names: &[String]) -> Resul
     if failed.is_empty() {
         return Ok(());
     }
-    Err(Error::Scenarios {
-        count: failed.len(),
-        names: failed.join(", "),
-    })
+    Err(Error::Scenarios { count: failed.len(), names: failed.join(", ") })
 }
 
 fn run_one(scenario: &Scenario, cache: &Path, hoststate: &Path) -> Result<()> {
     let image = image::build(image::recipe(scenario.image)?, cache)?;
     let work = RunDirectory::make(cache)?;
-    world::enter(
-        &["inside-scenario", scenario.name],
-        work.path(),
-        &image,
-        Some(hoststate),
-        SCENARIO_SECONDS,
-    )
+    world::enter(&["inside-scenario", scenario.name], work.path(), &image, Some(hoststate), SCENARIO_SECONDS)
 }
 
 /// Builds the release program, the one that users run, and returns where it is.
@@ -172,14 +156,11 @@ pub(crate) fn build_hoststate(workspace: &Path, target: &Path) -> Result<PathBuf
 }
 
 fn find(name: &str) -> Result<&'static Scenario> {
-    SCENARIOS
-        .iter()
-        .find(|it| it.name == name)
-        .ok_or_else(|| Error::Unknown {
-            kind: "scenario",
-            name: name.into(),
-            known: SCENARIOS.each_ref().map(|it| it.name).join(", "),
-        })
+    SCENARIOS.iter().find(|it| it.name == name).ok_or_else(|| Error::Unknown {
+        kind: "scenario",
+        name: name.into(),
+        known: SCENARIOS.each_ref().map(|it| it.name).join(", "),
+    })
 }
 
 /// The checkout this program was built from: `cargo run` needs it anyway.
@@ -189,6 +170,5 @@ fn workspace() -> PathBuf {
 }
 
 fn target(workspace: &Path) -> PathBuf {
-    std::env::var_os("CARGO_TARGET_DIR")
-        .map_or_else(|| workspace.join("target"), |it| workspace.join(it))
+    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| workspace.join("target"), |it| workspace.join(it))
 }

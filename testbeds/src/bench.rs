@@ -39,9 +39,7 @@ pub(crate) fn run(workspace: &Path, target: &Path, runs: usize) -> Result<()> {
     let progress = Progress::new("bench");
     progress.line("building the release program and the floors");
     let hoststate = arguments::build_hoststate(workspace, target)?;
-    let scratch = tempfile::Builder::new()
-        .prefix("hoststate-bench-")
-        .tempdir()?;
+    let scratch = tempfile::Builder::new().prefix("hoststate-bench-").tempdir()?;
     for name in PROGRAMS {
         Call::new(["cc", "-O2", "-static", "-o"])
             .args([scratch.path().join(name)])
@@ -49,8 +47,7 @@ pub(crate) fn run(workspace: &Path, target: &Path, runs: usize) -> Result<()> {
             .succeed()?;
     }
     let cases = cases(workspace, scratch.path(), &hoststate)?;
-    let mut rows =
-        vec![["case", "hoststate", "min", "floor", "min", "ratio", "RSS"].map(String::from)];
+    let mut rows = vec![["case", "hoststate", "min", "floor", "min", "ratio", "RSS"].map(String::from)];
     for case in cases {
         progress.line(&case.name);
         rows.push(measure(&case, scratch.path(), runs)?);
@@ -76,13 +73,7 @@ fn cases(workspace: &Path, scratch: &Path, hoststate: &Path) -> Result<Vec<Case>
         argv.extend_from_slice(args);
         Some(argv)
     };
-    let converge = [
-        "converge",
-        "--yes",
-        "--activate",
-        "skip",
-        "--detailed-exitcode",
-    ];
+    let converge = ["converge", "--yes", "--activate", "skip", "--detailed-exitcode"];
 
     let mut cases = Vec::new();
     let (root, playbook) = (scratch.join("small"), scratch.join("small.lua"));
@@ -107,11 +98,7 @@ fn cases(workspace: &Path, scratch: &Path, hoststate: &Path) -> Result<Vec<Case>
             statuses: &[0],
             floor: floor(
                 "floor_options",
-                &[
-                    root.display().to_string(),
-                    declarations.to_string(),
-                    FILES.to_string(),
-                ],
+                &[root.display().to_string(), declarations.to_string(), FILES.to_string()],
             ),
             fresh: None,
         });
@@ -121,10 +108,7 @@ fn cases(workspace: &Path, scratch: &Path, hoststate: &Path) -> Result<Vec<Case>
         name: "write 1000 options".into(),
         hoststate: call(&converge, &scratch.join("options-1000.lua"), &root),
         statuses: &[2],
-        floor: floor(
-            "floor_write",
-            &[root.display().to_string(), "1000".into(), FILES.to_string()],
-        ),
+        floor: floor("floor_write", &[root.display().to_string(), "1000".into(), FILES.to_string()]),
         fresh: Some(root),
     });
     for host in files::list(workspace.join("examples/hosts"))? {
@@ -134,11 +118,7 @@ fn cases(workspace: &Path, scratch: &Path, hoststate: &Path) -> Result<Vec<Case>
         let inner = host.join("root");
         let root = if inner.is_dir() { &inner } else { &host };
         let own = host.join("playbook.lua");
-        let playbook = if own.is_file() {
-            own
-        } else {
-            workspace.join("examples/gpu-passthrough.lua")
-        };
+        let playbook = if own.is_file() { own } else { workspace.join("examples/gpu-passthrough.lua") };
         let name = host.file_name().unwrap_or_default().to_string_lossy();
         cases.push(Case {
             name: format!("plan {name}"),
@@ -159,10 +139,7 @@ fn measure(case: &Case, scratch: &Path, runs: usize) -> Result<[String; 7]> {
     for round in 0..=runs {
         let (first, second) = (
             sample(case, scratch, &case.hoststate, case.statuses)?,
-            case.floor
-                .as_ref()
-                .map(|argv| sample(case, scratch, argv, &[0]))
-                .transpose()?,
+            case.floor.as_ref().map(|argv| sample(case, scratch, argv, &[0])).transpose()?,
         );
         // The first round fills the caches of both and is not counted.
         if round > 0 {
@@ -195,11 +172,7 @@ fn sample(case: &Case, scratch: &Path, argv: &[String], statuses: &[i32]) -> Res
         tree::bare_host(root)?;
     }
     let finished = Call::new([scratch.join("measure")]).args(argv).finish()?;
-    let numbers: Vec<u64> = finished
-        .stdout
-        .split_whitespace()
-        .filter_map(|it| it.parse().ok())
-        .collect();
+    let numbers: Vec<u64> = finished.stdout.split_whitespace().filter_map(|it| it.parse().ok()).collect();
     let [nanoseconds, peak_kib, status] = numbers[..] else {
         return Err(Error::Failed {
             argv: argv.join(" "),

@@ -48,12 +48,7 @@ pub(crate) fn before_rename(hoststate: &Hoststate, root: &Root, number: usize) -
 /// Each tool is covered by a script on a bind mount, so the file system itself stays as it is.
 /// A tool that another one calls counts as well: `mkinitramfs` starts once per kernel, in the middle of
 /// `update-initramfs`.
-pub(crate) fn at_tool(
-    hoststate: &Hoststate,
-    root: &Root,
-    tools: &[&str],
-    number: usize,
-) -> Result<Cut> {
+pub(crate) fn at_tool(hoststate: &Hoststate, root: &Root, tools: &[&str], number: usize) -> Result<Cut> {
     let place = root.join(PLACE);
     files::write(place.join("calls"), "0\n")?;
     files::write(place.join("cut"), &format!("{number}\n"))?;
@@ -78,11 +73,7 @@ pub(crate) fn at_tool(
 }
 
 fn cut(finished: Finished) -> Cut {
-    if finished.status == KILLED {
-        Cut::Killed
-    } else {
-        Cut::Ended(finished)
-    }
+    if finished.status == KILLED { Cut::Killed } else { Cut::Ended(finished) }
 }
 
 /// Counts its calls; the wanted one kills every process from here up to hoststate, the others run the real tool.

@@ -11,29 +11,13 @@ pub(crate) enum Error {
     #[error("cannot start `{argv}`")]
     Start { argv: String, source: io::Error },
     #[error("`{argv}` did not end within {limit:?}; the end of its standard error: {stderr}")]
-    TooSlow {
-        argv: String,
-        limit: Duration,
-        stderr: String,
-    },
+    TooSlow { argv: String, limit: Duration, stderr: String },
     #[error("`{argv}` ended with status {status}; the end of its output: {output}")]
-    Failed {
-        argv: String,
-        status: i32,
-        output: String,
-    },
+    Failed { argv: String, status: i32, output: String },
     #[error("{what}: expected {expected}, found {found}")]
-    Unexpected {
-        what: String,
-        expected: String,
-        found: String,
-    },
+    Unexpected { what: String, expected: String, found: String },
     #[error("there is no {kind} {name:?}; there are: {known}")]
-    Unknown {
-        kind: &'static str,
-        name: String,
-        known: String,
-    },
+    Unknown { kind: &'static str, name: String, known: String },
     #[error("no apt source with a Debian mirror in {}", places.iter().map(|it| it.display().to_string()).collect::<Vec<_>>().join(", "))]
     NoMirror { places: Vec<PathBuf> },
     #[error("the container beds need root: they mount file systems and make namespaces")]
@@ -41,10 +25,7 @@ pub(crate) enum Error {
     #[error("{count} of the scenarios failed: {names}")]
     Scenarios { count: usize, names: String },
     #[error("{what} is not JSON")]
-    Json {
-        what: String,
-        source: serde_json::Error,
-    },
+    Json { what: String, source: serde_json::Error },
 }
 
 /// A result of the testbeds.
@@ -60,9 +41,5 @@ pub(crate) fn check(
     if holds {
         return Ok(());
     }
-    Err(Error::Unexpected {
-        what: what.into(),
-        expected: expected.into(),
-        found: found.into(),
-    })
+    Err(Error::Unexpected { what: what.into(), expected: expected.into(), found: found.into() })
 }

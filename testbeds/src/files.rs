@@ -34,10 +34,7 @@ pub(crate) fn write(path: impl AsRef<Path>, text: &str) -> Result<()> {
 /// Writes a program: a file with mode 0755.
 pub(crate) fn write_program(path: impl AsRef<Path>, text: &str) -> Result<()> {
     write(path.as_ref(), text)?;
-    Ok(fs_err::set_permissions(
-        path.as_ref(),
-        std::fs::Permissions::from_mode(0o755),
-    )?)
+    Ok(fs_err::set_permissions(path.as_ref(), std::fs::Permissions::from_mode(0o755))?)
 }
 
 /// Makes a directory and those above it.
@@ -62,11 +59,7 @@ pub(crate) fn rename(from: impl AsRef<Path>, to: impl AsRef<Path>) -> Result<()>
 
 /// Opens a file to hold a lock on, and makes it when it is absent.
 pub(crate) fn lock_file(path: impl AsRef<Path>) -> Result<fs_err::File> {
-    Ok(fs_err::OpenOptions::new()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .open(path.as_ref())?)
+    Ok(fs_err::OpenOptions::new().create(true).truncate(false).write(true).open(path.as_ref())?)
 }
 
 /// The entries of a directory, sorted; an absent directory has none.

@@ -70,14 +70,11 @@ pub(crate) static RECIPES: [Recipe; 2] = [
 
 /// Finds a recipe by its name.
 pub(crate) fn recipe(name: &str) -> Result<&'static Recipe> {
-    RECIPES
-        .iter()
-        .find(|it| it.name == name)
-        .ok_or_else(|| Error::Unknown {
-            kind: "image",
-            name: name.into(),
-            known: RECIPES.each_ref().map(|it| it.name).join(", "),
-        })
+    RECIPES.iter().find(|it| it.name == name).ok_or_else(|| Error::Unknown {
+        kind: "image",
+        name: name.into(),
+        known: RECIPES.each_ref().map(|it| it.name).join(", "),
+    })
 }
 
 /// Returns the file with the image, after building it when there is none of this recipe.
@@ -104,13 +101,7 @@ pub(crate) fn build(recipe: &Recipe, cache: &Path) -> Result<PathBuf> {
         .succeed()?;
     files::remove_tree(&root)?;
     progress.line("second kernel, initramfs images, boot configuration");
-    world::enter(
-        &["inside-prepare", recipe.name],
-        work.path(),
-        &raw,
-        None,
-        600,
-    )?;
+    world::enter(&["inside-prepare", recipe.name], work.path(), &raw, None, 600)?;
     files::rename(&raw, &image)?;
     progress.line(&format!("built {}", image.display()));
     Ok(image)
@@ -118,15 +109,7 @@ pub(crate) fn build(recipe: &Recipe, cache: &Path) -> Result<PathBuf> {
 
 /// Unpacks the packages below `root` (mmdebstrap(1)).
 fn fetch(recipe: &Recipe, root: &Path) -> Result<()> {
-    let mut packages = vec![
-        "linux-image-amd64",
-        "grub-efi-amd64",
-        "kmod",
-        "udev",
-        "mount",
-        "cpio",
-        "zstd",
-    ];
+    let mut packages = vec!["linux-image-amd64", "grub-efi-amd64", "kmod", "udev", "mount", "cpio", "zstd"];
     packages.extend(recipe.packages);
     let modules = "/lib/modules/*/kernel";
     let mut call = Call::new([

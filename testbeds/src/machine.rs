@@ -32,19 +32,14 @@ const MIRROR_VARIABLE: &str = "HOSTSTATE_DEBIAN_MIRROR";
 
 /// Fails unless we are root.
 pub(crate) fn require_root() -> Result<()> {
-    if rustix::process::geteuid().is_root() {
-        Ok(())
-    } else {
-        Err(Error::NotRoot)
-    }
+    if rustix::process::geteuid().is_root() { Ok(()) } else { Err(Error::NotRoot) }
 }
 
 /// Installs the packages of the tools that are missing.
 pub(crate) fn install_tools(progress: &Progress) -> Result<()> {
     let path = std::env::var_os("PATH").unwrap_or_default();
-    let places: Vec<PathBuf> = std::env::split_paths(&path)
-        .chain(["/usr/sbin".into(), "/sbin".into()])
-        .collect();
+    let places: Vec<PathBuf> =
+        std::env::split_paths(&path).chain(["/usr/sbin".into(), "/sbin".into()]).collect();
     let mut packages: Vec<&str> = TOOLS
         .iter()
         .filter(|(tool, _)| !places.iter().any(|it| it.join(tool).exists()))
@@ -56,9 +51,7 @@ pub(crate) fn install_tools(progress: &Progress) -> Result<()> {
         return Ok(());
     }
     progress.line(&format!("installing {}", packages.join(", ")));
-    Call::new(["apt-get", "-q", "update"])
-        .within(300)
-        .succeed()?;
+    Call::new(["apt-get", "-q", "update"]).within(300).succeed()?;
     Call::new(["apt-get", "-q", "-y", "--no-install-recommends", "install"])
         .args(packages)
         .env("DEBIAN_FRONTEND", "noninteractive")
@@ -150,10 +143,8 @@ mod tests {
     use super::*;
 
     fn check(addresses: &[String], expected: Expect) {
-        let shown: Vec<String> = addresses
-            .iter()
-            .map(|it| format!("{it} {}\n", is_debian_archive(it)))
-            .collect();
+        let shown: Vec<String> =
+            addresses.iter().map(|it| format!("{it} {}\n", is_debian_archive(it))).collect();
         expected.assert_eq(&shown.concat());
     }
 

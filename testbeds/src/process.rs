@@ -53,8 +53,7 @@ impl Call {
 
     /// Appends arguments.
     pub(crate) fn args<S: AsRef<OsStr>>(mut self, args: impl IntoIterator<Item = S>) -> Self {
-        self.argv
-            .extend(args.into_iter().map(|it| it.as_ref().into()));
+        self.argv.extend(args.into_iter().map(|it| it.as_ref().into()));
         self
     }
 
@@ -81,16 +80,10 @@ impl Call {
         let stdout = stdout.join().unwrap_or_default();
         let stderr = stderr.join().unwrap_or_default();
         match status? {
-            Some(status) => Ok(Finished {
-                status: number(status),
-                stdout,
-                stderr,
-            }),
-            None => Err(Error::TooSlow {
-                argv: self.shown(),
-                limit: self.limit,
-                stderr: tail(&stderr).into(),
-            }),
+            Some(status) => Ok(Finished { status: number(status), stdout, stderr }),
+            None => {
+                Err(Error::TooSlow { argv: self.shown(), limit: self.limit, stderr: tail(&stderr).into() })
+            }
         }
     }
 
@@ -101,11 +94,7 @@ impl Call {
             return Ok(finished.stdout);
         }
         let output = format!("{}{}", finished.stdout, finished.stderr);
-        Err(Error::Failed {
-            argv: self.shown(),
-            status: finished.status,
-            output: tail(&output).into(),
-        })
+        Err(Error::Failed { argv: self.shown(), status: finished.status, output: tail(&output).into() })
     }
 
     /// Runs with the output going where ours goes; returns the status.
@@ -115,11 +104,9 @@ impl Call {
         end_group(&child);
         match status? {
             Some(status) => Ok(number(status)),
-            None => Err(Error::TooSlow {
-                argv: self.shown(),
-                limit: self.limit,
-                stderr: "(shown above)".into(),
-            }),
+            None => {
+                Err(Error::TooSlow { argv: self.shown(), limit: self.limit, stderr: "(shown above)".into() })
+            }
         }
     }
 
@@ -136,10 +123,7 @@ impl Call {
             .stderr(output())
             .process_group(0)
             .spawn()
-            .map_err(|source| Error::Start {
-                argv: self.shown(),
-                source,
-            })
+            .map_err(|source| Error::Start { argv: self.shown(), source })
     }
 
     /// Waits until the limit; `None` when the process had to be killed.
@@ -188,9 +172,7 @@ fn drain(pipe: Option<impl Read + Send + 'static>) -> thread::JoinHandle<String>
 }
 
 fn number(status: ExitStatus) -> i32 {
-    status
-        .code()
-        .unwrap_or_else(|| 128 + status.signal().unwrap_or(0))
+    status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or(0))
 }
 
 /// The end of a text, cut at a character.

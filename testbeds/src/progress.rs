@@ -32,10 +32,7 @@ pub(crate) struct Progress {
 impl Progress {
     /// Starts the clock; `name` stands in every line.
     pub(crate) fn new(name: impl Into<String>) -> Self {
-        Self {
-            start: Instant::now(),
-            name: name.into(),
-        }
+        Self { start: Instant::now(), name: name.into() }
     }
 
     /// Prints one line: seconds, name, text.

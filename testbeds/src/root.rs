@@ -23,10 +23,7 @@ pub(crate) struct Root {
 impl Root {
     /// Wraps a mounted directory.
     pub(crate) fn new(directory: PathBuf) -> Self {
-        Self {
-            directory,
-            booted: Cell::new(false),
-        }
+        Self { directory, booted: Cell::new(false) }
     }
 
     /// Where it is mounted.
@@ -53,10 +50,7 @@ impl Root {
             Call::new(["umount", &place]).succeed()?;
         }
         let fake = self.join("run/cmdline");
-        files::write(
-            &fake,
-            &format!("BOOT_IMAGE=/boot/vmlinuz root=/dev/vda ro {words}\n"),
-        )?;
+        files::write(&fake, &format!("BOOT_IMAGE=/boot/vmlinuz root=/dev/vda ro {words}\n"))?;
         mount(&["--bind", &fake.to_string_lossy(), &place])?;
         self.booted.set(true);
         Ok(())
@@ -74,12 +68,7 @@ impl Root {
 
     /// Unmounts it; a copy is worthless afterwards.
     pub(crate) fn unmount(self) -> Result<()> {
-        Call::new([
-            OsStr::new("umount"),
-            OsStr::new("-R"),
-            self.directory.as_os_str(),
-        ])
-        .succeed()?;
+        Call::new([OsStr::new("umount"), OsStr::new("-R"), self.directory.as_os_str()]).succeed()?;
         Ok(())
     }
 
@@ -90,12 +79,7 @@ impl Root {
             .filter_map(|it| it.file_name())
             .map(|it| it.to_string_lossy().into_owned())
             .collect();
-        check(
-            versions.len() >= 2,
-            "installed kernels",
-            "two or more",
-            versions.join(", "),
-        )?;
+        check(versions.len() >= 2, "installed kernels", "two or more", versions.join(", "))?;
         Ok(versions)
     }
 
@@ -123,10 +107,7 @@ impl Hoststate {
     pub(crate) fn new(program: &Path, work: &Path, playbook: &str) -> Result<Self> {
         let path = work.join("playbook.lua");
         files::write(&path, playbook)?;
-        Ok(Self {
-            program: program.into(),
-            playbook: path,
-        })
+        Ok(Self { program: program.into(), playbook: path })
     }
 
     /// `plan`, with exit codes that tell what there is to do.
@@ -140,12 +121,7 @@ impl Hoststate {
     }
 
     /// `converge` as the last words of another program's arguments, such as a tracer's.
-    pub(crate) fn converge_under(
-        &self,
-        wrapper: &[&str],
-        root: &Root,
-        options: &[&str],
-    ) -> Result<Finished> {
+    pub(crate) fn converge_under(&self, wrapper: &[&str], root: &Root, options: &[&str]) -> Result<Finished> {
         self.call(wrapper, "converge", root)
             .args(["--yes", "--activate", "chroot"])
             .args(options)
@@ -157,10 +133,7 @@ impl Hoststate {
     pub(crate) fn report(&self, root: &Root) -> Result<(Finished, serde_json::Value)> {
         let finished = self.converge(root, &["--format", "json"])?;
         let report = serde_json::from_str(&finished.stdout).map_err(|source| Error::Json {
-            what: format!(
-                "the report (status {}, {})",
-                finished.status, finished.stderr
-            ),
+            what: format!("the report (status {}, {})", finished.status, finished.stderr),
             source,
         })?;
         Ok((finished, report))

@@ -25,9 +25,7 @@ pub(crate) struct Snapshot {
 impl Snapshot {
     /// Reads the tree below `root`; what is mounted on it is left out.
     pub(crate) fn take(root: &Path) -> Result<Self> {
-        let mut snapshot = Self {
-            files: BTreeMap::new(),
-        };
+        let mut snapshot = Self { files: BTreeMap::new() };
         let device = files::status(root)?.dev();
         let mut waiting = vec![root.to_path_buf()];
         while let Some(path) = waiting.pop() {
@@ -55,8 +53,7 @@ impl Snapshot {
             } else if kind.is_file() {
                 let mut hasher = DefaultHasher::new();
                 hasher.write(&files::read_bytes(&path)?);
-                write!(line, " content {:016x}", hasher.finish())
-                    .expect("writing to a String does not fail");
+                write!(line, " content {:016x}", hasher.finish()).expect("writing to a String does not fail");
             }
             let relative = path.strip_prefix(root).unwrap_or(&path).to_path_buf();
             snapshot.files.insert(relative, line);
@@ -80,20 +77,11 @@ impl Snapshot {
             differences.push(format!("{}: new", path.display()));
         }
         differences.truncate(NAMED);
-        check(
-            differences.is_empty(),
-            what,
-            "every path as before, with its times",
-            differences.join("; "),
-        )
+        check(differences.is_empty(), what, "every path as before, with its times", differences.join("; "))
     }
 
     /// The paths that only `after` has.
     pub(crate) fn added_in<'a>(&'a self, after: &'a Self) -> impl Iterator<Item = &'a Path> {
-        after
-            .files
-            .keys()
-            .filter(|path| !self.files.contains_key(*path))
-            .map(PathBuf::as_path)
+        after.files.keys().filter(|path| !self.files.contains_key(*path)).map(PathBuf::as_path)
     }
 }

@@ -41,10 +41,7 @@ impl RunDirectory {
     /// Makes a new one in the cache.
     pub(crate) fn make(cache: &Path) -> Result<Self> {
         files::make_directory(cache)?;
-        let path = tempfile::Builder::new()
-            .prefix(RUN_PREFIX)
-            .tempdir_in(cache)?
-            .keep();
+        let path = tempfile::Builder::new().prefix(RUN_PREFIX).tempdir_in(cache)?.keep();
         let lock = files::lock_file(path.join("lock"))?;
         flock(&lock, FlockOperation::LockExclusive).map_err(std::io::Error::from)?;
         Ok(Self { path, _lock: lock })
@@ -100,12 +97,7 @@ pub(crate) fn enter(
         call = call.args([Path::new("--hoststate"), hoststate]);
     }
     let status = call.within(seconds).pass_through()?;
-    check(
-        status == 0,
-        words.join(" "),
-        "exit status 0",
-        format!("{status} (the reason stands above)"),
-    )
+    check(status == 0, words.join(" "), "exit status 0", format!("{status} (the reason stands above)"))
 }
 
 /// The inside of the private world.
@@ -117,10 +109,7 @@ pub(crate) struct Bed {
 impl Bed {
     /// Makes the world private: own `/proc`, `/dev`, `/run` and `/tmp`, everything but `work` read-only.
     pub(crate) fn make(work: &Path, image: &Path) -> Result<Self> {
-        let bed = Self {
-            work: work.into(),
-            image: image.into(),
-        };
+        let bed = Self { work: work.into(), image: image.into() };
         mount(&["--make-rprivate", "/"])?;
         let path = work.to_string_lossy();
         mount(&["--bind", &path, &path])?;
@@ -177,9 +166,7 @@ impl Bed {
     /// Mounts a fresh copy of the image.
     pub(crate) fn fresh(&self) -> Result<Root> {
         let copy = self.work.join("copy.ext4");
-        Call::new(["cp", "--sparse=always", "--reflink=auto"])
-            .args([&self.image, &copy])
-            .succeed()?;
+        Call::new(["cp", "--sparse=always", "--reflink=auto"]).args([&self.image, &copy]).succeed()?;
         self.mount(&copy)
     }
 
@@ -189,9 +176,7 @@ impl Bed {
     /// what a `vda` is, while it wants to look behind a `loop0`.
     fn mount(&self, image: &Path) -> Result<Root> {
         let (first, root) = (self.work.join("first"), self.work.join("root"));
-        Call::new(["mount", "-o", "loop"])
-            .args([image, &first])
-            .succeed()?;
+        Call::new(["mount", "-o", "loop"]).args([image, &first]).succeed()?;
         let minor = loop_minor(&files::read("/proc/self/mountinfo")?, &first)?;
         let device = Path::new("/dev/vda");
         files::remove(device)?;

@@ -59,19 +59,10 @@ fn write_host(root: &Path, words: &str) -> Result<()> {
         &format!("BOOT_IMAGE=/boot/vmlinuz-{KERNEL} root=/dev/vda1 ro {words}\n"),
     )?;
     files::write(root.join(format!("boot/vmlinuz-{KERNEL}")), "")?;
-    files::write(
-        root.join(format!("boot/config-{KERNEL}")),
-        "CONFIG_VFIO_PCI=m\n",
-    )?;
+    files::write(root.join(format!("boot/config-{KERNEL}")), "CONFIG_VFIO_PCI=m\n")?;
     let modules = root.join("lib/modules").join(KERNEL);
-    files::write(
-        modules.join("modules.builtin"),
-        "kernel/fs/binfmt_script.ko\n",
-    )?;
-    files::write(
-        modules.join("modules.dep"),
-        "kernel/drivers/vfio/pci/vfio-pci.ko:\n",
-    )?;
+    files::write(modules.join("modules.builtin"), "kernel/fs/binfmt_script.ko\n")?;
+    files::write(modules.join("modules.dep"), "kernel/drivers/vfio/pci/vfio-pci.ko:\n")?;
     files::write_program(root.join("usr/sbin/update-grub"), "#!/bin/sh\n")?;
     files::write_program(root.join("usr/sbin/grub-mkconfig"), "#!/bin/sh\n")?;
     files::make_directory(root.join("etc/modprobe.d"))
@@ -82,13 +73,9 @@ pub(super) fn options(root: &Path, declarations: usize, file_count: usize) -> Re
     for file in 0..file_count {
         let mut text = String::new();
         for number in (file..declarations).step_by(file_count) {
-            writeln!(text, "options bench{number} p={number}")
-                .expect("writing to a String does not fail");
+            writeln!(text, "options bench{number} p={number}").expect("writing to a String does not fail");
         }
-        files::write(
-            root.join(format!("etc/modprobe.d/bench-{file}.conf")),
-            &text,
-        )?;
+        files::write(root.join(format!("etc/modprobe.d/bench-{file}.conf")), &text)?;
     }
     Ok(())
 }

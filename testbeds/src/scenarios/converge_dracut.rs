@@ -16,16 +16,9 @@ pub(super) const SCENARIO: Scenario = Scenario {
     run,
 };
 
-const FAMILY: Family = Family {
-    image_listing,
-    image_file,
-};
+const FAMILY: Family = Family { image_listing, image_file };
 
-const TOOLS: [&str; 3] = [
-    "usr/bin/dracut",
-    "usr/sbin/update-grub",
-    "usr/sbin/grub-mkconfig",
-];
+const TOOLS: [&str; 3] = ["usr/bin/dracut", "usr/sbin/update-grub", "usr/sbin/grub-mkconfig"];
 
 fn run(bed: &Bed, hoststate: &Hoststate, progress: &Progress) -> Result<()> {
     let root = story::first_run_converges(&FAMILY, bed, hoststate, progress)?;

@@ -16,10 +16,7 @@ pub(super) const SCENARIO: Scenario = Scenario {
     run,
 };
 
-const FAMILY: Family = Family {
-    image_listing,
-    image_file,
-};
+const FAMILY: Family = Family { image_listing, image_file };
 
 /// What hoststate calls, and what that calls in the middle of its work.
 const TOOLS: [&str; 5] = [

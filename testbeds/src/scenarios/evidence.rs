@@ -10,14 +10,8 @@ use crate::{
 pub(super) const WORDS: [&str; 2] = ["intel_iommu=on", "iommu=pt"];
 /// The files of `/etc/modprobe.d` it makes, with a line that each must hold.
 pub(super) const MODPROBE_FILES: [(&str, &str); 2] = [
-    (
-        "etc/modprobe.d/01-hoststate.conf",
-        "softdep bochs pre: vfio-pci",
-    ),
-    (
-        "etc/modprobe.d/zz-hoststate.conf",
-        "options vfio-pci ids=10de:0ffc,10de:0e1b",
-    ),
+    ("etc/modprobe.d/01-hoststate.conf", "softdep bochs pre: vfio-pci"),
+    ("etc/modprobe.d/zz-hoststate.conf", "options vfio-pci ids=10de:0ffc,10de:0e1b"),
 ];
 
 /// How to look into an initramfs image with the distribution's own tools.
@@ -33,15 +27,8 @@ pub(super) fn expect_converged(family: &Family, root: &Root, when: &str) -> Resu
     let lines = root.boot_lines()?;
     let kernels = root.kernels()?;
     for kernel in &kernels {
-        let named = lines
-            .iter()
-            .any(|it| it.contains(&format!("vmlinuz-{kernel} ")));
-        check(
-            named,
-            format!("grub.cfg {when}"),
-            format!("an entry for {kernel}"),
-            lines.join("; "),
-        )?;
+        let named = lines.iter().any(|it| it.contains(&format!("vmlinuz-{kernel} ")));
+        check(named, format!("grub.cfg {when}"), format!("an entry for {kernel}"), lines.join("; "))?;
     }
     for line in &lines {
         for word in WORDS {
@@ -57,9 +44,8 @@ pub(super) fn expect_converged(family: &Family, root: &Root, when: &str) -> Resu
     for kernel in &kernels {
         let image = format!("/boot/initrd.img-{kernel}");
         let listing = (family.image_listing)(root, &image)?;
-        let has_module = listing
-            .lines()
-            .any(|it| it.contains(kernel.as_str()) && it.contains("/vfio-pci.ko"));
+        let has_module =
+            listing.lines().any(|it| it.contains(kernel.as_str()) && it.contains("/vfio-pci.ko"));
         check(
             has_module,
             format!("{image} {when}"),
@@ -81,12 +67,7 @@ pub(super) fn expect_converged(family: &Family, root: &Root, when: &str) -> Resu
                 "no such file in its listing",
             )?;
             let inside = (family.image_file)(root, &image, path)?;
-            check(
-                inside == source,
-                format!("{path} in {image} {when}"),
-                source,
-                inside,
-            )?;
+            check(inside == source, format!("{path} in {image} {when}"), source, inside)?;
         }
     }
     Ok(())

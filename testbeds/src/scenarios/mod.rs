@@ -22,7 +22,4 @@ pub(crate) struct Scenario {
 }
 
 /// Every scenario there is, in the order they run.
-pub(crate) static SCENARIOS: [Scenario; 2] = [
-    converge_initramfs_tools::SCENARIO,
-    converge_dracut::SCENARIO,
-];
+pub(crate) static SCENARIOS: [Scenario; 2] = [converge_initramfs_tools::SCENARIO, converge_dracut::SCENARIO];

@@ -18,11 +18,7 @@ pub(super) const PLAYBOOK: &str = include_str!("converge.lua");
 const MOST_CUTS: usize = 60;
 
 /// `plan` leaves every byte and time stamp, and works where nothing can be written.
-pub(super) fn planning_writes_nothing(
-    bed: &Bed,
-    hoststate: &Hoststate,
-    progress: &Progress,
-) -> Result<()> {
+pub(super) fn planning_writes_nothing(bed: &Bed, hoststate: &Hoststate, progress: &Progress) -> Result<()> {
     progress.line("plan on a writable and on a read-only root");
     let root = bed.fresh()?;
     root.boot("quiet")?;
@@ -34,17 +30,11 @@ pub(super) fn planning_writes_nothing(
     let read_only = hoststate.plan(&root, &[])?;
     status(&read_only, "plan on a read-only root", &[2])?;
     root.make_writable()?;
-    before.expect_equal(
-        &Snapshot::take(root.path())?,
-        "the root after `plan` while it was read-only",
-    )?;
+    before.expect_equal(&Snapshot::take(root.path())?, "the root after `plan` while it was read-only")?;
     check(
         writable.stdout == read_only.stdout,
         "plan on a read-only root",
-        format!(
-            "the same text as on a writable one: {}",
-            tail(&writable.stdout)
-        ),
+        format!("the same text as on a writable one: {}", tail(&writable.stdout)),
         tail(&read_only.stdout),
     )?;
     root.unmount()
@@ -63,10 +53,7 @@ pub(super) fn first_run_converges(
     let finished = hoststate.converge(&root, &[])?;
     status(&finished, "first run, not yet rebooted", &[3])?;
     for (path, line) in MODPROBE_FILES {
-        let shown = finished
-            .stdout
-            .lines()
-            .any(|it| it.trim_start().starts_with('+') && it.contains(line));
+        let shown = finished.stdout.lines().any(|it| it.trim_start().starts_with('+') && it.contains(line));
         check(
             shown,
             format!("diff of {path} on standard output"),
@@ -79,17 +66,10 @@ pub(super) fn first_run_converges(
 }
 
 /// The second run runs nothing and touches nothing, before and after the reboot.
-pub(super) fn second_run_does_nothing(
-    root: &Root,
-    hoststate: &Hoststate,
-    progress: &Progress,
-) -> Result<()> {
+pub(super) fn second_run_does_nothing(root: &Root, hoststate: &Hoststate, progress: &Progress) -> Result<()> {
     progress.line("second run, before and after a reboot");
     let before = Snapshot::take(root.path())?;
-    let states = [
-        ("quiet", 3, "reboot_required"),
-        ("quiet intel_iommu=on iommu=pt", 0, "in_desired_state"),
-    ];
+    let states = [("quiet", 3, "reboot_required"), ("quiet intel_iommu=on iommu=pt", 0, "in_desired_state")];
     for (words, code, outcome) in states {
         root.boot(words)?;
         let (finished, report) = hoststate.report(root)?;
@@ -105,15 +85,10 @@ pub(super) fn second_run_does_nothing(
                 report.get(field) == Some(&wanted),
                 format!("{what}: `{field}` of the report"),
                 wanted.to_string(),
-                report
-                    .get(field)
-                    .map_or("nothing".into(), ToString::to_string),
+                report.get(field).map_or("nothing".into(), ToString::to_string),
             )?;
         }
-        before.expect_equal(
-            &Snapshot::take(root.path())?,
-            &format!("the root after the {what}"),
-        )?;
+        before.expect_equal(&Snapshot::take(root.path())?, &format!("the root after the {what}"))?;
     }
     root.boot("quiet")
 }
@@ -142,20 +117,9 @@ pub(super) fn a_lost_word_comes_back(
     let path = root.join("boot/grub/grub.cfg");
     let text = files::read(&path)?;
     let edited = text.replacen(&format!(" {}", WORDS[1]), "", 1);
-    check(
-        text != edited,
-        "grub.cfg before the edit",
-        WORDS[1],
-        "no such word",
-    )?;
+    check(text != edited, "grub.cfg before the edit", WORDS[1], "no such word")?;
     files::write(&path, &edited)?;
-    noticed_and_healed(
-        family,
-        root,
-        hoststate,
-        "/boot/grub/grub.cfg",
-        "a hand-edited grub.cfg",
-    )
+    noticed_and_healed(family, root, hoststate, "/boot/grub/grub.cfg", "a hand-edited grub.cfg")
 }
 
 /// An image from before the first run, put back under its name, is noticed and made again.
@@ -176,12 +140,7 @@ pub(super) fn an_old_image_is_replaced(
         .args([bed.image()])
         .succeed()?;
     let size = files::status(&old)?.len();
-    check(
-        size > 0,
-        "the image of the untouched system",
-        "some bytes",
-        "an empty file",
-    )?;
+    check(size > 0, "the image of the untouched system", "some bytes", "an empty file")?;
     Call::new(["cp"]).args([old, root.join(&image)]).succeed()?;
     noticed_and_healed(family, root, hoststate, &image, "an old image")
 }
@@ -193,21 +152,11 @@ pub(super) fn cuts_before_renames_heal(
     hoststate: &Hoststate,
     progress: &Progress,
 ) -> Result<()> {
-    let cuts = cut_everywhere(
-        family,
-        bed,
-        hoststate,
-        progress,
-        "rename",
-        |root, number| cut::before_rename(hoststate, root, number),
-    )?;
+    let cuts = cut_everywhere(family, bed, hoststate, progress, "rename", |root, number| {
+        cut::before_rename(hoststate, root, number)
+    })?;
     // Three sources at least: two files of modprobe.d and the one with the command line.
-    check(
-        cuts >= 3,
-        "cuts before a rename",
-        "3 or more",
-        cuts.to_string(),
-    )
+    check(cuts >= 3, "cuts before a rename", "3 or more", cuts.to_string())
 }
 
 /// Whatever tool the run dies in, the next run ends in the desired state.
@@ -218,20 +167,10 @@ pub(super) fn cuts_at_tools_heal(
     hoststate: &Hoststate,
     progress: &Progress,
 ) -> Result<()> {
-    let cuts = cut_everywhere(
-        family,
-        bed,
-        hoststate,
-        progress,
-        "tool call",
-        |root, number| cut::at_tool(hoststate, root, tools, number),
-    )?;
-    check(
-        cuts >= 2,
-        "cuts at a tool call",
-        "2 or more",
-        cuts.to_string(),
-    )
+    let cuts = cut_everywhere(family, bed, hoststate, progress, "tool call", |root, number| {
+        cut::at_tool(hoststate, root, tools, number)
+    })?;
+    check(cuts >= 2, "cuts at a tool call", "2 or more", cuts.to_string())
 }
 
 /// Cuts a first run at place 1, 2, … of fresh roots until a run has no such place; returns how many there were.
@@ -247,11 +186,7 @@ fn cut_everywhere(
         let root = bed.fresh()?;
         root.boot("quiet")?;
         if let Cut::Ended(finished) = cut(&root, number)? {
-            status(
-                &finished,
-                &format!("an uncut run, without a {place} {number}"),
-                &[3],
-            )?;
+            status(&finished, &format!("an uncut run, without a {place} {number}"), &[3])?;
             progress.line(&format!("no {place} {number}"));
             root.unmount()?;
             return Ok(number - 1);
@@ -260,19 +195,10 @@ fn cut_everywhere(
         let what = format!("the run after a cut at {place} {number}");
         status(&hoststate.converge(&root, &[])?, &what, &[3])?;
         expect_converged(family, &root, &what)?;
-        status(
-            &hoststate.plan(&root, &[])?,
-            &format!("plan after {what}"),
-            &[3],
-        )?;
+        status(&hoststate.plan(&root, &[])?, &format!("plan after {what}"), &[3])?;
         root.unmount()?;
     }
-    check(
-        false,
-        format!("cuts at a {place}"),
-        "an end",
-        format!("{MOST_CUTS} of them"),
-    )?;
+    check(false, format!("cuts at a {place}"), "an end", format!("{MOST_CUTS} of them"))?;
     Ok(MOST_CUTS)
 }
 
@@ -295,11 +221,7 @@ fn noticed_and_healed(
     let healed = hoststate.converge(root, &[])?;
     status(&healed, &format!("converge with {what}"), &[3])?;
     expect_converged(family, root, &format!("after healing {what}"))?;
-    status(
-        &hoststate.plan(root, &[])?,
-        &format!("plan after healing {what}"),
-        &[3],
-    )
+    status(&hoststate.plan(root, &[])?, &format!("plan after healing {what}"), &[3])
 }
 
 /// The image of the lowest kernel version: the one that tools made for the newest forget.
