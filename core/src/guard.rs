@@ -35,5 +35,18 @@ pub struct Hazard {
     pub accepted: bool,
 }
 
-/// A guard looks at the changes of a plan before any of them is made.
-pub type Guard = fn(&HostView, &Distro, &[Change]) -> Result<Vec<Hazard>>;
+/// What a guard looks at, before any change is made.
+#[derive(Debug, Clone, Copy)]
+pub struct Scene<'a> {
+    /// The host as it is.
+    pub before: &'a HostView,
+    /// The host as the plan leaves its files.
+    pub after: &'a HostView,
+    /// The mechanisms of the host.
+    pub distro: &'a Distro,
+    /// What would be changed; never empty.
+    pub changes: &'a [Change],
+}
+
+/// A guard returns the hazards it sees; none on an ordinary host.
+pub type Guard = fn(Scene<'_>) -> Result<Vec<Hazard>>;

@@ -12,7 +12,7 @@ use crate::diff::unified;
 use crate::distro::Distro;
 use crate::error::{Error, Result};
 use crate::facts::HostSummary;
-use crate::guard::{Guard, Severity};
+use crate::guard::{Guard, Scene, Severity};
 use crate::plan::{
     Change, Conflict, Deferred, FileChange, PLAN_FORMAT, Plan, PlannedActivation, Reboot, Summary,
 };
@@ -90,8 +90,12 @@ impl Planner<'_> {
             activations.push(PlannedActivation { activation, argv, because });
         }
         let mut guards = Vec::new();
-        for guard in self.guards {
-            guards.extend(guard(view, self.distro, &draft.changes)?);
+        if !draft.changes.is_empty() && !self.guards.is_empty() {
+            let before = HostView::new(view.root());
+            let scene = Scene { before: &before, after: view, distro: self.distro, changes: &draft.changes };
+            for guard in self.guards {
+                guards.extend(guard(scene)?);
+            }
         }
         for hazard in &mut guards {
             hazard.accepted = self.accepted.contains(&hazard.id);

@@ -1,0 +1,139 @@
+//! What every file of the workspace keeps to, and who may import whom inside the engine.
+
+#![expect(clippy::disallowed_methods, reason = "this test reads the source of the workspace")]
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+/// A file longer than this owns more than one thing.
+const LONGEST: usize = 400;
+
+/// Names that tell nothing about what a file owns.
+const NAMELESS: [&str; 5] = ["utils.rs", "util.rs", "helpers.rs", "common.rs", "misc.rs"];
+
+/// Modules of the engine and what they may use of the engine, besides themselves and `error`. A module that is not
+/// named here may use everything but `resources` and `guards`.
+const IMPORTS: [(&str, &[&str]); 9] = [
+    ("formats", &[]),
+    ("declaration", &[]),
+    ("diff", &[]),
+    ("kernels", &[]),
+    ("distro", &["formats"]),
+    ("pci_bus", &["formats", "kernels"]),
+    ("selector", &["formats", "pci_bus", "registry"]),
+    (
+        "guards",
+        &["guard", "distro", "formats", "kernels", "pci_bus", "selector", "modprobe_d", "facts", "plan"],
+    ),
+    (
+        "resources",
+        &[
+            "distro",
+            "formats",
+            "kernels",
+            "modprobe_d",
+            "pci_bus",
+            "registry",
+            "resource",
+            "selector",
+            "udev_rules",
+        ],
+    ),
+];
+
+fn workspace() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
+}
+
+/// Every Rust file of the workspace, by its path in it.
+fn sources() -> BTreeMap<PathBuf, String> {
+    let mut sources = BTreeMap::new();
+    let mut directories = vec![workspace()];
+    while let Some(directory) = directories.pop() {
+        for entry in std::fs::read_dir(&directory).unwrap() {
+            let path = entry.unwrap().path();
+            let name = path.file_name().unwrap().to_str().unwrap().to_owned();
+            if path.is_symlink() || name.starts_with('.') || name == "target" || name == "hosts" {
+                continue;
+            } else if path.is_dir() {
+                directories.push(path);
+            } else if name.ends_with(".rs") {
+                let text = std::fs::read_to_string(&path).unwrap();
+                sources.insert(path.strip_prefix(workspace()).unwrap().to_owned(), text);
+            }
+        }
+    }
+    assert!(sources.len() > 20, "the sources of the workspace were not found");
+    sources
+}
+
+fn check(rule: &str, broken: impl Fn(&Path, &str) -> Option<String>) {
+    let found: Vec<String> = sources()
+        .iter()
+        .filter_map(|(path, text)| Some(format!("{}: {}", path.display(), broken(path, text)?)))
+        .collect();
+    assert!(found.is_empty(), "{rule}:\n{}", found.join("\n"));
+}
+
+#[test]
+fn every_file_says_in_its_first_line_what_it_owns() {
+    check("the first line begins with `//! `", |_, text| {
+        let first = text.lines().next().unwrap_or_default();
+        (!first.starts_with("//! ") || first.len() < 16).then(|| first.to_owned())
+    });
+}
+
+#[test]
+fn no_file_is_longer_than_one_thing() {
+    check("a file has at most 400 lines", |_, text| {
+        let lines = text.lines().count();
+        (lines > LONGEST).then(|| lines.to_string())
+    });
+}
+
+#[test]
+fn every_file_is_named_for_what_it_owns() {
+    check("no file is named for its kind", |path, _| {
+        let name = path.file_name()?.to_str()?;
+        NAMELESS.contains(&name).then(|| name.to_owned())
+    });
+}
+
+#[test]
+fn lints_are_expected_with_a_reason_and_tests_are_never_left_out() {
+    let forbidden = [concat!("#[", "allow("), concat!("#[", "ignore"), concat!("#[", "should_panic")];
+    check("no `allow`, `ignore` or `should_panic`", |_, text| {
+        forbidden.iter().find(|it| text.contains(**it)).map(|it| (*it).to_owned())
+    });
+}
+
+#[test]
+fn the_engine_reads_no_environment_variable() {
+    check("core does not use std::env", |path, text| {
+        let in_core = path.starts_with("core/src") || path.starts_with("core/abi/src");
+        let uses = text.contains("env::var") || text.contains("std::env");
+        (in_core && uses).then(|| "std::env".to_owned())
+    });
+}
+
+#[test]
+fn modules_of_the_engine_import_only_downwards() {
+    let table: BTreeMap<&str, &[&str]> = IMPORTS.into_iter().collect();
+    check("imports inside core follow the table of core/tests/tidy.rs", |path, text| {
+        let inside = path.strip_prefix("core/src").ok()?;
+        let module = inside.components().next()?.as_os_str().to_str()?.trim_end_matches(".rs");
+        if module == "lib" || inside.ends_with("tests.rs") {
+            return None;
+        }
+        let used = text.match_indices("crate::").map(|(at, _)| {
+            let rest = &text[at + "crate::".len()..];
+            rest.split(|it: char| !it.is_ascii_alphanumeric() && it != '_').next().unwrap_or_default()
+        });
+        let used: Vec<&str> = used.filter(|it| !it.is_empty() && *it != module && *it != "error").collect();
+        let wrong = used.iter().find(|it| match table.get(module) {
+            Some(permitted) => !permitted.contains(*it),
+            None => ["resources", "guards"].contains(*it),
+        });
+        wrong.map(|it| format!("imports `{it}`"))
+    });
+}
