@@ -42,7 +42,7 @@ const IMPORTS: [(&str, &[&str]); 9] = [
 ];
 
 fn workspace() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("core lies in the workspace").to_owned()
 }
 
 /// Every Rust file of the workspace, by its path in it.
@@ -50,16 +50,16 @@ fn sources() -> BTreeMap<PathBuf, String> {
     let mut sources = BTreeMap::new();
     let mut directories = vec![workspace()];
     while let Some(directory) = directories.pop() {
-        for entry in std::fs::read_dir(&directory).unwrap() {
-            let path = entry.unwrap().path();
-            let name = path.file_name().unwrap().to_str().unwrap().to_owned();
+        for entry in std::fs::read_dir(&directory).expect("a directory can be read") {
+            let path = entry.expect("an entry can be read").path();
+            let name = path.file_name().expect("a name").to_str().expect("UTF-8").to_owned();
             if path.is_symlink() || name.starts_with('.') || name == "target" || name == "hosts" {
                 continue;
             } else if path.is_dir() {
                 directories.push(path);
             } else if name.ends_with(".rs") {
-                let text = std::fs::read_to_string(&path).unwrap();
-                sources.insert(path.strip_prefix(workspace()).unwrap().to_owned(), text);
+                let text = std::fs::read_to_string(&path).expect("source is text");
+                sources.insert(path.strip_prefix(workspace()).expect("below the workspace").to_owned(), text);
             }
         }
     }
