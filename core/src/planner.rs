@@ -204,7 +204,8 @@ impl Draft {
                     Some(desired) => format!("{resource}: {}: {desired}", setting.subject),
                     None => format!("{resource}: {}", setting.subject),
                 };
-                if !because.contains(&reason) {
+                // A resource says the same twice only in a row.
+                if because.last() != Some(&reason) {
                     because.push(reason);
                 }
                 (Vec::new(), Some(activation))
