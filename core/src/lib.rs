@@ -20,3 +20,4 @@ pub mod registry;
 pub mod report;
 pub mod resource;
 pub mod resources;
+pub mod selector;
