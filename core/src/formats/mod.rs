@@ -15,3 +15,4 @@ pub mod module_list;
 pub mod os_release;
 pub mod pci;
 pub mod shell_assignments;
+pub mod udev_rules;

@@ -1,0 +1,114 @@
+//! The udev rules that hoststate keeps for PCI devices: one group of lines per address, found again by the address.
+//!
+//! A group is a comment that names its owner and the rules below it. All else in the file stays as it is.
+
+#[cfg(test)]
+mod tests;
+
+/// What the rules of one device start with, `KERNEL` or `KERNELS` (udev(7)).
+const KEYS: [&str; 2] = ["KERNEL==\"", "KERNELS==\""];
+
+/// A rules file whose lines stay as they are, but for the groups that are set.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UdevRules {
+    text: String,
+}
+
+impl UdevRules {
+    /// Takes over the text of a rules file.
+    pub fn parse(text: &str) -> Self {
+        Self { text: text.to_owned() }
+    }
+
+    /// Returns the text.
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// Returns the rules that match the device of this kernel name, such as `0000:01:00.0`, in the order of the file.
+    /// Comments are left out; a rule that continues on further lines is one text.
+    pub fn rules_of(&self, kernel: &str) -> Vec<&str> {
+        let lines = self.logical_lines();
+        lines.into_iter().map(|(_, line)| line.trim_end()).filter(|it| matches(it, kernel)).collect()
+    }
+
+    /// Makes `comment` and `rules` the only ones of a device: in the place of its first rule, or at the end.
+    /// A comment directly above, which starts as `comment` does, is taken to be the group's own.
+    pub fn set(&mut self, kernel: &str, comment: &str, rules: &[String]) {
+        let mut group = format!("# {comment}\n");
+        for rule in rules {
+            group.push_str(rule);
+            group.push('\n');
+        }
+        let mut group = Some(group);
+        let mut text = String::with_capacity(self.text.len());
+        let own_comment = format!("# {comment}");
+        for (start, line) in self.logical_lines() {
+            let is_own_comment = line.trim_end() == own_comment;
+            if is_own_comment && self.next_rule_matches(start + line.len(), kernel) {
+                continue;
+            }
+            if matches(line, kernel) {
+                text.push_str(&group.take().unwrap_or_default());
+            } else {
+                text.push_str(line);
+            }
+        }
+        if let Some(group) = group {
+            if !text.is_empty() && !text.ends_with('\n') {
+                text.push('\n');
+            }
+            text.push_str(&group);
+        }
+        self.text = text;
+    }
+
+    fn next_rule_matches(&self, from: usize, kernel: &str) -> bool {
+        let rest = Self { text: self.text[from..].to_owned() };
+        rest.logical_lines().first().is_some_and(|(_, line)| matches(line, kernel))
+    }
+
+    /// Returns the lines with their ends, each with the offset where it starts. A backslash at the end of a rule
+    /// joins the next line to it; in a comment it does not.
+    fn logical_lines(&self) -> Vec<(usize, &str)> {
+        let mut lines = Vec::new();
+        let mut start = 0;
+        let mut offset = 0;
+        for line in self.text.split_inclusive('\n') {
+            offset += line.len();
+            let is_comment = self.text[start..].trim_start().starts_with('#');
+            let continues = line.trim_end_matches(['\n', '\r']).ends_with('\\') && !is_comment;
+            if !continues || offset == self.text.len() {
+                lines.push((start, &self.text[start..offset]));
+                start = offset;
+            }
+        }
+        lines
+    }
+}
+
+fn matches(line: &str, kernel: &str) -> bool {
+    let is_comment = line.trim_start().starts_with('#');
+    !is_comment
+        && KEYS.iter().any(|key| {
+            line.match_indices(key).any(|(at, _)| {
+                // `KERNEL` is not the end of another word, and the value is this name and nothing else.
+                let starts_word = !line[..at].ends_with(|it: char| it.is_ascii_alphanumeric() || it == '_');
+                let value = &line[at + key.len()..];
+                starts_word && value.strip_prefix(kernel).is_some_and(|rest| rest.starts_with('"'))
+            })
+        })
+}
+
+/// Returns the values that a rule assigns to sysfs attributes, as `name=value`, in order.
+pub fn assigned_attributes(rule: &str) -> Vec<String> {
+    let mut assigned = Vec::new();
+    for part in rule.split("ATTR{").skip(1) {
+        if let Some((name, rest)) = part.split_once("}=\"")
+            && let Some((value, _)) = rest.split_once('"')
+        {
+            assigned.push(format!("{}={value}", name.rsplit('/').next().unwrap_or(name)));
+        }
+    }
+    assigned
+}

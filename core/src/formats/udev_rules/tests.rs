@@ -1,0 +1,95 @@
+//! Groups of rules, and everything around them that stays.
+
+use expect_test::{Expect, expect};
+use proptest::prelude::*;
+
+use super::{UdevRules, assigned_attributes};
+
+const DEVICE: &str = "0000:3b:00.0";
+
+fn check(text: &str, expect: Expect) {
+    let mut rules = UdevRules::parse(text);
+    let before = rules.rules_of(DEVICE).len();
+    rules.set(DEVICE, "hoststate: lan", &[format!("KERNEL==\"{DEVICE}\", ATTR{{x}}=\"2\"")]);
+    expect.assert_eq(&format!("{before} before\n{}", rules.as_str().replace('\r', "<CR>")));
+    let once = rules.clone();
+    rules.set(DEVICE, "hoststate: lan", &[format!("KERNEL==\"{DEVICE}\", ATTR{{x}}=\"2\"")]);
+    assert_eq!(rules, once);
+}
+
+#[test]
+fn a_new_group_goes_to_the_end() {
+    check(
+        "",
+        expect![[r#"
+        0 before
+        # hoststate: lan
+        KERNEL=="0000:3b:00.0", ATTR{x}="2"
+    "#]],
+    );
+    check(
+        "# mine\nKERNEL==\"sda\", MODE=\"0600\"",
+        expect![[r#"
+        0 before
+        # mine
+        KERNEL=="sda", MODE="0600"
+        # hoststate: lan
+        KERNEL=="0000:3b:00.0", ATTR{x}="2"
+    "#]],
+    );
+}
+
+#[test]
+fn an_old_group_is_replaced_in_its_place() {
+    check(
+        "# top\n# hoststate: lan\nKERNEL==\"0000:3b:00.0\", ATTR{x}=\"1\"\nKERNELS==\"0000:3b:00.0\", \\\n  ATTR{y}=\"1\"\n\n# bottom\n",
+        expect![[r#"
+            2 before
+            # top
+            # hoststate: lan
+            KERNEL=="0000:3b:00.0", ATTR{x}="2"
+
+            # bottom
+        "#]],
+    );
+}
+
+#[test]
+fn other_addresses_and_comments_stay() {
+    check(
+        "KERNEL==\"0000:3b:00.1\", A=\"1\"\n#KERNEL==\"0000:3b:00.0\" \\\nXKERNEL==\"0000:3b:00.0\"\r\nKERNEL==\"0000:3b:00.00\"\n",
+        expect![[r#"
+            0 before
+            KERNEL=="0000:3b:00.1", A="1"
+            #KERNEL=="0000:3b:00.0" \
+            XKERNEL=="0000:3b:00.0"<CR>
+            KERNEL=="0000:3b:00.00"
+            # hoststate: lan
+            KERNEL=="0000:3b:00.0", ATTR{x}="2"
+        "#]],
+    );
+}
+
+#[test]
+fn assignments_are_told_from_matches() {
+    let rule = r#"DRIVER=="?*", ATTR{a}=="1", ATTR{device/sriov_numvfs}="4", ATTR{b}="", RUN+="x""#;
+    assert_eq!(assigned_attributes(rule), ["sriov_numvfs=4", "b="]);
+}
+
+proptest! {
+    #[test]
+    fn lines_of_others_keep_their_bytes(text in "(# ?[a-z]{0,3}|KERNEL==\"(0000:3b:00.0|b)\"|\\\\|\r|\n|é){0,12}") {
+        let mut rules = UdevRules::parse(&text);
+        let others: Vec<String> = rules
+            .logical_lines()
+            .into_iter()
+            .filter(|(_, line)| !super::matches(line, DEVICE))
+            .map(|(_, line)| line.to_owned())
+            .collect();
+        rules.set(DEVICE, "hoststate: lan", &[format!("KERNEL==\"{DEVICE}\"")]);
+        let kept = rules.as_str().replace("# hoststate: lan\nKERNEL==\"0000:3b:00.0\"\n", "");
+        let others = others.concat();
+        prop_assert_eq!(kept.trim_end_matches('\n'), others.trim_end_matches('\n'));
+        prop_assert_eq!(rules.rules_of(DEVICE).len(), 1);
+    }
+}
