@@ -1,1 +1,126 @@
 //! A simulated host: a tree that answers writes as the kernel and the tools would.
+//!
+//! What it does follows measurements on Linux 6.1 and 6.12 with QEMU's `igb`, not a model of the kernel's insides.
+
+use std::cell::{Cell, RefCell};
+use std::path::Path;
+
+use hoststate_abi::host_view::HostView;
+use hoststate_abi::step::Step;
+use hoststate_core::error::{Error, Result};
+use hoststate_core::host::{Done, Host};
+
+use crate::tree::Tree;
+
+mod boot;
+mod cpio;
+mod kernel;
+#[cfg(test)]
+mod tests;
+mod tools;
+mod udev;
+
+/// A host that can be changed without a machine.
+#[derive(Debug)]
+pub struct SimHost {
+    tree: Tree,
+    /// Drivers that a kernel knows for ids, `8086:10ca` to `igbvf`.
+    native: Vec<(String, String)>,
+    performed: RefCell<Vec<Step>>,
+    cut_after: Cell<Option<usize>>,
+    boots: Cell<u32>,
+}
+
+impl SimHost {
+    /// Returns a host whose `/` is this tree.
+    pub fn new(tree: Tree) -> Self {
+        Self {
+            tree,
+            native: Vec::new(),
+            performed: RefCell::default(),
+            cut_after: Cell::new(None),
+            boots: Cell::new(0),
+        }
+    }
+
+    /// Lets a driver, once it is registered, take devices with these ids, `8086:10ca`.
+    #[must_use]
+    pub fn native(mut self, ids: &str, driver: &str) -> Self {
+        self.native.push((ids.to_owned(), driver.to_owned()));
+        self
+    }
+
+    /// Makes every step after the next `n` fail, as a power cut would.
+    #[must_use]
+    pub fn cut_after(self, n: usize) -> Self {
+        self.cut_after.set(Some(n));
+        self
+    }
+
+    /// Lets steps succeed again.
+    pub fn mend(&self) {
+        self.cut_after.set(None);
+    }
+
+    /// Returns the tree.
+    pub fn tree(&self) -> &Tree {
+        &self.tree
+    }
+
+    /// Returns the steps that were performed, failed ones left out.
+    pub fn performed(&self) -> Vec<Step> {
+        self.performed.borrow().clone()
+    }
+
+    /// Boots: what is in files becomes true, what was only in the kernel is gone.
+    pub fn reboot(&self) {
+        self.boots.set(self.boots.get() + 1);
+        boot::boot(self, self.boots.get());
+    }
+
+    fn refuse(path: &Path, value: &str, errno: i32) -> Error {
+        Error::Attribute {
+            path: path.to_owned(),
+            value: value.to_owned(),
+            why: std::io::Error::from_raw_os_error(errno).to_string(),
+            hint: None,
+        }
+    }
+}
+
+impl Host for SimHost {
+    fn view(&self) -> HostView {
+        self.tree.view()
+    }
+
+    fn perform(&self, step: &Step) -> Result<Done> {
+        match self.cut_after.get() {
+            Some(0) => return Err(std::io::Error::other("the power is cut").into()),
+            Some(left) => self.cut_after.set(Some(left - 1)),
+            None => {}
+        }
+        let done = match step {
+            Step::WriteFile { path, text } => {
+                self.tree.write(path, text);
+                Done::default()
+            }
+            Step::RemoveFile { path } => {
+                self.tree.remove(self.view().resolve(path)?);
+                Done::default()
+            }
+            Step::WriteAttribute { path, value } => {
+                let resolved = self.view().resolve(path)?;
+                kernel::write(self, &resolved, value).map_err(|errno| Self::refuse(path, value, errno))?;
+                Done::default()
+            }
+            Step::Run { argv } => tools::run(self, argv)?,
+        };
+        self.performed.borrow_mut().push(step.clone());
+        Ok(done)
+    }
+
+    fn settle(&self, _attempt: u32) -> bool {
+        // Everything here happens at once.
+        false
+    }
+}

@@ -1,0 +1,72 @@
+//! What udev does with the two kinds of rules hoststate writes for PCI devices, and nothing else of udev.
+
+use std::path::Path;
+
+use hoststate_core::formats::pci::PciAddress;
+use hoststate_core::formats::udev_rules::assigned_attributes;
+
+use super::{SimHost, kernel, tools};
+use crate::pci::BUS;
+
+const RULES: &str = "/etc/udev/rules.d";
+
+/// A device was added: the rules for it run, and the distribution's rule loads the module that knows its ids.
+pub(super) fn added(host: &SimHost, address: PciAddress) {
+    apply(host, address, "add");
+    let Some(device) = kernel::find(host, &address.to_string()) else { return };
+    if let (None, Some(driver)) = (&device.driver, kernel::native(host, &device)) {
+        tools::modprobe(host, &driver);
+    }
+    apply(host, address, "bind");
+}
+
+/// Applies the rules for one event of one device, in the order of files and lines.
+fn apply(host: &SimHost, address: PciAddress, action: &str) {
+    let view = host.tree.view();
+    let mut run = Vec::new();
+    for name in view.list(Path::new(RULES)).expect("readable rules") {
+        let text = host.tree.read(Path::new(RULES).join(name)).unwrap_or_default();
+        for rule in text.lines().filter(|it| matches(host, it, address, action)) {
+            for assignment in assigned_attributes(rule) {
+                let (attribute, value) = assignment.split_once('=').expect("name=value");
+                let path = format!("{BUS}/{address}/{attribute}");
+                match kernel::write(host, Path::new(&path), value) {
+                    // What the kernel refuses udev writes into its log, and goes on.
+                    Ok(()) | Err(_) => {}
+                }
+            }
+            run.extend(rule.split("RUN").skip(1).map(str::to_owned));
+        }
+    }
+    for command in run {
+        if let Some(module) = command.strip_prefix("{builtin}+=\"kmod load ") {
+            tools::modprobe(host, module.trim_end_matches(['"', ' ', ',']));
+        } else if command.contains("/unbind") && command.contains("drivers_probe") {
+            rebind(host, address);
+        }
+    }
+}
+
+fn matches(host: &SimHost, rule: &str, address: PciAddress, action: &str) -> bool {
+    let device = kernel::find(host, &address.to_string());
+    let has_driver = device.is_some_and(|it| it.driver.is_some());
+    let actions = rule.split("ACTION==\"").nth(1).and_then(|it| it.split('"').next()).unwrap_or_default();
+    !rule.starts_with('#')
+        && actions.split('|').any(|it| it == action)
+        && rule.contains("SUBSYSTEM==\"pci\"")
+        && rule.contains(&format!("KERNEL==\"{address}\""))
+        && (!rule.contains("DRIVER==\"?*\"") || has_driver)
+}
+
+/// What the shell in a rule of `driver_binding` does.
+fn rebind(host: &SimHost, address: PciAddress) {
+    let Some(device) = kernel::find(host, &address.to_string()) else { return };
+    if device.driver_override.is_none() || device.driver == device.driver_override {
+        return;
+    }
+    if let Some(driver) = &device.driver {
+        let path = format!("/sys/bus/pci/drivers/{driver}/unbind");
+        kernel::write(host, Path::new(&path), &address.to_string()).expect("it is bound to that driver");
+    }
+    kernel::probe(host, address);
+}
