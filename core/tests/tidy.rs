@@ -29,6 +29,7 @@ const IMPORTS: [(&str, &[&str]); 9] = [
         "resources",
         &[
             "distro",
+            "facts",
             "formats",
             "kernels",
             "modprobe_d",

@@ -2,12 +2,15 @@
 
 use crate::registry::Entry;
 
+pub mod driver_binding;
 pub mod initramfs_modules;
 pub mod kernel_cmdline;
 pub mod modprobe_blacklist;
 pub mod modprobe_options;
 pub mod modprobe_softdep;
 pub mod modules_load;
+mod pci_rules;
+pub mod sriov_numvfs;
 pub mod vfio_pci_ids;
 
 /// Every resource type, in the order in which the manual lists them.
@@ -19,4 +22,6 @@ pub const TABLE: &[Entry] = &[
     Entry::of::<modules_load::ModulesLoad>(),
     Entry::of::<initramfs_modules::InitramfsModules>(),
     Entry::of::<vfio_pci_ids::VfioPciIds>(),
+    Entry::of::<sriov_numvfs::SriovNumvfs>(),
+    Entry::of::<driver_binding::DriverBinding>(),
 ];

@@ -1,0 +1,177 @@
+//! `driver_binding`: the driver a PCI device is bound to, now and after every boot.
+
+use std::path::Path;
+
+use hoststate_abi::activation::Activation;
+use hoststate_abi::host_view::HostView;
+use hoststate_abi::setting::{Disruption, Remedy, Setting, State};
+use hoststate_abi::step::Step;
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use crate::error::{Error, Result};
+use crate::formats::pci::PciAddress;
+use crate::pci_bus::{self, DriverName, PciDevice};
+use crate::resource::{Context, Resource, ResourceType};
+use crate::resources::pci_rules::PciRules;
+use crate::selector::{DeviceSelector, Found};
+
+mod iommu;
+
+/// The rules of all devices. `70` is before `80-drivers.rules`, which loads the device's own driver.
+const RULES: &str = "/etc/udev/rules.d/70-hoststate-driver.rules";
+
+/// The driver a PCI device is bound to, now and after every boot.
+///
+/// Other devices with the same ids keep their drivers: the device is told by its address.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DriverBinding {
+    /// The device: an address such as `0000:01:00.0`, or what exactly one device is.
+    device: DeviceSelector,
+    /// The driver, such as `vfio-pci`.
+    driver: DriverName,
+}
+
+impl ResourceType for DriverBinding {
+    const NAME: &'static str = "driver_binding";
+
+    fn default_name(&self) -> String {
+        self.device.to_string()
+    }
+
+    fn validate(&self) -> Result<()> {
+        if self.driver.needs_iommu_group() && self.device.needs_interface() {
+            let what = format!(
+                "a device bound to {} has no network interface, so it could not be found again by {}",
+                self.driver, self.device
+            );
+            return Err(Error::invalid(what, "Select it by address, ids, serial or slot."));
+        }
+        Ok(())
+    }
+}
+
+impl Resource for DriverBinding {
+    fn inspect(&self, cx: Context<'_>) -> Result<Vec<Setting>> {
+        let registered = pci_bus::drivers(cx.host)?;
+        let driver = self.driver.spelled_by_kernel(&registered);
+        let (address, device) = match self.device.resolve(cx.host)? {
+            Found::Device(device) => (device.address, Some(device)),
+            Found::Absent(address) => (address, None),
+        };
+        if let Some(device) = &device {
+            self.refuse_bridge(cx.host, device)?;
+        }
+        let mut settings = vec![after_boot(cx.host, address, driver)?];
+        match &device {
+            Some(device) => {
+                let is_registered = registered.iter().any(|it| it == driver);
+                settings.extend(self.now(cx, device, driver, is_registered)?);
+            }
+            None if pci_bus::is_visible(cx.host)? => {
+                let reason = format!("there is no PCI device at {address}");
+                let state = State::Deferred { reason };
+                settings.push(Setting::runtime(subject(address, "driver"), Disruption::None, state));
+            }
+            None => {}
+        }
+        Ok(settings)
+    }
+}
+
+impl DriverBinding {
+    fn refuse_bridge(&self, host: &HostView, device: &PciDevice) -> Result<()> {
+        if self.driver.needs_iommu_group() && device.has_bridge_header(host)? {
+            let what = format!("{} is a bridge, and {} takes no bridges", device.address, self.driver);
+            let hint = "A guest gets the devices behind a bridge; the bridge stays with the host.";
+            return Err(Error::invalid(what, hint));
+        }
+        Ok(())
+    }
+
+    fn now(
+        &self,
+        cx: Context<'_>,
+        device: &PciDevice,
+        driver: &str,
+        is_registered: bool,
+    ) -> Result<Vec<Setting>> {
+        let address = device.address;
+        let directory = pci_bus::directory(address);
+        let disruption = if device.interfaces.is_empty() { Disruption::Device } else { Disruption::Network };
+        let is_bound = device.driver.as_deref() == Some(driver);
+        let bound = |state| Setting::runtime(subject(address, "driver"), disruption, state);
+        let (actual, desired) = (device.driver.clone(), Some(driver.to_owned()));
+        if !is_bound && self.driver.needs_iommu_group() && device.iommu_group.is_none() {
+            let setting = match iommu::why_no_group(cx, device)? {
+                iommu::NoGroup::UntilBoot => {
+                    let remedy = Remedy::Activation(Activation::Reboot);
+                    let state = State::Drifted { actual, desired, remedy };
+                    Setting::runtime(subject(address, "driver"), Disruption::Reboot, state)
+                }
+                iommu::NoGroup::Forever(reason) => {
+                    bound(State::Blocked { actual, desired, by: None, reason })
+                }
+            };
+            return Ok(vec![setting]);
+        }
+        if !cx.host.exists(&directory.join("driver_override"))? {
+            let what = format!("{address} has no driver_override, so it cannot be given to one driver");
+            return Err(Error::invalid(what, "It exists from Linux 3.16 on; boot a newer kernel."));
+        }
+        // The bus asks the registered drivers only, so the driver is loaded before anything is taken away
+        // (drivers/base/bus.c). The attribute alone moves nothing: the device leaves its driver, then is probed.
+        let mut load =
+            (!is_registered).then(|| Step::Run { argv: ["modprobe", driver].map(str::to_owned).to_vec() });
+        let attribute = directory.join("driver_override");
+        let overridden = if device.driver_override.as_deref() == Some(driver) {
+            State::Converged
+        } else {
+            let write = Step::WriteAttribute { path: attribute.clone(), value: driver.to_owned() };
+            let steps = load.take().into_iter().chain([write]).collect();
+            let actual = device.driver_override.clone();
+            State::Drifted { actual, desired: desired.clone(), remedy: Remedy::Steps(steps) }
+        };
+        let state = if is_bound {
+            State::Converged
+        } else {
+            let write = |path| Step::WriteAttribute { path, value: address.to_string() };
+            let mut steps: Vec<Step> = load.into_iter().collect();
+            if device.driver.is_some() {
+                steps.push(write(directory.join("driver").join("unbind")));
+            }
+            steps.push(write(Path::new(pci_bus::DRIVERS_PROBE).to_owned()));
+            State::Drifted { actual, desired, remedy: Remedy::Steps(steps) }
+        };
+        let overridden = Setting::runtime(subject(address, "driver_override"), Disruption::None, overridden);
+        Ok(vec![overridden, bound(state)])
+    }
+}
+
+/// The udev rules that bind the device at boot and when it is plugged in.
+///
+/// The first rule sets the override while udev works on the event, before any `RUN` (udev(7)): so the module that
+/// `80-drivers.rules` loads for the device's own ids does not get it. It then loads the driver by the built-in kmod,
+/// which needs no program in the image and does nothing for a loaded or built-in module.
+///
+/// That suffices for a device without a driver whose new driver was not loaded. A device that the initramfs or a
+/// built-in driver holds has to leave it, and a driver that is loaded already looks at it only when the bus probes
+/// again; a rule can write no attribute after its `RUN`, hence the shell. It acts only if the device is not yet where
+/// it should be, so a repeated `add` (`udevadm trigger`) disturbs no guest.
+fn after_boot(host: &HostView, address: PciAddress, driver: &str) -> Result<Setting> {
+    let event = format!("ACTION==\"add\", SUBSYSTEM==\"pci\", KERNEL==\"{address}\"");
+    let device = format!("/sys/bus/pci/devices/{address}/driver");
+    let there = format!("test -e /sys/bus/pci/drivers/{driver}/{address}");
+    let leave = format!("if test -e {device}; then echo {address} > {device}/unbind; fi");
+    let probe = format!("echo {address} > {}", pci_bus::DRIVERS_PROBE);
+    let rules = vec![
+        format!("{event}, ATTR{{driver_override}}=\"{driver}\", RUN{{builtin}}+=\"kmod load {driver}\""),
+        format!("{event}, RUN+=\"/bin/sh -c '{there} || {{ {leave}; {probe}; }}'\""),
+    ];
+    PciRules { file: Path::new(RULES), owner: DriverBinding::NAME, address, rules }.setting(host)
+}
+
+fn subject(address: PciAddress, attribute: &str) -> String {
+    pci_bus::directory(address).join(attribute).display().to_string()
+}

@@ -1,0 +1,70 @@
+//! Why a device is in no IOMMU group, and whether a boot will put it into one.
+
+use std::path::Path;
+
+use crate::error::Result;
+use crate::facts;
+use crate::formats::kernel_cmdline::{Cmdline, CmdlineEdit, Word};
+use crate::pci_bus::PciDevice;
+use crate::resource::Context;
+
+/// Why a device is in no group.
+pub(super) enum NoGroup {
+    /// The next boot turns the IOMMU on.
+    UntilBoot,
+    /// Nothing that is planned or done changes it; the text says what would.
+    Forever(String),
+}
+
+/// What turns on the IOMMU of Intel CPUs; AMD's and Arm's are on unless told otherwise.
+const INTEL: &str = "intel_iommu=on";
+
+/// Finds out why a device is in no group.
+///
+/// A command line that turns the IOMMU on may be planned in the same run, or done and wait for a boot. Then the
+/// binding waits for that boot too; it would be wrong to refuse the run that makes it possible.
+pub(super) fn why_no_group(cx: Context<'_>, device: &PciDevice) -> Result<NoGroup> {
+    let address = device.address;
+    if facts::iommu(cx.host)?.is_some_and(|it| it.active) {
+        return Ok(NoGroup::Forever(format!(
+            "{address} is in no IOMMU group although other devices are: the firmware (ACPI DMAR or IVRS) leaves it \
+             out. Try another slot or a firmware update"
+        )));
+    }
+    let running = cx.host.read(Path::new("/proc/cmdline"))?.unwrap_or_default();
+    let running = Cmdline::parse(running.trim_end());
+    let is_off =
+        |it: &Word| matches!((it.name(), it.value()), ("intel_iommu" | "amd_iommu" | "iommu", Some("off")));
+    if let Some(off) = running.words().find(|it| is_off(it)) {
+        let absent = CmdlineEdit { absent: vec![off.clone()], ..CmdlineEdit::default() };
+        if next_boot_has(cx, &absent)? {
+            return Ok(NoGroup::UntilBoot);
+        }
+        let raw = off.raw();
+        return Ok(NoGroup::Forever(format!(
+            "the IOMMU is off: the kernel was booted with {raw}. Declare kernel_cmdline {{ absent = {{ \"{raw}\" }} }}"
+        )));
+    }
+    let is_intel = facts::cpu_vendor(cx.host)?.as_deref() == Some("GenuineIntel");
+    let has_on = running.words().any(|it| it.raw() == INTEL);
+    if is_intel && !has_on {
+        // The word is fixed, so this cannot fail; if it did, nothing is known about the next boot.
+        let present: Vec<Word> = Word::parse(INTEL).into_iter().collect();
+        if next_boot_has(cx, &CmdlineEdit { present, ..CmdlineEdit::default() })? {
+            return Ok(NoGroup::UntilBoot);
+        }
+        return Ok(NoGroup::Forever(format!(
+            "the IOMMU is off, and vfio-pci needs it. Declare kernel_cmdline {{ present = {{ \"{INTEL}\" }} }}"
+        )));
+    }
+    Ok(NoGroup::Forever(
+        "the IOMMU is off although the command line allows it. Enable it in the firmware: VT-d (Intel) or AMD-Vi, \
+         also called IOMMU or SVM"
+            .to_owned(),
+    ))
+}
+
+/// Whether the sources of the boot configuration, as they will be, give that command line.
+fn next_boot_has(cx: Context<'_>, wanted: &CmdlineEdit) -> Result<bool> {
+    Ok(cx.distro.bootloader.future(cx.host)?.satisfies(wanted))
+}

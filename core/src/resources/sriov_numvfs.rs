@@ -1,0 +1,204 @@
+//! `sriov_numvfs`: the virtual functions of a physical function, now and after every boot.
+
+use std::path::Path;
+
+use hoststate_abi::host_view::HostView;
+use hoststate_abi::setting::{Disruption, Remedy, Setting, State};
+use hoststate_abi::step::Step;
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use crate::error::{Error, Result};
+use crate::formats::pci::PciAddress;
+use crate::pci_bus::{self, DriverName, PciDevice, Sriov};
+use crate::resource::{Context, Resource, ResourceType};
+use crate::resources::pci_rules::PciRules;
+use crate::selector::{DeviceSelector, Found};
+
+/// The rules of all physical functions. Before `80-drivers.rules` only by habit: the rules below wait for a driver.
+const RULES: &str = "/etc/udev/rules.d/70-hoststate-sriov.rules";
+
+/// Virtual functions of an SR-IOV device, now and after every boot.
+///
+/// Setting another number while there are functions removes all of them first: the kernel knows no other way.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SriovNumvfs {
+    /// The physical function: an address such as `0000:3b:00.0`, or what exactly one device is.
+    device: DeviceSelector,
+    /// Number of virtual functions; 0 removes them. At most the device's `sriov_totalvfs`.
+    numvfs: u16,
+    /// Whether the host's drivers take new virtual functions. `false` leaves them free, for guests. If not given,
+    /// the kernel's setting stays: it is on after a boot.
+    #[serde(default)]
+    autoprobe: Option<bool>,
+}
+
+impl ResourceType for SriovNumvfs {
+    const NAME: &'static str = "sriov_numvfs";
+
+    fn default_name(&self) -> String {
+        self.device.to_string()
+    }
+}
+
+impl Resource for SriovNumvfs {
+    fn inspect(&self, cx: Context<'_>) -> Result<Vec<Setting>> {
+        let (address, device) = match self.device.resolve(cx.host)? {
+            Found::Device(device) => (device.address, Some(device)),
+            Found::Absent(address) => (address, None),
+        };
+        let mut settings = Vec::new();
+        match &device {
+            Some(device) => {
+                let sriov = self.physical_function(device)?;
+                settings.push(self.after_boot(cx.host, address)?);
+                settings.extend(self.now(device, sriov)?);
+            }
+            None => {
+                settings.push(self.after_boot(cx.host, address)?);
+                if pci_bus::is_visible(cx.host)? {
+                    let reason = format!("there is no PCI device at {address}");
+                    let subject = attribute(address, "sriov_numvfs");
+                    settings.push(Setting::runtime(subject, Disruption::None, State::Deferred { reason }));
+                }
+            }
+        }
+        Ok(settings)
+    }
+}
+
+impl SriovNumvfs {
+    /// Returns the counts of the device, if it can have as many functions as wanted.
+    fn physical_function(&self, device: &PciDevice) -> Result<Sriov> {
+        let (address, wanted) = (device.address, self.numvfs);
+        match (device.sriov, device.physfn) {
+            (Some(sriov), _) if wanted <= sriov.totalvfs => Ok(sriov),
+            (Some(Sriov { totalvfs, .. }), _) => {
+                let what =
+                    format!("{address} offers {totalvfs} virtual functions, the playbook wants {wanted}");
+                let hint = format!(
+                    "Lower `numvfs` to {totalvfs}, or raise the limit in the device firmware (sriov_totalvfs is \
+                     set there)."
+                );
+                Err(Error::invalid(what, hint))
+            }
+            (None, Some(physfn)) => {
+                let what = format!("{address} is a virtual function of {physfn} and has none of its own");
+                Err(Error::invalid(what, format!("Give `device = \"{physfn}\"`.")))
+            }
+            (None, None) => {
+                let what = format!("{address} offers no virtual functions: it has no sriov_totalvfs");
+                let hint = "Enable SR-IOV in the firmware of the host and of the device; some devices need \
+                            their vendor's tool for that (Mellanox: mstconfig set SRIOV_EN=1).";
+                Err(Error::invalid(what, hint))
+            }
+        }
+    }
+
+    /// The udev rules that make the functions at boot and when the device is plugged in.
+    ///
+    /// The attribute works only while a driver is bound (drivers/pci/iov.c), and three events may be the first one
+    /// after that:
+    /// - `add` with a driver: systemd-udev-trigger repeats `add` for what the initramfs has bound already, and no
+    ///   `bind` (systemd/systemd#14593);
+    /// - `bind`, from Linux 4.14 on (kernel commit 1455cf8dbfd0), for a driver that udevd loads;
+    /// - `add` of the network interface, for older kernels (EL 6 and 7). `KERNELS` finds the function above it.
+    ///
+    /// All three write the same number, which the kernel takes as nothing to do once it is reached. The write waits
+    /// for a probe under way, as both take the device's lock. Autoprobe has a rule of its own before the number,
+    /// so its effect does not depend on the order of keys in a rule. udevd sees a changed file by itself (udev(7)),
+    /// and ends what takes longer than 180 s.
+    fn after_boot(&self, host: &HostView, address: PciAddress) -> Result<Setting> {
+        let function =
+            format!("ACTION==\"add|bind\", SUBSYSTEM==\"pci\", KERNEL==\"{address}\", DRIVER==\"?*\"");
+        let interface = format!(
+            "ACTION==\"add\", SUBSYSTEM==\"net\", KERNELS==\"{address}\", TEST==\"device/sriov_numvfs\""
+        );
+        let mut rules = Vec::new();
+        for (rule, below) in [(function, ""), (interface, "device/")] {
+            if let Some(autoprobe) = self.autoprobe {
+                let autoprobe = u8::from(autoprobe);
+                rules.push(format!("{rule}, ATTR{{{below}sriov_drivers_autoprobe}}=\"{autoprobe}\""));
+            }
+            rules.push(format!("{rule}, ATTR{{{below}sriov_numvfs}}=\"{}\"", self.numvfs));
+        }
+        let rules = PciRules { file: Path::new(RULES), owner: Self::NAME, address, rules };
+        rules.setting(host)
+    }
+
+    fn now(&self, device: &PciDevice, sriov: Sriov) -> Result<Vec<Setting>> {
+        let mut settings = Vec::new();
+        if let Some(wanted) = self.autoprobe {
+            settings.push(autoprobe(device, sriov, wanted)?);
+        }
+        let disruption = if device.interfaces.is_empty() { Disruption::Device } else { Disruption::Network };
+        let subject = attribute(device.address, "sriov_numvfs");
+        settings.push(Setting::runtime(subject, disruption, self.numvfs(device, sriov)?));
+        Ok(settings)
+    }
+
+    fn numvfs(&self, device: &PciDevice, sriov: Sriov) -> Result<State> {
+        if sriov.numvfs == self.numvfs {
+            return Ok(State::Converged);
+        }
+        let (actual, desired) = (Some(sriov.numvfs.to_string()), Some(self.numvfs.to_string()));
+        let address = device.address;
+        let blocked = |reason: String| {
+            Ok(State::Blocked { actual: actual.clone(), desired: desired.clone(), by: None, reason })
+        };
+        match &device.driver {
+            None => blocked(format!(
+                "{address} has no driver, and only its own driver can make virtual functions; load that driver"
+            )),
+            Some(driver) if is_for_guests(driver) => blocked(format!(
+                "{address} is bound to {driver}, and only its own driver can make virtual functions; bind it to \
+                 that driver"
+            )),
+            Some(_) => {
+                let path = || pci_bus::directory(address).join("sriov_numvfs");
+                let mut steps = Vec::new();
+                // From one count to another the kernel answers EBUSY (drivers/pci/iov.c, sriov_numvfs_store).
+                if sriov.numvfs != 0 && self.numvfs != 0 {
+                    steps.push(Step::WriteAttribute { path: path(), value: "0".to_owned() });
+                }
+                steps.push(Step::WriteAttribute { path: path(), value: self.numvfs.to_string() });
+                Ok(State::Drifted { actual, desired, remedy: Remedy::Steps(steps) })
+            }
+        }
+    }
+}
+
+/// vfio-pci refuses the write unless it was loaded with `enable_sriov`; pci-stub knows no virtual functions.
+fn is_for_guests(driver: &str) -> bool {
+    let name = DriverName::try_from(driver.to_owned());
+    driver == "pci-stub" || name.is_ok_and(|it| it.needs_iommu_group())
+}
+
+fn autoprobe(device: &PciDevice, sriov: Sriov, wanted: bool) -> Result<Setting> {
+    let subject = attribute(device.address, "sriov_drivers_autoprobe");
+    let number = |is_on: bool| u8::from(is_on).to_string();
+    let state = match sriov.autoprobe {
+        Some(actual) if actual == wanted => State::Converged,
+        // Kernels without the attribute always probe.
+        None if wanted => State::Converged,
+        None => {
+            let what = format!(
+                "{} has no sriov_drivers_autoprobe, so `autoprobe = false` is not possible",
+                device.address
+            );
+            return Err(Error::invalid(what, "It exists from Linux 4.12 on. Leave `autoprobe` out."));
+        }
+        Some(actual) => {
+            let path = pci_bus::directory(device.address).join("sriov_drivers_autoprobe");
+            let steps = vec![Step::WriteAttribute { path, value: number(wanted) }];
+            let remedy = Remedy::Steps(steps);
+            State::Drifted { actual: Some(number(actual)), desired: Some(number(wanted)), remedy }
+        }
+    };
+    Ok(Setting::runtime(subject, Disruption::None, state))
+}
+
+fn attribute(address: PciAddress, name: &str) -> String {
+    pci_bus::directory(address).join(name).display().to_string()
+}

@@ -1,0 +1,223 @@
+//! `driver_binding` of a display with its audio function, and of virtual functions.
+
+use expect_test::{Expect, expect};
+use hoststate_testkit::pci::SysfsDevice;
+use hoststate_testkit::sim::SimHost;
+use hoststate_testkit::tree::Tree;
+
+use crate::run;
+
+const RULES: &str = "/etc/udev/rules.d/70-hoststate-driver.rules";
+
+fn host(group: Option<u32>) -> SimHost {
+    let tree = Tree::new(&[("/proc/cmdline", "quiet\n"), ("/proc/cpuinfo", "vendor_id\t: GenuineIntel\n")]);
+    let put = |device: SysfsDevice| match group {
+        Some(group) => device.group(group).write(&tree),
+        None => device.write(&tree),
+    };
+    put(SysfsDevice::new("0000:00:01.0", 0x8086, 0x1901, 0x06_0400).driver("pcieport"));
+    put(SysfsDevice::new("0000:01:00.0", 0x10de, 0x0ffc, 0x03_0000).driver("nouveau"));
+    put(SysfsDevice::new("0000:01:00.1", 0x10de, 0x0e1b, 0x04_0300));
+    SimHost::new(tree)
+        .native("10de:0ffc", "nouveau")
+        .native("10de:0e1b", "snd_hda_intel")
+        .native("8086:10c9", "igb")
+        .native("8086:10ca", "igbvf")
+}
+
+fn declared(fields: &str) -> String {
+    format!(r#"{{"type":"driver_binding",{fields}}}"#)
+}
+
+fn check(host: &SimHost, fields: &str, expect: Expect) {
+    expect.assert_eq(&run::plan(host, &declared(fields)));
+}
+
+fn converge(host: &SimHost, fields: &str, expect: Expect) {
+    expect.assert_eq(&run::converge(host, &declared(fields)));
+}
+
+#[test]
+fn a_bound_device_moves_now_and_at_every_boot() {
+    let host = host(Some(1));
+    converge(
+        &host,
+        r#""device":"01:00.0","driver":"vfio_pci""#,
+        expect![[r#"
+        round 1
+          write /etc/udev/rules.d/70-hoststate-driver.rules
+          run modprobe vfio-pci
+          write "vfio-pci" to /sys/bus/pci/devices/0000:01:00.0/driver_override
+          write "0000:01:00.0" to /sys/bus/pci/devices/0000:01:00.0/driver/unbind
+          write "0000:01:00.0" to /sys/bus/pci/drivers_probe
+        left: nothing to do"#]],
+    );
+    expect![[r##"
+        # hoststate: driver_binding 0000:01:00.0
+        ACTION=="add", SUBSYSTEM=="pci", KERNEL=="0000:01:00.0", ATTR{driver_override}="vfio-pci", RUN{builtin}+="kmod load vfio-pci"
+        ACTION=="add", SUBSYSTEM=="pci", KERNEL=="0000:01:00.0", RUN+="/bin/sh -c 'test -e /sys/bus/pci/drivers/vfio-pci/0000:01:00.0 || { if test -e /sys/bus/pci/devices/0000:01:00.0/driver; then echo 0000:01:00.0 > /sys/bus/pci/devices/0000:01:00.0/driver/unbind; fi; echo 0000:01:00.0 > /sys/bus/pci/drivers_probe; }'"
+    "##]].assert_eq(&host.tree().read(RULES).unwrap());
+    host.reboot();
+    check(&host, r#""device":"01:00.0","driver":"vfio-pci""#, expect!["nothing to do"]);
+    check(
+        &host,
+        r#""device":"01:00.1","driver":"snd-hda-intel""#,
+        expect![[r#"
+        /etc/udev/rules.d/70-hoststate-driver.rules: 0000:01:00.1: - to driver_override=snd_hda_intel (none)
+          write /etc/udev/rules.d/70-hoststate-driver.rules
+        /sys/bus/pci/devices/0000:01:00.1/driver_override: - to snd_hda_intel (none)
+          write "snd_hda_intel" to /sys/bus/pci/devices/0000:01:00.1/driver_override"#]],
+    );
+}
+
+#[test]
+fn a_registered_driver_is_not_loaded_again() {
+    let host = host(Some(1));
+    hoststate_testkit::pci::register_driver(host.tree(), "vfio-pci");
+    check(
+        &host,
+        r#""device":"01:00.1","driver":"vfio-pci""#,
+        expect![[r#"
+        /etc/udev/rules.d/70-hoststate-driver.rules: 0000:01:00.1: - to driver_override=vfio-pci (none)
+          write /etc/udev/rules.d/70-hoststate-driver.rules
+        /sys/bus/pci/devices/0000:01:00.1/driver_override: - to vfio-pci (none)
+          write "vfio-pci" to /sys/bus/pci/devices/0000:01:00.1/driver_override
+        /sys/bus/pci/devices/0000:01:00.1/driver: - to vfio-pci (device)
+          write "0000:01:00.1" to /sys/bus/pci/drivers_probe"#]],
+    );
+}
+
+#[test]
+fn a_virtual_function_is_bound_as_soon_as_it_is_there() {
+    let host = host(Some(1));
+    SysfsDevice::igb("0000:02:00.0").write(host.tree());
+    let playbook = format!(
+        r#"{{"type":"sriov_numvfs","device":"02:00.0","numvfs":2,"autoprobe":false}},{}"#,
+        declared(r#""device":"02:10.2","driver":"vfio-pci""#)
+    );
+    expect![[r#"
+        /etc/udev/rules.d/70-hoststate-sriov.rules: 0000:02:00.0: - to sriov_drivers_autoprobe=0, sriov_numvfs=2 (none)
+          write /etc/udev/rules.d/70-hoststate-sriov.rules
+        /sys/bus/pci/devices/0000:02:00.0/sriov_drivers_autoprobe: 1 to 0 (none)
+          write "0" to /sys/bus/pci/devices/0000:02:00.0/sriov_drivers_autoprobe
+        /sys/bus/pci/devices/0000:02:00.0/sriov_numvfs: 0 to 2 (device)
+          write "2" to /sys/bus/pci/devices/0000:02:00.0/sriov_numvfs
+        /etc/udev/rules.d/70-hoststate-driver.rules: 0000:02:10.2: - to driver_override=vfio-pci (none)
+          write /etc/udev/rules.d/70-hoststate-driver.rules
+        deferred: there is no PCI device at 0000:02:10.2"#]].assert_eq(&run::plan(&host, &playbook));
+    expect![[r#"
+        round 1
+          write /etc/udev/rules.d/70-hoststate-sriov.rules
+          write "0" to /sys/bus/pci/devices/0000:02:00.0/sriov_drivers_autoprobe
+          write "2" to /sys/bus/pci/devices/0000:02:00.0/sriov_numvfs
+          write /etc/udev/rules.d/70-hoststate-driver.rules
+        round 2
+          run modprobe vfio-pci
+          write "vfio-pci" to /sys/bus/pci/devices/0000:02:10.2/driver_override
+          write "0000:02:10.2" to /sys/bus/pci/drivers_probe
+        left: nothing to do"#]]
+    .assert_eq(&run::converge(&host, &playbook));
+    host.reboot();
+    expect!["nothing to do"].assert_eq(&run::plan(&host, &playbook));
+}
+
+#[test]
+fn without_an_iommu_group_the_plan_says_what_is_missing() {
+    let host = host(None);
+    let fields = r#""device":"01:00.0","driver":"vfio-pci""#;
+    check(
+        &host,
+        fields,
+        expect![[r#"
+        /etc/udev/rules.d/70-hoststate-driver.rules: 0000:01:00.0: - to driver_override=vfio-pci (none)
+          write /etc/udev/rules.d/70-hoststate-driver.rules
+        blocked: /sys/bus/pci/devices/0000:01:00.0/driver: the IOMMU is off, and vfio-pci needs it. Declare kernel_cmdline { present = { "intel_iommu=on" } }"#]],
+    );
+    host.tree().write("/etc/words", "quiet intel_iommu=on\n");
+    check(
+        &host,
+        fields,
+        expect![[r#"
+            /etc/udev/rules.d/70-hoststate-driver.rules: 0000:01:00.0: - to driver_override=vfio-pci (none)
+              write /etc/udev/rules.d/70-hoststate-driver.rules
+            /sys/bus/pci/devices/0000:01:00.0/driver: nouveau to vfio-pci (reboot)
+              reboot"#]],
+    );
+    host.tree().write("/proc/cmdline", "quiet intel_iommu=on\n");
+    check(
+        &host,
+        fields,
+        expect![[r#"
+        /etc/udev/rules.d/70-hoststate-driver.rules: 0000:01:00.0: - to driver_override=vfio-pci (none)
+          write /etc/udev/rules.d/70-hoststate-driver.rules
+        blocked: /sys/bus/pci/devices/0000:01:00.0/driver: the IOMMU is off although the command line allows it. Enable it in the firmware: VT-d (Intel) or AMD-Vi, also called IOMMU or SVM"#]],
+    );
+    host.tree().write("/proc/cmdline", "quiet iommu=off\n");
+    host.tree().write("/etc/words", "quiet iommu=off\n");
+    check(
+        &host,
+        fields,
+        expect![[r#"
+        /etc/udev/rules.d/70-hoststate-driver.rules: 0000:01:00.0: - to driver_override=vfio-pci (none)
+          write /etc/udev/rules.d/70-hoststate-driver.rules
+        blocked: /sys/bus/pci/devices/0000:01:00.0/driver: the IOMMU is off: the kernel was booted with iommu=off. Declare kernel_cmdline { absent = { "iommu=off" } }"#]],
+    );
+}
+
+#[test]
+fn what_cannot_be_is_refused_with_a_way_out() {
+    let host = host(Some(1));
+    check(
+        &host,
+        r#""device":"00:01.0","driver":"vfio-pci""#,
+        expect![[r#"
+        error: driver_binding "0000:00:01.0": 0000:00:01.0 is a bridge, and vfio-pci takes no bridges
+        hint: A guest gets the devices behind a bridge; the bridge stays with the host."#]],
+    );
+    check(
+        &host,
+        r#""device":{"interface":"eth0"},"driver":"vfio-pci""#,
+        expect![[r#"
+        error: driver_binding: a device bound to vfio-pci has no network interface, so it could not be found again by interface eth0
+        hint: Select it by address, ids, serial or slot."#]],
+    );
+    check(
+        &host,
+        r#""device":"01:00.0","driver":"vfio pci""#,
+        expect![[r#"
+        error: driver_binding: `driver`: "vfio pci" is not the name of a driver, such as "vfio-pci"
+        hint: `hoststate schema driver_binding` shows what each field takes."#]],
+    );
+    host.tree().remove("/sys/bus/pci/devices/0000:01:00.0/driver_override");
+    check(
+        &host,
+        r#""device":"01:00.0","driver":"vfio-pci""#,
+        expect![[r#"
+        error: driver_binding "0000:01:00.0": 0000:01:00.0 has no driver_override, so it cannot be given to one driver
+        hint: It exists from Linux 3.16 on; boot a newer kernel."#]],
+    );
+}
+
+#[test]
+fn an_image_gets_the_rules_only() {
+    let host = SimHost::new(Tree::new(&[("/etc/hostname", "image\n")]));
+    check(
+        &host,
+        r#""device":"01:00.0","driver":"vfio_pci""#,
+        expect![[r#"
+        /etc/udev/rules.d/70-hoststate-driver.rules: 0000:01:00.0: - to driver_override=vfio-pci (none)
+          write /etc/udev/rules.d/70-hoststate-driver.rules"#]],
+    );
+}
+
+#[test]
+fn a_cut_after_any_step_is_healed_by_the_next_run() {
+    let playbook = declared(r#""device":"01:00.0","driver":"vfio-pci""#);
+    for n in 0..6 {
+        let host = host(Some(1)).cut_after(n);
+        drop(run::converge(&host, &playbook));
+        host.mend();
+        drop(run::converge(&host, &playbook));
+        assert_eq!(run::plan(&host, &playbook), "nothing to do", "cut after {n}");
+    }
+}

@@ -1,0 +1,5 @@
+//! Resources of PCI devices, planned and carried out on a simulated host.
+
+mod driver_binding;
+mod run;
+mod sriov_numvfs;
