@@ -11,11 +11,13 @@ use crate::formats::pci::{PciAddress, PciId};
 
 pub mod config_space;
 mod driver_name;
+mod modules;
 mod read;
 #[cfg(test)]
 mod tests;
 
 pub use driver_name::DriverName;
+pub use modules::modules;
 
 /// Where the kernel lists the devices of the bus, by address.
 const DEVICES: &str = "/sys/bus/pci/devices";
