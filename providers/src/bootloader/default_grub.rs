@@ -1,0 +1,350 @@
+//! `/etc/default/grub` and its drop-ins: what their shell leaves in the variables, and where to change that.
+
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+
+use hoststate_abi::host_view::HostView;
+use hoststate_abi::setting::{Place, Remedy, Setting, State};
+use hoststate_abi::step::Step;
+use hoststate_core::error::{Error, Result};
+use hoststate_core::formats::kernel_cmdline::{Cmdline, CmdlineEdit, Word};
+use hoststate_core::formats::shell_assignments::{Environment, Shell, ShellFile, Value, quote};
+
+use super::grub_text::{self, Level, Unclear};
+
+/// The file every GRUB 2 host has; a program in shell.
+pub(crate) const DEFAULT_GRUB: &str = "/etc/default/grub";
+
+/// Files that Debian's `grub-mkconfig` sources after [`DEFAULT_GRUB`]; upstream and Red Hat have no such directory.
+const DROP_INS: &str = "/etc/default/grub.d";
+
+/// hoststate's own drop-in: behind `kdump-tools.cfg` and `50-cloudimg-settings.cfg` in the order of bytes.
+const OWN_DROP_IN: &str = "/etc/default/grub.d/zz-hoststate.cfg";
+
+/// First line of a new drop-in.
+const HEADER: &str =
+    "# Kernel arguments that hoststate was told to add. Sourced by update-grub after the others.\n";
+
+/// Words of every menu entry.
+const ALWAYS: &str = "GRUB_CMDLINE_LINUX";
+
+/// Words of entries that are not for recovery; they stand behind those of [`ALWAYS`].
+const NORMAL: &str = "GRUB_CMDLINE_LINUX_DEFAULT";
+
+/// Parts the text of the two variables while they are edited as one line.
+const SEAM: &str = "hoststate.seam";
+
+/// How a family reads `/etc/default/grub`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Habit {
+    /// dash, drop-ins, new words in `GRUB_CMDLINE_LINUX_DEFAULT`: recovery entries stay free of them.
+    Debian,
+    /// bash, no drop-ins, new words in `GRUB_CMDLINE_LINUX`.
+    Redhat,
+}
+
+/// The files in the order in which they are sourced.
+#[derive(Debug, Clone)]
+pub(crate) struct Sources {
+    habit: Habit,
+    files: Vec<(PathBuf, Rc<ShellFile>)>,
+}
+
+/// The two variables, as far as reading can tell.
+struct Variables {
+    always: String,
+    normal: String,
+}
+
+impl Sources {
+    /// Reads the files of a host.
+    ///
+    /// # Errors
+    /// When one cannot be read.
+    pub(crate) fn read(host: &HostView, habit: Habit) -> Result<Self> {
+        let mut paths = vec![PathBuf::from(DEFAULT_GRUB)];
+        if habit == Habit::Debian {
+            // The shell's `*` skips names that begin with a dot.
+            let names = host.list(Path::new(DROP_INS))?.into_iter();
+            let sourced = names.filter(|it| it.ends_with(".cfg") && !it.starts_with('.'));
+            paths.extend(sourced.map(|it| Path::new(DROP_INS).join(it)));
+        }
+        let mut files = Vec::with_capacity(paths.len());
+        for path in paths {
+            if let Some(file) = host.parsed(&path, ShellFile::parse)? {
+                files.push((path, file));
+            }
+        }
+        Ok(Self { habit, files })
+    }
+
+    /// Returns a variable; `None` when it is unset or only a shell on the host could tell.
+    ///
+    /// # Errors
+    /// When the shell would give up.
+    pub(crate) fn variable(&self, name: &str) -> Result<Option<String>> {
+        match self.evaluate(None)?.get(name) {
+            Some(Value::Known(value)) => Ok(Some(value.clone())),
+            Some(Value::Unknown { .. }) | None => Ok(None),
+        }
+    }
+
+    /// Returns each word that the variables give to normal entries, with the line it comes from.
+    ///
+    /// # Errors
+    /// When the shell would give up.
+    pub(crate) fn words(&self) -> Result<Vec<(Word, Place)>> {
+        let mut words = Vec::new();
+        for name in [ALWAYS, NORMAL] {
+            let value = self.variable(name)?.unwrap_or_default();
+            if let Some(place) = self.last_assignment(name) {
+                words.extend(grub_text::kernel_line(&value).words().map(|it| (it.clone(), place.clone())));
+            }
+        }
+        Ok(words)
+    }
+
+    /// Returns the words that normal entries get when they are generated.
+    ///
+    /// # Errors
+    /// When the shell would give up, or only a shell could tell.
+    pub(crate) fn future(&self) -> Result<Cmdline> {
+        let (place, why) = match self.variables()? {
+            Ok(variables) => return Ok(variables.line()),
+            Err(unknown) => unknown,
+        };
+        let place = place.unwrap_or(Place { file: DEFAULT_GRUB.into(), line: None });
+        Err(Error::Malformed {
+            path: place.file,
+            line: place.line.unwrap_or(1),
+            what: format!("only a shell could tell the kernel arguments: {why}"),
+            hint: Some("Write them there literally.".to_owned()),
+        })
+    }
+
+    /// Compares the words for normal entries with `edit`.
+    ///
+    /// # Errors
+    /// When a shell would give up on a file, a file cannot be read, or a word cannot be written.
+    pub(crate) fn setting(&self, host: &HostView, edit: &CmdlineEdit) -> Result<Setting> {
+        let variables = match self.variables()? {
+            Ok(variables) => variables,
+            Err((place, why)) => {
+                let reason =
+                    format!("only a shell could tell the arguments: {why}; write them there literally");
+                return Ok(blocked(place, None, edit, reason));
+            }
+        };
+        let actual = variables.line();
+        let wanted = match variables.edited(edit, self.habit)? {
+            Ok(wanted) => wanted,
+            Err(Unclear { why }) => {
+                let place = self.last_assignment(NORMAL).or_else(|| self.last_assignment(ALWAYS));
+                return Ok(blocked(place, Some(actual.to_string()), edit, why));
+            }
+        };
+        if actual.satisfies(edit) {
+            return Ok(Setting::persistent(DEFAULT_GRUB, State::Converged));
+        }
+        let mut changed = self.clone();
+        let mut paths: Vec<PathBuf> = Vec::new();
+        let changes =
+            [(ALWAYS, &variables.always, &wanted.always), (NORMAL, &variables.normal, &wanted.normal)];
+        for (name, old, new) in changes {
+            if old == new {
+                continue;
+            }
+            let path = changed.change(host, name, old, new)?;
+            if !paths.contains(&path) {
+                paths.push(path);
+            }
+        }
+        let result = match changed.variables()? {
+            Ok(result) if result.line().satisfies(edit) => result.line(),
+            Ok(result) => {
+                let name = if result.always == wanted.always { NORMAL } else { ALWAYS };
+                let reason = format!("this assignment of `{name}` is read last and wins");
+                let place = changed.last_assignment(name);
+                return Ok(blocked(place, Some(actual.to_string()), edit, reason));
+            }
+            Err((place, why)) => return Ok(blocked(place, Some(actual.to_string()), edit, why)),
+        };
+        grub_text::check_length(DEFAULT_GRUB, "", &result.to_string())?;
+        let written = changed.files.into_iter().filter(|it| paths.contains(&it.0));
+        let steps = written.map(|(path, file)| match file.to_string() {
+            text if text == HEADER => Step::RemoveFile { path },
+            text => Step::WriteFile { path, text },
+        });
+        let steps = steps.collect();
+        let subject = paths.iter().map(|it| it.display().to_string()).collect::<Vec<_>>().join(", ");
+        let state = State::Drifted {
+            actual: Some(actual.to_string()),
+            desired: Some(result.to_string()),
+            remedy: Remedy::Steps(steps),
+        };
+        Ok(Setting::persistent(subject, state))
+    }
+
+    /// Sources the files up to the given one, or all.
+    fn evaluate(&self, before: Option<&Path>) -> Result<Environment> {
+        let (shell, tool) = match self.habit {
+            Habit::Debian => (Shell::Dash, "update-grub"),
+            Habit::Redhat => (Shell::Bash, "grub2-mkconfig"),
+        };
+        let mut environment = Environment::default();
+        for (path, file) in self.files.iter().take_while(|it| Some(it.0.as_path()) != before) {
+            file.evaluate(&mut environment, shell);
+            if let Some(abort) = environment.abort() {
+                return Err(Error::Malformed {
+                    path: path.clone(),
+                    line: abort.line,
+                    what: abort.why.clone(),
+                    hint: Some(format!(
+                        "{tool} stops here and leaves the old boot configuration; mend this line first."
+                    )),
+                });
+            }
+        }
+        Ok(environment)
+    }
+
+    fn variables(&self) -> Result<Result<Variables, (Option<Place>, String)>> {
+        let environment = self.evaluate(None)?;
+        let mut values = Vec::new();
+        for name in [ALWAYS, NORMAL] {
+            match environment.get(name) {
+                None => values.push(String::new()),
+                Some(Value::Known(value)) => values.push(value.clone()),
+                Some(Value::Unknown { why, .. }) => {
+                    return Ok(Err((self.last_assignment(name), why.clone())));
+                }
+            }
+        }
+        let normal = values.pop().unwrap_or_default();
+        Ok(Ok(Variables { always: values.pop().unwrap_or_default(), normal }))
+    }
+
+    fn last_assignment(&self, name: &str) -> Option<Place> {
+        self.files.iter().rev().find_map(|(path, file)| {
+            let line = file.assignments().filter(|it| it.name == name).last()?.line;
+            Some(Place { file: path.clone(), line: Some(line) })
+        })
+    }
+
+    /// Gives a variable another value, in the best file for that, which is returned.
+    fn change(&mut self, host: &HostView, name: &str, old: &str, new: &str) -> Result<PathBuf> {
+        let main = PathBuf::from(DEFAULT_GRUB);
+        let holder = self.last_assignment(name).map(|it| it.file);
+        let in_main = match self.habit {
+            Habit::Debian => holder.as_ref() == Some(&main),
+            Habit::Redhat => true,
+        };
+        if in_main {
+            // An edit must keep every byte, so it is read strictly.
+            let mut file = ShellFile::parse(&host_text(host, self, &main)?);
+            let before = file.to_string();
+            if file.set(name, new).is_err() && self.habit == Habit::Redhat {
+                file = ShellFile::parse(&with_own_line(&before, name, old, new));
+            }
+            if file.to_string() != before {
+                self.replace(main.clone(), file);
+                return Ok(main);
+            }
+        }
+        let own = PathBuf::from(OWN_DROP_IN);
+        let text = host_text(host, self, &own)?;
+        let others = without_own_lines(&text, name);
+        let base = if others.is_empty() { HEADER.to_owned() } else { others };
+        self.replace(own.clone(), ShellFile::parse(&base));
+        let before = match self.evaluate_through(&own)?.get(name) {
+            Some(Value::Known(value)) => value.clone(),
+            Some(Value::Unknown { .. }) | None => String::new(),
+        };
+        if before != new {
+            self.replace(own.clone(), ShellFile::parse(&with_own_line(&base, name, &before, new)));
+        }
+        Ok(own)
+    }
+
+    fn evaluate_through(&self, last: &Path) -> Result<Environment> {
+        let after =
+            self.files.iter().map(|it| it.0.as_path()).find(|it| *it > last && it.starts_with(DROP_INS));
+        self.evaluate(after)
+    }
+
+    fn replace(&mut self, path: PathBuf, file: ShellFile) {
+        let file = Rc::new(file);
+        match self.files.iter_mut().find(|it| it.0 == path) {
+            Some(known) => known.1 = file,
+            None => {
+                // `/etc/default/grub` sorts before all of `/etc/default/grub.d`, as it is sourced.
+                let at = self.files.iter().position(|it| it.0 > path).unwrap_or(self.files.len());
+                self.files.insert(at, (path, file));
+            }
+        }
+    }
+}
+
+impl Variables {
+    /// Returns what normal entries get, as the kernel reads it.
+    fn line(&self) -> Cmdline {
+        grub_text::kernel_line(&format!("{} {}", self.always, self.normal))
+    }
+
+    /// Returns the variables changed as wanted; each word is changed in the variable that has it.
+    fn edited(&self, edit: &CmdlineEdit, habit: Habit) -> Result<Result<Self, Unclear>> {
+        let joined = |first: &str, second: &str| -> Result<Result<(String, String), Unclear>> {
+            let text =
+                [first, SEAM, second].into_iter().filter(|it| !it.is_empty()).collect::<Vec<_>>().join(" ");
+            Ok(grub_text::edit(&text, edit, Level::Script)?.map(|edited| {
+                let (first, second) = edited.split_once(SEAM).unwrap_or((&edited, ""));
+                let first = first.strip_suffix(' ').unwrap_or(first);
+                (first.to_owned(), second.strip_prefix(' ').unwrap_or(second).to_owned())
+            }))
+        };
+        if habit == Habit::Redhat {
+            // New words go to the end of the line, so the variable that shall get them is put there.
+            let edited = joined(&self.normal, &self.always)?;
+            match edited.map(|(normal, always)| Self { always, normal }) {
+                Ok(edited) if edited.line().satisfies(edit) => return Ok(Ok(edited)),
+                Ok(_) => {}
+                Err(unclear) => return Ok(Err(unclear)),
+            }
+        }
+        Ok(joined(&self.always, &self.normal)?.map(|(always, normal)| Self { always, normal }))
+    }
+}
+
+fn host_text(host: &HostView, sources: &Sources, path: &Path) -> Result<String> {
+    let known = sources.files.iter().find(|it| it.0 == path).map(|it| it.1.to_string());
+    let read = host.read(path)?;
+    // Another variable may have been changed in the same file a moment ago.
+    Ok(known.or(read).unwrap_or_default())
+}
+
+/// Adds a line that turns the value `old` into `new`.
+fn with_own_line(text: &str, name: &str, old: &str, new: &str) -> String {
+    let newline = if text.is_empty() || text.ends_with('\n') { "" } else { "\n" };
+    let quoted = quote(new);
+    let extra = new.strip_prefix(old).filter(|it| !old.is_empty() && it.starts_with(' '));
+    let line = match extra {
+        Some(extra) => {
+            let quoted = quote(extra);
+            format!("{name}=\"${name}{}", quoted.strip_prefix('"').unwrap_or(&quoted))
+        }
+        None => format!("{name}={quoted}"),
+    };
+    format!("{text}{newline}{line}\n")
+}
+
+/// Removes the lines of a drop-in that [`with_own_line`] wrote; they are written anew.
+fn without_own_lines(text: &str, name: &str) -> String {
+    let start = format!("{name}=\"");
+    let own = |line: &&str| line.starts_with(&start) && line.trim_end().ends_with('"');
+    text.split_inclusive('\n').filter(|it| !own(it)).collect()
+}
+
+fn blocked(by: Option<Place>, actual: Option<String>, edit: &CmdlineEdit, reason: String) -> Setting {
+    let state = State::Blocked { actual, desired: Some(grub_text::wish(edit)), by, reason };
+    Setting::persistent(DEFAULT_GRUB, state)
+}

@@ -1,0 +1,70 @@
+//! Stanzas of grub.conf.
+
+use expect_test::{Expect, expect};
+use hoststate_core::distro::Bootloader;
+
+use super::GrubLegacy;
+use hoststate_testkit::tree::Tree;
+
+use crate::testing::{edit, predict, show};
+
+const CONF: &str = "default=1\ntimeout=5\ntitle Xen\n\troot (hd0,0)\n\tkernel /xen.gz dom0_mem=1G\n\tmodule /vmlinuz-2.6.32-1 ro root=/dev/sda1\n\
+    title CentOS (2.6.32-2)\n\tkernel /vmlinuz-2.6.32-2 ro root=/dev/sda1 rhgb quiet\n\tinitrd /initramfs-2.6.32-2.img\n\
+    title Other\n\trootnoverify (hd0,1)\n\tchainloader +1\n";
+
+fn check(text: &str, words: &[&str], expect: Expect) {
+    let tree = Tree::new(&[("/boot/grub/grub.conf", text)]);
+    let mut view = tree.view();
+    let grub = GrubLegacy { conf: "/boot/grub/grub.conf".into() };
+    let wanted = edit(words);
+    let settings = grub.cmdline(&view, &wanted);
+    expect.assert_eq(&show(&view, &settings));
+    if let Ok(settings) = settings {
+        predict(&mut view, &settings);
+        let again = show(&view, &grub.cmdline(&view, &wanted));
+        assert!(!again.contains("write "), "{again}");
+    }
+}
+
+#[test]
+fn every_stanza_that_boots_linux_is_edited() {
+    check(
+        CONF,
+        &["intel_iommu=on"],
+        expect![[r#"
+        /boot/grub/grub.conf: ro root=/dev/sda1 rhgb quiet => ro root=/dev/sda1 rhgb quiet intel_iommu=on
+          write /boot/grub/grub.conf (307 bytes)
+            -	module /vmlinuz-2.6.32-1 ro root=/dev/sda1
+            -	kernel /vmlinuz-2.6.32-2 ro root=/dev/sda1 rhgb quiet
+            +	module /vmlinuz-2.6.32-1 ro root=/dev/sda1 intel_iommu=on
+            +	kernel /vmlinuz-2.6.32-2 ro root=/dev/sda1 rhgb quiet intel_iommu=on
+    "#]],
+    );
+    check(
+        CONF,
+        &["ro", "-dom0_mem"],
+        expect![[r#"
+        /boot/grub/grub.conf: converged
+    "#]],
+    );
+}
+
+#[test]
+fn what_legacy_grub_cannot_pass_is_refused() {
+    check(
+        CONF,
+        &["a=\"b c\""],
+        expect![[r#"
+        error: the kernel argument `a="b c"` cannot be given through GRUB legacy, which knows no quotes
+        hint: Write it without blanks, quotes and backslashes.
+    "#]],
+    );
+    check(
+        "title Other\nchainloader +1\n",
+        &["iommu=pt"],
+        expect![[r#"
+        /boot/grub/grub.conf: (nothing) => iommu=pt
+          blocked by /boot/grub/grub.conf: no stanza boots Linux
+    "#]],
+    );
+}

@@ -1,0 +1,166 @@
+//! GRUB 2 whose `grub.cfg` is generated from `/etc/default/grub`.
+
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+
+use hoststate_abi::activation::Activation;
+use hoststate_abi::host_view::HostView;
+use hoststate_abi::setting::{Place, Remedy, Setting, State};
+use hoststate_core::distro::{BootEntry, Bootloader, WordSource};
+use hoststate_core::error::{Error, Result};
+use hoststate_core::formats::grub_cfg::{GrubCfg, MenuEntry};
+use hoststate_core::formats::kernel_cmdline::{Cmdline, CmdlineEdit};
+use hoststate_core::kernels;
+
+use super::default_grub::{Habit, Sources};
+use super::grub_text;
+
+#[cfg(test)]
+mod tests;
+
+/// Words that `10_linux` itself writes into every entry; no file gives hoststate a say in them.
+const GENERATED: [&str; 3] = ["BOOT_IMAGE", "root", "ro"];
+
+/// Words that `10_linux` itself writes into recovery entries.
+const GENERATED_FOR_RECOVERY: [&str; 4] = ["single", "recovery", "nomodeset", "dis_ucode_ldr"];
+
+/// GRUB 2 with a generated `grub.cfg`.
+#[derive(Debug)]
+pub(crate) struct GrubMkconfig {
+    /// How the sources are read.
+    pub(crate) habit: Habit,
+    /// The file GRUB reads at boot; never a stub that only leads to it.
+    pub(crate) output: PathBuf,
+    /// The command that writes it; `None` when the host has none.
+    pub(crate) command: Option<Vec<String>>,
+}
+
+impl Bootloader for GrubMkconfig {
+    fn name(&self) -> &str {
+        "grub2"
+    }
+
+    fn cmdline(&self, host: &HostView, wanted: &CmdlineEdit) -> Result<Vec<Setting>> {
+        let mut names = wanted.present.iter().chain(&wanted.additional).chain(&wanted.absent);
+        if let Some(word) = names.find(|word| GENERATED.iter().any(|it| word.same_name(it))) {
+            let state = State::Blocked {
+                actual: None,
+                desired: Some(grub_text::wish(wanted)),
+                by: Some(Place { file: "/etc/grub.d/10_linux".into(), line: None }),
+                reason: format!("`{}` is written into every boot entry by this script", word.name()),
+            };
+            return Ok(vec![Setting::persistent(self.output.display().to_string(), state)]);
+        }
+        let cfg = self.cfg(host)?;
+        for entry in cfg.iter().flat_map(|it| governed(it)).filter(|it| !it.recovery) {
+            let mut line = grub_text::passed_on(entry);
+            line.edit(wanted);
+            grub_text::check_length(&entry.title, &entry.kernel, &line.to_string())?;
+        }
+        let sources = Sources::read(host, self.habit)?;
+        let source = sources.setting(host, wanted)?;
+        let generated = Setting::persistent(
+            self.output.display().to_string(),
+            generated(cfg.as_deref(), &kernels::installed(host)?.0, wanted),
+        );
+        Ok(vec![source, generated])
+    }
+
+    fn future(&self, host: &HostView) -> Result<Cmdline> {
+        Sources::read(host, self.habit)?.future()
+    }
+
+    fn entries(&self, host: &HostView) -> Result<Vec<BootEntry>> {
+        let Some(cfg) = self.cfg(host)? else { return Ok(Vec::new()) };
+        let sources = Sources::read(host, self.habit)?.words()?;
+        let entry = |entry: &MenuEntry| {
+            let line = grub_text::passed_on(entry);
+            let from = sources.iter().filter(|it| line.words().any(|word| word.same(&it.0)));
+            BootEntry {
+                title: entry.title.clone(),
+                kernel: release(&entry.kernel).map(str::to_owned),
+                recovery: entry.recovery,
+                cmdline: line.to_string(),
+                place: Place { file: self.output.clone(), line: Some(entry.line) },
+                sources: from
+                    .map(|(word, place)| WordSource { word: word.raw().to_owned(), place: place.clone() })
+                    .collect(),
+            }
+        };
+        Ok(cfg.entries.iter().map(entry).collect())
+    }
+
+    fn regenerate(&self, _: &HostView) -> Result<Vec<String>> {
+        self.command.clone().ok_or_else(|| Error::Unsupported {
+            what: format!("{} is generated, and the host has no grub-mkconfig", self.output.display()),
+            hint: "Install the distribution's GRUB package (grub2-common, grub2-tools).".to_owned(),
+        })
+    }
+}
+
+impl GrubMkconfig {
+    fn cfg(&self, host: &HostView) -> Result<Option<Rc<GrubCfg>>> {
+        Ok(host.parsed(&self.output, GrubCfg::parse)?)
+    }
+}
+
+/// Compares every entry that comes from the sources with what is wanted.
+fn generated(cfg: Option<&GrubCfg>, installed: &[String], wanted: &CmdlineEdit) -> State {
+    let drifted = |actual: Option<String>| State::Drifted {
+        actual,
+        desired: Some(format!("every entry: {}", grub_text::wish(wanted))),
+        remedy: Remedy::Activation(Activation::BootConfig),
+    };
+    let Some(cfg) = cfg else { return drifted(None) };
+    if let Some(line) = cfg.broken_line {
+        return drifted(Some(format!("line {line} is no GRUB script")));
+    }
+    let entries: Vec<&MenuEntry> = governed(cfg).collect();
+    let mut faults = Vec::new();
+    for entry in &entries {
+        let line = grub_text::passed_on(entry);
+        let edit = if entry.recovery { for_recovery(wanted) } else { wanted.clone() };
+        if !line.satisfies(&edit) {
+            let shortfall = grub_text::shortfall(&line, &edit);
+            faults.push(format!("line {} ({}) {shortfall}", entry.line, entry.title));
+        }
+    }
+    for kernel in installed {
+        let boots = |it: &&MenuEntry| !it.recovery && release(&it.kernel) == Some(kernel);
+        if !entries.iter().any(boots) {
+            faults.push(format!("no entry for {kernel}"));
+        }
+    }
+    if faults.is_empty() { State::Converged } else { drifted(Some(faults.join("; "))) }
+}
+
+/// Recovery entries need not have the wanted words, but must not have the unwanted.
+fn for_recovery(wanted: &CmdlineEdit) -> CmdlineEdit {
+    let generated = |name: &str| GENERATED_FOR_RECOVERY.contains(&name);
+    let absent = wanted.absent.iter().filter(|it| !generated(it.name())).cloned().collect();
+    CmdlineEdit { absent, ..CmdlineEdit::default() }
+}
+
+/// Returns the entries that the variables of `/etc/default/grub` govern.
+///
+/// Each script of `/etc/grub.d` marks its part of the file. Entries of other systems (`30_os-prober`), memory tests
+/// and what the user wrote (`40_custom`) have arguments of their own.
+fn governed(cfg: &GrubCfg) -> impl Iterator<Item = &MenuEntry> {
+    let text = cfg.to_string();
+    let mut parts: Vec<(usize, bool)> = Vec::new();
+    for (number, line) in (1..).zip(text.lines()) {
+        if let Some(script) = line.strip_prefix("### BEGIN /etc/grub.d/") {
+            parts.push((number, script.starts_with("10_linux")));
+        }
+    }
+    cfg.entries.iter().filter(move |entry| {
+        let part = parts.iter().rev().find(|it| it.0 < entry.line);
+        release(&entry.kernel).is_some() && part.is_none_or(|it| it.1)
+    })
+}
+
+/// Returns the release in the name of a kernel's file; `None` for what is no Linux, e.g. `memtest86+.bin`.
+pub(crate) fn release(kernel: &str) -> Option<&str> {
+    let name = Path::new(kernel).file_name()?.to_str()?;
+    ["vmlinuz-", "vmlinux-", "kernel-", "linux-", "bzImage-"].iter().find_map(|it| name.strip_prefix(it))
+}

@@ -1,0 +1,172 @@
+//! The entries of a generated grub.cfg.
+
+use expect_test::expect;
+use hoststate_core::distro::Bootloader;
+use hoststate_testkit::tree::Tree;
+
+use super::{MAIN, check_on, debian};
+
+const CFG: &str = "### BEGIN /etc/grub.d/10_linux ###
+menuentry 'Ubuntu' --class gnu $menuentry_id_option 'gnulinux-simple-1' {
+\tlinux\t/boot/vmlinuz-6.8.0-1 root=UUID=1 ro iommu=pt memmap=4G\\$4G
+\tinitrd\t/boot/initrd.img-6.8.0-1
+}
+submenu 'Advanced' {
+\tmenuentry 'Ubuntu (recovery mode)' {
+\t\tlinux /boot/vmlinuz-6.8.0-1 root=UUID=1 ro recovery nomodeset nouveau
+\t}
+}
+### END /etc/grub.d/10_linux ###
+### BEGIN /etc/grub.d/30_os-prober ###
+menuentry 'Other' {
+linux /boot/vmlinuz-5 root=UUID=2 ro
+}
+### END /etc/grub.d/30_os-prober ###
+";
+
+fn generated(kernels: &[&str], cfg: &str) -> Tree {
+    let tree = Tree::new(&[
+        (MAIN, "GRUB_CMDLINE_LINUX=\"\"\nGRUB_CMDLINE_LINUX_DEFAULT='iommu=pt memmap=4G\\$4G'\n"),
+        ("/boot/grub/grub.cfg", cfg),
+    ]);
+    for kernel in kernels {
+        tree.write(format!("/boot/vmlinuz-{kernel}"), "");
+        tree.write(format!("/lib/modules/{kernel}/modules.dep"), "");
+    }
+    tree
+}
+
+#[test]
+fn every_normal_entry_of_every_kernel_is_compared() {
+    let check = |kernels: &[&str], cfg: &str, words: &[&str], expect| {
+        check_on(&debian(), &generated(kernels, cfg), words, expect);
+    };
+    check(
+        &["6.8.0-1"],
+        CFG,
+        &["iommu=pt", "memmap=4G$4G"],
+        expect![[r#"
+        /etc/default/grub: converged
+        /boot/grub/grub.cfg: converged
+    "#]],
+    );
+    check(
+        &["6.8.0-1"],
+        &CFG.replace('\\', ""),
+        &["memmap=4G$4G"],
+        expect![[r#"
+        /etc/default/grub: converged
+        /boot/grub/grub.cfg: line 3 (Ubuntu) lacks memmap=4G$4G, has memmap=4GG => every entry: memmap=4G$4G
+          then boot configuration
+    "#]],
+    );
+    check(
+        &["6.8.0-1", "6.8.0-2"],
+        CFG,
+        &["iommu=pt"],
+        expect![[r#"
+        /etc/default/grub: converged
+        /boot/grub/grub.cfg: no entry for 6.8.0-2 => every entry: iommu=pt
+          then boot configuration
+    "#]],
+    );
+    check(
+        &["6.8.0-1"],
+        CFG,
+        &["-nouveau", "-nomodeset"],
+        expect![[r#"
+        /etc/default/grub: converged
+        /boot/grub/grub.cfg: line 8 (Ubuntu (recovery mode)) has nouveau => every entry: without nouveau nomodeset
+          then boot configuration
+    "#]],
+    );
+    check(
+        &["6.8.0-1"],
+        "menuentry 'cut",
+        &["iommu=pt"],
+        expect![[r#"
+        /etc/default/grub: converged
+        /boot/grub/grub.cfg: line 1 is no GRUB script => every entry: iommu=pt
+          then boot configuration
+    "#]],
+    );
+}
+
+#[test]
+fn entries_tell_their_words_and_where_these_come_from() {
+    let tree = generated(&[], CFG);
+    let view = tree.view();
+    expect![[r#"
+        [
+            BootEntry {
+                title: "Ubuntu",
+                kernel: Some(
+                    "6.8.0-1",
+                ),
+                recovery: false,
+                cmdline: "root=UUID=1 ro iommu=pt memmap=4G$4G",
+                place: Place {
+                    file: "/boot/grub/grub.cfg",
+                    line: Some(
+                        3,
+                    ),
+                },
+                sources: [
+                    WordSource {
+                        word: "iommu=pt",
+                        place: Place {
+                            file: "/etc/default/grub",
+                            line: Some(
+                                2,
+                            ),
+                        },
+                    },
+                    WordSource {
+                        word: "memmap=4G$4G",
+                        place: Place {
+                            file: "/etc/default/grub",
+                            line: Some(
+                                2,
+                            ),
+                        },
+                    },
+                ],
+            },
+            BootEntry {
+                title: "Ubuntu (recovery mode)",
+                kernel: Some(
+                    "6.8.0-1",
+                ),
+                recovery: true,
+                cmdline: "root=UUID=1 ro recovery nomodeset nouveau",
+                place: Place {
+                    file: "/boot/grub/grub.cfg",
+                    line: Some(
+                        8,
+                    ),
+                },
+                sources: [],
+            },
+            BootEntry {
+                title: "Other",
+                kernel: Some(
+                    "5",
+                ),
+                recovery: false,
+                cmdline: "root=UUID=2 ro",
+                place: Place {
+                    file: "/boot/grub/grub.cfg",
+                    line: Some(
+                        14,
+                    ),
+                },
+                sources: [],
+            },
+        ]
+    "#]]
+    .assert_debug_eq(&debian().entries(&view).unwrap());
+    expect![[r#"
+        "iommu=pt memmap=4G$4G"
+    "#]]
+    .assert_debug_eq(&debian().future(&view).unwrap().to_string());
+}

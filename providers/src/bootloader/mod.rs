@@ -1,0 +1,9 @@
+//! How hosts boot.
+
+pub(crate) mod bls;
+pub(crate) mod choose;
+mod default_grub;
+pub(crate) mod grub_legacy;
+pub(crate) mod grub_mkconfig;
+mod grub_text;
+pub(crate) mod unsupported;

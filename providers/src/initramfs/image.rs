@@ -1,0 +1,171 @@
+//! One kernel's image and modules, read once per view, and how they compare with what is wanted.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+
+use hoststate_abi::activation::Activation;
+use hoststate_abi::host_view::HostView;
+use hoststate_abi::setting::{Remedy, Setting, State};
+use hoststate_core::distro::Initramfs;
+use hoststate_core::error::Result;
+use hoststate_core::formats::initramfs::{Image, list_with};
+use hoststate_core::formats::modprobe_conf::ModuleName;
+use hoststate_core::formats::module_index::{ModulesBuiltin, module_of_path};
+use hoststate_core::kernels;
+
+/// What an image says when it is unpacked.
+#[derive(Debug)]
+pub(super) struct Contents {
+    /// The small files, by path without a leading slash.
+    pub(super) image: Image,
+    /// The modules whose file is inside.
+    pub(super) modules: BTreeSet<ModuleName>,
+}
+
+/// An installed kernel with its image and its modules.
+#[derive(Debug)]
+pub(super) struct Kernel {
+    /// Release, as `uname -r` prints it.
+    pub(super) release: String,
+    /// What is inside its image; a text says why that cannot be told.
+    pub(super) contents: Option<Rc<Result<Contents, String>>>,
+    builtin: Option<Rc<ModulesBuiltin>>,
+    loadable: Option<Rc<Loadable>>,
+}
+
+/// The modules a kernel has as files, by its `modules.dep`.
+#[derive(Debug)]
+struct Loadable(BTreeSet<ModuleName>);
+
+impl Loadable {
+    fn parse(text: &str) -> Self {
+        let paths = text.lines().filter_map(|it| it.split_once(':'));
+        Self(paths.filter_map(|it| module_of_path(it.0)).collect())
+    }
+}
+
+/// Reads every installed kernel.
+///
+/// # Errors
+/// When a file exists and cannot be read; a damaged image is no error here.
+pub(super) fn kernels(host: &HostView, generator: &dyn Initramfs) -> Result<Vec<Kernel>> {
+    let mut all = Vec::new();
+    for release in &kernels::installed(host)?.0 {
+        let modules = kernels::modules_directory(release);
+        let contents = host.parsed_bytes(&generator.image(release), unpack)?;
+        let builtin = host.parsed(&modules.join("modules.builtin"), ModulesBuiltin::parse)?;
+        let loadable = host.parsed(&modules.join("modules.dep"), Loadable::parse)?;
+        all.push(Kernel { release: release.clone(), contents, builtin, loadable });
+    }
+    Ok(all)
+}
+
+fn unpack(bytes: &[u8]) -> Result<Contents, String> {
+    let image = list_with(bytes, is_configuration).map_err(|err| err.to_string())?;
+    let modules = image.entries.iter().filter_map(|it| module_of_path(&it.path)).collect();
+    Ok(Contents { image, modules })
+}
+
+/// Which files of an image are compared by their text.
+fn is_configuration(path: &str) -> bool {
+    path.starts_with("etc/") || path == "conf/modules"
+}
+
+impl Kernel {
+    /// Returns whether a module needs no file because it is part of the kernel.
+    pub(super) fn has_builtin(&self, module: &ModuleName) -> bool {
+        self.builtin.as_ref().is_some_and(|it| it.contains(module))
+    }
+
+    /// Returns whether the image has a module's file, or needs none.
+    pub(super) fn has(&self, module: &ModuleName) -> bool {
+        let inside = matches!(self.contents.as_deref(), Some(Ok(it)) if it.modules.contains(module));
+        inside || self.has_builtin(module)
+    }
+
+    /// Returns the modules that this kernel has neither built in nor as a file; none where it has no index.
+    pub(super) fn unknown<'a>(&self, modules: &'a [ModuleName]) -> Vec<&'a ModuleName> {
+        let Some(loadable) = &self.loadable else { return Vec::new() };
+        modules.iter().filter(|it| !self.has_builtin(it) && !loadable.0.contains(*it)).collect()
+    }
+
+    /// Compares the image with what it must contain: `lacks` names what is missing in a readable one.
+    pub(super) fn setting(
+        &self,
+        generator: &dyn Initramfs,
+        desired: String,
+        lacks: impl FnOnce(&Contents) -> Vec<String>,
+    ) -> Setting {
+        let actual = match self.contents.as_deref() {
+            None => None,
+            Some(Err(why)) => Some(why.clone()),
+            Some(Ok(contents)) => {
+                let lacks = lacks(contents);
+                if lacks.is_empty() {
+                    return Setting::persistent(self.subject(generator), State::Converged);
+                }
+                Some(lacks.join("; "))
+            }
+        };
+        let remedy = Remedy::Activation(Activation::Initramfs { kernel: self.release.clone() });
+        let state = State::Drifted { actual, desired: Some(desired), remedy };
+        Setting::persistent(self.subject(generator), state)
+    }
+
+    /// Refuses modules that this kernel does not have: no image could contain them.
+    pub(super) fn blocked(&self, generator: &dyn Initramfs, unknown: &[&ModuleName]) -> Setting {
+        let names = list(unknown.iter().copied());
+        let state = State::Blocked {
+            actual: None,
+            desired: Some(format!("contains {names}")),
+            by: None,
+            reason: format!(
+                "kernel {} has no module {names}, neither built in nor below {}; install it, or leave it out",
+                self.release,
+                kernels::modules_directory(&self.release).display()
+            ),
+        };
+        Setting::persistent(self.subject(generator), state)
+    }
+
+    /// Says which of these modules' files are missing; built-in ones have none.
+    pub(super) fn missing_modules(&self, contents: &Contents, modules: &[ModuleName]) -> Option<String> {
+        let missing = |it: &&ModuleName| !contents.modules.contains(*it) && !self.has_builtin(it);
+        let mut missing = modules.iter().filter(missing).peekable();
+        missing.peek()?;
+        Some(format!("lacks the module {}", list(missing)))
+    }
+
+    fn subject(&self, generator: &dyn Initramfs) -> String {
+        generator.image(&self.release).display().to_string()
+    }
+}
+
+/// Says which of the host's files an image lacks, or has with another text.
+pub(super) fn missing_files(contents: &Contents, files: &[(PathBuf, String)]) -> Vec<String> {
+    let fault = |(path, text): &(PathBuf, String)| {
+        let inside = inside(path);
+        match contents.image.read(&inside) {
+            Some(bytes) if bytes == text.as_bytes() => None,
+            Some(_) => Some(format!("has another {inside}")),
+            None => Some(format!("lacks {inside}")),
+        }
+    };
+    files.iter().filter_map(fault).collect()
+}
+
+/// Says what an image shall contain.
+pub(super) fn wish(files: &[(PathBuf, String)], modules: &[ModuleName]) -> String {
+    let files = files.iter().map(|it| inside(&it.0));
+    let wanted: Vec<String> = files.chain(modules.iter().map(ToString::to_string)).collect();
+    format!("contains {}", wanted.join(", "))
+}
+
+fn inside(path: &Path) -> String {
+    path.strip_prefix("/").unwrap_or(path).display().to_string()
+}
+
+pub(super) fn list<'a>(modules: impl IntoIterator<Item = &'a ModuleName>) -> String {
+    modules.into_iter().map(ModuleName::as_str).collect::<Vec<_>>().join(", ")
+}

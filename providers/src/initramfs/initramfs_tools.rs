@@ -1,0 +1,133 @@
+//! initramfs-tools of Debian and Ubuntu.
+
+use std::path::{Path, PathBuf};
+
+use hoststate_abi::host_view::HostView;
+use hoststate_abi::setting::{Place, Remedy, Setting, State};
+use hoststate_abi::step::Step;
+use hoststate_core::distro::{ImageContent, Initramfs};
+use hoststate_core::error::Result;
+use hoststate_core::formats::modprobe_conf::ModuleName;
+use hoststate_core::formats::module_list::{ListKind, ModuleList};
+use hoststate_core::formats::shell_assignments::{Environment, Shell, ShellFile, Value};
+
+use super::image::{self, Contents, Kernel};
+
+#[cfg(test)]
+mod tests;
+
+/// Modules that the initramfs loads before udev starts, in this order.
+const MODULES: &str = "/etc/initramfs-tools/modules";
+
+/// The copy of [`MODULES`] in an image.
+const MODULES_INSIDE: &str = "conf/modules";
+
+/// Holds `update_initramfs=`.
+const UPDATE_CONF: &str = "/etc/initramfs-tools/update-initramfs.conf";
+
+/// initramfs-tools.
+#[derive(Debug)]
+pub(crate) struct InitramfsTools;
+
+impl Initramfs for InitramfsTools {
+    fn name(&self) -> &str {
+        "initramfs-tools"
+    }
+
+    fn contents(&self, host: &HostView, wanted: &ImageContent) -> Result<Vec<Setting>> {
+        let switched_off = switched_off(host)?;
+        let mut settings = Vec::new();
+        for kernel in image::kernels(host, self)? {
+            let unknown = kernel.unknown(&wanted.modules);
+            if !unknown.is_empty() {
+                settings.push(kernel.blocked(self, &unknown));
+                continue;
+            }
+            let desired = image::wish(&wanted.files, &wanted.modules);
+            let setting = kernel.setting(self, desired, |contents| {
+                let mut lacks = image::missing_files(contents, &wanted.files);
+                lacks.extend(kernel.missing_modules(contents, &wanted.modules));
+                lacks
+            });
+            settings.push(unless_switched_off(setting, &kernel, switched_off.as_ref()));
+        }
+        Ok(settings)
+    }
+
+    fn early_modules(&self, host: &HostView, wanted: &[ModuleName]) -> Result<Vec<Setting>> {
+        let text = host.read(Path::new(MODULES))?.unwrap_or_default();
+        let mut list = ModuleList::parse(ListKind::InitramfsTools, &text);
+        let missing: Vec<&ModuleName> = wanted.iter().filter(|it| !list.contains(it)).collect();
+        let mut settings = Vec::new();
+        if missing.is_empty() {
+            settings.push(Setting::persistent(MODULES, State::Converged));
+        } else {
+            let actual = Some(list.modules().join(", ")).filter(|it| !it.is_empty());
+            missing.into_iter().for_each(|it| list.add(it));
+            let step = Step::WriteFile { path: MODULES.into(), text: list.to_string() };
+            let desired = Some(list.modules().join(", "));
+            let state = State::Drifted { actual, desired, remedy: Remedy::Steps(vec![step]) };
+            settings.push(Setting::persistent(MODULES, state));
+        }
+        let switched_off = switched_off(host)?;
+        for kernel in image::kernels(host, self)? {
+            let unknown = kernel.unknown(wanted);
+            if !unknown.is_empty() {
+                settings.push(kernel.blocked(self, &unknown));
+                continue;
+            }
+            let desired = format!("loads {}", image::list(wanted));
+            let setting = kernel.setting(self, desired, |contents| {
+                let mut lacks: Vec<String> = kernel.missing_modules(contents, wanted).into_iter().collect();
+                lacks.extend(not_loaded(&kernel, contents, wanted));
+                lacks
+            });
+            settings.push(unless_switched_off(setting, &kernel, switched_off.as_ref()));
+        }
+        Ok(settings)
+    }
+
+    fn image(&self, kernel: &str) -> PathBuf {
+        PathBuf::from(format!("/boot/initrd.img-{kernel}"))
+    }
+
+    /// `-u` refuses a kernel without an image, `-c` makes a first one.
+    fn rebuild(&self, host: &HostView, kernel: &str) -> Result<Vec<String>> {
+        let how = if host.exists(&self.image(kernel))? { "-u" } else { "-c" };
+        Ok(["update-initramfs", how, "-k", kernel].map(str::to_owned).to_vec())
+    }
+}
+
+/// Says which modules the image holds and does not load; built-in ones need no loading.
+fn not_loaded(kernel: &Kernel, contents: &Contents, wanted: &[ModuleName]) -> Option<String> {
+    let text = String::from_utf8_lossy(contents.image.read(MODULES_INSIDE).unwrap_or_default());
+    let list = ModuleList::parse(ListKind::InitramfsTools, &text);
+    let mut missing = wanted.iter().filter(|it| !list.contains(it) && !kernel.has_builtin(it)).peekable();
+    missing.peek()?;
+    Some(format!("does not load {}", image::list(missing)))
+}
+
+/// Returns where `update_initramfs=no` stands, which makes `update-initramfs -u` succeed without doing anything.
+fn switched_off(host: &HostView) -> Result<Option<Place>> {
+    let path = Path::new(UPDATE_CONF);
+    let Some(file) = host.parsed(path, ShellFile::parse)? else { return Ok(None) };
+    let mut environment = Environment::default();
+    file.evaluate(&mut environment, Shell::Dash);
+    let off = matches!(environment.get("update_initramfs"), Some(Value::Known(value)) if value == "no");
+    let line = file.assignments().filter(|it| it.name == "update_initramfs").last().map(|it| it.line);
+    Ok(off.then(|| Place { file: path.to_owned(), line }))
+}
+
+fn unless_switched_off(setting: Setting, kernel: &Kernel, switched_off: Option<&Place>) -> Setting {
+    // A first image is made by `-c`, which does not ask.
+    let (Some(place), true) = (switched_off, kernel.contents.is_some()) else { return setting };
+    match setting.state {
+        State::Drifted { actual, desired, .. } => {
+            let reason =
+                "update_initramfs=no makes update-initramfs do nothing and report success; set it to yes";
+            let (by, reason) = (Some(place.clone()), reason.to_owned());
+            Setting { state: State::Blocked { actual, desired, by, reason }, ..setting }
+        }
+        _ => setting,
+    }
+}
