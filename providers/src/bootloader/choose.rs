@@ -68,7 +68,8 @@ pub(crate) fn refused(host: &HostView) -> Result<Option<Unsupported>> {
     }
     let loader = host.read_bytes(Path::new(LOADER_INFO))?.unwrap_or_default();
     let loader: String = loader.iter().filter(|it| it.is_ascii_graphic()).map(|it| char::from(*it)).collect();
-    if exists("/etc/kernelstub/configuration")? && !loader.starts_with("GRUB") && !any_grub_cfg(host)? {
+    let by_kernelstub = loader.contains("systemd-boot") || (loader.is_empty() && !any_grub_cfg(host)?);
+    if exists("/etc/kernelstub/configuration")? && by_kernelstub {
         return refuse(
             "systemd-boot",
             "this host boots by systemd-boot and kernelstub (/etc/kernelstub/configuration)",

@@ -59,9 +59,16 @@ impl Bootloader for GrubMkconfig {
         }
         let sources = Sources::read(host, self.habit)?;
         let source = sources.setting(host, wanted)?;
+        // grub-mkconfig looks for kernels in /boot only, not beside their modules.
+        let mut kernels = Vec::new();
+        for release in &kernels::installed(host)?.0 {
+            if host.exists(Path::new(&format!("/boot/vmlinuz-{release}")))? {
+                kernels.push(release.clone());
+            }
+        }
         let generated = Setting::persistent(
             self.output.display().to_string(),
-            generated(cfg.as_deref(), &kernels::installed(host)?.0, wanted),
+            generated(cfg.as_deref(), &kernels, wanted),
         );
         Ok(vec![source, generated])
     }

@@ -26,6 +26,7 @@ fn check(files: &[(&str, &str)], words: &[&str], expect: Expect) {
     predict(&mut view, &settings);
     let again = show(&view, &bls.cmdline(&view, &wanted));
     assert!(shown.contains("blocked") || !again.contains("write "), "{again}");
+    assert!(shown.contains("blocked") || bls.future(&view).unwrap().satisfies(&wanted));
     let entries = bls.entries(&view).unwrap();
     let lacking = |it: &&hoststate_core::distro::BootEntry| {
         let line = hoststate_core::formats::kernel_cmdline::Cmdline::parse(&it.cmdline);
