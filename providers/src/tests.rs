@@ -225,6 +225,15 @@ fn hosts_of_other_tools_are_told_the_command_they_want() {
         "\u{6}\0\0\0s\0y\0s\0t\0e\0m\0d\0-\0b\0o\0o\0t\0",
     );
     check(
+        &[UBUNTU, GRUB, loader, ("/etc/kernelstub/configuration", "{}")],
+        expect![[r#"
+        ubuntu "24.04" Debian: systemd-boot, initramfs-tools
+        error: this host boots by systemd-boot and kernelstub (/etc/kernelstub/configuration)
+        hint: Run `kernelstub --add-options "…"`.
+        update-initramfs -c -k 1
+    "#]],
+    );
+    check(
         &[DEBIAN, GRUB, loader],
         expect![[r#"
             debian "12" Debian: systemd-boot, initramfs-tools
