@@ -28,7 +28,7 @@ impl fmt::Display for Origin {
 }
 
 /// A resource by type and name; the pair is unique in a playbook.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 pub struct ResourceId {
     /// Type, e.g. `kernel_cmdline`.
     #[serde(rename = "type")]

@@ -1,6 +1,6 @@
 //! From declarations to typed resources, by a table of types.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 use std::fmt;
 
 use schemars::Schema;
@@ -142,35 +142,41 @@ impl Registry {
         }
     }
 
-    /// Decodes all declarations. One that says the same as an earlier one is left out; a second one of the
-    /// same type and name that says something else is an error.
+    /// Decodes all declarations and leaves each out that [`unique`] leaves out.
     ///
     /// # Errors
     /// The first declaration that is wrong.
     pub fn decode_all(&self, declarations: Vec<Declaration>) -> Result<Vec<Declared>, Box<Rejected>> {
-        let mut all: Vec<Declared> = Vec::with_capacity(declarations.len());
-        let mut seen: BTreeMap<ResourceId, usize> = BTreeMap::new();
-        for declaration in declarations {
-            let declared = self.decode(declaration)?;
-            match seen.get(&declared.id) {
-                None => {
-                    seen.insert(declared.id.clone(), all.len());
-                    all.push(declared);
-                }
-                Some(&first) if all[first].declaration.desired == declared.declaration.desired => {}
-                Some(&first) => {
-                    let at = match &all[first].declaration.playbook {
-                        Some(origin) => format!(" at {origin}"),
-                        None => String::new(),
-                    };
-                    let what = format!("{} is declared twice, first{at}, and they differ", declared.id);
-                    let source = Error::invalid(what, "Merge the two, or give one of them another `name`.");
-                    return Err(Box::new(Rejected { declaration: declared.declaration, source }));
-                }
+        unique(declarations.into_iter().map(|it| self.decode(it)).collect::<Result<_, _>>()?)
+    }
+}
+
+/// Leaves out each declaration that says the same as an earlier one of the same type and name.
+///
+/// # Errors
+/// The first that says something else than an earlier one of the same type and name.
+pub fn unique(declared: Vec<Declared>) -> Result<Vec<Declared>, Box<Rejected>> {
+    let mut all: Vec<Declared> = Vec::with_capacity(declared.len());
+    let mut seen: HashMap<ResourceId, usize> = HashMap::with_capacity(declared.len());
+    for declared in declared {
+        match seen.get(&declared.id) {
+            None => {
+                seen.insert(declared.id.clone(), all.len());
+                all.push(declared);
+            }
+            Some(&first) if all[first].declaration.desired == declared.declaration.desired => {}
+            Some(&first) => {
+                let at = match &all[first].declaration.playbook {
+                    Some(origin) => format!(" at {origin}"),
+                    None => String::new(),
+                };
+                let what = format!("{} is declared twice, first{at}, and they differ", declared.id);
+                let source = Error::invalid(what, "Merge the two, or give one of them another `name`.");
+                return Err(Box::new(Rejected { declaration: declared.declaration, source }));
             }
         }
-        Ok(all)
     }
+    Ok(all)
 }
 
 /// Turns serde's message into what, where and how to mend.
