@@ -196,9 +196,18 @@ fn explain(entry: &Entry, declaration: &Declaration, err: DecodeError) -> Error 
         };
         return Error::invalid(format!("{}: unknown field `{unknown}`", entry.name), hint);
     }
-    let at = if field == "." { String::new() } else { format!(" `{field}`:") };
+    let at = if field == "." { String::new() } else { format!(" {}:", place(&field)) };
     let hint = format!("`hoststate schema {}` shows what each field takes.", entry.name);
     Error::invalid(format!("{}:{at} {what}", entry.name), hint)
+}
+
+/// Names a place in a declaration for authors who count from 1 as for those who count from 0.
+fn place(path: &str) -> String {
+    let item = path.strip_suffix(']').and_then(|it| it.rsplit_once('['));
+    match item.and_then(|(list, index)| Some((list, index.parse::<usize>().ok()?))) {
+        Some((list, index)) => format!("item {} of `{list}`", index + 1),
+        None => format!("`{path}`"),
+    }
 }
 
 /// Returns the candidate that `word` most likely was meant to be.

@@ -1,0 +1,53 @@
+-- iommu { passthrough = true }: the words that switch the IOMMU on for this CPU.
+
+local composite = ...
+
+-- Intel's driver is off by default in many kernels and takes `on`. `intel_iommu=pt` is no word of it.
+local function intel()
+  kernel_cmdline { name = "iommu", present = { "intel_iommu=on" } }
+end
+
+-- AMD's driver is on wherever the firmware describes an IOMMU, unless it is switched off. Guides write
+-- `amd_iommu=on`; the kernel does not know that word and ignores it. So its effect is declared, not the word.
+local function amd()
+  kernel_cmdline { name = "iommu", absent = { "amd_iommu=off" } }
+  log.info("iommu: AMD's IOMMU is on by itself; `amd_iommu=on` is no word of the kernel and is left out")
+end
+
+local words = {
+  GenuineIntel = intel,
+  CentaurHauls = intel,
+  ["Shanghai"] = intel,
+  AuthenticAMD = amd,
+  HygonGenuine = amd,
+}
+
+local known = { passthrough = "boolean", vendor = "text" }
+
+return function(...)
+  local fields = composite.check("iommu", known, {}, ...)
+  if not fields.vendor and composite.without_host("iommu") then
+    return
+  end
+  local vendor = fields.vendor or host.cpu.vendor
+  if not vendor then
+    composite.fail("iommu: the CPU's vendor is unknown: this tree has no /proc/cpuinfo",
+      "Give `vendor = \"GenuineIntel\"` or `vendor = \"AuthenticAMD\"`.")
+  end
+  local switch_on = words[vendor:match("^%s*(.-)%s*$")]
+  if not switch_on then
+    composite.fail("iommu: a CPU of \"" .. vendor .. "\" is neither Intel's nor AMD's",
+      "Declare the words with `kernel_cmdline`.")
+  end
+  switch_on()
+  -- Separate, so that two calls that differ in one of the two agree about the other.
+  if fields.passthrough then
+    kernel_cmdline { name = "iommu passthrough", present = { "iommu=pt" } }
+  else
+    local absent = { "iommu=off", "iommu=soft" }
+    if fields.passthrough == false then
+      absent[3] = "iommu=pt"
+    end
+    kernel_cmdline { name = "iommu without passthrough", absent = absent }
+  end
+end

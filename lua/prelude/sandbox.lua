@@ -1,0 +1,344 @@
+-- The globals of a playbook. Runs before it, with the functions that Rust gives.
+--
+-- A playbook must be a function of its text and of the host's facts: the same two give the same plan. So what
+-- differs from run to run goes (random numbers, addresses of tables, the order of `pairs`), and what reaches
+-- beyond the playbook goes too (files, processes, bytecode, the collector).
+
+local native = ...
+local fail, spend = native.fail, native.spend
+local error, getmetatable, next, pairs0, pcall0, rawequal, rawset0, select, setmetatable, tostring0, type, xpcall0 =
+  error, getmetatable, next, pairs, pcall, rawequal, rawset, select, setmetatable, tostring, type, xpcall
+local concat, move, pack, sort, unpack = table.concat, table.move, table.pack, table.sort, table.unpack
+local find, format, gsub, rep = string.find, string.format, string.gsub, string.rep
+local integer = math.type
+
+local function gone(name, why)
+  return function()
+    fail("there is no `" .. name .. "` in a playbook", why)
+  end
+end
+
+local pure = "A playbook sees the host through `host` only: the same playbook and host always give the same plan."
+
+dofile = gone("dofile", "Use `require \"name\"` for a file beside the playbook.")
+loadfile = gone("loadfile", "Use `require \"name\"` for a file beside the playbook.")
+load = gone("load", "Write the code into a file beside the playbook and `require` it.")
+collectgarbage, warn = nil, nil
+math.random = gone("math.random", pure)
+math.randomseed = nil
+string.dump = nil
+
+-- Tables that only their owner changes, and what iterates them.
+local frozen = setmetatable({}, { __mode = "k" })
+
+-- Returns a read-only stand-in for a table. `complete` may add a field when it is first asked for.
+-- `value` is what it is in a declaration.
+local function freeze(name, plain, known, complete, value)
+  local proxy = {}
+  local function get(_, key)
+    local value = plain[key]
+    if value == nil and complete then
+      value = complete(plain, key)
+    end
+    if value == nil and known and type(key) == "string" and not known[key] then
+      local words = {}
+      for word in next, known do
+        words[#words + 1] = word
+      end
+      sort(words)
+      local near = native.nearest(key, words)
+      local hint = near and ("Did you mean `" .. near .. "`?") or ("There are: " .. concat(words, ", ") .. ".")
+      fail("`" .. name .. "` has no `" .. key .. "`", hint)
+    end
+    return value
+  end
+  local function set(_, key)
+    fail("`" .. name .. "` is read-only, and `" .. tostring(key) .. "` was to be set", "Keep it in a variable of your own.")
+  end
+  frozen[proxy] = plain
+  return setmetatable(proxy, {
+    __index = get,
+    __newindex = set,
+    __len = function() return #plain end,
+    __metatable = false,
+    __plain = value or plain,
+  })
+end
+
+local rank = { number = 1, string = 2, boolean = 3 }
+
+local function before(a, b)
+  local left, right = type(a), type(b)
+  if left ~= right then
+    return (rank[left] or 4) < (rank[right] or 4)
+  elseif left == "boolean" then
+    return a and not b
+  elseif rank[left] then
+    return a < b
+  end
+  return false
+end
+
+local function ascending(list, index)
+  index = index + 1
+  local value = list[index]
+  if value ~= nil then
+    return index, value
+  end
+end
+
+-- `pairs` in the order of the keys: numbers, texts, booleans, then the rest as they come.
+local function sorted(plain)
+  local length, keys, count, is_list = #plain, {}, 0, true
+  for key in next, plain do
+    count = count + 1
+    keys[count] = key
+    is_list = is_list and integer(key) == "integer" and key >= 1 and key <= length
+  end
+  if is_list then
+    return ascending, plain, 0
+  end
+  spend(4 * count)
+  sort(keys, before)
+  local index = 0
+  return function()
+    while true do
+      index = index + 1
+      local key = keys[index]
+      if key == nil then
+        return nil
+      end
+      -- A loop may clear fields that it has not come to.
+      local value = plain[key]
+      if value ~= nil then
+        return key, value
+      end
+    end
+  end, plain, nil
+end
+
+function pairs(t)
+  local plain = frozen[t]
+  if plain then
+    return sorted(plain)
+  end
+  local step, state, start = pairs0(t)
+  if rawequal(step, next) then
+    return sorted(t)
+  end
+  return step, state, start
+end
+
+local plain_next = next
+_G.next = function(t, key)
+  -- `next(t) == nil` asks whether a table is empty; the walk goes in the order of `pairs`.
+  if type(t) ~= "table" then
+    return plain_next(t, key)
+  end
+  local plain = frozen[t] or t
+  if key ~= nil and plain[key] == nil then
+    return plain_next(plain, key)
+  end
+  local best
+  local count = 0
+  for other in plain_next, plain do
+    count = count + 1
+    if (key == nil or before(key, other)) and (best == nil or before(other, best)) then
+      best = other
+    end
+  end
+  spend(count)
+  if best ~= nil then
+    return best, plain[best]
+  end
+end
+
+function rawset(t, key, value)
+  if frozen[t] then
+    t[key] = value
+  end
+  return rawset0(t, key, value)
+end
+
+-- The address of a table differs from run to run.
+function tostring(...)
+  local value = ...
+  local kind = type(value)
+  if kind == "table" or kind == "function" or kind == "userdata" then
+    local text = tostring0(value)
+    return find(text, "^" .. kind .. ": 0?x?%x+$") and kind or text
+  elseif kind == "nil" and select("#", ...) == 0 then
+    return tostring0()
+  end
+  return tostring0(value)
+end
+
+function string.format(template, ...)
+  if type(template) == "string" and find((gsub(template, "%%%%", "")), "%%[-%d.]*p") then
+    fail("`%p` gives an address, and that differs from run to run", "Use a field that names the thing.")
+  end
+  local values = pack(...)
+  for index = 1, values.n do
+    local kind = type(values[index])
+    if kind == "table" or kind == "function" then
+      values[index] = tostring(values[index])
+    end
+  end
+  return format(template, unpack(values, 1, values.n))
+end
+
+-- What loops inside C does not count as instructions, so it pays in advance.
+function string.rep(text, count, ...)
+  if integer(count) == "integer" and count > 0 then
+    spend(count)
+  end
+  return rep(text, count, ...)
+end
+
+local function bounded(name)
+  local original = table[name]
+  table[name] = function(t, ...)
+    if type(t) == "table" then
+      spend(#t)
+    end
+    return original(t, ...)
+  end
+end
+bounded "insert"
+bounded "remove"
+bounded "concat"
+bounded "sort"
+
+function table.move(from, first, last, ...)
+  if integer(first) == "integer" and integer(last) == "integer" and last >= first then
+    spend(last - first)
+  end
+  return move(from, first, last, ...)
+end
+
+for name, matcher in next, native.strings or {} do
+  string[name] = matcher
+end
+
+-- `pcall` gives the text of an error, with its line.
+local function results(ok, ...)
+  if ok then
+    return true, ...
+  end
+  return false, native.caught((...))
+end
+
+function pcall(...)
+  return results(pcall0(...))
+end
+
+function xpcall(f, handler, ...)
+  return results(xpcall0(f, function(value)
+    return handler(native.caught(value))
+  end, ...))
+end
+
+local function text(...)
+  local values = pack(...)
+  for index = 1, values.n do
+    values[index] = tostring(values[index])
+  end
+  return concat(values, "\t")
+end
+
+function print(...)
+  native.log(false, text(...))
+end
+
+log = freeze("log", {
+  info = function(...) native.log(false, text(...)) end,
+  warn = function(...) native.log(true, text(...)) end,
+}, { info = true, warn = true })
+
+-- host --------------------------------------------------------------------------------------------------------
+
+local function names(...)
+  local known = {}
+  for _, name in ipairs { ... } do
+    known[name] = true
+  end
+  return known
+end
+
+local device_fields = names("address", "vendor", "device", "subsystem_vendor", "subsystem_device", "class",
+  "class_name", "driver", "modules", "iommu_group", "boot_vga", "sriov_totalvfs", "sriov_numvfs", "sriov_offset",
+  "sriov_stride", "interface", "interfaces", "mac", "physfn", "virtfns")
+
+local function device(plain)
+  plain.interface = plain.interfaces[1]
+  plain.interfaces = freeze("interfaces", plain.interfaces)
+  plain.virtfns = freeze("virtfns", plain.virtfns)
+  return freeze(plain.address, plain, device_fields, function(fields, key)
+    if key == "modules" then
+      fields.modules = freeze("modules", native.modules(fields.address))
+      return fields.modules
+    end
+  end, plain.address)
+end
+
+local function bus()
+  local devices, by_address = {}, {}
+  for index, plain in ipairs(native.devices()) do
+    devices[index] = device(plain)
+    by_address[plain.address] = devices[index]
+  end
+  function devices.find(self, selector)
+    if not frozen[self] then
+      fail("`host.pci.find` is called without the list", "Write `host.pci:find { … }`, with a colon.")
+    elseif type(selector) ~= "table" then
+      fail("`host.pci:find` takes a table, got a " .. type(selector), "For example `host.pci:find { class = \"display\" }`.")
+    end
+    local found = {}
+    for _, address in ipairs(native.find(selector)) do
+      found[#found + 1] = by_address[address]
+    end
+    return setmetatable(found, { __metatable = false, __index = function(_, key)
+      if device_fields[key] then
+        fail("`host.pci:find` gives a list, and a list has no `" .. key .. "`", "Take one of it: `host.pci:find { … }[1]`.")
+      end
+    end })
+  end
+  return freeze("host.pci", devices, names("find"))
+end
+
+local lazy = {
+  distro = function()
+    return freeze("host.distro", native.distro(), names("id", "version", "family"))
+  end,
+  kernel = function()
+    return freeze("host.kernel", { release = native.kernel_release() }, names("release"))
+  end,
+  cpu = function()
+    return freeze("host.cpu", { vendor = native.cpu_vendor() }, names("vendor"))
+  end,
+  pci = bus,
+}
+
+host = freeze("host", { available = native.available }, names("available", "distro", "kernel", "cpu", "pci"),
+  function(plain, key)
+    if lazy[key] then
+      plain[key] = lazy[key]()
+      return plain[key]
+    end
+  end)
+
+-- The globals of shipped Lua: copies, because a playbook may change its own.
+local prelude = {}
+for name, value in next, _G do
+  if type(value) == "table" and not frozen[value] and name ~= "_G" then
+    local copy = {}
+    for key, inner in next, value do
+      copy[key] = inner
+    end
+    value = copy
+  end
+  prelude[name] = value
+end
+prelude._G = nil
+prelude.native = native
+return prelude

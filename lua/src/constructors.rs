@@ -1,0 +1,118 @@
+//! The functions that declare: one global for each type of the registry.
+
+use std::cell::OnceCell;
+use std::collections::BTreeSet;
+
+use hoststate_core::declaration::Declaration;
+use hoststate_core::registry::Entry;
+use mlua::{Lua, MultiValue, Scope, Table};
+use serde_json::{Map, Value};
+
+use crate::error::Error;
+use crate::evaluation::Evaluation;
+use crate::value;
+
+/// What a declaration costs, in instructions, and in bytes beside its values.
+const WORK: u64 = 300;
+const BYTES: usize = 256;
+
+/// Adds a global function for each type; a name with a dot becomes a function in a table.
+pub(crate) fn install<'scope, 'env>(
+    lua: &Lua,
+    scope: &'scope Scope<'scope, 'env>,
+    evaluation: &'env Evaluation<'env>,
+) -> mlua::Result<()> {
+    for entry in evaluation.options.registry.entries() {
+        let objects = OnceCell::new();
+        let function = scope
+            .create_function(move |lua, arguments| declare(lua, evaluation, entry, &objects, &arguments))?;
+        let mut table = lua.globals();
+        let mut path = entry.name.split('.').peekable();
+        while let Some(part) = path.next() {
+            if path.peek().is_none() {
+                table.set(part, &function)?;
+                break;
+            }
+            let inner = match table.get::<Option<Table>>(part)? {
+                Some(inner) => inner,
+                None => lua.create_table()?,
+            };
+            table.set(part, &inner)?;
+            table = inner;
+        }
+    }
+    Ok(())
+}
+
+fn declare(
+    lua: &Lua,
+    evaluation: &Evaluation<'_>,
+    entry: &Entry,
+    objects: &OnceCell<BTreeSet<String>>,
+    arguments: &MultiValue,
+) -> mlua::Result<()> {
+    let origin = evaluation.call_site(lua);
+    let raise = |error: Error| mlua::Error::external(error.at(origin.clone()));
+    evaluation.limits.spend(WORK).and_then(|()| evaluation.limits.hold(BYTES)).map_err(raise)?;
+    let table = match (arguments.front(), arguments.len()) {
+        (Some(mlua::Value::Table(table)), 1) => table,
+        (first, count) => {
+            let got = match (first, count) {
+                (Some(mlua::Value::Table(_)), count) => format!("{count} values"),
+                (Some(other), _) => format!("a {}", other.type_name()),
+                (None, _) => "nothing".to_owned(),
+            };
+            let what = format!("{} takes one table, got {got}", entry.name);
+            return Err(raise(Error::new(what, format!("Write `{} {{ field = value }}`.", entry.name))));
+        }
+    };
+    let empty = |field: &str| {
+        let objects = objects.get_or_init(|| object_fields(entry));
+        if objects.contains(field) { Value::Object(Map::new()) } else { Value::Array(Vec::new()) }
+    };
+    let mut desired =
+        value::object(table, &evaluation.limits, &empty).map_err(|err| raise(err.of(entry.name)))?;
+    let name = match desired.remove("name") {
+        None => None,
+        Some(Value::String(name)) if !name.is_empty() => Some(name),
+        Some(other) => {
+            let what = format!("{}: `name` is {other}, not a text", entry.name);
+            return Err(raise(Error::new(what, "Give a text, or leave `name` out.")));
+        }
+    };
+    let declaration = Declaration { kind: entry.name.to_owned(), name, playbook: origin.clone(), desired };
+    let declared = evaluation
+        .options
+        .registry
+        .decode(declaration)
+        .map_err(|rejected| raise(Error::of_engine(&rejected.source)))?;
+    evaluation.declared.borrow_mut().push(declared);
+    Ok(())
+}
+
+/// Returns the fields that are objects and no lists, by the type's schema.
+fn object_fields(entry: &Entry) -> BTreeSet<String> {
+    let schema = (entry.schema)();
+    let properties = schema.get("properties").and_then(Value::as_object);
+    let objects = properties.into_iter().flatten().filter(|(_, field)| {
+        accepts(schema.as_value(), field, "object") && !accepts(schema.as_value(), field, "array")
+    });
+    objects.map(|(name, _)| name.clone()).collect()
+}
+
+/// Returns whether a schema lets a JSON type through; `root` holds what it refers to.
+fn accepts(root: &Value, schema: &Value, kind: &str) -> bool {
+    let by_type = match schema.get("type") {
+        Some(Value::String(only)) => only == kind,
+        Some(Value::Array(kinds)) => kinds.iter().any(|it| it == kind),
+        _ => false,
+    };
+    let referred = schema
+        .get("$ref")
+        .and_then(Value::as_str)
+        .and_then(|it| it.strip_prefix('#'))
+        .and_then(|it| root.pointer(it));
+    let choices =
+        ["anyOf", "oneOf"].iter().filter_map(|it| schema.get(it)).filter_map(Value::as_array).flatten();
+    by_type || referred.into_iter().chain(choices).any(|it| accepts(root, it, kind))
+}

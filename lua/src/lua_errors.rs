@@ -1,0 +1,223 @@
+//! Lua's error messages in the words of a playbook's author, with file and line as data.
+
+use hoststate_core::declaration::Origin;
+use hoststate_core::registry::nearest;
+
+use crate::error::Error;
+use crate::evaluation::Evaluation;
+use crate::modules::COMPOSITES;
+
+/// How an evaluation failed.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// With an error that knows its place.
+    Error(Error),
+    /// For want of memory; with the last line that was traced.
+    Memory(Option<Origin>),
+}
+
+/// The globals of a playbook that are no resource types.
+const GLOBALS: &[&str] = &[
+    "assert",
+    "error",
+    "getmetatable",
+    "host",
+    "ipairs",
+    "log",
+    "math",
+    "next",
+    "pairs",
+    "pcall",
+    "print",
+    "rawequal",
+    "rawget",
+    "rawlen",
+    "rawset",
+    "require",
+    "select",
+    "setmetatable",
+    "string",
+    "table",
+    "tonumber",
+    "tostring",
+    "type",
+    "utf8",
+    "xpcall",
+];
+
+/// What Lua has elsewhere and a playbook has not.
+const ABSENT: &[&str] = &["collectgarbage", "coroutine", "debug", "io", "os", "package", "warn"];
+
+/// How many characters of a chunk's name Lua shows (`LUA_IDSIZE`, less the end and the `...`).
+const SHORT_NAME: usize = 59;
+
+/// How many characters of a name Lua shows behind `...`.
+const CUT_NAME: usize = SHORT_NAME - 3;
+
+/// Returns a Lua error as an error of the playbook.
+pub(crate) fn explain(evaluation: &Evaluation<'_>, err: &mlua::Error) -> Failure {
+    let mut trace: Option<&str> = None;
+    let mut cause = err;
+    loop {
+        match cause {
+            mlua::Error::CallbackError { traceback, cause: inner } => {
+                trace = Some(traceback);
+                cause = inner;
+            }
+            mlua::Error::WithContext { cause: inner, .. } | mlua::Error::BadArgument { cause: inner, .. } => {
+                cause = inner;
+            }
+            mlua::Error::ExternalError(external) => {
+                return Failure::Error(match external.downcast_ref::<Error>() {
+                    Some(error) => placed(evaluation, error.clone(), trace.unwrap_or_default()),
+                    None => located(evaluation, &external.to_string(), trace.unwrap_or_default()),
+                });
+            }
+            mlua::Error::MemoryError(_) => return Failure::Memory(evaluation.limits.last.borrow().clone()),
+            mlua::Error::RuntimeError(message) | mlua::Error::SyntaxError { message, .. } => {
+                let (message, own) = message.split_once("\nstack traceback:").unwrap_or((message, ""));
+                // What Lua says when memory runs out inside a message handler.
+                if message.ends_with("not enough memory") {
+                    return Failure::Memory(evaluation.limits.last.borrow().clone());
+                }
+                let trace = if own.is_empty() { trace.unwrap_or_default() } else { own };
+                return Failure::Error(located(evaluation, message, trace));
+            }
+            other => {
+                return Failure::Error(located(evaluation, &other.to_string(), trace.unwrap_or_default()));
+            }
+        }
+    }
+}
+
+/// Gives an error that knows what but maybe not where its place and its callers.
+fn placed(evaluation: &Evaluation<'_>, mut error: Error, trace: &str) -> Error {
+    let composite = evaluation.composite.borrow().clone();
+    let mut lines = lines(evaluation, trace);
+    if error.origin.is_none() {
+        error.origin = composite.or_else(|| lines.first().cloned());
+    }
+    if let Some(at) = lines.iter().position(|it| Some(it) == error.origin.as_ref()) {
+        error.callers = lines.split_off(at + 1);
+    }
+    error
+}
+
+/// Takes `file:line:` off a message and puts the rest in plain words.
+fn located(evaluation: &Evaluation<'_>, message: &str, trace: &str) -> Error {
+    let (origin, message) = match place(evaluation, message) {
+        Some((origin, message)) => (Some(origin), message),
+        None => (None, without_shipped_place(message)),
+    };
+    let (what, hint) = plain_words(evaluation, message);
+    placed(evaluation, Error { what, origin, hint, callers: Vec::new() }, trace)
+}
+
+/// Returns the user's lines of a traceback, innermost first.
+fn lines(evaluation: &Evaluation<'_>, trace: &str) -> Vec<Origin> {
+    trace
+        .lines()
+        .filter_map(|it| place(evaluation, it.strip_prefix('\t')?))
+        .map(|(origin, _)| origin)
+        .collect()
+}
+
+/// Splits `file:line: rest` if `file` is one of the user's, as Lua shortens it.
+fn place<'t>(evaluation: &Evaluation<'_>, text: &'t str) -> Option<(Origin, &'t str)> {
+    evaluation.files.borrow().iter().find_map(|file| {
+        let rest = if file.len() <= SHORT_NAME {
+            text.strip_prefix(file.as_str())?
+        } else {
+            let tail = file.as_bytes().get(file.len() - CUT_NAME..)?;
+            let rest = text.strip_prefix("...")?;
+            rest.as_bytes().strip_prefix(tail)?;
+            rest.get(CUT_NAME..)?
+        };
+        let (line, rest) = rest.strip_prefix(':')?.split_once(':')?;
+        Some((Origin { file: file.clone(), line: line.parse().ok()? }, rest.trim_start()))
+    })
+}
+
+fn without_shipped_place(message: &str) -> &str {
+    let Some(rest) = message.strip_prefix("hoststate:") else { return message };
+    let mut parts = rest.splitn(3, ':');
+    match (parts.next(), parts.next().map(str::parse::<u32>), parts.next()) {
+        (Some(_), Some(Ok(_)), Some(rest)) => rest.trim_start(),
+        _ => message,
+    }
+}
+
+fn plain_words(evaluation: &Evaluation<'_>, message: &str) -> (String, Option<String>) {
+    if let Some(rest) = message.strip_prefix("attempt to call a nil value") {
+        return match named(rest) {
+            Some((_, name)) if ABSENT.contains(&name) => absent(name),
+            Some(("global", name)) => {
+                (format!("there is no function `{name}`"), Some(suggestion(evaluation, name)))
+            }
+            Some((_, name)) => (format!("there is no function `{name}` here"), None),
+            None => ("a value that is nil is called".to_owned(), None),
+        };
+    }
+    if let Some(rest) = message.strip_prefix("attempt to index a nil value") {
+        return match named(rest) {
+            Some((_, name)) if ABSENT.contains(&name) => absent(name),
+            Some(("global", name)) => (format!("there is no `{name}`"), Some(suggestion(evaluation, name))),
+            Some((_, name)) => (format!("`{name}` is nil, and nil has no fields"), None),
+            None => ("a value that is nil has no fields".to_owned(), None),
+        };
+    }
+    if let Some(rest) = message.strip_prefix("attempt to ") {
+        return (format!("cannot {}", rest.replace('\'', "`")), None);
+    }
+    if message.contains("binary chunk") {
+        let hint = "Give the Lua source: compiled Lua can break the machine that runs it.".to_owned();
+        return ("this is no text but compiled Lua".to_owned(), Some(hint));
+    }
+    if message.starts_with("table: 0x") {
+        return ("the playbook raised a table as its error".to_owned(), Some("Raise a text.".to_owned()));
+    }
+    if message.starts_with("stack overflow") || message.starts_with("error in error handling") {
+        let hint = "Look for a function that calls itself without end.".to_owned();
+        return ("the calls are too deep".to_owned(), Some(hint));
+    }
+    syntax(message)
+}
+
+fn syntax(message: &str) -> (String, Option<String>) {
+    let hint = match message.split_once(" near ") {
+        Some((what, near)) if what.starts_with("'}' expected") && near != "<eof>" => {
+            Some("Is a comma missing before it?".to_owned())
+        }
+        Some((what, "<eof>")) if what.contains("expected") => {
+            Some("The file ends before everything that was opened is closed.".to_owned())
+        }
+        _ => None,
+    };
+    (message.replace("<eof>", "the end of the file").replace('\'', "`"), hint)
+}
+
+/// Reads ` (global 'name')` and its like.
+fn named(rest: &str) -> Option<(&str, &str)> {
+    let (kind, name) = rest.trim().strip_prefix('(')?.split_once(" '")?;
+    Some((kind, name.strip_suffix("')")?))
+}
+
+fn absent(name: &str) -> (String, Option<String>) {
+    let hint =
+        "A playbook reads no files, starts no programs and knows no clock; `host` has the facts it may use.";
+    (format!("there is no `{name}` in a playbook"), Some(hint.to_owned()))
+}
+
+fn suggestion(evaluation: &Evaluation<'_>, name: &str) -> String {
+    let types = evaluation.options.registry.entries().iter().map(|it| it.name);
+    let composites = COMPOSITES.iter().map(|(name, _)| *name);
+    match nearest(name, types.clone().chain(composites.clone()).chain(GLOBALS.iter().copied())) {
+        Some(near) => format!("Did you mean `{near}`?"),
+        None => {
+            format!(
+                "The functions that declare are: {}.",
+                types.chain(composites).collect::<Vec<_>>().join(", ")
+            )
+        }
+    }
+}

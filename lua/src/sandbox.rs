@@ -1,0 +1,138 @@
+//! The Lua state of a playbook: which libraries it has, and how much it may use.
+
+use std::rc::Rc;
+
+use hoststate_core::declaration::Origin;
+use hoststate_core::registry::nearest;
+use mlua::chunk::{Chunk, ChunkMode};
+use mlua::{HookTriggers, Lua, LuaOptions, MultiValue, Scope, StdLib, Table, Value, VmState};
+
+use crate::error::Error;
+use crate::evaluation::{Evaluation, Limits, MEMORY};
+use crate::lua_errors::{self, Failure};
+use crate::{Level, host_table};
+
+/// What replaces the parts of Lua's base that a playbook must not have.
+const SANDBOX: &str = include_str!("../prelude/sandbox.lua");
+
+/// How many instructions run between two looks at the limit.
+const INTERVAL: u32 = 10_000;
+
+/// What a line of output costs, in instructions.
+const OUTPUT: u64 = 100;
+
+/// Returns a Lua state with limits. With `trace`, it notes each line of the user's files.
+pub(crate) fn create(limits: &Rc<Limits>, trace: bool) -> mlua::Result<Lua> {
+    let lua =
+        Lua::new_with(StdLib::TABLE | StdLib::STRING | StdLib::MATH | StdLib::UTF8, LuaOptions::default())?;
+    lua.set_memory_limit(MEMORY)?;
+    let mut triggers = HookTriggers::new().every_nth_instruction(INTERVAL);
+    if trace {
+        triggers = triggers.every_line();
+    }
+    let limits = Rc::clone(limits);
+    lua.set_hook(triggers, move |_, frame| {
+        if frame.event() == mlua::debug::DebugEvent::Line {
+            if let (Some(source), Some(line)) = (frame.source().source, frame.current_line())
+                && let (Some(file), Ok(line)) = (source.strip_prefix('@'), u32::try_from(line))
+            {
+                limits.last.replace(Some(Origin { file: file.to_owned(), line }));
+            }
+            return Ok(VmState::Continue);
+        }
+        match limits.spend(u64::from(INTERVAL)) {
+            Ok(()) => Ok(VmState::Continue),
+            Err(error) => {
+                let line = frame.current_line().and_then(|it| u32::try_from(it).ok());
+                let file = frame.source().source.and_then(|it| it.strip_prefix('@').map(str::to_owned));
+                let origin = file.zip(line).map(|(file, line)| Origin { file, line });
+                Err(mlua::Error::external(error.at(origin)))
+            }
+        }
+    })?;
+    Ok(lua)
+}
+
+/// Returns the text of a user's file as a chunk: text only, for bytecode can break the machine that runs it.
+pub(crate) fn chunk<'a>(lua: &'a Lua, file: &str, text: &str) -> Chunk<'a> {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    // The kernel's `#!` line is not Lua; as a comment it keeps the count of lines.
+    let text = if text.starts_with("#!") { format!("--{text}") } else { text.to_owned() };
+    lua.load(text).set_name(format!("@{file}")).set_mode(ChunkMode::Text)
+}
+
+/// Gives the globals of a playbook to a state that has its constructors.
+pub(crate) fn furnish<'scope, 'env>(
+    lua: &Lua,
+    scope: &'scope Scope<'scope, 'env>,
+    evaluation: &'env Evaluation<'env>,
+) -> mlua::Result<()> {
+    let native = lua.create_table()?;
+    native.set(
+        "log",
+        scope.create_function(|lua, (warn, text): (bool, mlua::LuaString)| {
+            evaluation.limits.spend(OUTPUT).map_err(|err| evaluation.raise(lua, err))?;
+            let level = if warn { Level::Warn } else { Level::Info };
+            (evaluation.options.log)(level, &text.to_string_lossy());
+            Ok(())
+        })?,
+    )?;
+    native.set(
+        "fail",
+        scope.create_function(|lua, (what, hint): (String, Option<String>)| {
+            let error = Error { what, origin: None, hint, callers: Vec::new() };
+            Err::<(), _>(evaluation.raise(lua, error))
+        })?,
+    )?;
+    native.set(
+        "spend",
+        scope.create_function(|lua, work: i64| {
+            let work = u64::try_from(work).unwrap_or(u64::MAX);
+            evaluation.limits.spend(work).map_err(|err| evaluation.raise(lua, err))
+        })?,
+    )?;
+    native.set("caught", scope.create_function(|lua, value: Value| caught(lua, evaluation, value))?)?;
+    native.set(
+        "finally",
+        scope.create_function(|lua, check: mlua::Function| {
+            evaluation.checks.borrow_mut().push((evaluation.call_site(lua), check));
+            Ok(())
+        })?,
+    )?;
+    native.set(
+        "nearest",
+        lua.create_function(|_, (word, words): (String, Vec<String>)| {
+            Ok(nearest(&word, words.iter().map(String::as_str)).map(str::to_owned))
+        })?,
+    )?;
+    host_table::install(&native, scope, evaluation)?;
+    lua.type_metatable::<mlua::LuaString>().map_or(Ok(()), |it| it.set("__metatable", false))?;
+    let sandbox = lua.load(SANDBOX).set_name("=hoststate:sandbox").set_mode(ChunkMode::Text);
+    let prelude: Table = sandbox.call(native)?;
+    evaluation.prelude.replace(Some(prelude));
+    Ok(())
+}
+
+/// Returns what `pcall` gives for an error: a text with its line. A limit cannot be caught.
+fn caught(lua: &Lua, evaluation: &Evaluation<'_>, value: Value) -> mlua::Result<MultiValue> {
+    if evaluation.limits.exhausted() {
+        return Err(match value {
+            Value::Error(error) => *error,
+            _ => mlua::Error::external(Error::new(
+                "the playbook goes on after a limit",
+                "Do not wrap the whole playbook in `pcall`.",
+            )),
+        });
+    }
+    let value = match value {
+        Value::Error(error) => match lua_errors::explain(evaluation, &error) {
+            Failure::Error(error) => {
+                let at = error.origin.as_ref().map_or_else(String::new, |it| format!("{it}: "));
+                Value::String(lua.create_string(format!("{at}{error}"))?)
+            }
+            Failure::Memory(_) => Value::String(lua.create_string("not enough memory")?),
+        },
+        other => other,
+    };
+    Ok(MultiValue::from_iter([value]))
+}

@@ -1,0 +1,142 @@
+//! The table `host`.
+
+use expect_test::{Expect, expect};
+
+use crate::support::{Machine, check as check_without, device, outcome};
+
+fn check(text: &str, expect: Expect) {
+    let mut nic = device("0000:3b:00.0", "8086:1592", "020000", "network", Some(20));
+    nic.interfaces = vec!["ens1f0".into()];
+    nic.driver = Some("ice".into());
+    nic.sriov_totalvfs = Some(64);
+    let machine = Machine {
+        vendor: Some("GenuineIntel"),
+        devices: vec![device("0000:01:00.0", "10de:0ffc", "030000", "display", Some(1)), nic],
+        modules: vec![("0000:01:00.0", vec!["nouveau", "nvidiafb"])],
+    };
+    expect.assert_eq(&outcome(&machine, text, &[]));
+}
+
+#[test]
+fn a_playbook_sees_the_host() {
+    check(
+        r#"
+print(host.distro.id, host.distro.version, host.distro.family, host.kernel.release, host.cpu.vendor)
+print(#host.pci, host.available)
+for index, device in ipairs(host.pci) do
+  print(index, device.address, device.driver, device.interface, device.sriov_totalvfs, device.iommu_group)
+end
+print(table.concat(host.pci[1].modules, " "), #host.pci[2].modules)
+for _, gpu in ipairs(host.pci:find { class = "display" }) do
+  for _, module in ipairs(gpu.modules) do
+    modprobe_softdep { module = module, pre = { "vfio-pci" } }
+  end
+end
+for key in pairs(host.distro) do print(key) end
+"#,
+        expect![[r#"
+            > ubuntu	24.04	debian	6.8.0-45-generic	GenuineIntel
+            > 2	true
+            > 1	0000:01:00.0	nil	nil	nil	1
+            > 2	0000:3b:00.0	ice	ens1f0	64	20
+            > nouveau nvidiafb	0
+            > family
+            > id
+            > version
+            gpu.lua:10: modprobe_softdep "nouveau" {"module":"nouveau","pre":["vfio-pci"]}
+            gpu.lua:10: modprobe_softdep "nvidiafb" {"module":"nvidiafb","pre":["vfio-pci"]}
+        "#]],
+    );
+}
+
+#[test]
+fn a_misspelt_fact_is_answered_with_the_nearest() {
+    check(
+        "print(host.distor)",
+        expect![[r#"
+        error: `host` has no `distor`
+          at gpu.lua:1
+        hint: Did you mean `distro`?
+    "#]],
+    );
+    check(
+        "print(host.pci[1].modlues)",
+        expect![[r#"
+        error: `0000:01:00.0` has no `modlues`
+          at gpu.lua:1
+        hint: Did you mean `modules`?
+    "#]],
+    );
+    check(
+        "print(host.pci:find { class = 'display' }.address)",
+        expect![[r#"
+        error: `host.pci:find` gives a list, and a list has no `address`
+          at gpu.lua:1
+        hint: Take one of it: `host.pci:find { … }[1]`.
+    "#]],
+    );
+    check(
+        "print(host.pci.find { class = 'display' })",
+        expect![[r#"
+        error: `host.pci.find` is called without the list
+          at gpu.lua:1
+        hint: Write `host.pci:find { … }`, with a colon.
+    "#]],
+    );
+    check(
+        "print(host.pci:find 'display')",
+        expect![[r#"
+        error: `host.pci:find` takes a table, got a string
+          at gpu.lua:1
+        hint: For example `host.pci:find { class = "display" }`.
+    "#]],
+    );
+    check(
+        "host.pci[1].driver = 'vfio-pci'",
+        expect![[r#"
+        error: `0000:01:00.0` is read-only, and `driver` was to be set
+          at gpu.lua:1
+        hint: Keep it in a variable of your own.
+    "#]],
+    );
+}
+
+#[test]
+fn a_fact_is_plain_data_in_a_declaration() {
+    check("modules_load { modules = host.pci[1].modules }", expect![[r#"
+        gpu.lua:1: modules_load "nouveau nvidiafb" {"modules":["nouveau","nvidiafb"]}
+    "#]]);
+    check("modules_load { modules = { host.pci[1] } }", expect![[r#"
+        error: modules_load: item 1 of `modules`: `0000:01:00.0` is not a module name, expected 1 to 55 letters, digits, `_`, `-`, `.` or `+`
+          at gpu.lua:1
+        hint: `hoststate schema modules_load` shows what each field takes.
+    "#]]);
+    check("kernel_cmdline { present = host }", expect![[r#"
+        error: kernel_cmdline: `present`: invalid type: map, expected a sequence
+          at gpu.lua:1
+        hint: `hoststate schema kernel_cmdline` shows what each field takes.
+    "#]]);
+    check("gpu_passthrough { device = host.pci:find { class = 'display' }[1] }", expect![[r#"
+        gpu.lua:1: kernel_cmdline "iommu" {"present":["intel_iommu=on"]}
+        gpu.lua:1: kernel_cmdline "iommu passthrough" {"present":["iommu=pt"]}
+        gpu.lua:1: modprobe_softdep "nouveau" {"file":"01-vfio-pci.conf","module":"nouveau","pre":["vfio-pci"]}
+        gpu.lua:1: modprobe_softdep "nvidiafb" {"file":"01-vfio-pci.conf","module":"nvidiafb","pre":["vfio-pci"]}
+        gpu.lua:1: vfio_pci_ids "0000:01:00.0" {"file":"01-vfio-pci.conf","ids":["10de:0ffc"]}
+        gpu.lua:1: initramfs_modules "vfio vfio_iommu_type1 vfio_pci" {"modules":["vfio","vfio_iommu_type1","vfio_pci"]}
+    "#]]);
+    check("modules_load { modules = setmetatable({ 'a' }, {}) }", expect![[r#"
+        error: modules_load: `modules` is a table with a metatable
+          at gpu.lua:1
+        hint: Give a plain table.
+    "#]]);
+}
+
+#[test]
+fn without_a_host_every_fact_is_absent() {
+    check_without(
+        "print(host.available, host.distro.id, host.cpu.vendor, #host.pci)",
+        expect![[r#"
+        > false	nil	nil	0
+    "#]],
+    );
+}

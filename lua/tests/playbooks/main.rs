@@ -1,0 +1,9 @@
+//! Playbooks, good and bad: what they declare, and the exact text of what is wrong with them.
+
+mod bad;
+mod composites;
+mod good;
+mod host;
+mod modules;
+mod sandbox;
+mod support;
