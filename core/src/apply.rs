@@ -12,7 +12,7 @@ use crate::host::Host;
 use crate::plan::{Change, Plan, PlannedActivation};
 use crate::planner::Planner;
 use crate::record::Recorder;
-use crate::report::{Left, Outcome, REPORT_FORMAT, Report, StepReport, StepStatus};
+use crate::report::{INTERRUPTED, Left, Outcome, REPORT_FORMAT, Report, StepReport, StepStatus};
 
 /// A playbook whose devices come and go would never end; no real one needs more than three rounds.
 const MAX_ROUNDS: usize = 8;
@@ -62,9 +62,9 @@ pub struct Run<'a> {
 impl Run<'_> {
     /// Carries out `first`, which was just made from the host, and what becomes possible through it.
     ///
-    /// # Errors
-    /// When the host cannot be read again. A step that fails is no error but a report that says so.
-    pub fn converge(mut self, first: Plan) -> Result<Report> {
+    /// Whatever happens on the way, the report names what was done: a failed step, a host that cannot be read again
+    /// and a record that cannot be written are reported, not returned.
+    pub fn converge(mut self, first: Plan) -> Report {
         let mut steps = Vec::new();
         let mut plan = first.clone();
         let mut stop = None;
@@ -79,20 +79,31 @@ impl Run<'_> {
             }
             if let Err(why) = self.round(&plan, &mut steps) {
                 stop = Some(why);
-                plan = self.planner.plan(&mut self.host.view())?;
+                // A host that cannot be read now was not changed into the plan: that stays what is left.
+                if let Ok(after) = self.planner.plan(&mut self.host.view()) {
+                    plan = after;
+                }
                 break;
             }
-            let (after, ineffective) = self.read_back(&plan)?;
-            plan = after;
-            if let Some(change) = ineffective {
-                stop = Some(Stop::Failed(no_effect(&change)));
-                break;
+            match self.read_back(&plan) {
+                Ok((after, ineffective)) => {
+                    plan = after;
+                    if let Some(change) = ineffective {
+                        stop = Some(Stop::Failed(no_effect(&change)));
+                        break;
+                    }
+                }
+                Err(err) => {
+                    stop = Some(Stop::Failed(err));
+                    break;
+                }
             }
         }
         self.report(first, plan, steps, stop)
     }
 
-    fn is_actionable(&self, plan: &Plan) -> bool {
+    /// Returns whether there is something in `plan` that this run may do.
+    pub fn is_actionable(&self, plan: &Plan) -> bool {
         plan.conflicts.is_empty()
             && plan.refusals().next().is_none()
             && plan.changes.iter().any(|it| self.can_remedy(it))
@@ -237,13 +248,13 @@ impl Run<'_> {
         outcome
     }
 
-    fn report(self, first: Plan, last: Plan, steps: Vec<StepReport>, stop: Option<Stop>) -> Result<Report> {
+    fn report(self, first: Plan, last: Plan, steps: Vec<StepReport>, stop: Option<Stop>) -> Report {
         let changed = steps.iter().any(|it| it.status == StepStatus::Done);
         let only_reboot_left =
             last.reboot.required && !last.has_work() && last.deferred.is_empty() && last.conflicts.is_empty();
         let (outcome, error) = match stop {
             Some(Stop::Failed(err)) => (Outcome::Failed, Some(with_hint(&err))),
-            Some(Stop::Interrupted) => (Outcome::Failed, Some("interrupted".to_owned())),
+            Some(Stop::Interrupted) => (Outcome::Failed, Some(INTERRUPTED.to_owned())),
             Some(Stop::Declined) => (Outcome::Refused, Some("not confirmed; nothing was changed".to_owned())),
             None if !changed && (last.refusals().next().is_some() || !last.conflicts.is_empty()) => {
                 (Outcome::Refused, None)
@@ -260,18 +271,16 @@ impl Run<'_> {
             None if changed || !last.in_desired_state() => (Outcome::Converged, None),
             None => (Outcome::InDesiredState, None),
         };
-        let run = self.recorder.finish(outcome, &steps)?;
+        let (run, unrecorded) = self.recorder.finish(outcome, &steps);
+        let (outcome, error) = match unrecorded {
+            None => (outcome, error),
+            Some(err) => {
+                let text = format!("the end of the run cannot be recorded: {}", with_hint(&err));
+                (Outcome::Failed, Some(error.map_or(text.clone(), |it| format!("{it}\n{text}"))))
+            }
+        };
         let left = Left::from(last);
-        Ok(Report {
-            format: REPORT_FORMAT.to_owned(),
-            outcome,
-            changed,
-            plan: first,
-            steps,
-            left,
-            run,
-            error,
-        })
+        Report { format: REPORT_FORMAT.to_owned(), outcome, changed, plan: first, steps, left, run, error }
     }
 }
 

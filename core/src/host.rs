@@ -8,6 +8,7 @@ use hoststate_abi::step::Step;
 
 use crate::error::Result;
 
+pub mod child;
 mod file;
 mod process;
 

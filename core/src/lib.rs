@@ -21,3 +21,4 @@ pub mod report;
 pub mod resource;
 pub mod resources;
 pub mod selector;
+pub mod rollback;

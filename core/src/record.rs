@@ -220,16 +220,13 @@ impl Recorder {
         Ok(())
     }
 
-    /// Records how the run ended. Returns its id; `None` when it never began to change anything.
-    ///
-    /// # Errors
-    /// When the record cannot be written.
-    pub fn finish(&mut self, outcome: Outcome, steps: &[StepReport]) -> Result<Option<String>> {
-        let Some(record) = &mut self.record else { return Ok(None) };
+    /// Records how the run ended. Returns its id, absent when it never began to change anything, and why the record
+    /// could not be written, if it could not.
+    pub fn finish(&mut self, outcome: Outcome, steps: &[StepReport]) -> (Option<String>, Option<Error>) {
+        let Some(record) = &mut self.record else { return (None, None) };
         record.outcome = Some(outcome);
         record.steps = steps.to_vec();
-        self.store.save(record)?;
-        Ok(Some(record.id.clone()))
+        (Some(record.id.clone()), self.store.save(record).err())
     }
 
     fn new_id(&self) -> Result<String> {

@@ -8,6 +8,9 @@ use crate::plan::{Change, Conflict, Deferred, Plan, PlannedActivation, Reboot};
 /// Format of a report.
 pub const REPORT_FORMAT: &str = "hoststate.report/1";
 
+/// The `error` of a run that the user stopped.
+pub const INTERRUPTED: &str = "interrupted";
+
 /// What a run did and what is left.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Report {
