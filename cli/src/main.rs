@@ -1,3 +1,89 @@
 //! The `hoststate` command.
 
-fn main() {}
+mod args;
+mod commands;
+mod consent;
+mod error;
+mod exit;
+mod playbook;
+mod progress;
+mod render;
+mod saved;
+mod session;
+mod signals;
+mod stand_in;
+mod target;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::Parser;
+use clap::error::ErrorKind;
+
+use crate::args::{Arguments, Colour, Command, Format, OutputOptions};
+use crate::error::{Error, Result};
+use crate::exit::Exit;
+use crate::session::Session;
+
+fn main() -> ExitCode {
+    let words: Vec<OsString> = std::env::args_os().collect();
+    if let Some(status) = commands::child::run(&words) {
+        return status;
+    }
+    let arguments = match Arguments::try_parse_from(&words) {
+        Ok(arguments) => arguments,
+        Err(err) => return usage(&words, &err).into(),
+    };
+    let session = Session::new(&arguments.output);
+    match run(&arguments.command, &session) {
+        Ok(exit) => exit.into(),
+        Err(error) => {
+            session.fail(&error);
+            Exit::Error.into()
+        }
+    }
+}
+
+fn run(command: &Command, session: &Session) -> Result<Exit> {
+    match command {
+        Command::Plan(arguments) => commands::plan::run(arguments, session),
+        Command::Converge(arguments) => commands::converge::run(arguments, session),
+        Command::Verify(arguments) => commands::verify::run(arguments, session),
+        Command::Check(arguments) => commands::check::run(arguments, session),
+        Command::Inspect(arguments) => commands::inspect::run(arguments, session),
+        Command::Rollback(arguments) => commands::rollback::run(arguments, session),
+        Command::History(arguments) => commands::history::run(arguments, session),
+        Command::Schema(arguments) => commands::schema::run(arguments, session),
+        Command::Completions(arguments) => commands::completions::run(arguments, session),
+        Command::Man => commands::man::run(session),
+    }
+}
+
+/// Help and version are answers; everything else is an error, and 2 already means something else here.
+fn usage(words: &[OsString], err: &clap::Error) -> Exit {
+    match err.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
+            // A reader who has gone away needs no help.
+            err.print().unwrap_or_default();
+            Exit::Success
+        }
+        _ if wants_json(words) => {
+            let format = Format::Json;
+            let options = OutputOptions { format, color: Colour::Never, verbose: false, quiet: false };
+            let text = err.to_string();
+            let what = text.lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned();
+            Session::new(&options)
+                .fail(&Error::input(what, "`hoststate --help` lists commands and options."));
+            Exit::Error
+        }
+        _ => {
+            err.print().unwrap_or_default();
+            Exit::Error
+        }
+    }
+}
+
+fn wants_json(words: &[OsString]) -> bool {
+    let is_json = |pair: &[OsString]| pair[0] == "--format" && pair[1] == "json";
+    words.iter().any(|it| it == "--format=json") || words.windows(2).any(is_json)
+}

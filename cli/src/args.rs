@@ -1,0 +1,224 @@
+//! The command line: commands, options, and what their help says.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+
+/// Makes this Linux host match a playbook: kernel command line, module policy, PCI passthrough, SR-IOV.
+#[derive(Debug, Parser)]
+#[command(name = "hoststate", version, disable_help_subcommand = true, after_help = EXIT_STATUS)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+    #[command(flatten)]
+    pub(crate) output: OutputOptions,
+}
+
+const EXIT_STATUS: &str = "\
+Exit status: 0 success, 1 error, 4 refused by a guard, 130 interrupted.
+With --detailed-exitcode, and always for verify: 0 in the desired state, 2 changes to make or made,
+3 nothing left to do but a reboot.";
+
+/// One command.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Show every difference between the host and a playbook; change nothing
+    Plan(PlanArguments),
+    /// Show every difference, make the changes, read the host again, say what is left
+    Converge(ConvergeArguments),
+    /// Check strictly whether the host is in the desired state: one line per setting
+    Verify(VerifyArguments),
+    /// Evaluate and validate a playbook without looking at any host
+    Check(CheckArguments),
+    /// Show what is there now
+    Inspect(InspectArguments),
+    /// Put back the files that a recorded run changed
+    Rollback(RollbackArguments),
+    /// List the recorded runs
+    History(HistoryArguments),
+    /// Print the JSON Schema of declarations, of a plan or of a report
+    Schema(SchemaArguments),
+    /// Print the completions of a shell
+    Completions(CompletionsArguments),
+    /// Print the manual page
+    Man,
+}
+
+/// Options of every command.
+#[derive(Debug, Args)]
+pub(crate) struct OutputOptions {
+    /// Text for people, or one JSON object
+    #[arg(long, global = true, value_enum, default_value_t = Format::Text, value_name = "FORMAT")]
+    pub(crate) format: Format,
+    /// Colour; NO_COLOR is honoured
+    #[arg(long, global = true, value_enum, default_value_t = Colour::Auto, value_name = "WHEN")]
+    pub(crate) color: Colour,
+    /// Show more: every step, and what is in the desired state
+    #[arg(short, long, global = true, conflicts_with = "quiet")]
+    pub(crate) verbose: bool,
+    /// Show less: no diffs, only what needs attention
+    #[arg(short, long, global = true)]
+    pub(crate) quiet: bool,
+}
+
+/// Options of the commands that read a host.
+#[derive(Debug, Args)]
+pub(crate) struct HostOptions {
+    /// The host is the tree below DIR: an image, a chroot, a captured host
+    #[arg(long, value_name = "DIR", default_value = "/", hide_default_value = true)]
+    pub(crate) root: PathBuf,
+    /// How the distribution's tools are run: auto runs them on /, names them under --root
+    #[arg(long, value_enum, default_value_t = ActivateMode::Auto, value_name = "HOW")]
+    pub(crate) activate: ActivateMode,
+    /// Let the exit status tell changes (2) and a pending reboot (3) from the desired state (0)
+    #[arg(long)]
+    pub(crate) detailed_exitcode: bool,
+    /// Let one guard pass, by the id it shows; may be repeated
+    #[arg(long, value_name = "ID")]
+    pub(crate) accept: Vec<String>,
+}
+
+/// How results are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// For people.
+    Text,
+    /// For programs.
+    Json,
+}
+
+/// When text is coloured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Colour {
+    /// On a terminal.
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// How the distribution's tools are run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ActivateMode {
+    /// Run on `/`, skip under `--root`.
+    Auto,
+    /// Run inside the root.
+    Chroot,
+    /// Name them, do not run them.
+    Skip,
+}
+
+/// Arguments of `plan`.
+#[derive(Debug, Args)]
+pub(crate) struct PlanArguments {
+    /// A .lua file, a .json file of declarations, or - for JSON on standard input
+    pub(crate) playbook: PathBuf,
+    /// Save the plan, for `hoststate converge FILE`
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) host: HostOptions,
+}
+
+/// Arguments of `converge`.
+#[derive(Debug, Args)]
+pub(crate) struct ConvergeArguments {
+    /// A .lua file, a .json file of declarations, a saved plan, or - for JSON on standard input
+    pub(crate) playbook: PathBuf,
+    /// Do not ask
+    #[arg(long, short)]
+    pub(crate) yes: bool,
+    /// Only plan
+    #[arg(long)]
+    pub(crate) check: bool,
+    #[command(flatten)]
+    pub(crate) host: HostOptions,
+}
+
+/// Arguments of `verify`.
+#[derive(Debug, Args)]
+pub(crate) struct VerifyArguments {
+    /// A .lua file, a .json file of declarations, or - for JSON on standard input
+    pub(crate) playbook: PathBuf,
+    /// Give devices that appear late this many seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 0, hide_default_value = true)]
+    pub(crate) wait: u32,
+    #[command(flatten)]
+    pub(crate) host: HostOptions,
+}
+
+/// Arguments of `check`.
+#[derive(Debug, Args)]
+pub(crate) struct CheckArguments {
+    /// A .lua file, a .json file of declarations, or - for JSON on standard input
+    pub(crate) playbook: PathBuf,
+}
+
+/// Arguments of `inspect`.
+#[derive(Debug, Args)]
+pub(crate) struct InspectArguments {
+    /// What to show; everything when left out
+    #[arg(value_enum)]
+    pub(crate) what: Option<Inspected>,
+    #[command(flatten)]
+    pub(crate) host: HostOptions,
+}
+
+/// What `inspect` shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Inspected {
+    /// PCI devices with IOMMU groups, drivers and virtual functions.
+    Devices,
+    /// The command line of each kernel, and where each word comes from.
+    Cmdline,
+    /// Module configuration, and which line wins.
+    Modules,
+}
+
+/// Arguments of `rollback`.
+#[derive(Debug, Args)]
+#[command(after_help = NEWEST_FIRST)]
+pub(crate) struct RollbackArguments {
+    /// The run to undo; the newest that changed files when left out
+    pub(crate) run: Option<String>,
+    /// Do not ask
+    #[arg(long, short)]
+    pub(crate) yes: bool,
+    /// Put back files that were changed since that run, too
+    #[arg(long)]
+    pub(crate) force: bool,
+    #[command(flatten)]
+    pub(crate) host: HostOptions,
+}
+
+const NEWEST_FIRST: &str = "\
+Runs are undone newest first: to get back to the state before an older run, undo the newer ones that changed the
+same files before it. A rollback is a run of its own: undoing it brings back what it took away.";
+
+/// Arguments of `history`.
+#[derive(Debug, Args)]
+pub(crate) struct HistoryArguments {
+    #[command(flatten)]
+    pub(crate) host: HostOptions,
+}
+
+/// Arguments of `schema`.
+#[derive(Debug, Args)]
+pub(crate) struct SchemaArguments {
+    /// A resource type, `plan` or `report`; a file of declarations when left out
+    #[arg(value_name = "TYPE")]
+    pub(crate) kind: Option<String>,
+    /// Print the definitions for lua-language-server instead
+    #[arg(long, conflicts_with = "kind")]
+    pub(crate) luals: bool,
+}
+
+/// Arguments of `completions`.
+#[derive(Debug, Args)]
+pub(crate) struct CompletionsArguments {
+    /// The shell
+    #[arg(value_enum)]
+    pub(crate) shell: Shell,
+}

@@ -1,0 +1,39 @@
+//! `hoststate check`: whether a playbook is right, whatever the host.
+
+use hoststate_core::declaration::{DECLARATIONS_FORMAT, Declarations};
+
+use crate::args::{CheckArguments, Format};
+use crate::error::Result;
+use crate::exit::Exit;
+use crate::playbook;
+use crate::render::escape::visible_line;
+use crate::render::plan::named;
+use crate::render::screen::Amount;
+use crate::session::Session;
+
+/// Runs the command. With JSON, prints the declarations that the playbook evaluates to.
+///
+/// # Errors
+/// When the playbook cannot be read or declares what cannot be.
+pub(crate) fn run(arguments: &CheckArguments, session: &Session) -> Result<Exit> {
+    let playbook = playbook::load(&arguments.playbook)?;
+    if session.format == Format::Json {
+        let resources = playbook.declared.into_iter().map(|it| it.declaration).collect();
+        session.print_json(&Declarations { format: DECLARATIONS_FORMAT.to_owned(), resources })?;
+        return Ok(Exit::Success);
+    }
+    let mut text = String::new();
+    if session.screen.amount == Amount::More {
+        for it in &playbook.declared {
+            text.push_str(&visible_line(&named(&it.id, it.declaration.playbook.as_ref())));
+            text.push('\n');
+        }
+    }
+    let count = match playbook.declared.len() {
+        1 => "1 declaration".to_owned(),
+        count => format!("{count} declarations"),
+    };
+    text.push_str(&format!("{}: {count}, valid\n", visible_line(&playbook.name)));
+    session.print(&text)?;
+    Ok(Exit::Success)
+}

@@ -1,0 +1,141 @@
+//! `hoststate converge`: the plan shown, consented to, carried out, and the host read again.
+
+use hoststate_core::apply::Run;
+use hoststate_core::plan::Plan;
+use hoststate_core::record::{Lock, Recorder};
+use hoststate_core::registry::Declared;
+use hoststate_core::report::{INTERRUPTED, Report};
+
+use crate::args::{ConvergeArguments, Format};
+use crate::commands::plan::show;
+use crate::consent::{Answer, ask, can_ask};
+use crate::error::Result;
+use crate::exit::Exit;
+use crate::progress::Progress;
+use crate::render::report::Goal;
+use crate::session::Session;
+use crate::signals::Interrupt;
+use crate::target::Target;
+use crate::{playbook, render, saved};
+
+/// Runs the command.
+///
+/// # Errors
+/// When the playbook or the host cannot be read, a saved plan differs, or another run has the lock.
+pub(crate) fn run(arguments: &ConvergeArguments, session: &Session) -> Result<Exit> {
+    let playbook = playbook::load(&arguments.playbook)?;
+    let target = Target::open(&arguments.host)?;
+    let mut plan = target.plan(&playbook.declared)?;
+    if let Some(saved) = &playbook.saved {
+        saved::compare(saved, &plan)?;
+    }
+    if arguments.check {
+        show(&plan, &target, session)?;
+        return Ok(Exit::of_plan(&plan, target.detail));
+    }
+    let converge = Converge { target: &target, declared: &playbook.declared, session };
+    let mut recorder = target.recorder("converge")?;
+    if !converge.is_actionable(&plan, &mut recorder) {
+        let report = converge.nothing_to_do(plan, recorder)?;
+        return converge.finish(&report, Goal::DesiredState);
+    }
+    // From here on the host must not change under the plan that is shown.
+    let lock = target.records()?.lock()?;
+    plan = target.plan(&playbook.declared)?;
+    if let Some(saved) = &playbook.saved {
+        saved::compare(saved, &plan)?;
+    }
+    let question = (!arguments.yes).then_some("Converge this host?");
+    match converge.carry_out(plan, recorder, question, &lock)? {
+        Carried::Out(report) => converge.finish(&report, Goal::DesiredState),
+        Carried::Not(exit) => Ok(exit),
+    }
+}
+
+/// Whether a plan was carried out.
+pub(crate) enum Carried {
+    /// It was, and this is what happened.
+    Out(Box<Report>),
+    /// It was not confirmed.
+    Not(Exit),
+}
+
+/// What a run of `converge` or `rollback` needs besides its plan.
+pub(crate) struct Converge<'a> {
+    /// The host.
+    pub(crate) target: &'a Target,
+    /// What is planned again after each round.
+    pub(crate) declared: &'a [Declared],
+    /// Where it is shown.
+    pub(crate) session: &'a Session,
+}
+
+impl Converge<'_> {
+    /// Shows `plan`, asks `question` where there is somebody to answer, and carries it out under the lock.
+    ///
+    /// # Errors
+    /// When the signals cannot be watched or the terminal fails; what goes wrong on the host is in the report.
+    pub(crate) fn carry_out(
+        &self,
+        plan: Plan,
+        mut recorder: Recorder,
+        question: Option<&str>,
+        _lock: &Lock,
+    ) -> Result<Carried> {
+        let interrupt = Interrupt::watch()?;
+        if self.session.format == Format::Text {
+            show(&plan, self.target, self.session)?;
+            if let Some(question) = question.filter(|_| can_ask()) {
+                match ask(self.session, question, &interrupt)? {
+                    Answer::Yes => {}
+                    Answer::No => {
+                        self.session.print("Nothing was changed.\n")?;
+                        return Ok(Carried::Not(Exit::Error));
+                    }
+                    Answer::Interrupted => return Ok(Carried::Not(Exit::Interrupted)),
+                }
+            }
+        }
+        let mut progress = Progress::new(self.session, self.target.activate, interrupt);
+        let report = self.run(&mut recorder, &mut progress).converge(plan);
+        Ok(Carried::Out(Box::new(report)))
+    }
+
+    /// Shows a plan of which nothing can be done now, and returns its report; nothing is written anywhere.
+    ///
+    /// # Errors
+    /// When standard output cannot be written.
+    pub(crate) fn nothing_to_do(&self, plan: Plan, mut recorder: Recorder) -> Result<Report> {
+        let has_something_to_say = !plan.in_desired_state() || !plan.guards.is_empty();
+        if self.session.format == Format::Text && has_something_to_say {
+            show(&plan, self.target, self.session)?;
+        }
+        let mut progress = Progress::new(self.session, self.target.activate, Interrupt::never());
+        Ok(self.run(&mut recorder, &mut progress).converge(plan))
+    }
+
+    /// Prints a report. Returns the exit status that says the same.
+    ///
+    /// # Errors
+    /// When standard output cannot be written.
+    pub(crate) fn finish(&self, report: &Report, goal: Goal) -> Result<Exit> {
+        match self.session.format {
+            Format::Json => self.session.print_json(report)?,
+            Format::Text => self.session.print(&render::report::text(&self.session.screen, report, goal))?,
+        }
+        if report.error.as_deref() == Some(INTERRUPTED) {
+            return Ok(Exit::Interrupted);
+        }
+        Ok(Exit::of_report(report, self.target.detail))
+    }
+
+    fn is_actionable(&self, plan: &Plan, recorder: &mut Recorder) -> bool {
+        let mut progress = Progress::new(self.session, self.target.activate, Interrupt::never());
+        self.run(recorder, &mut progress).is_actionable(plan)
+    }
+
+    fn run<'a>(&'a self, recorder: &'a mut Recorder, progress: &'a mut Progress<'_>) -> Run<'a> {
+        let (planner, host) = (self.target.planner(self.declared), &self.target.host);
+        Run { planner, host, activate: self.target.activate, recorder, watcher: progress }
+    }
+}

@@ -1,0 +1,13 @@
+//! The commands, one file each.
+
+pub(crate) mod check;
+pub(crate) mod child;
+pub(crate) mod completions;
+pub(crate) mod converge;
+pub(crate) mod history;
+pub(crate) mod inspect;
+pub(crate) mod man;
+pub(crate) mod plan;
+pub(crate) mod rollback;
+pub(crate) mod schema;
+pub(crate) mod verify;

@@ -1,0 +1,36 @@
+//! `hoststate plan`: every difference, nothing changed.
+
+use hoststate_core::plan::Plan;
+
+use crate::args::{Format, PlanArguments};
+use crate::error::Result;
+use crate::exit::Exit;
+use crate::session::Session;
+use crate::target::Target;
+use crate::{playbook, render, saved};
+
+/// Runs the command.
+///
+/// # Errors
+/// When the playbook or the host cannot be read, or the plan cannot be saved.
+pub(crate) fn run(arguments: &PlanArguments, session: &Session) -> Result<Exit> {
+    let playbook = playbook::load(&arguments.playbook)?;
+    let target = Target::open(&arguments.host)?;
+    let plan = target.plan(&playbook.declared)?;
+    if let Some(path) = &arguments.out {
+        saved::save(&plan, path)?;
+    }
+    show(&plan, &target, session)?;
+    Ok(Exit::of_plan(&plan, target.detail))
+}
+
+/// Prints a plan in the format that is wanted.
+///
+/// # Errors
+/// When standard output cannot be written.
+pub(crate) fn show(plan: &Plan, target: &Target, session: &Session) -> Result<()> {
+    match session.format {
+        Format::Text => session.print(&render::plan::text(&session.screen, plan, target.activate)),
+        Format::Json => session.print_json(plan),
+    }
+}

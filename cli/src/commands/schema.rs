@@ -1,0 +1,111 @@
+//! `hoststate schema`: what declarations, plans and reports look like, for programs and editors.
+
+use hoststate_core::declaration::{DECLARATIONS_FORMAT, Origin};
+use hoststate_core::plan::Plan;
+use hoststate_core::registry::Entry;
+use hoststate_core::report::Report;
+use schemars::generate::SchemaSettings;
+use serde_json::{Map, Value, json};
+
+use crate::args::SchemaArguments;
+use crate::error::Result;
+use crate::exit::Exit;
+use crate::playbook::registry;
+use crate::render::luals;
+use crate::session::Session;
+
+/// The dialect of every schema.
+const DIALECT: &str = "https://json-schema.org/draft/2020-12/schema";
+
+/// Runs the command.
+///
+/// # Errors
+/// When there is no such type.
+pub(crate) fn run(arguments: &SchemaArguments, session: &Session) -> Result<Exit> {
+    if arguments.luals {
+        session.print(&luals::definitions(registry().entries()))?;
+        return Ok(Exit::Success);
+    }
+    let schema = match arguments.kind.as_deref() {
+        None => declarations(),
+        // What is printed: fields that are left out when absent are not required.
+        Some("plan") => serialized::<Plan>(),
+        Some("report") => serialized::<Report>(),
+        Some(kind) => {
+            let mut definitions = Map::new();
+            let mut schema = one_of_type(registry().entry(kind)?, &mut definitions);
+            schema.insert("$schema".to_owned(), DIALECT.into());
+            if !definitions.is_empty() {
+                schema.insert("$defs".to_owned(), Value::Object(definitions));
+            }
+            Value::Object(schema)
+        }
+    };
+    session.print_json(&schema)?;
+    Ok(Exit::Success)
+}
+
+fn serialized<T: schemars::JsonSchema>() -> Value {
+    let generator = SchemaSettings::draft2020_12().for_serialize().into_generator();
+    generator.into_root_schema_for::<T>().to_value()
+}
+
+/// Returns the schema of a file of declarations: one alternative for each type.
+fn declarations() -> Value {
+    let mut definitions = Map::new();
+    let alternatives: Vec<Value> = registry()
+        .entries()
+        .iter()
+        .map(|entry| {
+            let schema = one_of_type(entry, &mut definitions);
+            definitions.insert(format!("type:{}", entry.name), Value::Object(schema));
+            json!({ "$ref": format!("#/$defs/type:{}", entry.name) })
+        })
+        .collect();
+    json!({
+        "$schema": DIALECT,
+        "title": "hoststate declarations",
+        "type": "object",
+        "required": ["format", "resources"],
+        "additionalProperties": false,
+        "properties": {
+            "format": { "const": DECLARATIONS_FORMAT },
+            "resources": {
+                "description": "The declarations, in the order in which they are applied.",
+                "type": "array",
+                "items": { "oneOf": alternatives },
+            },
+        },
+        "$defs": definitions,
+    })
+}
+
+/// Returns the schema of one declaration: the fields of the type beside `type`, `name` and `playbook`. Where
+/// `definitions` are shared, those of the type move there.
+fn one_of_type(entry: &Entry, definitions: &mut Map<String, Value>) -> Map<String, Value> {
+    let Value::Object(mut schema) = (entry.schema)().to_value() else { return Map::new() };
+    schema.remove("$schema");
+    if let Some(Value::Object(own)) = schema.remove("$defs") {
+        definitions.extend(own);
+    }
+    let properties = schema.entry("properties").or_insert_with(|| json!({}));
+    if let Some(properties) = properties.as_object_mut() {
+        properties.insert("type".to_owned(), json!({ "const": entry.name }));
+        let name = json!({
+            "description": "Free text, unique among the declarations of a type; derived from the fields when left out.",
+            "type": "string",
+            "minLength": 1,
+        });
+        properties.insert("name".to_owned(), name);
+        let mut origin = schemars::schema_for!(Origin).to_value();
+        if let Some(origin) = origin.as_object_mut() {
+            origin.remove("$schema");
+        }
+        properties.insert("playbook".to_owned(), origin);
+    }
+    let required = schema.entry("required").or_insert_with(|| json!([]));
+    if let Some(required) = required.as_array_mut() {
+        required.insert(0, "type".into());
+    }
+    schema
+}

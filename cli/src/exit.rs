@@ -1,0 +1,83 @@
+//! What the exit status says.
+
+use hoststate_core::plan::Plan;
+use hoststate_core::report::{Outcome, Report};
+use std::process::ExitCode;
+
+/// How the command ended, as its exit status.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Exit {
+    /// Success; in detail: in the desired state, and nothing was done.
+    Success = 0,
+    /// An error.
+    Error = 1,
+    /// In detail: there are changes to make, or changes were made.
+    Changes = 2,
+    /// In detail: nothing is left to do but a reboot.
+    RebootLeft = 3,
+    /// A guard refused.
+    Refused = 4,
+    /// Interrupted by a signal, as shells count SIGINT.
+    Interrupted = 130,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit as u8)
+    }
+}
+
+/// Whether the exit status tells success apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Detail {
+    /// 0, 2 and 3 differ.
+    Detailed,
+    /// Success is 0.
+    Plain,
+}
+
+impl Exit {
+    /// Returns the status of `plan`.
+    pub(crate) fn of_plan(plan: &Plan, detail: Detail) -> Self {
+        if !plan.conflicts.is_empty() {
+            Self::Error
+        } else if plan.refusals().next().is_some() {
+            Self::Refused
+        } else {
+            Self::of_state(plan).in_detail(detail)
+        }
+    }
+
+    /// Returns the status of `verify`, which changes nothing: a guard has nothing to refuse.
+    pub(crate) fn of_verify(plan: &Plan) -> Self {
+        if plan.conflicts.is_empty() { Self::of_state(plan) } else { Self::Error }
+    }
+
+    /// Returns the status of `converge`.
+    pub(crate) fn of_report(report: &Report, detail: Detail) -> Self {
+        match report.outcome {
+            Outcome::InDesiredState => Self::Success,
+            Outcome::Converged => Self::Changes.in_detail(detail),
+            Outcome::RebootRequired => Self::RebootLeft.in_detail(detail),
+            Outcome::Refused if report.error.is_none() && report.left.conflicts.is_empty() => Self::Refused,
+            Outcome::Refused | Outcome::Failed => Self::Error,
+        }
+    }
+
+    fn of_state(plan: &Plan) -> Self {
+        if plan.in_desired_state() {
+            Self::Success
+        } else if plan.has_work() || !plan.deferred.is_empty() {
+            Self::Changes
+        } else {
+            Self::RebootLeft
+        }
+    }
+
+    fn in_detail(self, detail: Detail) -> Self {
+        match detail {
+            Detail::Detailed => self,
+            Detail::Plain => Self::Success,
+        }
+    }
+}

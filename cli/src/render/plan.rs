@@ -1,0 +1,268 @@
+//! A plan as text: what differs, what would be done about it, and what stands in the way.
+
+use hoststate_abi::setting::Disruption;
+use hoststate_abi::step::Step;
+use hoststate_core::apply::Activate;
+use hoststate_core::declaration::{Origin, ResourceId};
+use hoststate_core::guard::{Hazard, Severity};
+use hoststate_core::plan::{Change, Conflict, Deferred, Plan, PlannedActivation, Reboot, Summary};
+
+use crate::render::diff;
+use crate::render::escape::visible_line;
+use crate::render::screen::{Amount, Paint, Screen};
+
+/// Indentation of what belongs to a heading.
+const INNER: usize = 4;
+
+/// Returns a whole plan.
+pub(crate) fn text(screen: &Screen, plan: &Plan, activate: Activate) -> String {
+    let mut out = String::new();
+    changes(&mut out, screen, &plan.changes);
+    if screen.amount > Amount::Less {
+        for file in &plan.files {
+            gap(&mut out);
+            diff::file(&mut out, screen, file);
+        }
+    }
+    activations(&mut out, screen, &plan.activations, activate);
+    reboot(&mut out, screen, &plan.reboot);
+    deferred(&mut out, screen, &plan.deferred);
+    conflicts(&mut out, screen, &plan.conflicts);
+    hazards(&mut out, screen, &plan.guards);
+    gap(&mut out);
+    out.push_str(&summary(screen, plan));
+    out.push('\n');
+    out
+}
+
+/// Adds the settings that differ, one block for each resource.
+pub(crate) fn changes(out: &mut String, screen: &Screen, changes: &[Change]) {
+    let mut rest: Vec<&Change> = changes.iter().collect();
+    while let Some(first) = rest.first().copied() {
+        let block: Vec<&Change> = rest.iter().filter(|it| it.resource == first.resource).copied().collect();
+        rest.retain(|it| it.resource != first.resource);
+        let (sign, paint) = sign_of(&block);
+        heading(out, screen, sign, paint, &first.resource, first.playbook.as_ref());
+        for change in block {
+            setting(out, screen, change);
+        }
+    }
+}
+
+/// Returns what one setting is and shall be, on one line, without the reason.
+pub(crate) fn difference(
+    screen: &Screen,
+    subject: &str,
+    actual: Option<&str>,
+    desired: Option<&str>,
+) -> String {
+    let value = |it: Option<&str>| it.map_or("(absent)".to_owned(), |it| visible_line(it).into_owned());
+    format!("{}: {} {} {}", visible_line(subject), value(actual), screen.arrow(), value(desired))
+}
+
+/// Adds the commands that would run.
+pub(crate) fn activations(
+    out: &mut String,
+    screen: &Screen,
+    activations: &[PlannedActivation],
+    activate: Activate,
+) {
+    if activations.is_empty() {
+        return;
+    }
+    gap(out);
+    title(
+        out,
+        screen,
+        match activate {
+            Activate::Run => "Then runs:",
+            Activate::Skip => "Then run this yourself, in this order (hoststate does not, see --activate):",
+        },
+    );
+    for PlannedActivation { activation, argv, because } in activations {
+        screen.prose(out, INNER, &format!("{}  ({activation})", command(argv)));
+        because_of(out, screen, because);
+    }
+}
+
+/// Adds the reasons for a reboot.
+pub(crate) fn reboot(out: &mut String, screen: &Screen, reboot: &Reboot) {
+    if reboot.required {
+        gap(out);
+        title(out, screen, "Needs a reboot:");
+        for reason in &reboot.because {
+            screen.prose(out, INNER, &visible_line(reason));
+        }
+    }
+}
+
+/// Adds what cannot be read yet.
+pub(crate) fn deferred(out: &mut String, screen: &Screen, deferred: &[Deferred]) {
+    if deferred.is_empty() {
+        return;
+    }
+    gap(out);
+    title(out, screen, "Waits for other changes, and is planned again after them:");
+    for Deferred { resource, playbook, reason } in deferred {
+        screen.prose(out, INNER, &format!("{}: {reason}", named(resource, playbook.as_ref())));
+    }
+}
+
+/// Adds what cannot become as wanted, with both sides.
+pub(crate) fn conflicts(out: &mut String, screen: &Screen, conflicts: &[Conflict]) {
+    if conflicts.is_empty() {
+        return;
+    }
+    gap(out);
+    title(out, screen, "Conflicts:");
+    for it in conflicts {
+        heading(out, screen, "!", Paint::Warning, &it.resource, it.playbook.as_ref());
+        let line = difference(screen, &it.subject, it.actual.as_deref(), it.desired.as_deref());
+        screen.prose(out, INNER, &line);
+        screen.prose(out, INNER, &it.reason);
+        if let Some(other) = &it.other {
+            screen.prose(out, INNER, &format!("against {}", named(other, it.other_playbook.as_ref())));
+        }
+        if let Some(place) = &it.foreign {
+            screen.prose(out, INNER, &format!("decided in {place}"));
+        }
+    }
+}
+
+fn hazards(out: &mut String, screen: &Screen, hazards: &[Hazard]) {
+    for hazard in hazards {
+        gap(out);
+        let (label, paint) = match (hazard.severity, hazard.accepted) {
+            (Severity::Refuse, false) => ("refused:", Paint::Removed),
+            (Severity::Refuse, true) => ("accepted:", Paint::Warning),
+            (Severity::Warn, _) => ("warning:", Paint::Warning),
+        };
+        out.push_str(&screen.paint(paint, label));
+        out.push(' ');
+        let mut message = String::new();
+        // The label stands before the first line, outside of what is wrapped.
+        screen.prose(&mut message, label.len() + 1, &hazard.message);
+        out.push_str(message.trim_start());
+        for evidence in &hazard.evidence {
+            screen.prose(out, INNER, evidence);
+        }
+        if hazard.severity == Severity::Refuse && !hazard.accepted {
+            screen.prose(out, INNER, &format!("To go on all the same: --accept {}", hazard.id));
+        }
+    }
+}
+
+fn summary(screen: &Screen, plan: &Plan) -> String {
+    let Summary { in_desired_state, to_change, only_reboot, deferred, refused } = &plan.summary;
+    if plan.in_desired_state() {
+        let text = format!("In the desired state: {}, nothing to do.", settings(*in_desired_state));
+        return screen.paint(Paint::Added, &text);
+    }
+    let mut parts = vec![format!("{to_change} to change")];
+    if *only_reboot > 0 {
+        parts
+            .push(format!("{only_reboot} {} for a reboot", if *only_reboot == 1 { "waits" } else { "wait" }));
+    }
+    if *deferred > 0 {
+        parts.push(format!("{deferred} not readable yet"));
+    }
+    if *refused > 0 {
+        parts.push(format!("{refused} refused"));
+    }
+    if *in_desired_state > 0 {
+        parts.push(format!("{in_desired_state} in the desired state"));
+    }
+    screen.paint(Paint::Heading, &format!("Plan: {}.", parts.join(", ")))
+}
+
+/// Returns a count of settings in words.
+pub(crate) fn settings(count: usize) -> String {
+    if count == 1 { "1 setting".to_owned() } else { format!("{count} settings") }
+}
+
+/// Returns a command as a person would type it.
+pub(crate) fn command(argv: &[String]) -> String {
+    let is_plain = |it: char| it.is_ascii_alphanumeric() || "-_./=:,+@%".contains(it);
+    let quoted = argv.iter().map(|word| match word.chars().all(is_plain) && !word.is_empty() {
+        true => word.clone(),
+        false => format!("'{}'", word.replace('\'', r"'\''")),
+    });
+    visible_line(&quoted.collect::<Vec<_>>().join(" ")).into_owned()
+}
+
+/// Returns a resource with its place.
+pub(crate) fn named(resource: &ResourceId, playbook: Option<&Origin>) -> String {
+    match playbook {
+        Some(origin) => format!("{resource} ({origin})"),
+        None => resource.to_string(),
+    }
+}
+
+/// Adds an empty line, unless nothing stands before it.
+pub(crate) fn gap(out: &mut String) {
+    if !out.is_empty() {
+        out.push('\n');
+    }
+}
+
+/// Adds a heading of its own.
+pub(crate) fn title(out: &mut String, screen: &Screen, text: &str) {
+    out.push_str(&screen.paint(Paint::Heading, text));
+    out.push('\n');
+}
+
+fn heading(
+    out: &mut String,
+    screen: &Screen,
+    sign: &str,
+    paint: Paint,
+    resource: &ResourceId,
+    playbook: Option<&Origin>,
+) {
+    let name = visible_line(&resource.to_string()).into_owned();
+    out.push_str(&format!("{} {}", screen.paint(paint, sign), screen.paint(Paint::Heading, &name)));
+    if let Some(origin) = playbook {
+        out.push_str("  ");
+        out.push_str(&screen.paint(Paint::Place, &visible_line(&origin.to_string())));
+    }
+    out.push('\n');
+}
+
+/// `+` where everything is new, `-` where everything goes, `~` otherwise.
+fn sign_of(block: &[&Change]) -> (&'static str, Paint) {
+    if block.iter().all(|it| it.actual.is_none()) {
+        ("+", Paint::Added)
+    } else if block.iter().all(|it| it.desired.is_none()) {
+        ("-", Paint::Removed)
+    } else {
+        ("~", Paint::Place)
+    }
+}
+
+fn setting(out: &mut String, screen: &Screen, change: &Change) {
+    let mut line = difference(screen, &change.subject, change.actual.as_deref(), change.desired.as_deref());
+    if let Some(activation) = &change.activation {
+        line.push_str(&match change.waits_for_reboot() {
+            true => "  (after a reboot)".to_owned(),
+            false => format!("  (by {activation})"),
+        });
+    }
+    screen.prose(out, INNER, &line);
+    match change.disruption {
+        Disruption::None | Disruption::Reboot => {}
+        Disruption::Device => screen.prose(out, INNER * 2, "The device leaves its driver for a while."),
+        Disruption::Network => screen.prose(out, INNER * 2, "A network interface goes down or away."),
+    }
+    for step in &change.steps {
+        let is_seen_in_diff = matches!(step, Step::WriteFile { .. } | Step::RemoveFile { .. });
+        if !is_seen_in_diff || screen.amount == Amount::More {
+            screen.prose(out, INNER * 2, &visible_line(&step.to_string()));
+        }
+    }
+}
+
+fn because_of(out: &mut String, screen: &Screen, because: &[String]) {
+    for reason in because {
+        screen.prose(out, INNER * 2, &format!("because of {}", visible_line(reason)));
+    }
+}

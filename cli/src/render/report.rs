@@ -1,0 +1,128 @@
+//! A report as text: what was done, what failed, what is left.
+
+use hoststate_core::report::{INTERRUPTED, Outcome, Report, StepReport, StepStatus};
+
+use crate::render::escape::visible_line;
+use crate::render::plan::{changes, command, conflicts, deferred, gap, settings, title};
+use crate::render::screen::{Amount, Paint, Screen};
+
+/// A step that takes longer than this many seconds shows how long it took.
+const WORTH_MENTIONING: f64 = 1.0;
+
+/// Returns one step that ended.
+pub(crate) fn step(screen: &Screen, step: &StepReport) -> String {
+    let (label, paint) = match step.status {
+        StepStatus::Done => ("done   ", Paint::Added),
+        StepStatus::Failed => ("failed ", Paint::Removed),
+        StepStatus::Skipped => ("skipped", Paint::Warning),
+    };
+    let mut out = format!("  {} {}", screen.paint(paint, label), visible_line(&step.what));
+    if step.seconds >= WORTH_MENTIONING {
+        out.push_str(&screen.paint(Paint::Faint, &format!(" ({:.0} s)", step.seconds)));
+    }
+    out.push('\n');
+    if screen.amount == Amount::More && step.status == StepStatus::Done {
+        let stderr = step.stderr.as_deref().unwrap_or_default();
+        screen.prose(&mut out, 10, stderr);
+    }
+    out
+}
+
+/// What a run was for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Goal {
+    /// What the playbook declares.
+    DesiredState,
+    /// The files as they were.
+    FilesAsBefore,
+}
+
+/// Returns what is said after the last step. The plan was shown before: what it said is not said again.
+pub(crate) fn text(screen: &Screen, report: &Report, goal: Goal) -> String {
+    let mut out = String::new();
+    if !report.steps.is_empty() {
+        out.push('\n');
+    }
+    let error = report.error.as_deref().filter(|it| *it != INTERRUPTED);
+    for step in report.steps.iter().filter(|it| it.status == StepStatus::Failed) {
+        // The images of several kernels may fail; the error is that of the first.
+        match step.reason.as_deref() {
+            Some(reason) if !error.is_some_and(|it| it.contains(reason)) => failure(&mut out, screen, reason),
+            _ => {}
+        }
+    }
+    if let Some(error) = error {
+        failure(&mut out, screen, error);
+    }
+    let left = &report.left;
+    if report.outcome == Outcome::Failed {
+        if !left.changes.is_empty() {
+            gap(&mut out);
+            title(&mut out, screen, "Left to do:");
+            changes(&mut out, screen, &left.changes);
+        }
+        deferred(&mut out, screen, &left.deferred);
+        conflicts(&mut out, screen, &left.conflicts);
+        gap(&mut out);
+    }
+    summary(&mut out, screen, report, goal);
+    out
+}
+
+fn failure(out: &mut String, screen: &Screen, text: &str) {
+    let label = "error:";
+    let mut prose = String::new();
+    screen.prose(&mut prose, 0, &format!("{label} {text}"));
+    out.push_str(&prose.replacen(label, &screen.paint(Paint::Removed, label), 1));
+}
+
+fn summary(out: &mut String, screen: &Screen, report: &Report, goal: Goal) {
+    let done = report.steps.iter().filter(|it| it.status == StepStatus::Done).count();
+    let steps = if done == 1 { "1 step".to_owned() } else { format!("{done} steps") };
+    let is_interrupted = report.error.as_deref() == Some(INTERRUPTED);
+    let pending: Vec<String> = report.left.activations.iter().map(|it| command(&it.argv)).collect();
+    let (paint, text) = match (report.outcome, goal) {
+        (Outcome::InDesiredState, Goal::DesiredState) => {
+            (Paint::Added, format!("In the desired state: {}, nothing was done.", held(report)))
+        }
+        (Outcome::InDesiredState, Goal::FilesAsBefore) => {
+            (Paint::Added, "The files are as before that run; nothing was done.".to_owned())
+        }
+        (Outcome::Converged, Goal::DesiredState) if !pending.is_empty() => {
+            let state = "The host is not in the desired state until this has run";
+            (Paint::Warning, format!("{steps} done. {state}: {}.", pending.join("; ")))
+        }
+        (Outcome::Converged, Goal::FilesAsBefore) if !pending.is_empty() => {
+            let state = "The host boots as before only when this has run";
+            (Paint::Warning, format!("{steps} done. {state}: {}.", pending.join("; ")))
+        }
+        (Outcome::Converged, Goal::DesiredState) => {
+            (Paint::Added, format!("Converged: {steps} done, in the desired state."))
+        }
+        (Outcome::Converged, Goal::FilesAsBefore) => (Paint::Added, format!("Rolled back: {steps} done.")),
+        (Outcome::RebootRequired, _) => {
+            (Paint::Warning, format!("{steps} done. Nothing is left but a reboot."))
+        }
+        (Outcome::Refused, _) => (Paint::Removed, "Refused; nothing was changed.".to_owned()),
+        (Outcome::Failed, _) if is_interrupted => (
+            Paint::Warning,
+            format!("Interrupted after {steps}; nothing is half-written. Run again to go on."),
+        ),
+        (Outcome::Failed, _) if done == 0 => (Paint::Removed, "Failed; nothing was changed.".to_owned()),
+        (Outcome::Failed, _) => {
+            (Paint::Removed, format!("Failed after {steps}. Run again when it is mended."))
+        }
+    };
+    out.push_str(&screen.paint(paint, &text));
+    out.push('\n');
+    if let Some(run) = &report.run {
+        out.push_str(
+            &screen.paint(Paint::Faint, &format!("Run {run}: `hoststate rollback {run}` undoes it.")),
+        );
+        out.push('\n');
+    }
+}
+
+fn held(report: &Report) -> String {
+    settings(report.plan.summary.in_desired_state)
+}

@@ -1,0 +1,67 @@
+//! A check as text: one line for each setting that differs, one for each resource that is as wanted.
+
+use std::collections::BTreeSet;
+
+use hoststate_core::declaration::ResourceId;
+use hoststate_core::plan::Plan;
+use hoststate_core::registry::Declared;
+
+use crate::render::escape::visible_line;
+use crate::render::plan::{difference, named, settings};
+use crate::render::screen::{Amount, Paint, Screen};
+
+/// Returns the lines of a check; `note` is what is known about a reboot that did not help.
+pub(crate) fn text(screen: &Screen, plan: &Plan, declared: &[Declared], note: Option<&str>) -> String {
+    let mut out = String::new();
+    let mut differing: BTreeSet<&ResourceId> = BTreeSet::new();
+    let mut line = |paint: Paint, label: &str, text: &str| {
+        out.push_str(&screen.paint(paint, label));
+        out.push(' ');
+        out.push_str(&visible_line(text));
+        out.push('\n');
+    };
+    for it in &plan.conflicts {
+        let setting = difference(screen, &it.subject, it.actual.as_deref(), it.desired.as_deref());
+        let resource = named(&it.resource, it.playbook.as_ref());
+        line(Paint::Removed, "conflict", &format!("{resource}: {setting}: {}", it.reason));
+        differing.insert(&it.resource);
+    }
+    for it in &plan.changes {
+        let setting = difference(screen, &it.subject, it.actual.as_deref(), it.desired.as_deref());
+        let resource = named(&it.resource, it.playbook.as_ref());
+        let (paint, label) = match it.waits_for_reboot() {
+            true => (Paint::Warning, "reboot  "),
+            false => (Paint::Removed, "drift   "),
+        };
+        line(paint, label, &format!("{resource}: {setting}"));
+        differing.insert(&it.resource);
+    }
+    for it in &plan.deferred {
+        let resource = named(&it.resource, it.playbook.as_ref());
+        line(Paint::Warning, "deferred", &format!("{resource}: {}", it.reason));
+        differing.insert(&it.resource);
+    }
+    if screen.amount > Amount::Less {
+        for it in declared.iter().filter(|it| !differing.contains(&it.id)) {
+            line(Paint::Added, "ok      ", &named(&it.id, it.declaration.playbook.as_ref()));
+        }
+    }
+    if let Some(note) = note {
+        screen.prose(&mut out, 0, note);
+    }
+    let rest = plan.summary.in_desired_state;
+    let verdict = if plan.in_desired_state() {
+        format!("In the desired state: {}.", settings(rest))
+    } else if plan.has_work() || !plan.deferred.is_empty() || !plan.conflicts.is_empty() {
+        format!("Not in the desired state: {} differ, {} hold.", differences(plan), rest)
+    } else {
+        format!("A reboot is left: {} wait for it, {} hold.", plan.summary.only_reboot, rest)
+    };
+    out.push_str(&screen.paint(Paint::Heading, &verdict));
+    out.push('\n');
+    out
+}
+
+fn differences(plan: &Plan) -> usize {
+    plan.changes.len() + plan.deferred.len() + plan.conflicts.len()
+}

@@ -1,0 +1,101 @@
+//! Where results go: standard output once and in one piece, standard error for who waits.
+
+use std::fmt::Arguments;
+use std::io::{self, IsTerminal, Write};
+
+use serde::Serialize;
+
+use crate::args::{Colour, Format, OutputOptions};
+use crate::error::{Error, Result};
+use crate::render::errors;
+use crate::render::screen::{Amount, Screen};
+
+/// The streams of one command.
+#[derive(Debug)]
+pub(crate) struct Session {
+    /// What standard output can show.
+    pub(crate) screen: Screen,
+    /// How results are written.
+    pub(crate) format: Format,
+    colour: Colour,
+    amount: Amount,
+}
+
+impl Session {
+    /// Returns the streams as the options and the environment want them.
+    pub(crate) fn new(options: &OutputOptions) -> Self {
+        let amount = match (options.quiet, options.verbose) {
+            (true, _) => Amount::Less,
+            (false, true) => Amount::More,
+            (false, false) => Amount::Usual,
+        };
+        let screen = screen_of(&io::stdout(), options.color, amount);
+        Self { screen, format: options.format, colour: options.color, amount }
+    }
+
+    /// Writes text to standard output.
+    ///
+    /// # Errors
+    /// When it cannot be written; a reader who has gone away is none: `hoststate plan | head` is no failure, and a
+    /// run under way goes on.
+    pub(crate) fn print(&self, text: &str) -> Result<()> {
+        let mut stdout = io::stdout().lock();
+        forgive_closed(stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()))
+            .map_err(|err| Error::io("standard output", err))
+    }
+
+    /// Writes one JSON value to standard output.
+    ///
+    /// # Errors
+    /// As for [`Self::print`].
+    pub(crate) fn print_json(&self, value: &impl Serialize) -> Result<()> {
+        let mut text = serde_json::to_string_pretty(value)
+            .map_err(|err| Error::io("the result", io::Error::from(err)))?;
+        text.push('\n');
+        self.print(&text)
+    }
+
+    /// Shows an error: on standard error; with JSON, also as an object on standard output.
+    pub(crate) fn fail(&self, error: &Error) {
+        if self.format == Format::Json {
+            // The exit status still tells when standard output cannot.
+            self.print_json(&errors::json(error)).unwrap_or_default();
+        }
+        let screen = screen_of(&io::stderr(), self.colour, self.amount);
+        say(format_args!("{}", errors::text(&screen, error)));
+    }
+}
+
+/// Writes to standard error. Nobody can be told when that fails.
+pub(crate) fn say(text: Arguments<'_>) {
+    io::stderr().lock().write_fmt(text).unwrap_or_default();
+}
+
+/// Returns what a stream can show.
+fn screen_of<S: IsTerminal + std::os::fd::AsFd>(stream: &S, colour: Colour, amount: Amount) -> Screen {
+    let is_terminal = stream.is_terminal();
+    let colour = match colour {
+        Colour::Always => true,
+        Colour::Never => false,
+        // Present and not empty, whatever it says (no-color.org).
+        Colour::Auto => is_terminal && std::env::var_os("NO_COLOR").is_none_or(|it| it.is_empty()),
+    };
+    let width = is_terminal.then(|| width_of(stream));
+    Screen { colour, width, amount }
+}
+
+fn width_of(stream: &impl std::os::fd::AsFd) -> usize {
+    /// Terminals that do not know their size, serial lines for example, are this wide.
+    const USUAL: usize = 80;
+    match rustix::termios::tcgetwinsize(stream) {
+        Ok(size) if size.ws_col > 0 => usize::from(size.ws_col),
+        Ok(_) | Err(_) => USUAL,
+    }
+}
+
+fn forgive_closed(result: io::Result<()>) -> io::Result<()> {
+    match result {
+        Err(err) if err.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        other => other,
+    }
+}

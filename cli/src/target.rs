@@ -1,0 +1,117 @@
+//! The host that the options name, with what is needed to plan for it.
+
+use std::path::{Path, PathBuf};
+
+use hoststate_abi::host_view::HostView;
+use hoststate_core::apply::Activate;
+use hoststate_core::distro::Distro;
+use hoststate_core::host::{Host, LiveHost};
+use hoststate_core::plan::Plan;
+use hoststate_core::planner::Planner;
+use hoststate_core::record::{RecordStore, Recorder, STATE_DIRECTORY};
+use hoststate_core::registry::Declared;
+
+use crate::args::{ActivateMode, HostOptions};
+use crate::error::{Error, Result};
+use crate::exit::Detail;
+
+/// Where the kernel names the boot it runs since.
+const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
+
+/// A host and its distribution.
+#[derive(Debug)]
+pub(crate) struct Target {
+    /// The host, to be read and changed.
+    pub(crate) host: LiveHost,
+    /// Its mechanisms.
+    pub(crate) distro: Distro,
+    /// Whether the distribution's tools are run.
+    pub(crate) activate: Activate,
+    /// What the exit status tells.
+    pub(crate) detail: Detail,
+    accepted: Vec<String>,
+}
+
+impl Target {
+    /// Opens the host that `options` name.
+    ///
+    /// # Errors
+    /// When its root is no directory, or its distribution is not known.
+    pub(crate) fn open(options: &HostOptions) -> Result<Self> {
+        let root = root_of(options)?;
+        let activate = match options.activate {
+            ActivateMode::Auto if root == Path::new("/") => Activate::Run,
+            ActivateMode::Chroot => Activate::Run,
+            ActivateMode::Auto | ActivateMode::Skip => Activate::Skip,
+        };
+        let detail = if options.detailed_exitcode { Detail::Detailed } else { Detail::Plain };
+        let program = std::env::current_exe().map_err(|err| Error::io("the path of this program", err))?;
+        let host = LiveHost::new(root, program);
+        let distro = crate::stand_in::detect(&host.view())?;
+        Ok(Self { host, distro, activate, detail, accepted: options.accept.clone() })
+    }
+
+    /// Returns what plans are made from.
+    pub(crate) fn planner<'a>(&'a self, declared: &'a [Declared]) -> Planner<'a> {
+        let guards = hoststate_core::guards::TABLE;
+        Planner { declared, distro: &self.distro, guards, accepted: &self.accepted }
+    }
+
+    /// Plans for the host as it is now.
+    ///
+    /// # Errors
+    /// When the host cannot be read, or cannot be what a declaration wants.
+    pub(crate) fn plan(&self, declared: &[Declared]) -> Result<Plan> {
+        self.planner(declared).plan(&mut self.host.view()).map_err(|err| Error::planning(err, declared))
+    }
+
+    /// Returns the records of the host's runs.
+    ///
+    /// # Errors
+    /// When a link on the way cannot be read.
+    pub(crate) fn records(&self) -> Result<RecordStore> {
+        records(&self.host.view())
+    }
+
+    /// Returns a recorder for a run of `command`.
+    ///
+    /// # Errors
+    /// When the boot id cannot be read.
+    pub(crate) fn recorder(&self, command: impl Into<String>) -> Result<Recorder> {
+        Ok(Recorder::new(self.records()?, command, self.boot_id()?))
+    }
+
+    /// Returns the id of the boot the host runs since; `None` for a tree without `/proc`.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub(crate) fn boot_id(&self) -> Result<Option<String>> {
+        let id = self.host.view().attribute(Path::new(BOOT_ID));
+        id.map_err(|err| Error::io("the boot id", err))
+    }
+}
+
+/// Returns the directory that `options` name as the root of the host, absolute.
+///
+/// # Errors
+/// When it is no directory.
+pub(crate) fn root_of(options: &HostOptions) -> Result<PathBuf> {
+    let shown = options.root.display();
+    // Tools run with another working directory, and a saved plan may be used in another one.
+    let root = std::path::absolute(&options.root).map_err(|err| Error::io(format!("--root {shown}"), err))?;
+    if root.is_dir() {
+        return Ok(root);
+    }
+    let hint = "--root takes the directory that is the host's `/`.";
+    Err(Error::input(format!("--root {shown}: there is no such directory"), hint))
+}
+
+/// Returns the records of the runs of the host in `view`.
+///
+/// # Errors
+/// When a link on the way cannot be read.
+pub(crate) fn records(view: &HostView) -> Result<RecordStore> {
+    let directory =
+        view.resolve(Path::new(STATE_DIRECTORY)).map_err(|err| Error::io(STATE_DIRECTORY, err))?;
+    Ok(RecordStore::new(view.below_root(&directory)))
+}
