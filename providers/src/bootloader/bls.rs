@@ -40,6 +40,9 @@ const KERNEL_CMDLINE: &str = "/etc/kernel/cmdline";
 const KERNELOPTS: &str = "kernelopts";
 const DEFAULT_KERNELOPTS: &str = "default_kernelopts";
 
+/// What RHEL 8 writes into the entry of a new kernel.
+const NEXT_OPTIONS: &str = "$kernelopts $tuned_params";
+
 /// GRUB 2 that reads boot entries with `blscfg`.
 #[derive(Debug)]
 pub(crate) struct Bls {
@@ -58,6 +61,7 @@ struct Found {
 }
 
 /// What GRUB knows when it reads the entries.
+#[derive(Clone)]
 struct Variables {
     values: BTreeMap<String, String>,
 }
@@ -68,7 +72,8 @@ impl Bootloader for Bls {
     }
 
     fn cmdline(&self, host: &HostView, wanted: &CmdlineEdit) -> Result<Vec<Setting>> {
-        let mut variables = self.variables(host)?;
+        let before = self.variables(host)?;
+        let mut variables = before.clone();
         let found = found(host, &variables)?;
         let regular = regular(&found);
         let Some(newest) = regular.last() else {
@@ -83,11 +88,13 @@ impl Bootloader for Bls {
         let mut settings = Vec::new();
         let refers = |it: &&&Found| options::refers_to(&it.options, KERNELOPTS);
         let lacks = |it: &&Found| !variables.line(&it.options).satisfies(wanted);
-        if regular.iter().filter(refers).any(lacks) {
+        // Also where every entry has the words literally: the next kernel's entry will not.
+        let next_lacks = !variables.line(NEXT_OPTIONS).satisfies(wanted);
+        if regular.iter().filter(refers).any(|it| next_lacks || lacks(it)) {
             settings.extend(self.kernelopts(host, &mut variables, wanted)?);
         }
         for it in &regular {
-            settings.push(it.setting(host, &self.grubenv, &variables, wanted)?);
+            settings.push(it.setting(host, &self.grubenv, (&before, &variables), wanted)?);
         }
         settings.extend(future_kernels(host, newest, &variables, wanted)?);
         if host.exists(Path::new(DEFAULT_GRUB))? {
@@ -209,15 +216,16 @@ impl Found {
         self.entry.version().or(self.entry.linux()).unwrap_or_default()
     }
 
+    /// Compares the options of an entry; the variables as they are and as they will be.
     fn setting(
         &self,
         host: &HostView,
         grubenv: &Path,
-        variables: &Variables,
+        (before, variables): (&Variables, &Variables),
         wanted: &CmdlineEdit,
     ) -> Result<Setting> {
         let subject = self.path.display().to_string();
-        let actual = variables.line(&self.options);
+        let actual = before.line(&self.options);
         let new = match options::edit(&self.options, &variables.values, wanted)? {
             Ok(new) => new,
             Err(fault) => {

@@ -124,7 +124,7 @@ fn kernelopts_is_edited_where_entries_refer_to_it() {
                 +kernelopts=root=a ro quiet iommu=pt 
                 +
             /boot/loader/entries/m-5.14.0-70.el9.x86_64.conf: converged
-            /boot/loader/entries/m-5.14.0-427.el9.x86_64.conf: root=a ro quiet iommu=pt iommu=pt => root=a ro quiet iommu=pt
+            /boot/loader/entries/m-5.14.0-427.el9.x86_64.conf: root=a ro quiet iommu=pt => root=a ro quiet iommu=pt
               write /boot/loader/entries/m-5.14.0-427.el9.x86_64.conf (96 bytes)
                 -options $kernelopts iommu=pt
                 +options $kernelopts
@@ -141,6 +141,37 @@ fn kernelopts_is_edited_where_entries_refer_to_it() {
                 +kernelopts=root=a ro 
                 +
             /boot/loader/entries/m-5.14.0-70.el9.x86_64.conf: converged
+            /boot/loader/entries/m-5.14.0-427.el9.x86_64.conf: converged
+        "#]],
+    );
+    check(
+        &files[1..],
+        &["iommu=pt"],
+        expect![[r#"
+            /boot/grub2/grubenv: root=a ro quiet => root=a ro quiet iommu=pt
+              write /boot/grub2/grubenv (1024 bytes)
+                -kernelopts=root=a ro quiet 
+                -
+                +kernelopts=root=a ro quiet iommu=pt 
+                +
+            /boot/loader/entries/m-5.14.0-427.el9.x86_64.conf: root=a ro quiet iommu=pt => root=a ro quiet iommu=pt
+              write /boot/loader/entries/m-5.14.0-427.el9.x86_64.conf (96 bytes)
+                -options $kernelopts iommu=pt
+                +options $kernelopts
+        "#]],
+    );
+    check(
+        &files,
+        &["isolcpus=1"],
+        expect![[r#"
+            /boot/grub2/grubenv: root=a ro quiet => root=a ro quiet isolcpus=1
+              write /boot/grub2/grubenv (1024 bytes)
+                -kernelopts=root=a ro quiet 
+                -
+                +kernelopts=root=a ro quiet isolcpus=1 
+                +
+            /boot/loader/entries/m-5.14.0-70.el9.x86_64.conf: root=a ro quiet isolcpus=1 => isolcpus=1
+              blocked by /boot/grub2/grubenv: `$tuned_params` in the environment block holds words that would have to change
             /boot/loader/entries/m-5.14.0-427.el9.x86_64.conf: converged
         "#]],
     );
