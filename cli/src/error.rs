@@ -24,6 +24,9 @@ pub(crate) enum Error {
         /// What went wrong.
         source: Box<EngineError>,
     },
+    /// A playbook that is no playbook.
+    #[error("{0}")]
+    Playbook(#[from] hoststate_lua::error::Error),
     /// The command line or an input of the command is not what it should be.
     #[error("{what}")]
     Input {
@@ -86,6 +89,7 @@ impl Error {
     pub(crate) fn at(&self) -> Option<String> {
         match self {
             Self::Declared { at, .. } => Some(at.to_string()),
+            Self::Playbook(err) => err.origin.as_ref().map(ToString::to_string),
             _ => None,
         }
     }
@@ -95,6 +99,7 @@ impl Error {
         match self {
             Self::Engine(source) | Self::Declared { source, .. } => source.hint(),
             Self::Input { hint, .. } => hint.clone(),
+            Self::Playbook(err) => err.hint.clone(),
             Self::PlanDiffers { .. } => {
                 Some("Look at the differences below (- saved, + now), then plan again.".to_owned())
             }

@@ -11,7 +11,6 @@ mod render;
 mod saved;
 mod session;
 mod signals;
-mod stand_in;
 mod target;
 
 use std::ffi::OsString;

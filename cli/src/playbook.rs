@@ -1,16 +1,19 @@
 //! What the user wants: a Lua playbook, a file of declarations, standard input, or a saved plan.
 
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 use std::path::Path;
 
 use hoststate_core::declaration::{Declaration, Declarations};
 use hoststate_core::plan::PLAN_FORMAT;
 use hoststate_core::registry::{Declared, Registry};
 use hoststate_core::resources;
+use hoststate_lua::facts::Facts;
+use hoststate_lua::{Level, Options};
 use serde::Deserialize;
 use serde_json::Value;
 
 use crate::error::{Error, Result};
+use crate::render::escape::visible_line;
 
 /// A playbook, read and decoded.
 #[derive(Debug)]
@@ -39,13 +42,13 @@ pub(crate) fn registry() -> Registry {
 ///
 /// # Errors
 /// When it cannot be read, is not what its name says, or declares what cannot be.
-pub(crate) fn load(path: &Path) -> Result<Playbook> {
+pub(crate) fn load(path: &Path, facts: &dyn Facts) -> Result<Playbook> {
     let name = path.display().to_string();
     let text = read(path)?;
     let registry = registry();
     if path.extension().is_some_and(|it| it == "lua") {
-        let declarations = evaluate(&name, &text)?;
-        return Ok(Playbook { name, declared: registry.decode_all(declarations)?, saved: None });
+        let declared = evaluate(path, &name, &text, &registry, facts)?;
+        return Ok(Playbook { name, declared, saved: None });
     }
     let labelled: Option<Labelled> = serde_json::from_str(&text).ok();
     match labelled.and_then(|it| it.format) {
@@ -89,6 +92,33 @@ fn read(path: &Path) -> Result<String> {
     read.map_err(|err| Error::io(format!("cannot read the playbook {}", path.display()), err))
 }
 
-fn evaluate(_name: &str, _text: &str) -> Result<Vec<Declaration>> {
-    Ok(Vec::new())
+fn evaluate(
+    path: &Path,
+    name: &str,
+    text: &str,
+    registry: &Registry,
+    facts: &dyn Facts,
+) -> Result<Vec<Declared>> {
+    let directory = path.parent().unwrap_or(Path::new(""));
+    let modules = |file: &str| beside(directory, file);
+    let log = |level: Level, message: &str| {
+        let head = match level {
+            Level::Info => "",
+            Level::Warn => "warning: ",
+        };
+        // What a playbook says is no result: when nobody can read it, the run goes on.
+        writeln!(io::stderr(), "{head}{}", visible_line(message)).unwrap_or_default();
+    };
+    let options = Options { registry, facts, modules: &modules, log: &log };
+    Ok(hoststate_lua::evaluate(name, text, &options)?.declared)
+}
+
+/// Returns the text of a file beside the playbook, for `require`.
+#[expect(clippy::disallowed_methods, reason = "a playbook is a file of the user, not of the host")]
+fn beside(directory: &Path, file: &str) -> io::Result<Option<String>> {
+    match std::fs::read_to_string(directory.join(file)) {
+        Ok(text) => Ok(Some(text)),
+        Err(err) if err.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(err) => Err(err),
+    }
 }

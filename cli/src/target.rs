@@ -10,10 +10,12 @@ use hoststate_core::plan::Plan;
 use hoststate_core::planner::Planner;
 use hoststate_core::record::{RecordStore, Recorder, STATE_DIRECTORY};
 use hoststate_core::registry::Declared;
+use hoststate_lua::host_facts::HostFacts;
 
 use crate::args::{ActivateMode, HostOptions};
 use crate::error::{Error, Result};
 use crate::exit::Detail;
+use crate::playbook::{self, Playbook};
 
 /// Where the kernel names the boot it runs since.
 const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
@@ -47,8 +49,16 @@ impl Target {
         let detail = if options.detailed_exitcode { Detail::Detailed } else { Detail::Plain };
         let program = std::env::current_exe().map_err(|err| Error::io("the path of this program", err))?;
         let host = LiveHost::new(root, program);
-        let distro = crate::stand_in::detect(&host.view())?;
+        let distro = hoststate_providers::detect(&host.view())?;
         Ok(Self { host, distro, activate, detail, accepted: options.accept.clone() })
+    }
+
+    /// Reads the playbook at `path`, which may ask for facts about this host.
+    ///
+    /// # Errors
+    /// When it cannot be read or declares what cannot be.
+    pub(crate) fn playbook(&self, path: &Path) -> Result<Playbook> {
+        playbook::load(path, &HostFacts { host: &self.host.view(), distro: &self.distro })
     }
 
     /// Returns what plans are made from.

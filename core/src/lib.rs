@@ -20,5 +20,5 @@ pub mod registry;
 pub mod report;
 pub mod resource;
 pub mod resources;
-pub mod selector;
 pub mod rollback;
+pub mod selector;

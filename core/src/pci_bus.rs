@@ -68,6 +68,10 @@ pub struct Sriov {
     pub numvfs: u16,
     /// `sriov_drivers_autoprobe`: whether new ones get a driver; absent before Linux 4.12.
     pub autoprobe: Option<bool>,
+    /// `sriov_offset`: from its routing id to that of the first virtual function; absent before Linux 4.12.
+    pub offset: Option<u16>,
+    /// `sriov_stride`: from the routing id of one virtual function to the next; absent before Linux 4.12.
+    pub stride: Option<u16>,
 }
 
 /// A network interface of a device.

@@ -85,6 +85,25 @@ impl DeviceSelector {
         }
     }
 
+    /// Returns every device that fits, by address.
+    ///
+    /// # Errors
+    /// When a device cannot be read.
+    pub fn matching(&self, host: &HostView) -> Result<Vec<PciDevice>> {
+        match self {
+            Self::Address(address) => Ok(pci_bus::device(host, *address)?.into_iter().collect()),
+            Self::Traits(traits) => {
+                let mut fitting = Vec::new();
+                for device in pci_bus::devices(host)?.iter() {
+                    if traits.score(device, host)? == traits.count() {
+                        fitting.push(device.clone());
+                    }
+                }
+                Ok(fitting)
+            }
+        }
+    }
+
     fn select(&self, traits: &DeviceTraits, host: &HostView) -> Result<PciDevice> {
         if !pci_bus::is_visible(host)? {
             let what = format!("no PCI device can be selected by {self}: this tree has no /sys");

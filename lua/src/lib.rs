@@ -12,6 +12,7 @@ mod constructors;
 pub mod error;
 mod evaluation;
 pub mod facts;
+pub mod host_facts;
 mod host_table;
 mod lua_errors;
 mod modules;

@@ -2,6 +2,8 @@
 
 use hoststate_core::declaration::{DECLARATIONS_FORMAT, Declarations};
 
+use hoststate_lua::facts::NoHost;
+
 use crate::args::{CheckArguments, Format};
 use crate::error::Result;
 use crate::exit::Exit;
@@ -16,7 +18,7 @@ use crate::session::Session;
 /// # Errors
 /// When the playbook cannot be read or declares what cannot be.
 pub(crate) fn run(arguments: &CheckArguments, session: &Session) -> Result<Exit> {
-    let playbook = playbook::load(&arguments.playbook)?;
+    let playbook = playbook::load(&arguments.playbook, &NoHost)?;
     if session.format == Format::Json {
         let resources = playbook.declared.into_iter().map(|it| it.declaration).collect();
         session.print_json(&Declarations { format: DECLARATIONS_FORMAT.to_owned(), resources })?;

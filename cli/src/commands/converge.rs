@@ -16,15 +16,15 @@ use crate::render::report::Goal;
 use crate::session::Session;
 use crate::signals::Interrupt;
 use crate::target::Target;
-use crate::{playbook, render, saved};
+use crate::{render, saved};
 
 /// Runs the command.
 ///
 /// # Errors
 /// When the playbook or the host cannot be read, a saved plan differs, or another run has the lock.
 pub(crate) fn run(arguments: &ConvergeArguments, session: &Session) -> Result<Exit> {
-    let playbook = playbook::load(&arguments.playbook)?;
     let target = Target::open(&arguments.host)?;
+    let playbook = target.playbook(&arguments.playbook)?;
     let mut plan = target.plan(&playbook.declared)?;
     if let Some(saved) = &playbook.saved {
         saved::compare(saved, &plan)?;

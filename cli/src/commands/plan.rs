@@ -7,15 +7,15 @@ use crate::error::Result;
 use crate::exit::Exit;
 use crate::session::Session;
 use crate::target::Target;
-use crate::{playbook, render, saved};
+use crate::{render, saved};
 
 /// Runs the command.
 ///
 /// # Errors
 /// When the playbook or the host cannot be read, or the plan cannot be saved.
 pub(crate) fn run(arguments: &PlanArguments, session: &Session) -> Result<Exit> {
-    let playbook = playbook::load(&arguments.playbook)?;
     let target = Target::open(&arguments.host)?;
+    let playbook = target.playbook(&arguments.playbook)?;
     let plan = target.plan(&playbook.declared)?;
     if let Some(path) = &arguments.out {
         saved::save(&plan, path)?;

@@ -11,9 +11,9 @@ use hoststate_core::record::RunRecord;
 use crate::args::{Format, VerifyArguments};
 use crate::error::{Error, Result};
 use crate::exit::Exit;
+use crate::render;
 use crate::session::Session;
 use crate::target::Target;
-use crate::{playbook, render};
 
 /// How often the host is read again under `--wait`.
 const PAUSE: Duration = Duration::from_millis(500);
@@ -23,8 +23,8 @@ const PAUSE: Duration = Duration::from_millis(500);
 /// # Errors
 /// When the playbook or the host cannot be read.
 pub(crate) fn run(arguments: &VerifyArguments, session: &Session) -> Result<Exit> {
-    let playbook = playbook::load(&arguments.playbook)?;
     let target = Target::open(&arguments.host)?;
+    let playbook = target.playbook(&arguments.playbook)?;
     let limit = Duration::from_secs(arguments.wait.into());
     let start = Instant::now();
     let mut plan = target.plan(&playbook.declared)?;

@@ -28,6 +28,8 @@ pub(super) fn device(host: &HostView, address: PciAddress) -> Result<PciDevice> 
             totalvfs,
             numvfs: node.number("sriov_numvfs")?.unwrap_or(0),
             autoprobe: node.flag("sriov_drivers_autoprobe")?,
+            offset: node.number("sriov_offset")?,
+            stride: node.number("sriov_stride")?,
         }),
     };
     Ok(PciDevice {

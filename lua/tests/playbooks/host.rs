@@ -103,32 +103,47 @@ fn a_misspelt_fact_is_answered_with_the_nearest() {
 
 #[test]
 fn a_fact_is_plain_data_in_a_declaration() {
-    check("modules_load { modules = host.pci[1].modules }", expect![[r#"
+    check(
+        "modules_load { modules = host.pci[1].modules }",
+        expect![[r#"
         gpu.lua:1: modules_load "nouveau nvidiafb" {"modules":["nouveau","nvidiafb"]}
-    "#]]);
-    check("modules_load { modules = { host.pci[1] } }", expect![[r#"
+    "#]],
+    );
+    check(
+        "modules_load { modules = { host.pci[1] } }",
+        expect![[r#"
         error: modules_load: item 1 of `modules`: `0000:01:00.0` is not a module name, expected 1 to 55 letters, digits, `_`, `-`, `.` or `+`
           at gpu.lua:1
         hint: `hoststate schema modules_load` shows what each field takes.
-    "#]]);
-    check("kernel_cmdline { present = host }", expect![[r#"
+    "#]],
+    );
+    check(
+        "kernel_cmdline { present = host }",
+        expect![[r#"
         error: kernel_cmdline: `present`: invalid type: map, expected a sequence
           at gpu.lua:1
         hint: `hoststate schema kernel_cmdline` shows what each field takes.
-    "#]]);
-    check("gpu_passthrough { device = host.pci:find { class = 'display' }[1] }", expect![[r#"
+    "#]],
+    );
+    check(
+        "gpu_passthrough { device = host.pci:find { class = 'display' }[1] }",
+        expect![[r#"
         gpu.lua:1: kernel_cmdline "iommu" {"present":["intel_iommu=on"]}
         gpu.lua:1: kernel_cmdline "iommu passthrough" {"present":["iommu=pt"]}
         gpu.lua:1: modprobe_softdep "nouveau" {"file":"01-vfio-pci.conf","module":"nouveau","pre":["vfio-pci"]}
         gpu.lua:1: modprobe_softdep "nvidiafb" {"file":"01-vfio-pci.conf","module":"nvidiafb","pre":["vfio-pci"]}
         gpu.lua:1: vfio_pci_ids "0000:01:00.0" {"file":"01-vfio-pci.conf","ids":["10de:0ffc"]}
         gpu.lua:1: initramfs_modules "vfio vfio_iommu_type1 vfio_pci" {"modules":["vfio","vfio_iommu_type1","vfio_pci"]}
-    "#]]);
-    check("modules_load { modules = setmetatable({ 'a' }, {}) }", expect![[r#"
+    "#]],
+    );
+    check(
+        "modules_load { modules = setmetatable({ 'a' }, {}) }",
+        expect![[r#"
         error: modules_load: `modules` is a table with a metatable
           at gpu.lua:1
         hint: Give a plain table.
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]

@@ -1,0 +1,91 @@
+//! The facts of a real host or tree, read when a playbook asks for them.
+
+use hoststate_abi::host_view::HostView;
+use hoststate_core::distro::{Distro, Family};
+use hoststate_core::error::{Error, Result};
+use hoststate_core::formats::pci::PciAddress;
+use hoststate_core::pci_bus::{self, PciDevice};
+use hoststate_core::selector::DeviceSelector;
+use hoststate_core::{facts, kernels};
+use serde_json::{Map, Value};
+
+use crate::facts::{Device, DistroFacts, Facts};
+
+/// The facts of the host in a view.
+#[derive(Debug, Clone, Copy)]
+pub struct HostFacts<'a> {
+    /// The host.
+    pub host: &'a HostView,
+    /// Its distribution.
+    pub distro: &'a Distro,
+}
+
+impl Facts for HostFacts<'_> {
+    fn distro(&self) -> Result<Option<DistroFacts>> {
+        let Distro { id, version, family, .. } = self.distro;
+        let family = match family {
+            Family::Debian => "debian",
+            Family::Redhat => "redhat",
+        };
+        Ok(Some(DistroFacts { id: id.clone(), version: version.clone(), family: family.to_owned() }))
+    }
+
+    fn kernel_release(&self) -> Result<Option<String>> {
+        kernels::running(self.host)
+    }
+
+    fn cpu_vendor(&self) -> Result<Option<String>> {
+        Ok(facts::cpu_vendor(self.host)?)
+    }
+
+    fn devices(&self) -> Result<Vec<Device>> {
+        Ok(pci_bus::devices(self.host)?.iter().map(shown).collect())
+    }
+
+    fn modules(&self, address: &str) -> Result<Vec<String>> {
+        // A tree without /proc is planned for with the kernel it will most likely boot.
+        let running = kernels::running(self.host)?;
+        let installed = kernels::installed(self.host)?;
+        let release = running.filter(|it| installed.0.contains(it)).or_else(|| installed.0.last().cloned());
+        let address: PciAddress = address.parse().map_err(|_| {
+            Error::invalid(format!("{address:?} is no PCI address"), "Expected 0000:01:00.0.")
+        })?;
+        match (release, pci_bus::device(self.host, address)?) {
+            (Some(release), Some(device)) => {
+                let modules = pci_bus::modules(self.host, &release, &device)?;
+                Ok(modules.iter().map(|it| it.as_str().to_owned()).collect())
+            }
+            _ => Ok(Vec::new()),
+        }
+    }
+
+    fn find(&self, selector: &Map<String, Value>) -> Result<Vec<String>> {
+        let selector = serde_json::from_value::<DeviceSelector>(Value::Object(selector.clone()))
+            .map_err(|err| Error::invalid(err.to_string(), "A selector has the fields of `device`."))?;
+        Ok(selector.matching(self.host)?.iter().map(|it| it.address.to_string()).collect())
+    }
+}
+
+fn shown(device: &PciDevice) -> Device {
+    let id = &device.id;
+    Device {
+        address: device.address.to_string(),
+        vendor: format!("{:04x}", id.vendor),
+        device: format!("{:04x}", id.device),
+        subsystem_vendor: format!("{:04x}", id.subsystem_vendor),
+        subsystem_device: format!("{:04x}", id.subsystem_device),
+        class: format!("{:06x}", id.class),
+        class_name: hoststate_core::formats::pci::class_name(id.class).to_owned(),
+        driver: device.driver.clone(),
+        iommu_group: device.iommu_group,
+        boot_vga: device.boot_vga,
+        sriov_totalvfs: device.sriov.as_ref().map(|it| u32::from(it.totalvfs)),
+        sriov_numvfs: device.sriov.as_ref().map(|it| u32::from(it.numvfs)),
+        sriov_offset: device.sriov.and_then(|it| it.offset).map(u32::from),
+        sriov_stride: device.sriov.and_then(|it| it.stride).map(u32::from),
+        interfaces: device.interfaces.iter().map(|it| it.name.clone()).collect(),
+        mac: device.interfaces.first().and_then(|it| it.mac.clone()),
+        physfn: device.physfn.map(|it| it.to_string()),
+        virtfns: device.virtfns.iter().map(PciAddress::to_string).collect(),
+    }
+}
