@@ -1,5 +1,7 @@
 //! What the exit status says.
 
+use std::path::Path;
+
 use hoststate_core::plan::Plan;
 use hoststate_core::report::{Outcome, Report};
 use std::process::ExitCode;
@@ -65,9 +67,11 @@ impl Exit {
     }
 
     fn of_state(plan: &Plan) -> Self {
+        // In a tree that is not the machine, what waits for other settings waits for a boot.
+        let waits = !plan.deferred.is_empty() && plan.host.root == Path::new("/");
         if plan.in_desired_state() {
             Self::Success
-        } else if plan.has_work() || !plan.deferred.is_empty() {
+        } else if plan.has_work() || waits {
             Self::Changes
         } else {
             Self::RebootLeft

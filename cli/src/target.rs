@@ -7,7 +7,7 @@ use hoststate_core::apply::Activate;
 use hoststate_core::distro::Distro;
 use hoststate_core::host::{Host, LiveHost};
 use hoststate_core::plan::Plan;
-use hoststate_core::planner::Planner;
+use hoststate_core::planner::{Planner, Runtime};
 use hoststate_core::record::{RecordStore, Recorder, STATE_DIRECTORY};
 use hoststate_core::registry::Declared;
 use hoststate_lua::host_facts::HostFacts;
@@ -64,7 +64,9 @@ impl Target {
     /// Returns what plans are made from.
     pub(crate) fn planner<'a>(&'a self, declared: &'a [Declared]) -> Planner<'a> {
         let guards = hoststate_core::guards::TABLE;
-        Planner { declared, distro: &self.distro, guards, accepted: &self.accepted }
+        let is_machine = self.host.view().root() == Path::new("/");
+        let runtime = if is_machine { Runtime::Now } else { Runtime::AtBoot };
+        Planner { declared, distro: &self.distro, guards, accepted: &self.accepted, runtime }
     }
 
     /// Plans for the host as it is now.

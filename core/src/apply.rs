@@ -10,7 +10,7 @@ use hoststate_abi::step::Step;
 use crate::error::{Error, Result};
 use crate::host::Host;
 use crate::plan::{Change, Plan, PlannedActivation};
-use crate::planner::Planner;
+use crate::planner::{Planner, Runtime};
 use crate::record::Recorder;
 use crate::report::{INTERRUPTED, Left, Outcome, REPORT_FORMAT, Report, StepReport, StepStatus};
 
@@ -125,7 +125,8 @@ impl Run<'_> {
                 .changes
                 .iter()
                 .find(|it| self.can_remedy(it) && done.changes.iter().any(|old| old.is_same_setting(it)));
-            let waits = stayed.is_some_and(|it| it.scope == Scope::Runtime) || !plan.deferred.is_empty();
+            let defers = !plan.deferred.is_empty() && self.planner.runtime == Runtime::Now;
+            let waits = stayed.is_some_and(|it| it.scope == Scope::Runtime) || defers;
             let stayed = stayed.cloned();
             if !waits || !self.host.settle(attempt) {
                 return Ok((plan, stayed));
@@ -250,8 +251,9 @@ impl Run<'_> {
 
     fn report(self, first: Plan, last: Plan, steps: Vec<StepReport>, stop: Option<Stop>) -> Report {
         let changed = steps.iter().any(|it| it.status == StepStatus::Done);
+        let waits = !last.deferred.is_empty() && self.planner.runtime == Runtime::Now;
         let only_reboot_left =
-            last.reboot.required && !last.has_work() && last.deferred.is_empty() && last.conflicts.is_empty();
+            last.reboot.required && !last.has_work() && !waits && last.conflicts.is_empty();
         let (outcome, error) = match stop {
             Some(Stop::Failed(err)) => (Outcome::Failed, Some(with_hint(&err))),
             Some(Stop::Interrupted) => (Outcome::Failed, Some(INTERRUPTED.to_owned())),
@@ -262,7 +264,7 @@ impl Run<'_> {
             None if !last.conflicts.is_empty() || last.refusals().next().is_some() => {
                 (Outcome::Failed, Some("what became visible on the way cannot be applied".to_owned()))
             }
-            None if !last.deferred.is_empty() => {
+            None if waits => {
                 let waiting: Vec<String> =
                     last.deferred.iter().map(|it| format!("{}: {}", it.resource, it.reason)).collect();
                 (Outcome::Failed, Some(waiting.join("\n")))

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use hoststate_abi::activation::Activation;
 use hoststate_abi::host_view::HostView;
-use hoststate_abi::setting::{Remedy, Setting, State};
+use hoststate_abi::setting::{Remedy, Scope, Setting, State};
 use hoststate_abi::step::Step;
 
 use crate::diff::unified;
@@ -30,6 +30,18 @@ pub struct Planner<'a> {
     pub guards: &'a [Guard],
     /// Ids of hazards the user accepts.
     pub accepted: &'a [String],
+    /// When settings of the running system can be changed.
+    pub runtime: Runtime,
+}
+
+/// When settings of the running system can be changed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Runtime {
+    /// Now: the host is the machine itself.
+    #[default]
+    Now,
+    /// When the host boots: it is a tree, and the kernel behind its `/sys` is another's or a record.
+    AtBoot,
 }
 
 impl Planner<'_> {
@@ -39,7 +51,7 @@ impl Planner<'_> {
     /// When a resource cannot be inspected, or a guard cannot read what it must.
     pub fn plan(&self, view: &mut HostView) -> Result<Plan> {
         let host = HostSummary::read(view, self.distro)?;
-        let mut draft = Draft::default();
+        let mut draft = Draft { runtime: self.runtime, ..Draft::default() };
         let mut inspected = Vec::with_capacity(self.declared.len());
         for (index, declared) in self.declared.iter().enumerate() {
             let settings = self.inspect(declared, view)?;
@@ -101,11 +113,15 @@ impl Planner<'_> {
             hazard.accepted = self.accepted.contains(&hazard.id);
         }
         let refused = guards.iter().filter(|it| it.severity == Severity::Refuse && !it.accepted).count();
-        let only_reboot = draft.changes.iter().filter(|it| it.waits_for_reboot()).count();
+        // Several resources may ask for the same image or boot entries: that is one thing to change.
+        let count = |waits: bool| {
+            let counted = draft.changes.iter().filter(|it| it.waits_for_reboot() == waits);
+            counted.map(|it| (it.scope, &it.subject)).collect::<BTreeSet<_>>().len()
+        };
         let summary = Summary {
             in_desired_state: draft.converged,
-            to_change: draft.changes.len() - only_reboot,
-            only_reboot,
+            to_change: count(false),
+            only_reboot: count(true),
             deferred: draft.deferred.len(),
             refused: refused + draft.conflicts.len(),
         };
@@ -135,6 +151,7 @@ struct Draw {
 
 #[derive(Default)]
 struct Draft {
+    runtime: Runtime,
     changes: Vec<Change>,
     deferred: Vec<Deferred>,
     conflicts: Vec<Conflict>,
@@ -178,6 +195,10 @@ impl Draft {
                 State::Converged => {}
                 State::Deferred { reason } => {
                     let (resource, playbook) = named(declared);
+                    if self.runtime == Runtime::AtBoot {
+                        let because = self.activations.entry(Activation::Reboot).or_default();
+                        because.push(format!("{resource}: {reason}"));
+                    }
                     self.deferred.push(Deferred { resource, playbook, reason });
                 }
                 State::Blocked { .. } => self.blocked(all, index, setting),
@@ -196,6 +217,10 @@ impl Draft {
     fn change(&mut self, declared: &Declared, setting: Setting) {
         let State::Drifted { actual, desired, remedy } = setting.state else { return };
         let (resource, playbook) = named(declared);
+        let remedy = match (self.runtime, setting.scope) {
+            (Runtime::AtBoot, Scope::Runtime) => Remedy::Activation(Activation::Reboot),
+            (Runtime::AtBoot, Scope::Persistent) | (Runtime::Now, _) => remedy,
+        };
         let (steps, activation) = match remedy {
             Remedy::Steps(steps) => (steps, None),
             Remedy::Activation(activation) => {

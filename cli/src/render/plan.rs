@@ -1,11 +1,13 @@
 //! A plan as text: what differs, what would be done about it, and what stands in the way.
 
+use std::collections::BTreeSet;
+
 use hoststate_abi::setting::Disruption;
 use hoststate_abi::step::Step;
 use hoststate_core::apply::Activate;
 use hoststate_core::declaration::{Origin, ResourceId};
 use hoststate_core::guard::{Hazard, Severity};
-use hoststate_core::plan::{Change, Conflict, Deferred, Plan, PlannedActivation, Reboot, Summary};
+use hoststate_core::plan::{Change, Conflict, Deferred, Plan, PlannedActivation, Summary};
 
 use crate::render::diff;
 use crate::render::escape::visible_line;
@@ -17,15 +19,16 @@ const INNER: usize = 4;
 /// Returns a whole plan.
 pub(crate) fn text(screen: &Screen, plan: &Plan, activate: Activate) -> String {
     let mut out = String::new();
-    changes(&mut out, screen, &plan.changes);
+    let own: Vec<Change> = plan.changes.iter().filter(|it| is_listed(screen, it)).cloned().collect();
+    changes(&mut out, screen, &own);
     if screen.amount > Amount::Less {
         for file in &plan.files {
             gap(&mut out);
             diff::file(&mut out, screen, file);
         }
     }
-    activations(&mut out, screen, &plan.activations, activate);
-    reboot(&mut out, screen, &plan.reboot);
+    activations(&mut out, screen, plan, activate);
+    reboot(&mut out, screen, &plan.changes);
     deferred(&mut out, screen, &plan.deferred);
     conflicts(&mut out, screen, &plan.conflicts);
     hazards(&mut out, screen, &plan.guards);
@@ -33,6 +36,11 @@ pub(crate) fn text(screen: &Screen, plan: &Plan, activate: Activate) -> String {
     out.push_str(&summary(screen, plan));
     out.push('\n');
     out
+}
+
+/// What only an activation or a reboot makes right is shown once, with that, and not for each resource that asks.
+fn is_listed(screen: &Screen, change: &Change) -> bool {
+    change.activation.is_none() || screen.amount == Amount::More
 }
 
 /// Adds the settings that differ, one block for each resource.
@@ -61,13 +69,8 @@ pub(crate) fn difference(
 }
 
 /// Adds the commands that would run.
-pub(crate) fn activations(
-    out: &mut String,
-    screen: &Screen,
-    activations: &[PlannedActivation],
-    activate: Activate,
-) {
-    if activations.is_empty() {
+fn activations(out: &mut String, screen: &Screen, plan: &Plan, activate: Activate) {
+    if plan.activations.is_empty() {
         return;
     }
     gap(out);
@@ -76,22 +79,38 @@ pub(crate) fn activations(
         screen,
         match activate {
             Activate::Run => "Then runs:",
-            Activate::Skip => "Then run this yourself, in this order (hoststate does not, see --activate):",
+            Activate::Skip => "Then run this yourself, in this order (see --activate):",
         },
     );
-    for PlannedActivation { activation, argv, because } in activations {
-        screen.prose(out, INNER, &format!("{}  ({activation})", command(argv)));
-        because_of(out, screen, because);
+    for PlannedActivation { activation, argv, .. } in &plan.activations {
+        screen.prose(out, INNER, &command(argv));
+        let asking = plan.changes.iter().filter(|it| it.activation.as_ref() == Some(activation));
+        for reason in distinct(asking.map(|it| found(&it.subject, it.actual.as_deref()))) {
+            screen.prose(out, INNER * 2, &reason);
+        }
     }
 }
 
+fn found(subject: &str, actual: Option<&str>) -> String {
+    format!("{}: {}", visible_line(subject), actual.map_or("(absent)".into(), visible_line))
+}
+
+fn distinct(lines: impl Iterator<Item = String>) -> Vec<String> {
+    let mut seen = BTreeSet::new();
+    lines.filter(|it| seen.insert(it.clone())).collect()
+}
+
 /// Adds the reasons for a reboot.
-pub(crate) fn reboot(out: &mut String, screen: &Screen, reboot: &Reboot) {
-    if reboot.required {
+pub(crate) fn reboot(out: &mut String, screen: &Screen, changes: &[Change]) {
+    let waiting = changes.iter().filter(|it| it.waits_for_reboot());
+    let reasons = distinct(
+        waiting.map(|it| difference(screen, &it.subject, it.actual.as_deref(), it.desired.as_deref())),
+    );
+    if !reasons.is_empty() {
         gap(out);
         title(out, screen, "Needs a reboot:");
-        for reason in &reboot.because {
-            screen.prose(out, INNER, &visible_line(reason));
+        for reason in reasons {
+            screen.prose(out, INNER, &reason);
         }
     }
 }
@@ -258,11 +277,5 @@ fn setting(out: &mut String, screen: &Screen, change: &Change) {
         if !is_seen_in_diff || screen.amount == Amount::More {
             screen.prose(out, INNER * 2, &visible_line(&step.to_string()));
         }
-    }
-}
-
-fn because_of(out: &mut String, screen: &Screen, because: &[String]) {
-    for reason in because {
-        screen.prose(out, INNER * 2, &format!("because of {}", visible_line(reason)));
     }
 }

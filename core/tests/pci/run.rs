@@ -11,7 +11,7 @@ use hoststate_core::formats::kernel_cmdline::{Cmdline, CmdlineEdit};
 use hoststate_core::formats::modprobe_conf::ModuleName;
 use hoststate_core::host::Host;
 use hoststate_core::plan::Plan;
-use hoststate_core::planner::Planner;
+use hoststate_core::planner::{Planner, Runtime};
 use hoststate_core::registry::{Declared, Registry};
 use hoststate_core::resources::TABLE;
 use hoststate_testkit::sim::SimHost;
@@ -89,7 +89,7 @@ fn plan_of(host: &SimHost, declared: &[Declared]) -> Result<Plan, String> {
         bootloader: Box::new(Words),
         initramfs: Box::new(NoImages),
     };
-    let planner = Planner { declared, distro: &distro, guards: &[], accepted: &[] };
+    let planner = Planner { declared, distro: &distro, guards: &[], accepted: &[], runtime: Runtime::Now };
     planner.plan(&mut host.view()).map_err(|err| explain(&err))
 }
 
