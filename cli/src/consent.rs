@@ -2,12 +2,15 @@
 
 use std::io::{self, IsTerminal};
 
-use rustix::event::{PollFd, PollFlags};
+use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::io::Errno;
 
 use crate::error::{Error, Result};
 use crate::session::{Session, say};
 use crate::signals::Interrupt;
+
+/// How long a signal may go unnoticed while the user thinks.
+const PAUSE: Timespec = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
 
 /// What the user answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,15 +38,18 @@ pub(crate) fn ask(session: &Session, question: &str, interrupt: &Interrupt) -> R
     let stdin = io::stdin();
     let mut line = Vec::new();
     while !line.contains(&b'\n') {
-        // poll(2) returns at a signal; read(2) would be restarted and the signal kept waiting.
-        match rustix::event::poll(&mut [PollFd::new(&stdin, PollFlags::IN)], None) {
-            Ok(_) => {}
-            Err(Errno::INTR) if interrupt.asked() => {
-                say(format_args!("\n"));
-                return Ok(Answer::Interrupted);
-            }
-            Err(Errno::INTR) => continue,
+        // A signal may come just before poll(2) is entered, so it does not wait for ever.
+        let ready = match rustix::event::poll(&mut [PollFd::new(&stdin, PollFlags::IN)], Some(&PAUSE)) {
+            Ok(ready) => ready > 0,
+            Err(Errno::INTR) => false,
             Err(err) => return Err(failed(err)),
+        };
+        if interrupt.asked() {
+            say(format_args!("\n"));
+            return Ok(Answer::Interrupted);
+        }
+        if !ready {
+            continue;
         }
         let mut chunk = [0; 64];
         match rustix::io::read(&stdin, &mut chunk).map_err(failed)? {

@@ -126,13 +126,12 @@ mod tests {
     fn prose_is_wrapped_at_the_width_of_the_terminal() {
         check(
             Some(32),
-            expect![[r"
+            expect![[r#"
                     The kernel was booted
-                      without
-                      intel_iommu=on, so there
-                      are no groups.
+                      without intel_iommu=on, so
+                      there are no groups.
                     Next.
-            "]],
+            "#]],
         );
     }
 
@@ -140,10 +139,10 @@ mod tests {
     fn nothing_is_wrapped_in_a_pipe() {
         check(
             None,
-            expect![[r"
+            expect![[r#"
                     The kernel was booted without intel_iommu=on, so there are no groups.
                     Next.
-            "]],
+            "#]],
         );
     }
 }

@@ -1,0 +1,114 @@
+//! The exit status of every command.
+
+use std::process::Stdio;
+
+use crate::declarations::{MISSPELT, OPTIONS, OTHER_OPTIONS, SOFTDEP};
+use crate::support::Tree;
+
+fn check(tree: &Tree, table: &[(&str, i32)]) {
+    for (words, expected) in table {
+        let answer = tree.run(words);
+        assert_eq!(answer.status, Some(*expected), "hoststate {words}\n{answer}");
+    }
+}
+
+#[test]
+fn changes_and_the_desired_state_are_told_apart_on_demand() {
+    check(
+        &Tree::with(SOFTDEP),
+        &[
+            ("plan playbook.json --root root", 0),
+            ("plan playbook.json --root root --detailed-exitcode", 2),
+            ("converge --check playbook.json --root root --detailed-exitcode", 2),
+            ("verify playbook.json --root root", 2),
+            ("converge playbook.json --root root --detailed-exitcode", 2),
+            ("converge playbook.json --root root --detailed-exitcode", 0),
+            ("plan playbook.json --root root --detailed-exitcode", 0),
+            ("verify playbook.json --root root", 0),
+        ],
+    );
+}
+
+#[test]
+fn an_error_is_1_whatever_kind_it_is() {
+    let tree = Tree::with(MISSPELT);
+    check(
+        &tree,
+        &[
+            ("check playbook.json", 1),
+            ("plan playbook.json --root root", 1),
+            ("converge playbook.json --root root", 1),
+            ("verify playbook.json --root root", 1),
+            ("plan absent.json --root root", 1),
+            ("plan playbook.json --root nowhere", 1),
+            ("plan", 1),
+            ("play", 1),
+            ("schema modprobe_softdeps", 1),
+            ("rollback --root root", 1),
+            ("--help", 0),
+            ("--version", 0),
+            ("history --root root", 0),
+        ],
+    );
+}
+
+#[test]
+fn a_conflict_is_an_error_for_all_commands_and_changes_nothing() {
+    let tree = Tree::with(&format!("{OPTIONS},{OTHER_OPTIONS}"));
+    let before = tree.files();
+    check(
+        &tree,
+        &[
+            ("check playbook.json", 0),
+            ("plan playbook.json --root root --detailed-exitcode", 1),
+            ("converge playbook.json --root root --detailed-exitcode", 1),
+            ("verify playbook.json --root root", 1),
+        ],
+    );
+    assert_eq!(tree.files(), before);
+}
+
+#[test]
+fn nothing_to_do_writes_nothing_not_even_a_lock() {
+    let tree = Tree::with(OPTIONS);
+    tree.write("root/etc/modprobe.d/zz-hoststate.conf", "options kvm ignore_msrs=1\n");
+    let before = tree.files();
+    check(
+        &tree,
+        &[
+            ("converge playbook.json --root root --detailed-exitcode", 0),
+            ("plan playbook.json --root root", 0),
+            ("verify playbook.json --root root", 0),
+            ("inspect --root root", 0),
+            ("history --root root", 0),
+        ],
+    );
+    assert_eq!(tree.files(), before);
+}
+
+#[test]
+fn a_reader_that_goes_away_is_no_error() {
+    let tree = Tree::with(SOFTDEP);
+    for words in
+        ["schema", "plan playbook.json --root root", "converge playbook.json --root root", "man", "--help"]
+    {
+        let mut command = tree.command(words);
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        drop(child.stdout.take());
+        let output = child.wait_with_output().unwrap();
+        let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!((output.status.code(), stderr.as_str()), (Some(0), ""), "hoststate {words}");
+    }
+    assert!(tree.read("root/etc/modprobe.d/01-hoststate.conf").is_some(), "the run went on");
+}
+
+#[test]
+fn an_attribute_is_written_once_and_as_it_is() {
+    let tree = Tree::with("");
+    tree.write("attribute", "0\n");
+    let absent = rustix::io::Errno::NOENT.raw_os_error();
+    check(&tree, &[("write-attribute attribute -1", 0), ("write-attribute absent 1", absent)]);
+    assert_eq!(tree.read("attribute").as_deref(), Some("-1"));
+    assert_eq!(tree.read("absent"), None);
+}

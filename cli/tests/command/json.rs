@@ -1,0 +1,108 @@
+//! JSON for programs: one object, as its schema says, whatever happened.
+
+use serde_json::Value;
+
+use crate::declarations::{MISSPELT, OPTIONS, OTHER_OPTIONS, SOFTDEP};
+use crate::support::Tree;
+
+fn json(tree: &Tree, words: &str) -> Value {
+    let answer = tree.run(words);
+    serde_json::from_str(&answer.stdout).unwrap_or_else(|err| panic!("hoststate {words}: {err}\n{answer}"))
+}
+
+fn check(tree: &Tree, schema: &str, words: &str) -> Value {
+    let schema = json(tree, schema);
+    let value = json(tree, words);
+    let errors: Vec<String> =
+        jsonschema::validator_for(&schema).unwrap().iter_errors(&value).map(|it| it.to_string()).collect();
+    assert!(errors.is_empty(), "hoststate {words}: {errors:#?}");
+    value
+}
+
+#[test]
+fn a_plan_is_what_its_schema_says() {
+    let tree = Tree::with(&format!("{SOFTDEP},{OPTIONS}"));
+    let plan = check(&tree, "schema plan", "plan playbook.json --root root --format json");
+    assert_eq!(plan["summary"]["to_change"], 2);
+    assert_eq!(plan["files"][0]["before"], Value::Null);
+    check(&tree, "schema plan", "verify playbook.json --root root --format json");
+    check(&tree, "schema plan", "converge --check playbook.json --root root --format json");
+}
+
+#[test]
+fn a_report_is_what_its_schema_says() {
+    let tree = Tree::with(&format!("{SOFTDEP},{OPTIONS}"));
+    let words = "converge playbook.json --root root --format json";
+    let report = check(&tree, "schema report", words);
+    assert_eq!((&report["outcome"], &report["changed"]), (&"converged".into(), &true.into()));
+    let report = check(&tree, "schema report", words);
+    assert_eq!((&report["outcome"], &report["changed"]), (&"in_desired_state".into(), &false.into()));
+    assert_eq!(report["run"], Value::Null);
+    check(&tree, "schema report", "rollback --root root --format json");
+}
+
+#[test]
+fn a_refused_run_has_a_report_too() {
+    let tree = Tree::with(&format!("{OPTIONS},{OTHER_OPTIONS}"));
+    let report = check(&tree, "schema report", "converge playbook.json --root root --format json");
+    assert_eq!(report["outcome"], "refused");
+    assert_ne!(report["left"]["conflicts"], Value::Array(Vec::new()));
+}
+
+#[test]
+fn declarations_are_what_their_schema_says() {
+    let tree = Tree::with(&format!("{SOFTDEP},{OPTIONS}"));
+    check(&tree, "schema", "check playbook.json --format json");
+}
+
+#[test]
+fn the_schema_of_declarations_refuses_what_hoststate_refuses() {
+    let tree = Tree::with(MISSPELT);
+    let schema = json(&tree, "schema");
+    let playbook: Value = serde_json::from_str(&tree.read("playbook.json").unwrap()).unwrap();
+    assert!(!jsonschema::is_valid(&schema, &playbook));
+    assert_eq!(tree.run("check playbook.json").status, Some(1));
+}
+
+#[test]
+fn the_schema_of_one_type_stands_alone() {
+    let tree = Tree::with("");
+    let list = json(&tree, "schema");
+    let types = list["properties"]["resources"]["items"]["oneOf"].as_array().unwrap();
+    assert!(!types.is_empty());
+    for reference in types {
+        let name = reference["$ref"].as_str().unwrap().rsplit(':').next().unwrap();
+        let schema = json(&tree, &format!("schema {name}"));
+        assert!(jsonschema::validator_for(&schema).is_ok(), "{name}");
+    }
+    let declaration: Value = serde_json::from_str(SOFTDEP).unwrap();
+    assert!(jsonschema::is_valid(&json(&tree, "schema modprobe_softdep"), &declaration));
+}
+
+#[test]
+fn an_error_before_the_plan_is_an_object() {
+    let tree = Tree::with(MISSPELT);
+    for words in
+        ["plan playbook.json --root root", "converge playbook.json --root root", "check playbook.json"]
+    {
+        let value = json(&tree, &format!("{words} --format json"));
+        assert_eq!(value["format"], "hoststate.error/1", "hoststate {words}");
+        assert_eq!(value["error"]["where"], "gpu.lua:3", "hoststate {words}");
+        assert_eq!(value["error"]["hint"], "Did you mean `pre`?", "hoststate {words}");
+    }
+    let value = json(&tree, "plan --format json --colour never");
+    assert_eq!(value["format"], "hoststate.error/1");
+}
+
+#[test]
+fn the_other_commands_answer_with_one_object() {
+    let tree = Tree::with(SOFTDEP);
+    assert_eq!(json(&tree, "history --root root --format json")["runs"], Value::Array(Vec::new()));
+    tree.run("converge playbook.json --root root");
+    let history = json(&tree, "history --root root --format json");
+    assert_eq!(history["runs"][0]["files"][0], "/etc/modprobe.d/01-hoststate.conf");
+    let inspection = json(&tree, "inspect modules --root root --format json");
+    assert_eq!(inspection["format"], "hoststate.inspect/1");
+    assert_eq!(inspection["modules"][0]["effect"], "effective");
+    assert_eq!(inspection.get("devices"), None);
+}

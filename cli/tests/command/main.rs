@@ -1,0 +1,10 @@
+//! The real binary on small host trees: what users and programs meet.
+
+mod declarations;
+mod exit_status;
+mod json;
+mod rollback;
+mod saved_plan;
+mod support;
+mod terminal;
+mod text;

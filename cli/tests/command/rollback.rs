@@ -1,0 +1,122 @@
+//! Undoing a run.
+
+use expect_test::{Expect, expect};
+
+use crate::declarations::{OPTIONS, SOFTDEP};
+use crate::support::Tree;
+
+const FILE: &str = "root/etc/modprobe.d/01-hoststate.conf";
+
+fn converged() -> Tree {
+    let tree = Tree::with(SOFTDEP);
+    tree.write(FILE, "# mine\n");
+    assert_eq!(tree.run("converge playbook.json --root root").status, Some(0));
+    tree
+}
+
+fn check(tree: &Tree, words: &str, expected: Expect) {
+    expected.assert_eq(&tree.run(words).to_string());
+}
+
+#[test]
+fn a_run_is_undone_and_the_undoing_too() {
+    let tree = converged();
+    check(
+        &tree,
+        "rollback --root root",
+        expect![[r#"
+        ~ rollback "RUN"
+            /etc/modprobe.d/01-hoststate.conf: its text now -> its text before that run
+
+        --- a/etc/modprobe.d/01-hoststate.conf
+        +++ b/etc/modprobe.d/01-hoststate.conf
+        @@ -1,2 +1 @@
+         # mine
+        -softdep nouveau pre: vfio-pci
+
+        Plan: 1 to change.
+
+          done    write /etc/modprobe.d/01-hoststate.conf
+
+        Rolled back: 1 step done.
+        Run RUN-2: `hoststate rollback RUN-2` undoes it.
+        exit 0
+    "#]],
+    );
+    assert_eq!(tree.read(FILE).as_deref(), Some("# mine\n"));
+    assert_eq!(tree.run("rollback --root root").status, Some(0));
+    assert_eq!(tree.read(FILE).as_deref(), Some("# mine\nsoftdep nouveau pre: vfio-pci\n"));
+}
+
+#[test]
+fn a_file_that_was_changed_since_is_shown_and_kept() {
+    let tree = converged();
+    tree.write(FILE, "# mine\nsoftdep nouveau pre: vfio-pci\n# edited\n");
+    check(
+        &tree,
+        "rollback --root root",
+        expect![[r#"
+        error: /etc/modprobe.d/01-hoststate.conf changed since run RUN
+        hint: Undo newer runs first (`hoststate history`), or lose what the diff below shows with --force.
+
+        --- a/etc/modprobe.d/01-hoststate.conf
+        +++ b/etc/modprobe.d/01-hoststate.conf
+        @@ -1,2 +1,3 @@
+         # mine
+         softdep nouveau pre: vfio-pci
+        +# edited
+        exit 1
+    "#]],
+    );
+    assert_eq!(tree.run("rollback --root root --force").status, Some(0));
+    assert_eq!(tree.read(FILE).as_deref(), Some("# mine\n"));
+}
+
+#[test]
+fn what_is_already_as_before_is_left_alone() {
+    let tree = converged();
+    tree.write(FILE, "# mine\n");
+    check(
+        &tree,
+        "rollback --root root",
+        expect![[r#"
+        The files are as before that run; nothing was done.
+        exit 0
+    "#]],
+    );
+}
+
+#[test]
+fn an_unknown_run_is_named() {
+    let tree = converged();
+    check(
+        &tree,
+        "rollback 19700101T000000Z --root root",
+        expect![[r#"
+        error: there is no run "RUN"
+        hint: `hoststate history` lists them.
+        exit 1
+    "#]],
+    );
+}
+
+#[test]
+fn the_newest_run_comes_first() {
+    let tree = converged();
+    tree.playbook(OPTIONS);
+    assert_eq!(tree.run("converge playbook.json --root root").status, Some(0));
+    assert_eq!(tree.run("rollback --root root").status, Some(0));
+    assert_eq!(tree.read("root/etc/modprobe.d/zz-hoststate.conf"), None);
+    assert_ne!(tree.read(FILE).as_deref(), Some("# mine\n"));
+    check(
+        &tree,
+        "history --root root",
+        expect![[r#"
+        RUN                 COMMAND                      OUTCOME    FILES
+        RUN    converge                     converged  /etc/modprobe.d/01-hoststate.conf
+        RUN-2  converge                     converged  /etc/modprobe.d/zz-hoststate.conf
+        RUN-3  rollback RUN-2  converged  /etc/modprobe.d/zz-hoststate.conf
+        exit 0
+    "#]],
+    );
+}

@@ -1,0 +1,152 @@
+//! Host trees in temporary directories, and the binary run on them.
+
+#![expect(clippy::disallowed_methods, reason = "tests build the trees and start the binary")]
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use tempfile::TempDir;
+
+/// A host below a temporary directory, with a playbook beside it.
+pub(crate) struct Tree {
+    directory: TempDir,
+}
+
+/// What a command answered. Paths of the tree read `TREE`, ids of runs `RUN`.
+pub(crate) struct Answer {
+    pub(crate) status: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl fmt::Display for Answer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let status = self.status.map_or("signal".to_owned(), |it| it.to_string());
+        write!(f, "{}{}exit {status}\n", self.stdout, self.stderr)
+    }
+}
+
+impl Tree {
+    /// An Ubuntu without a kernel, so that no image is out of date, and these declarations as its playbook.
+    pub(crate) fn with(declarations: &str) -> Self {
+        let tree = Self { directory: TempDir::new().unwrap() };
+        tree.write(
+            "root/etc/os-release",
+            "NAME=\"Ubuntu\"\nID=ubuntu\nID_LIKE=debian\nVERSION_ID=\"24.04\"\n",
+        );
+        tree.write("root/etc/default/grub", "GRUB_CMDLINE_LINUX=\"\"\n");
+        tree.write("root/boot/grub/grub.cfg", "");
+        tree.write("root/etc/initramfs-tools/initramfs.conf", "MODULES=most\n");
+        tree.write("root/usr/sbin/update-grub", "");
+        tree.write("root/usr/sbin/update-initramfs", "");
+        tree.playbook(declarations);
+        tree
+    }
+
+    pub(crate) fn playbook(&self, declarations: &str) {
+        let text = format!("{{\"format\":\"hoststate.declarations/1\",\"resources\":[{declarations}]}}");
+        self.write("playbook.json", &text);
+    }
+
+    pub(crate) fn path(&self, path: &str) -> PathBuf {
+        self.directory.path().join(path)
+    }
+
+    pub(crate) fn write(&self, path: &str, text: &str) {
+        let path = self.path(path);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    }
+
+    pub(crate) fn read(&self, path: &str) -> Option<String> {
+        std::fs::read_to_string(self.path(path)).ok()
+    }
+
+    /// Every file of the host with its text.
+    pub(crate) fn files(&self) -> BTreeMap<PathBuf, String> {
+        let mut files = BTreeMap::new();
+        let mut directories = vec![self.path("root")];
+        while let Some(directory) = directories.pop() {
+            for entry in std::fs::read_dir(directory).unwrap() {
+                let path = entry.unwrap().path();
+                if path.is_dir() {
+                    directories.push(path);
+                } else {
+                    files.insert(path.clone(), std::fs::read_to_string(path).unwrap());
+                }
+            }
+        }
+        files
+    }
+
+    /// The binary in the directory of the tree, with an environment that says nothing.
+    pub(crate) fn command(&self, words: &str) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_hoststate"));
+        command.args(words.split_whitespace()).current_dir(self.directory.path()).env_clear();
+        command.stdin(Stdio::null());
+        command
+    }
+
+    /// Runs the binary.
+    pub(crate) fn run(&self, words: &str) -> Answer {
+        self.answer(self.command(words))
+    }
+
+    /// Runs the binary with this text as its standard input.
+    pub(crate) fn run_with_input(&self, words: &str, input: &str) -> Answer {
+        let mut command = self.command(words);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+        let output = child.wait_with_output().unwrap();
+        self.answer_of(output.status.code(), &output.stdout, &output.stderr)
+    }
+
+    pub(crate) fn answer(&self, mut command: Command) -> Answer {
+        let output = command.output().unwrap();
+        self.answer_of(output.status.code(), &output.stdout, &output.stderr)
+    }
+
+    pub(crate) fn answer_of(&self, status: Option<i32>, stdout: &[u8], stderr: &[u8]) -> Answer {
+        let text = |bytes: &[u8]| {
+            let text = String::from_utf8(bytes.to_vec()).unwrap();
+            without_runs(&text.replace(&shown(self.directory.path()), "TREE"))
+        };
+        Answer { status, stdout: text(stdout), stderr: text(stderr) }
+    }
+}
+
+fn shown(path: &Path) -> String {
+    path.display().to_string()
+}
+
+/// Ids of runs are the second they began: `20250102T030405Z`, and `-2` for the next in one second.
+fn without_runs(text: &str) -> String {
+    let mut out = String::new();
+    let mut rest = text;
+    while let Some(at) = rest.find("Z") {
+        let (before, after) = rest.split_at(at + 1);
+        let start = before.len().saturating_sub(16);
+        match before.get(start..).filter(|it| is_run(it)) {
+            Some(_) => {
+                out.push_str(&before[..start]);
+                out.push_str("RUN");
+            }
+            None => out.push_str(before),
+        }
+        rest = after;
+    }
+    out + rest
+}
+
+fn is_run(text: &str) -> bool {
+    let digit = |it: u8| it.is_ascii_digit();
+    let bytes = text.as_bytes();
+    bytes.len() == 16
+        && bytes[..8].iter().copied().all(digit)
+        && bytes[8] == b'T'
+        && bytes[9..15].iter().copied().all(digit)
+}

@@ -1,0 +1,128 @@
+//! On a terminal: the question, the colours, the width.
+
+use std::fs::File;
+use std::io::{ErrorKind, Read, Write};
+use std::os::fd::OwnedFd;
+use std::process::{Child, Command};
+
+use rustix::process::{Pid, Signal, kill_process};
+use rustix::pty::{OpenptFlags, grantpt, openpt, unlockpt};
+use rustix::termios::{Winsize, tcsetwinsize};
+
+use crate::declarations::SOFTDEP;
+use crate::support::Tree;
+
+const FILE: &str = "root/etc/modprobe.d/01-hoststate.conf";
+
+const QUESTION: &str = "Converge this host? [y/N] ";
+
+/// A command whose standard streams are a terminal.
+struct Session {
+    terminal: File,
+    child: Child,
+    seen: String,
+}
+
+impl Session {
+    fn start(mut command: Command, columns: u16) -> Self {
+        let terminal = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+        grantpt(&terminal).unwrap();
+        unlockpt(&terminal).unwrap();
+        tcsetwinsize(&terminal, Winsize { ws_row: 24, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 }).unwrap();
+        let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY;
+        let user: OwnedFd = rustix::pty::ioctl_tiocgptpeer(&terminal, flags).unwrap();
+        command.stdin(user.try_clone().unwrap()).stdout(user.try_clone().unwrap()).stderr(user);
+        let child = command.spawn().unwrap();
+        Self { terminal: File::from(terminal), child, seen: String::new() }
+    }
+
+    fn read_until(&mut self, end: Option<&str>) {
+        let mut chunk = [0; 4096];
+        while !end.is_some_and(|it| self.seen.contains(it)) {
+            match self.terminal.read(&mut chunk) {
+                Ok(0) => return,
+                Ok(length) => self.seen.push_str(&String::from_utf8_lossy(&chunk[..length])),
+                Err(err) if err.kind() == ErrorKind::Interrupted => {}
+                // EIO: everyone on the other side is gone.
+                Err(_) => return,
+            }
+        }
+    }
+
+    fn end(mut self) -> (Option<i32>, String) {
+        self.read_until(None);
+        (self.child.wait().unwrap().code(), self.seen)
+    }
+}
+
+fn converge(tree: &Tree, words: &str) -> Session {
+    let mut command = tree.command(&format!("converge playbook.json --root root {words}"));
+    drop(command.env("TERM", "xterm"));
+    // The command keeps copies of the terminal open until it is dropped; `start` does that.
+    Session::start(command, 80)
+}
+
+#[test]
+fn a_yes_converges() {
+    let tree = Tree::with(SOFTDEP);
+    let mut session = converge(&tree, "");
+    session.read_until(Some(QUESTION));
+    session.terminal.write_all(b"y\n").unwrap();
+    let (status, seen) = session.end();
+    assert_eq!(status, Some(0), "{seen}");
+    assert!(tree.read(FILE).is_some() && seen.contains("Converged: 1 step done"), "{seen}");
+}
+
+#[test]
+fn anything_else_changes_nothing() {
+    let tree = Tree::with(SOFTDEP);
+    let mut session = converge(&tree, "");
+    session.read_until(Some(QUESTION));
+    session.terminal.write_all(b"\n").unwrap();
+    let (status, seen) = session.end();
+    assert_eq!(status, Some(1), "{seen}");
+    assert!(tree.read(FILE).is_none() && seen.contains("Nothing was changed."), "{seen}");
+}
+
+#[test]
+fn a_signal_at_the_question_is_an_interrupt() {
+    let tree = Tree::with(SOFTDEP);
+    let mut session = converge(&tree, "");
+    session.read_until(Some(QUESTION));
+    kill_process(Pid::from_child(&session.child), Signal::INT).unwrap();
+    let (status, seen) = session.end();
+    assert_eq!(status, Some(130), "{seen}");
+    assert_eq!(tree.read(FILE), None);
+}
+
+#[test]
+fn a_yes_on_the_command_line_is_not_asked_for_again() {
+    let tree = Tree::with(SOFTDEP);
+    let (status, seen) = converge(&tree, "--yes").end();
+    assert_eq!(status, Some(0), "{seen}");
+    assert!(!seen.contains(QUESTION), "{seen}");
+}
+
+#[test]
+fn colours_can_be_switched_off_by_the_environment() {
+    let tree = Tree::with(SOFTDEP);
+    let words = "plan playbook.json --root root";
+    let (_, coloured) = Session::start(tree.command(words), 80).end();
+    assert!(coloured.contains("\x1b[32m"), "{coloured}");
+    let mut command = tree.command(words);
+    command.env("NO_COLOR", "1");
+    let (_, plain) = Session::start(command, 80).end();
+    assert!(!plain.contains('\x1b'), "{plain}");
+}
+
+#[test]
+fn prose_is_wrapped_and_diffs_are_not() {
+    let long = format!("# {}\n", "word ".repeat(20));
+    let tree = Tree::with(SOFTDEP);
+    tree.write(FILE, &long);
+    let (_, seen) = Session::start(tree.command("plan playbook.json --root root --color never"), 40).end();
+    assert!(seen.contains(long.trim_end()), "{seen}");
+    let in_blocks = seen.lines().filter(|it| it.starts_with("    "));
+    assert!(in_blocks.clone().count() > 1, "{seen}");
+    assert!(in_blocks.clone().all(|it| it.trim_end().chars().count() <= 40), "{seen}");
+}
