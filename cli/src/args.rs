@@ -7,7 +7,7 @@ use clap_complete::Shell;
 
 /// Makes this Linux host match a playbook: kernel command line, module policy, PCI passthrough, SR-IOV.
 #[derive(Debug, Parser)]
-#[command(name = "hoststate", version, disable_help_subcommand = true, after_help = EXIT_STATUS)]
+#[command(name = "hoststate", version, disable_help_subcommand = true, after_help = EXIT_STATUS, after_long_help = EXIT_STATUS_AND_ERRORS)]
 pub(crate) struct Arguments {
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -19,6 +19,15 @@ const EXIT_STATUS: &str = "\
 Exit status: 0 success, 1 error, 4 refused by a guard, 130 interrupted.
 With --detailed-exitcode, and always for verify: 0 in the desired state, 2 changes to make or made,
 3 nothing left to do but a reboot.";
+
+const EXIT_STATUS_AND_ERRORS: &str = "\
+Exit status: 0 success, 1 error, 4 refused by a guard, 130 interrupted.
+With --detailed-exitcode, and always for verify: 0 in the desired state, 2 changes to make or made,
+3 nothing left to do but a reboot.
+
+With --format json, an error that leaves no plan and no report is one object on standard output, too:
+{\"format\":\"hoststate.error/1\",\"error\":{\"what\":TEXT,\"where\":PLACE or null,\"hint\":TEXT or null}},
+with a \"diff\" where a saved plan or a file is not as it was.";
 
 /// One command.
 #[derive(Debug, Subcommand)]

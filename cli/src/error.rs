@@ -89,7 +89,11 @@ impl Error {
     pub(crate) fn at(&self) -> Option<String> {
         match self {
             Self::Declared { at, .. } => Some(at.to_string()),
-            Self::Playbook(err) => err.origin.as_ref().map(ToString::to_string),
+            Self::Playbook(err) => {
+                let places: Vec<String> =
+                    err.origin.iter().chain(&err.callers).map(ToString::to_string).collect();
+                (!places.is_empty()).then(|| places.join(", called from "))
+            }
             _ => None,
         }
     }

@@ -50,6 +50,9 @@ pub(crate) enum Paint {
 /// Prose is not made narrower than this, however narrow the terminal.
 const MIN_WIDTH: usize = 20;
 
+/// How much deeper the rest of a wrapped line stands.
+const CONTINUATION: usize = 2;
+
 impl Screen {
     /// Returns `text` in a colour, if there are colours.
     pub(crate) fn paint(&self, paint: Paint, text: &str) -> String {
@@ -74,25 +77,30 @@ impl Screen {
         if self.width.is_some() { "→" } else { "->" }
     }
 
+    /// Returns what stands for text that is left out.
+    pub(crate) fn ellipsis(&self) -> &'static str {
+        if self.width.is_some() { "…" } else { "..." }
+    }
+
     /// Adds foreign prose, made harmless, with its lines indented and wrapped at the width of the terminal.
     pub(crate) fn prose(&self, out: &mut String, indent: usize, text: &str) {
         for line in visible(text).lines() {
-            self.wrap(out, indent, line);
+            let words = line.trim_start_matches(' ');
+            self.wrap(out, indent + line.len() - words.len(), words);
         }
     }
 
     fn wrap(&self, out: &mut String, indent: usize, line: &str) {
         let room = self.width.map(|it| it.max(MIN_WIDTH).saturating_sub(indent));
-        let (mut column, mut margin) = (0, indent);
+        let mut column = 0;
         out.extend(std::iter::repeat_n(' ', indent));
         for word in line.split(' ') {
             let width = word.width();
             if column > 0 && room.is_some_and(|it| column + 1 + width > it) {
                 // A continuation stands deeper than the line it continues.
-                margin = indent + 2;
                 out.push('\n');
-                out.extend(std::iter::repeat_n(' ', margin));
-                column = margin - indent;
+                out.extend(std::iter::repeat_n(' ', indent + CONTINUATION));
+                column = CONTINUATION;
             } else if column > 0 {
                 out.push(' ');
                 column += 1;
@@ -100,7 +108,6 @@ impl Screen {
             out.push_str(word);
             column += width;
         }
-        debug_assert!(margin >= indent);
         out.push('\n');
     }
 }
@@ -119,7 +126,9 @@ mod tests {
             4,
             "The kernel was booted without intel_iommu=on, so there are no groups.\nNext.",
         );
-        expected.assert_eq(&out);
+        // Expected text loses the indentation that its lines have in common.
+        let lines: String = out.lines().map(|it| format!("|{it}\n")).collect();
+        expected.assert_eq(&lines);
     }
 
     #[test]
@@ -127,10 +136,10 @@ mod tests {
         check(
             Some(32),
             expect![[r#"
-                    The kernel was booted
-                      without intel_iommu=on, so
-                      there are no groups.
-                    Next.
+                |    The kernel was booted
+                |      without intel_iommu=on, so
+                |      there are no groups.
+                |    Next.
             "#]],
         );
     }
@@ -140,8 +149,8 @@ mod tests {
         check(
             None,
             expect![[r#"
-                    The kernel was booted without intel_iommu=on, so there are no groups.
-                    Next.
+                |    The kernel was booted without intel_iommu=on, so there are no groups.
+                |    Next.
             "#]],
         );
     }

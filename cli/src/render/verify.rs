@@ -50,18 +50,15 @@ pub(crate) fn text(screen: &Screen, plan: &Plan, declared: &[Declared], note: Op
         screen.prose(&mut out, 0, note);
     }
     let rest = plan.summary.in_desired_state;
+    let differ = plan.changes.len() + plan.deferred.len() + plan.conflicts.len();
     let verdict = if plan.in_desired_state() {
         format!("In the desired state: {}.", settings(rest))
     } else if plan.has_work() || !plan.deferred.is_empty() || !plan.conflicts.is_empty() {
-        format!("Not in the desired state: {} differ, {} hold.", differences(plan), rest)
+        format!("Not in the desired state: {differ} of {} differ.", settings(rest + differ))
     } else {
-        format!("A reboot is left: {} wait for it, {} hold.", plan.summary.only_reboot, rest)
+        format!("Nothing is left but a reboot, for {differ} of {}.", settings(rest + differ))
     };
     out.push_str(&screen.paint(Paint::Heading, &verdict));
     out.push('\n');
     out
-}
-
-fn differences(plan: &Plan) -> usize {
-    plan.changes.len() + plan.deferred.len() + plan.conflicts.len()
 }

@@ -1,5 +1,7 @@
 //! JSON for programs: one object, as its schema says, whatever happened.
 
+#![expect(clippy::unwrap_used, reason = "a test without its answer cannot go on")]
+
 use serde_json::Value;
 
 use crate::declarations::{MISSPELT, OPTIONS, OTHER_OPTIONS, SOFTDEP};

@@ -1,6 +1,7 @@
 //! Host trees in temporary directories, and the binary run on them.
 
 #![expect(clippy::disallowed_methods, reason = "tests build the trees and start the binary")]
+#![expect(clippy::unwrap_used, reason = "a test without its tree cannot go on")]
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -25,7 +26,7 @@ pub(crate) struct Answer {
 impl fmt::Display for Answer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let status = self.status.map_or("signal".to_owned(), |it| it.to_string());
-        write!(f, "{}{}exit {status}\n", self.stdout, self.stderr)
+        writeln!(f, "{}{}exit {status}", self.stdout, self.stderr)
     }
 }
 

@@ -66,6 +66,11 @@ fn help_names_the_commands_and_the_exit_status() {
             Exit status: 0 success, 1 error, 4 refused by a guard, 130 interrupted.
             With --detailed-exitcode, and always for verify: 0 in the desired state, 2 changes to make or made,
             3 nothing left to do but a reboot.
+
+            With --format json, an error that leaves no plan and no report is one object on standard output,
+            too:
+            {"format":"hoststate.error/1","error":{"what":TEXT,"where":PLACE or null,"hint":TEXT or null}},
+            with a "diff" where a saved plan or a file is not as it was.
             exit 0
         "#]],
     );
@@ -204,11 +209,11 @@ fn a_check_has_one_line_for_each_setting() {
         &tree,
         "verify playbook.json --root root",
         expect![[r#"
-        drift    modprobe_softdep "nouveau" (gpu.lua:3): softdep nouveau: (absent) -> pre: vfio-pci
-        ok       modprobe_options "kvm" (gpu.lua:4)
-        Not in the desired state: 1 differ, 1 hold.
-        exit 2
-    "#]],
+            drift    modprobe_softdep "nouveau" (gpu.lua:3): softdep nouveau: (absent) -> pre: vfio-pci
+            ok       modprobe_options "kvm" (gpu.lua:4)
+            Not in the desired state: 1 of 2 settings differ.
+            exit 2
+        "#]],
     );
 }
 
@@ -219,19 +224,21 @@ fn a_conflict_names_both_places() {
         &tree,
         "converge playbook.json --root root -q",
         expect![[r#"
-        + modprobe_softdep "nouveau"  gpu.lua:3
-            softdep nouveau: (absent) -> pre: vfio-pci
-        ~ modprobe_softdep "other"  gpu.lua:9
-            softdep nouveau: pre: vfio-pci -> pre: vfio-pci i915
+            + modprobe_options "kvm"  gpu.lua:4
+                options kvm: (absent) -> ignore_msrs=1
+            ~ modprobe_options "other"  gpu.lua:9
+                options kvm: ignore_msrs=1 -> ignore_msrs=0
 
-        Plan: 2 to change.
+            Conflicts:
+            ! modprobe_options "kvm"  gpu.lua:4
+                options kvm: ignore_msrs=0 -> ignore_msrs=1
+                modprobe_options "kvm" and modprobe_options "other" undo each other
+                against modprobe_options "other" (gpu.lua:9)
 
-          done    write /etc/modprobe.d/01-hoststate.conf
-
-        Converged: 1 step done, in the desired state.
-        Run RUN: `hoststate rollback RUN` undoes it.
-        exit 0
-    "#]],
+            Plan: 2 to change, 1 refused.
+            Refused; nothing was changed.
+            exit 1
+        "#]],
     );
 }
 
@@ -241,11 +248,11 @@ fn an_error_says_what_where_and_how_to_mend_it() {
         &Tree::with(MISSPELT),
         "plan playbook.json --root root",
         expect![[r#"
-        error: modprobe_softdep: unknown field `per`
-        at gpu.lua:3
-        hint: Did you mean `pre`?
-        exit 1
-    "#]],
+            error: modprobe_softdep: unknown field `per`
+              at gpu.lua:3
+            hint: Did you mean `pre`?
+            exit 1
+        "#]],
     );
 }
 
@@ -256,10 +263,10 @@ fn other_errors_say_how_to_mend_them_too() {
         &tree,
         "plan absent.json --root root",
         expect![[r#"
-        error: cannot read the playbook absent.json
-        because: No such file or directory (os error 2)
-        exit 1
-    "#]],
+            error: cannot read the playbook absent.json
+              because: No such file or directory (os error 2)
+            exit 1
+        "#]],
     );
     check(
         &tree,

@@ -1,10 +1,8 @@
 //! PCI devices as a tree, with what passthrough needs to know about each.
 
-use std::path::Path;
-
 use hoststate_abi::host_view::HostView;
 use hoststate_core::error::Error as EngineError;
-use hoststate_core::formats::module_index::ModulesAlias;
+use hoststate_core::formats::modprobe_conf::ModuleName;
 use hoststate_core::formats::pci::{PciAddress, class_name};
 use hoststate_core::kernels;
 use hoststate_core::pci_bus::{self, PciDevice};
@@ -43,11 +41,14 @@ pub(crate) struct Device {
 /// # Errors
 /// When an attribute cannot be read.
 pub(crate) fn read(view: &HostView) -> Result<Vec<Device>> {
-    let aliases = alias_text(view)?;
-    let aliases = ModulesAlias::parse(&aliases);
+    let kernel = kernels::running(view)?.or(kernels::installed(view)?.0.last().cloned());
     let mut devices = Vec::new();
     for device in pci_bus::devices(view)?.iter() {
-        devices.push((path_of(view, device.address)?, describe(device, &aliases)));
+        let modules = match &kernel {
+            Some(release) => pci_bus::modules(view, release, device)?,
+            None => Vec::new(),
+        };
+        devices.push((path_of(view, device.address)?, describe(device, &modules)));
     }
     devices.sort_by(|(a, _), (b, _)| a.cmp(b));
     Ok(devices.into_iter().map(|(path, device)| behind(device, &path)).collect())
@@ -67,16 +68,7 @@ fn path_of(view: &HostView, address: PciAddress) -> Result<Vec<PciAddress>> {
     Ok(path)
 }
 
-fn alias_text(view: &HostView) -> Result<String> {
-    let running = kernels::running(view)?;
-    let Some(release) = running.or(kernels::installed(view)?.0.last().cloned()) else {
-        return Ok(String::new());
-    };
-    let path = kernels::modules_directory(&release).join("modules.alias");
-    Ok(view.read(Path::new(&path)).map_err(EngineError::from)?.unwrap_or_default())
-}
-
-fn describe(device: &PciDevice, aliases: &ModulesAlias<'_>) -> Device {
+fn describe(device: &PciDevice, modules: &[ModuleName]) -> Device {
     let id = &device.id;
     Device {
         address: device.address.to_string(),
@@ -89,7 +81,7 @@ fn describe(device: &PciDevice, aliases: &ModulesAlias<'_>) -> Device {
         iommu_group: device.iommu_group,
         driver: device.driver.clone(),
         driver_override: device.driver_override.clone(),
-        modules: aliases.resolve(&device.modalias).iter().map(|it| it.as_str().to_owned()).collect(),
+        modules: modules.iter().map(|it| it.as_str().to_owned()).collect(),
         boot_vga: device.boot_vga,
         sriov_totalvfs: device.sriov.map(|it| it.totalvfs),
         sriov_numvfs: device.sriov.map(|it| it.numvfs),
