@@ -112,11 +112,11 @@ fn the_newest_run_comes_first() {
         &tree,
         "history --root root",
         expect![[r#"
-        RUN                 COMMAND                      OUTCOME    FILES
-        RUN    converge                     converged  /etc/modprobe.d/01-hoststate.conf
-        RUN-2  converge                     converged  /etc/modprobe.d/zz-hoststate.conf
-        RUN-3  rollback RUN-2  converged  /etc/modprobe.d/zz-hoststate.conf
-        exit 0
-    "#]],
+            RUN                 COMMAND                      OUTCOME    FILES
+            RUN    converge                     converged  /etc/modprobe.d/01-hoststate.conf
+            RUN-2  converge                     converged  /etc/modprobe.d/zz-hoststate.conf
+            RUN    rollback RUN-2  converged  /etc/modprobe.d/zz-hoststate.conf
+            exit 0
+        "#]],
     );
 }
