@@ -135,12 +135,22 @@ fn without_runs(text: &str) -> String {
             Some(_) => {
                 out.push_str(&before[..start]);
                 out.push_str("RUN");
+                rest = without_number(after);
+                continue;
             }
             None => out.push_str(before),
         }
         rest = after;
     }
     out + rest
+}
+
+/// Whether a run has a number depends on the clock.
+fn without_number(text: &str) -> &str {
+    match text.strip_prefix('-') {
+        Some(number) => number.trim_start_matches(|it: char| it.is_ascii_digit()),
+        None => text,
+    }
 }
 
 fn is_run(text: &str) -> bool {

@@ -11,7 +11,10 @@ fn check(tree: &Tree, words: &str, expected: Expect) {
 
 #[test]
 fn help_names_the_commands_and_the_exit_status() {
-    check(&Tree::with(""), "-h", expect![[r#"
+    check(
+        &Tree::with(""),
+        "-h",
+        expect![[r#"
         Makes this Linux host match a playbook: kernel command line, module policy, PCI passthrough, SR-IOV
 
         Usage: hoststate [OPTIONS] <COMMAND>
@@ -42,7 +45,8 @@ fn help_names_the_commands_and_the_exit_status() {
         With --detailed-exitcode, and always for verify: 0 in the desired state, 2 changes to make or made,
         3 nothing left to do but a reboot.
         exit 0
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
