@@ -6,6 +6,7 @@ use hoststate_core::declaration::ResourceId;
 use hoststate_core::plan::Plan;
 use hoststate_core::registry::Declared;
 
+use crate::exit::Exit;
 use crate::render::escape::visible_line;
 use crate::render::plan::{difference, named, settings};
 use crate::render::screen::{Amount, Paint, Screen};
@@ -51,12 +52,12 @@ pub(crate) fn text(screen: &Screen, plan: &Plan, declared: &[Declared], note: Op
     }
     let rest = plan.summary.in_desired_state;
     let differ = plan.changes.len() + plan.deferred.len() + plan.conflicts.len();
-    let verdict = if plan.in_desired_state() {
-        format!("In the desired state: {}.", settings(rest))
-    } else if plan.has_work() || !plan.deferred.is_empty() || !plan.conflicts.is_empty() {
-        format!("Not in the desired state: {differ} of {} differ.", settings(rest + differ))
-    } else {
-        format!("Nothing is left but a reboot, for {differ} of {}.", settings(rest + differ))
+    let verdict = match Exit::of_verify(plan) {
+        Exit::Success => format!("In the desired state: {}.", settings(rest)),
+        Exit::RebootLeft => {
+            format!("Nothing is left but a reboot, for {differ} of {}.", settings(rest + differ))
+        }
+        _ => format!("Not in the desired state: {differ} of {} differ.", settings(rest + differ)),
     };
     out.push_str(&screen.paint(Paint::Heading, &verdict));
     out.push('\n');

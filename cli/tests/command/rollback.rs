@@ -115,7 +115,8 @@ fn the_newest_run_comes_first() {
     expect![[r#"
         "converge" "converged"
         "converge" "converged"
-        "rollback RUN" "converged""#]].assert_eq(&words.collect::<Vec<_>>().join("\n"));
+        "rollback RUN" "converged""#]]
+    .assert_eq(&words.collect::<Vec<_>>().join("\n"));
     let list = tree.run("history --root root").stdout;
     assert!(list.starts_with("RUN ") && list.lines().count() == 4, "{list}");
 }

@@ -214,7 +214,7 @@ fn a_conflict_names_both_places() {
                 modprobe_options "kvm" and modprobe_options "other" undo each other
                 against modprobe_options "other" (gpu.lua:9)
 
-            Plan: 2 to change, 1 refused.
+            Plan: 1 to change, 1 refused.
             Refused; nothing was changed.
             exit 1
         "#]],
