@@ -115,6 +115,20 @@ pub fn devices(host: &HostView) -> Result<Rc<Vec<PciDevice>>> {
     Ok(Rc::clone(&list.0))
 }
 
+/// Returns the address and ids of every PCI device, by address, with one read for each.
+///
+/// # Errors
+/// As [`devices`].
+pub fn ids(host: &HostView) -> Result<Vec<(PciAddress, PciId)>> {
+    let mut ids = Vec::new();
+    for name in host.list(Path::new(DEVICES))? {
+        let address = parse_address(Path::new(DEVICES), &name)?;
+        ids.push((address, read::id(host, address)?));
+    }
+    ids.sort_by_key(|(address, _)| *address);
+    Ok(ids)
+}
+
 /// Returns one device; `None` when there is none at that address. Reads nothing about others.
 ///
 /// # Errors

@@ -87,11 +87,19 @@ impl HostView {
     /// # Errors
     /// When the file exists and cannot be read.
     pub fn read_bytes(&self, path: &Path) -> io::Result<Option<Vec<u8>>> {
+        if self.is_unpredicted_machine() {
+            return absent_is_none(fs_err_read(path));
+        }
         let resolved = self.resolve(path)?;
         match self.predicted.get(&resolved) {
             Some(text) => Ok(text.clone().map(String::into_bytes)),
             None => absent_is_none(fs_err_read(&self.below_root(&resolved))),
         }
+    }
+
+    /// Returns whether the kernel itself resolves the host's links, and nothing stands before a file's own text.
+    fn is_unpredicted_machine(&self) -> bool {
+        self.predicted.is_empty() && self.root == Path::new("/")
     }
 
     /// Returns a kernel attribute without its final newline; `None` when there is none.
@@ -150,6 +158,9 @@ impl HostView {
     /// # Errors
     /// When the link exists and cannot be read.
     pub fn link_target(&self, path: &Path) -> io::Result<Option<PathBuf>> {
+        if self.is_unpredicted_machine() {
+            return read_link(path);
+        }
         let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else { return Ok(None) };
         read_link(&self.below_root(&self.resolve(parent)?.join(name)))
     }

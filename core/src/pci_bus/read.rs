@@ -17,11 +17,7 @@ pub(super) fn device(host: &HostView, address: PciAddress) -> Result<PciDevice> 
     let path = host.resolve(&directory(address))?;
     let names = host.list(&path)?;
     let node = Node { host, path: &path, names: &names };
-    let modalias = node.text("modalias")?.unwrap_or_default();
-    let id = match PciId::from_modalias(&modalias) {
-        Ok(id) => id,
-        Err(_) => node.id_by_attributes(&modalias)?,
-    };
+    let (modalias, id) = node.modalias_and_id()?;
     let sriov = match node.number("sriov_totalvfs")? {
         None => None,
         Some(totalvfs) => Some(Sriov {
@@ -49,6 +45,19 @@ pub(super) fn device(host: &HostView, address: PciAddress) -> Result<PciDevice> 
     })
 }
 
+/// Reads the ids of one device and nothing else.
+pub(super) fn id(host: &HostView, address: PciAddress) -> Result<PciId> {
+    let path = directory(address);
+    let modalias = host.attribute(&path.join("modalias"))?.unwrap_or_default();
+    match PciId::from_modalias(&modalias) {
+        Ok(id) => Ok(id),
+        Err(_) => {
+            let names = host.list(&path)?;
+            Ok(Node { host, path: &path, names: &names }.modalias_and_id()?.1)
+        }
+    }
+}
+
 /// A device's directory and what is in it.
 struct Node<'a> {
     host: &'a HostView,
@@ -57,6 +66,15 @@ struct Node<'a> {
 }
 
 impl Node<'_> {
+    fn modalias_and_id(&self) -> Result<(String, PciId)> {
+        let modalias = self.text("modalias")?.unwrap_or_default();
+        let id = match PciId::from_modalias(&modalias) {
+            Ok(id) => id,
+            Err(_) => self.id_by_attributes(&modalias)?,
+        };
+        Ok((modalias, id))
+    }
+
     fn has(&self, name: &str) -> bool {
         self.names.binary_search_by(|it| it.as_str().cmp(name)).is_ok()
     }

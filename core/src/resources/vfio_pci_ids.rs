@@ -141,10 +141,14 @@ impl VfioPciIds {
 
     /// Compares the drivers of the devices that have these ids; vfio-pci takes them when the host boots.
     fn drivers(&self, host: &HostView) -> Result<Vec<Setting>> {
-        let devices = pci_bus::devices(host)?;
-        let claimed = devices.iter().filter(|device| self.ids.iter().any(|it| it.matches(&device.id)));
+        let mut claimed = Vec::new();
+        for (address, id) in pci_bus::ids(host)? {
+            if self.ids.iter().any(|it| it.matches(&id)) {
+                claimed.extend(pci_bus::device(host, address)?);
+            }
+        }
         // vfio-pci refuses bridges, whatever their id (drivers/vfio/pci/vfio_pci_core.c).
-        let settings = claimed.filter(|it| !it.is_bridge()).map(|device| {
+        let settings = claimed.iter().filter(|it| !it.is_bridge()).map(|device| {
             let state = if device.driver.as_deref() == Some(DRIVER) {
                 State::Converged
             } else {
