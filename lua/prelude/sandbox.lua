@@ -10,7 +10,16 @@ local error, getmetatable, next, pairs0, pcall0, rawequal, rawset0, select, setm
   error, getmetatable, next, pairs, pcall, rawequal, rawset, select, setmetatable, tostring, type, xpcall
 local concat, move, pack, sort, unpack = table.concat, table.move, table.pack, table.sort, table.unpack
 local find, format, gsub, rep = string.find, string.format, string.gsub, string.rep
-local integer = math.type
+local integer, tointeger0, tonumber0 = math.type, math.tointeger, tonumber
+
+local function tonumber(value)
+  local kind = type(value)
+  return (kind == "number" or kind == "string") and tonumber0(value) or nil
+end
+
+local function tointeger(value)
+  return value and tointeger0(value)
+end
 
 local function gone(name, why)
   return function()
@@ -188,10 +197,16 @@ function string.format(template, ...)
 end
 
 -- What loops inside C does not count as instructions, so it pays in advance.
-function string.rep(text, count, ...)
-  if integer(count) == "integer" and count > 0 then
-    spend(count)
+local function pay(first, last)
+  -- C takes `1e9` and "9" for whole numbers too.
+  first, last = tointeger(tonumber(first)), tointeger(tonumber(last))
+  if first and last and last >= first then
+    spend(last - first)
   end
+end
+
+function string.rep(text, count, ...)
+  pay(0, count)
   return rep(text, count, ...)
 end
 
@@ -210,14 +225,38 @@ bounded "concat"
 bounded "sort"
 
 function table.move(from, first, last, ...)
-  if integer(first) == "integer" and integer(last) == "integer" and last >= first then
-    spend(last - first)
-  end
+  pay(first, last)
   return move(from, first, last, ...)
 end
 
-for name, matcher in next, native.strings or {} do
-  string[name] = matcher
+-- The C library's matcher can run for ever on a short pattern, out of reach of the limit.
+string.find, string.match, string.gsub = native.strings.find, native.strings.match, native.strings.gsub
+
+local gmatch_step = native.strings.gmatch_step
+
+function string.gmatch(text, pattern, init)
+  if type(text) ~= "string" or type(pattern) ~= "string" then
+    fail("`gmatch` takes a text and a pattern, got a " .. type(text) .. " and a " .. type(pattern),
+      "For example `(\"a,b\"):gmatch(\"[^,]+\")`.")
+  end
+  local start, last = init or 1, nil
+  if start < 0 then
+    start = #text + start + 1
+  end
+  start = (start < 1 and 1 or start) - 1
+  local function captures(stop, ...)
+    if stop then
+      start, last = stop, stop
+      return ...
+    end
+    start = #text + 1
+  end
+  return function()
+    if start > #text then
+      return nil
+    end
+    return captures(gmatch_step(text, pattern, start, last))
+  end
 end
 
 -- `pcall` gives the text of an error, with its line.

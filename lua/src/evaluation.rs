@@ -48,8 +48,10 @@ impl Limits {
             None => {
                 self.exhausted.set(true);
                 Err(Error::new(
-                    format!("the playbook does not end: it was stopped after {INSTRUCTIONS} instructions"),
-                    "Look for a loop that never ends, or one that does far too much.",
+                    format!(
+                        "the playbook does too much, or does not end: it was stopped after {INSTRUCTIONS} instructions"
+                    ),
+                    "Look for a loop that never ends, or for a very long text.",
                 ))
             }
         }

@@ -16,7 +16,9 @@ pub mod host_facts;
 mod host_table;
 mod lua_errors;
 mod modules;
+mod pattern;
 mod sandbox;
+mod strings;
 mod value;
 
 use crate::error::Error;

@@ -10,7 +10,7 @@ use mlua::{HookTriggers, Lua, LuaOptions, MultiValue, Scope, StdLib, Table, Valu
 use crate::error::Error;
 use crate::evaluation::{Evaluation, Limits, MEMORY};
 use crate::lua_errors::{self, Failure};
-use crate::{Level, host_table};
+use crate::{Level, host_table, strings};
 
 /// What replaces the parts of Lua's base that a playbook must not have.
 const SANDBOX: &str = include_str!("../prelude/sandbox.lua");
@@ -105,6 +105,7 @@ pub(crate) fn furnish<'scope, 'env>(
             Ok(nearest(&word, words.iter().map(String::as_str)).map(str::to_owned))
         })?,
     )?;
+    native.set("strings", strings::table(lua, scope, evaluation)?)?;
     host_table::install(&native, scope, evaluation)?;
     lua.type_metatable::<mlua::LuaString>().map_or(Ok(()), |it| it.set("__metatable", false))?;
     let sandbox = lua.load(SANDBOX).set_name("=hoststate:sandbox").set_mode(ChunkMode::Text);
@@ -116,12 +117,11 @@ pub(crate) fn furnish<'scope, 'env>(
 /// Returns what `pcall` gives for an error: a text with its line. A limit cannot be caught.
 fn caught(lua: &Lua, evaluation: &Evaluation<'_>, value: Value) -> mlua::Result<MultiValue> {
     if evaluation.limits.exhausted() {
-        return Err(match value {
-            Value::Error(error) => *error,
-            _ => mlua::Error::external(Error::new(
-                "the playbook goes on after a limit",
-                "Do not wrap the whole playbook in `pcall`.",
-            )),
+        return Err(match (value, evaluation.limits.spend(u64::MAX)) {
+            (Value::Error(error), _) => *error,
+            // A handler that failed as well leaves a text, and no trace of the limit.
+            (_, Err(error)) => evaluation.raise(lua, error),
+            (value, Ok(())) => mlua::Error::RuntimeError(value.type_name().to_owned()),
         });
     }
     let value = match value {

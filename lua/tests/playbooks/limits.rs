@@ -29,7 +29,119 @@ const ENDLESS: &[&str] = &[
 
 #[test]
 fn a_playbook_without_end_is_stopped_at_its_line() {
-    let all: String =
-        ENDLESS.iter().map(|it| format!("{it}\n{}\n", outcome(&NoHost, it, &[]))).collect();
-    expect![[""]].assert_eq(&all);
+    let all: String = ENDLESS.iter().map(|it| format!("{it}\n{}\n", outcome(&NoHost, it, &[]))).collect();
+    expect![[r#"
+        print('start')
+        while true do end
+        > start
+        error: the playbook does too much, or does not end: it was stopped after 50000000 instructions
+          at gpu.lua:2
+        hint: Look for a loop that never ends, or for a very long text.
+
+        while true do pcall(function() while true do end end) end
+        error: the playbook does too much, or does not end: it was stopped after 50000000 instructions
+          at gpu.lua:1
+        hint: Look for a loop that never ends, or for a very long text.
+
+        xpcall(function() while true do end end, function(e) while true do end end)
+        error: the playbook does too much, or does not end: it was stopped after 50000000 instructions
+          at gpu.lua:1
+        hint: Look for a loop that never ends, or for a very long text.
+
+        for i = 1, 1e9 do print(i) break end
+        local x
+        for i = 1, 1e9 do x = i end
+        > 1
+        error: the playbook does too much, or does not end: it was stopped after 50000000 instructions
+          at gpu.lua:3
+        hint: Look for a loop that never ends, or for a very long text.
+
+        local s = 'x'
+        while true do s = s .. s end
+        error: the playbook takes more than 64 MiB of memory
+          at gpu.lua:2
+        hint: Look for a text or a table that grows without end, or a function that calls itself.
+
+        local s = string.rep('x', 1e9)
+        error: the playbook does too much, or does not end: it was stopped after 50000000 instructions
+          at gpu.lua:1
+        hint: Look for a loop that never ends, or for a very long text.
+
+        local s = string.rep('', 1e15)
+        error: the playbook does too much, or does not end: it was stopped after 50000000 instructions
+          at gpu.lua:1
+        hint: Look for a loop that never ends, or for a very long text.
+
+        local t = {}
+        for i = 1, 1e9 do t[i] = i end
+        error: the playbook takes more than 64 MiB of memory
+          at gpu.lua:2
+        hint: Look for a text or a table that grows without end, or a function that calls itself.
+
+        local t = {}
+        for i = 1, 1e7 do
+          t[i] = { i }
+        end
+        error: the playbook takes more than 64 MiB of memory
+          at gpu.lua:3
+        hint: Look for a text or a table that grows without end, or a function that calls itself.
+
+        table.move({}, 1, math.maxinteger - 1, 2)
+        error: the playbook does too much, or does not end: it was stopped after 50000000 instructions
+          at gpu.lua:1
+        hint: Look for a loop that never ends, or for a very long text.
+
+        table.insert(setmetatable({}, { __len = function() return 1 << 53 end }), 1, 'x')
+        error: the playbook does too much, or does not end: it was stopped after 50000000 instructions
+          at gpu.lua:1
+        hint: Look for a loop that never ends, or for a very long text.
+
+        table.concat(setmetatable({}, { __len = function() return 1 << 53 end, __index = function() return '' end }))
+        error: the playbook does too much, or does not end: it was stopped after 50000000 instructions
+          at gpu.lua:1
+        hint: Look for a loop that never ends, or for a very long text.
+
+        local t = { 'x' }
+        for i = 1, 30 do t = { t, t, t, t } end
+        kernel_cmdline { present = t }
+        error: kernel_cmdline: `present[1][1][1][1][1][1][1][1][1][1][1][1][1][1][1][1][1][1][1][1][2][3][4][1][4][4][3][4][2][1][1]` is part of more than the playbook may declare
+          at gpu.lua:3
+        hint: Look for a text or a table that grows without end.
+
+        local s = string.rep('x', 1000000)
+        local t = {}
+        for i = 1, 1000 do t[i] = s end
+        kernel_cmdline { present = t }
+        error: kernel_cmdline: `present[68]` is part of more than the playbook may declare
+          at gpu.lua:4
+        hint: Look for a text or a table that grows without end.
+
+        for i = 1, 1e7 do modules_load { modules = { 'm' .. i } } end
+        error: the playbook does too much, or does not end: it was stopped after 50000000 instructions
+          at gpu.lua:1
+        hint: Look for a loop that never ends, or for a very long text.
+
+        return select('#', table.unpack({}, 1, 1e7))
+        error: too many results to unpack
+          at gpu.lua:1
+
+        local s = string.rep('a', 40)
+        string.find(s, string.rep('a*', 40) .. 'b')
+        error: the playbook does too much, or does not end: it was stopped after 50000000 instructions
+          at gpu.lua:2
+        hint: Look for a loop that never ends, or for a very long text.
+
+        local s = string.rep('a', 40)
+        for x in s:gmatch(string.rep('a*', 40) .. 'b') do end
+        error: the playbook does too much, or does not end: it was stopped after 50000000 instructions
+          at gpu.lua:2
+        hint: Look for a loop that never ends, or for a very long text.
+
+        local s = string.rep('a?', 40)
+        print(s:gsub(string.rep('.-', 40) .. 'b', ''))
+        error: the playbook does too much, or does not end: it was stopped after 50000000 instructions
+          at gpu.lua:2
+        hint: Look for a loop that never ends, or for a very long text.
+
+    "#]].assert_eq(&all);
 }

@@ -4,6 +4,8 @@ mod bad;
 mod composites;
 mod good;
 mod host;
+mod limits;
 mod modules;
 mod sandbox;
+mod strings;
 mod support;

@@ -180,6 +180,7 @@ fn nothing_leads_out_of_a_playbook() {
         > _VERSION
         > assert
         > dofile
+        > driver_binding
         > error
         > getmetatable
         > gpu_passthrough
@@ -208,6 +209,7 @@ fn nothing_leads_out_of_a_playbook() {
         > select
         > setmetatable
         > sriov_nic
+        > sriov_numvfs
         > string
         > table
         > tonumber
