@@ -15,6 +15,7 @@ pub mod facts;
 pub mod host_facts;
 mod host_table;
 mod lua_errors;
+pub mod luals;
 mod modules;
 mod pattern;
 mod sandbox;

@@ -4,6 +4,7 @@ use hoststate_core::declaration::{DECLARATIONS_FORMAT, Origin};
 use hoststate_core::plan::Plan;
 use hoststate_core::registry::Entry;
 use hoststate_core::report::Report;
+use hoststate_lua::luals::luals_definitions;
 use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value, json};
 
@@ -11,7 +12,6 @@ use crate::args::SchemaArguments;
 use crate::error::Result;
 use crate::exit::Exit;
 use crate::playbook::registry;
-use crate::render::luals;
 use crate::session::Session;
 
 /// The dialect of every schema.
@@ -23,7 +23,7 @@ const DIALECT: &str = "https://json-schema.org/draft/2020-12/schema";
 /// When there is no such type.
 pub(crate) fn run(arguments: &SchemaArguments, session: &Session) -> Result<Exit> {
     if arguments.luals {
-        session.print(&luals::definitions(registry().entries()))?;
+        session.print(&luals_definitions(&registry()))?;
         return Ok(Exit::Success);
     }
     let schema = match arguments.kind.as_deref() {

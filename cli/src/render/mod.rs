@@ -3,7 +3,6 @@
 pub(crate) mod diff;
 pub(crate) mod errors;
 pub(crate) mod escape;
-pub(crate) mod luals;
 pub(crate) mod plan;
 pub(crate) mod report;
 pub(crate) mod screen;

@@ -2,6 +2,7 @@
 
 mod bad;
 mod composites;
+mod editor;
 mod good;
 mod host;
 mod limits;

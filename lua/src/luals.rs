@@ -1,12 +1,24 @@
 //! Definitions for lua-language-server, made from the schemas of the resource types.
 
-use hoststate_core::registry::Entry;
+use hoststate_core::registry::Registry;
 use serde_json::{Map, Value};
 
-/// Returns the definitions of these types: a class for the fields, a function for the constructor.
-pub(crate) fn definitions(entries: &[Entry]) -> String {
+/// The table `host`, the log and the composites, which have no schemas.
+const SHIPPED: &str = include_str!("../prelude/definitions.lua");
+
+/// Returns the definitions of the types, a class for the fields and a function for the constructor of each, and
+/// of everything else that a playbook has beside Lua's own.
+pub fn luals_definitions(registry: &Registry) -> String {
     let mut out = String::from("---@meta\n");
-    for entry in entries {
+    let mut tables = Vec::new();
+    for entry in registry.entries() {
+        for (dot, _) in entry.name.match_indices('.') {
+            let table = &entry.name[..dot];
+            if !tables.contains(&table) {
+                tables.push(table);
+                out.push_str(&format!("\n{table} = {{}}\n"));
+            }
+        }
         let schema = (entry.schema)().to_value();
         out.push('\n');
         comment(&mut out, &schema);
@@ -26,6 +38,7 @@ pub(crate) fn definitions(entries: &[Entry]) -> String {
         comment(&mut out, &schema);
         out.push_str(&format!("---@param desired hoststate.{0}\nfunction {0}(desired) end\n", entry.name));
     }
+    out.push_str(SHIPPED);
     out
 }
 

@@ -1,0 +1,88 @@
+
+---A PCI device of the host. Read-only; as a value of a field it is its address.
+---@class hoststate.device
+---@field address string Address, `DDDD:BB:DD.F`.
+---@field vendor string Vendor id, four hexadecimal digits.
+---@field device string Device id, four hexadecimal digits.
+---@field subsystem_vendor string Vendor id of the card's maker.
+---@field subsystem_device string Device id by the card's maker.
+---@field class string Class, six hexadecimal digits.
+---@field class_name string Name of the class, such as `display`.
+---@field driver? string The driver it is bound to.
+---@field modules string[] Modules of the running kernel that match it.
+---@field iommu_group? integer Its IOMMU group; absent while no IOMMU is in use.
+---@field boot_vga? boolean Whether the firmware used it as the display.
+---@field sriov_totalvfs? integer Virtual functions it can have.
+---@field sriov_numvfs? integer Virtual functions it has.
+---@field sriov_offset? integer Distance of the first virtual function's routing id from its own.
+---@field sriov_stride? integer Distance of one virtual function's routing id from the next.
+---@field interface? string Its first network interface.
+---@field interfaces string[] Its network interfaces.
+---@field mac? string Hardware address of its first network interface.
+---@field physfn? string For a virtual function: the address of its physical function.
+---@field virtfns string[] For a physical function: the addresses of its virtual functions.
+
+---What exactly one device is.
+---@class hoststate.selector
+---@field vendor? string Vendor id, hexadecimal.
+---@field device? string Device id, hexadecimal.
+---@field class? string Class by word, such as `display`, or by the first digits of its code.
+---@field interface? string Name of one of its network interfaces.
+---@field mac? string Hardware address of one of its network interfaces.
+---@field serial? string Serial number.
+---@field slot? string Label of its slot.
+
+---@class hoststate.pci
+---@field [integer] hoststate.device
+local pci = {}
+
+---Returns the devices that a selector matches, by address; an empty list when there is none.
+---@param selector hoststate.selector
+---@return hoststate.device[]
+function pci:find(selector) end
+
+---Facts about the host. Read-only; each is read when it is first used.
+---@class hoststate.host
+---@field available boolean Whether there is a host; `hoststate check` looks at none.
+---@field distro { id?: string, version?: string, family?: "debian"|"redhat" }
+---@field kernel { release?: string }
+---@field cpu { vendor?: string } The vendor in the kernel's words: `GenuineIntel`, `AuthenticAMD`.
+---@field pci hoststate.pci
+host = {}
+
+---Messages, on standard error.
+---@class hoststate.log
+log = {}
+
+---@param ... any
+function log.info(...) end
+
+---@param ... any
+function log.warn(...) end
+
+---@class hoststate.gpu_passthrough
+---@field device string|hoststate.selector|hoststate.device The graphics card.
+---@field drivers? string[] Modules that vfio-pci must come before; by default those that match the devices.
+---@field whole_group? boolean Whether the other members of its IOMMU group go along. Default: true.
+---@field file? string File below /etc/modprobe.d. Default: 01-vfio-pci.conf.
+
+---Gives a graphics card, with everything that goes with it, to vfio-pci.
+---@param fields hoststate.gpu_passthrough
+function gpu_passthrough(fields) end
+
+---@class hoststate.iommu
+---@field passthrough? boolean `true`: devices of the host bypass it; `false`: they do not; absent: as it is.
+---@field vendor? string The CPU's vendor, for a tree without /proc: `GenuineIntel` or `AuthenticAMD`.
+
+---Switches the IOMMU on, by the words of this CPU.
+---@param fields hoststate.iommu
+function iommu(fields) end
+
+---@class hoststate.sriov_nic
+---@field device string|hoststate.selector|hoststate.device The physical function.
+---@field numvfs integer Number of virtual functions.
+---@field driver? string The driver of the virtual functions; by default the host's own.
+
+---Gives a network card virtual functions, and these a driver.
+---@param fields hoststate.sriov_nic
+function sriov_nic(fields) end
