@@ -71,7 +71,11 @@ impl<'a> Matcher<'a> {
 
     fn step(&mut self) -> Result<(), Stop> {
         self.steps += 1;
-        if self.steps.is_multiple_of(BATCH) { (self.spend)(BATCH * COST).map_err(Stop::Spent) } else { Ok(()) }
+        if self.steps.is_multiple_of(BATCH) {
+            (self.spend)(BATCH * COST).map_err(Stop::Spent)
+        } else {
+            Ok(())
+        }
     }
 
     fn run(&mut self, at: usize, pattern: usize) -> Result<Option<usize>, Stop> {

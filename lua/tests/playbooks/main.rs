@@ -7,6 +7,7 @@ mod good;
 mod host;
 mod limits;
 mod modules;
+mod nic;
 mod sandbox;
 mod strings;
 mod support;

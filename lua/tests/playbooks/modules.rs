@@ -1,4 +1,4 @@
-//! `require`.
+//! `require`: files beside the playbook and shipped modules.
 
 use expect_test::{Expect, expect};
 
