@@ -15,8 +15,11 @@ const MKINITRAMFS: (&str, &str) = ("/usr/sbin/mkinitramfs", "");
 const KERNEL: (&str, &str) = ("/boot/vmlinuz-1", "");
 const MODULES: (&str, &str) = ("/lib/modules/1/modules.dep", "");
 
+/// An image of some kernel: the host has an initramfs, whoever makes it.
+const IMAGE: (&str, &str) = ("/boot/initrd.img-0", "");
+
 fn check(files: &[(&str, &str)], expect: Expect) {
-    let tree = Tree::new(files);
+    let tree = Tree::new(&[files, &[IMAGE]].concat());
     let view = tree.view();
     let shown = match detect(&view) {
         Err(err) => show_error(&err),
@@ -41,6 +44,13 @@ fn check(files: &[(&str, &str)], expect: Expect) {
         }
     };
     expect.assert_eq(&shown.replace(&tree.root().display().to_string(), "ROOT"));
+}
+
+#[test]
+fn a_host_without_images_and_without_a_generator_has_no_initramfs() {
+    let tree = Tree::new(&[DEBIAN, GRUB, KERNEL, MODULES]);
+    let distro = detect(&tree.view()).unwrap();
+    assert_eq!(distro.initramfs.name(), "none");
 }
 
 #[test]
