@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::path::PathBuf;
+use std::rc::Rc;
 
 use hoststate_abi::host_view::HostView;
 use hoststate_abi::setting::{Place, Setting};
@@ -97,7 +98,7 @@ pub struct WordSource {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ImageContent {
     /// Files of the host, with the text the image's copy must have.
-    pub files: Vec<(PathBuf, String)>,
+    pub files: Vec<(PathBuf, Rc<String>)>,
     /// Modules whose file must be inside, unless they are built into that kernel.
     pub modules: Vec<ModuleName>,
 }

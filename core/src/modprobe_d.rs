@@ -176,7 +176,7 @@ pub fn image_settings(cx: Context<'_>, file: &Path) -> Result<Vec<Setting>> {
     if kernels::installed(cx.host)?.0.is_empty() {
         return Ok(Vec::new());
     }
-    match cx.host.read(file)? {
+    match cx.host.parsed(file, str::to_owned)? {
         Some(text) => {
             let wanted = ImageContent { files: vec![(file.to_owned(), text)], modules: Vec::new() };
             cx.distro.initramfs.contents(cx.host, &wanted)

@@ -143,8 +143,8 @@ impl Kernel {
 }
 
 /// Says which of the host's files an image lacks, or has with another text.
-pub(super) fn missing_files(contents: &Contents, files: &[(PathBuf, String)]) -> Vec<String> {
-    let fault = |(path, text): &(PathBuf, String)| {
+pub(super) fn missing_files(contents: &Contents, files: &[(PathBuf, Rc<String>)]) -> Vec<String> {
+    let fault = |(path, text): &(PathBuf, Rc<String>)| {
         let inside = inside(path);
         match contents.image.read(&inside) {
             Some(bytes) if bytes == text.as_bytes() => None,
@@ -156,7 +156,7 @@ pub(super) fn missing_files(contents: &Contents, files: &[(PathBuf, String)]) ->
 }
 
 /// Says what an image shall contain.
-pub(super) fn wish(files: &[(PathBuf, String)], modules: &[ModuleName]) -> String {
+pub(super) fn wish(files: &[(PathBuf, Rc<String>)], modules: &[ModuleName]) -> String {
     let files = files.iter().map(|it| inside(&it.0));
     let wanted: Vec<String> = files.chain(modules.iter().map(ToString::to_string)).collect();
     format!("contains {}", wanted.join(", "))
