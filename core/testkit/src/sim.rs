@@ -8,6 +8,7 @@ use std::path::Path;
 use hoststate_abi::host_view::HostView;
 use hoststate_abi::step::Step;
 use hoststate_core::error::{Error, Result};
+use hoststate_core::formats::pci::PciIdPattern;
 use hoststate_core::host::{Done, Host};
 
 use crate::tree::Tree;
@@ -15,6 +16,7 @@ use crate::tree::Tree;
 mod boot;
 mod cpio;
 mod kernel;
+mod modules;
 #[cfg(test)]
 mod tests;
 mod tools;
@@ -26,9 +28,12 @@ pub struct SimHost {
     tree: Tree,
     /// Drivers that a kernel knows for ids, `8086:10ca` to `igbvf`.
     native: Vec<(String, String)>,
+    /// The ids vfio-pci was loaded with; the kernel shows them nowhere.
+    claimed: RefCell<Vec<PciIdPattern>>,
     performed: RefCell<Vec<Step>>,
     cut_after: Cell<Option<usize>>,
     boots: Cell<u32>,
+    has_udev: bool,
 }
 
 impl SimHost {
@@ -37,9 +42,11 @@ impl SimHost {
         Self {
             tree,
             native: Vec::new(),
+            claimed: RefCell::default(),
             performed: RefCell::default(),
             cut_after: Cell::new(None),
             boots: Cell::new(0),
+            has_udev: true,
         }
     }
 
@@ -48,6 +55,12 @@ impl SimHost {
     pub fn native(mut self, ids: &str, driver: &str) -> Self {
         self.native.push((ids.to_owned(), driver.to_owned()));
         self
+    }
+
+    /// Takes udev away: devices that appear from now on get what the kernel gives them, and no more.
+    #[must_use]
+    pub fn without_udev(self) -> Self {
+        Self { has_udev: false, ..self }
     }
 
     /// Makes every step after the next `n` fail, as a power cut would.

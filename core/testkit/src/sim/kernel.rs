@@ -5,7 +5,7 @@ use std::path::Path;
 use hoststate_core::formats::pci::PciAddress;
 use hoststate_core::pci_bus::{self, PciDevice};
 
-use super::{SimHost, udev};
+use super::{SimHost, modules, udev};
 use crate::pci::{self, BUS, SysfsDevice};
 
 const ENOENT: i32 = 2;
@@ -80,6 +80,9 @@ fn candidate(host: &SimHost, device: &PciDevice) -> Option<String> {
     });
     let wanted = match &device.driver_override {
         Some(driver) => Some(driver.clone()),
+        None if may_probe && host.claimed.borrow().iter().any(|it| it.matches(&device.id)) => {
+            Some("vfio-pci".to_owned())
+        }
         None if may_probe => native(host, device),
         None => None,
     }?;
@@ -216,6 +219,7 @@ pub(super) fn reset(host: &SimHost) {
         }
     }
     host.tree.remove("/sys/bus/pci/drivers");
+    modules::forget(host);
 }
 
 /// Returns every device.

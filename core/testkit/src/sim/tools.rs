@@ -9,9 +9,8 @@ use hoststate_core::formats::module_index::ModulesDep;
 use hoststate_core::formats::module_list::{ListKind, ModuleList};
 use hoststate_core::formats::shell_assignments::{Environment, Shell, ShellFile, Value};
 use hoststate_core::host::Done;
-use hoststate_core::pci_bus::DriverName;
 
-use super::{SimHost, cpio, kernel};
+use super::{SimHost, cpio, modules};
 
 const DEFAULT_GRUB: &str = "/etc/default/grub";
 
@@ -19,7 +18,7 @@ const DEFAULT_GRUB: &str = "/etc/default/grub";
 pub(super) fn run(host: &SimHost, argv: &[String]) -> Result<Done> {
     let words: Vec<&str> = argv.iter().map(String::as_str).collect();
     match words.as_slice() {
-        ["modprobe", module] => modprobe(host, module),
+        ["modprobe", module] => modules::modprobe(host, module),
         ["udevadm", "control", "--reload"] => {}
         ["update-initramfs", "-u" | "-c", "-k", release] => initramfs_tools(host, release),
         ["dracut", .., release] => {
@@ -35,13 +34,6 @@ pub(super) fn run(host: &SimHost, argv: &[String]) -> Result<Done> {
         }
     }
     Ok(Done { status: Some(0), stderr: String::new() })
-}
-
-/// Loads a module: its driver is registered under the name the kernel gives it.
-pub(super) fn modprobe(host: &SimHost, module: &str) {
-    let registered = host.native.iter().map(|(_, driver)| driver.clone()).collect::<Vec<_>>();
-    let name = DriverName::try_from(module.to_owned()).expect("the name of a module");
-    kernel::register(host, name.spelled_by_kernel(&registered));
 }
 
 fn initramfs_tools(host: &SimHost, release: &str) {

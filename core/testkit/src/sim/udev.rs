@@ -5,17 +5,20 @@ use std::path::Path;
 use hoststate_core::formats::pci::PciAddress;
 use hoststate_core::formats::udev_rules::assigned_attributes;
 
-use super::{SimHost, kernel, tools};
+use super::{SimHost, kernel, modules};
 use crate::pci::BUS;
 
 const RULES: &str = "/etc/udev/rules.d";
 
 /// A device was added: the rules for it run, and the distribution's rule loads the module that knows its ids.
 pub(super) fn added(host: &SimHost, address: PciAddress) {
+    if !host.has_udev {
+        return;
+    }
     apply(host, address, "add");
     let Some(device) = kernel::find(host, &address.to_string()) else { return };
     if let (None, Some(driver)) = (&device.driver, kernel::native(host, &device)) {
-        tools::modprobe(host, &driver);
+        modules::load_for_device(host, &driver);
     }
     apply(host, address, "bind");
 }
@@ -40,7 +43,7 @@ fn apply(host: &SimHost, address: PciAddress, action: &str) {
     }
     for command in run {
         if let Some(module) = command.strip_prefix("{builtin}+=\"kmod load ") {
-            tools::modprobe(host, module.trim_end_matches(['"', ' ', ',']));
+            modules::modprobe(host, module.trim_end_matches(['"', ' ', ',']));
         } else if command.contains("/unbind") && command.contains("drivers_probe") {
             rebind(host, address);
         }
