@@ -170,17 +170,33 @@ pub fn outweighed(origin: &Origin, actual: Option<String>, desired: String, hint
 
 /// Returns one setting for each initramfs image: what is loaded there is governed by the image's copy of `file`.
 ///
+/// `settings` are those of the resource so far. A file that they write is compared with the text it will have, so
+/// that what the generator's configuration lacks for it is found, and planned, along with it.
+///
 /// # Errors
 /// When an image or the file cannot be read.
-pub fn image_settings(cx: Context<'_>, file: &Path) -> Result<Vec<Setting>> {
+pub fn image_settings(cx: Context<'_>, file: &Path, settings: &[Setting]) -> Result<Vec<Setting>> {
     if kernels::installed(cx.host)?.0.is_empty() {
         return Ok(Vec::new());
     }
-    match cx.host.parsed(file, str::to_owned)? {
+    let text = match settings.iter().rev().find_map(|it| written(it, file)) {
+        Some(text) => Some(Rc::new(text.to_owned())),
+        None => cx.host.parsed(file, str::to_owned)?,
+    };
+    match text {
         Some(text) => {
             let wanted = ImageContent { files: vec![(file.to_owned(), text)], modules: Vec::new() };
             cx.distro.initramfs.contents(cx.host, &wanted)
         }
         None => Ok(Vec::new()),
     }
+}
+
+/// Returns the text that a setting's remedy gives to `file`.
+fn written<'a>(setting: &'a Setting, file: &Path) -> Option<&'a str> {
+    let State::Drifted { remedy: Remedy::Steps(steps), .. } = &setting.state else { return None };
+    steps.iter().rev().find_map(|step| match step {
+        Step::WriteFile { path, text } if path == file => Some(text.as_str()),
+        _ => None,
+    })
 }

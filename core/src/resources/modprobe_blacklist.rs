@@ -85,7 +85,8 @@ impl Resource for ModprobeBlacklist {
             settings.push(Setting::persistent(format!("install {}", self.module), state));
         }
         if effective.starts_with("/etc") {
-            settings.extend(modprobe_d::image_settings(cx, Path::new(&effective))?);
+            let images = modprobe_d::image_settings(cx, Path::new(&effective), &settings)?;
+            settings.extend(images);
         }
         Ok(settings)
     }

@@ -94,7 +94,8 @@ impl Resource for ModprobeOptions {
         let state = if missing { self.missing(cx, &file, found, stronger)? } else { State::Converged };
         let mut settings = vec![Setting::persistent(format!("options {}", self.module), state)];
         if effective.starts_with("/etc") {
-            settings.extend(modprobe_d::image_settings(cx, &effective)?);
+            let images = modprobe_d::image_settings(cx, &effective, &settings)?;
+            settings.extend(images);
         }
         Ok(settings)
     }

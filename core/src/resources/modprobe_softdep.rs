@@ -79,7 +79,8 @@ impl Resource for ModprobeSoftdep {
             })?,
         };
         let mut settings = vec![Setting::persistent(format!("softdep {}", self.module), state)];
-        settings.extend(modprobe_d::image_settings(cx, &effective)?);
+        let images = modprobe_d::image_settings(cx, &effective, &settings)?;
+        settings.extend(images);
         Ok(settings)
     }
 }

@@ -122,7 +122,8 @@ impl VfioPciIds {
             }
         };
         let mut settings = vec![Setting::persistent(format!("options {DRIVER} ids"), state)];
-        settings.extend(modprobe_d::image_settings(cx, &effective)?);
+        let images = modprobe_d::image_settings(cx, &effective, &settings)?;
+        settings.extend(images);
         Ok(settings)
     }
 
