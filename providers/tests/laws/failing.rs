@@ -1,0 +1,123 @@
+//! Failures: other kernels still get their images, nothing goes on as if it had worked, and the old texts are kept.
+
+use std::cell::Cell;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use expect_test::expect;
+use hoststate_abi::step::Step;
+use hoststate_core::report::{Outcome, Report, StepStatus};
+
+use crate::lab::{EVERY_TYPE, Fate, Fated, KERNELS, KINDS, Kind, Lab};
+
+/// Returns the tools of a run with how each ended.
+fn tools(report: &Report) -> Vec<(String, StepStatus)> {
+    let tools = report.steps.iter().filter(|it| it.argv.is_some());
+    tools.map(|it| (it.what.clone(), it.status)).collect()
+}
+
+#[test]
+fn a_failed_image_of_one_kernel_leaves_the_others_theirs_and_stops_what_comes_after() {
+    for kind in KINDS {
+        let lab = Lab::new(kind);
+        let is_broken = |argv: &[String]| argv.iter().any(|it| it.contains(KERNELS[1]));
+        let host = Fated::new(&lab.host, |step| match step {
+            Step::Run { argv } if is_broken(argv) => Fate::Fails,
+            _ => Fate::Performed,
+        });
+        let (report, _) = lab.converge_through(&host, EVERY_TYPE);
+        assert_eq!(report.outcome, Outcome::Failed, "{kind:?}");
+        let ended = tools(&report);
+        let of = |word: &str| {
+            let mut statuses = ended.iter().filter(|it| it.0.contains(word)).map(|it| it.1);
+            (statuses.next(), statuses.next())
+        };
+        assert_eq!(of(KERNELS[0]), (Some(StepStatus::Done), None), "{kind:?}: {ended:?}");
+        assert_eq!(of(KERNELS[1]), (Some(StepStatus::Failed), None), "{kind:?}: {ended:?}");
+        assert_eq!(of(KERNELS[2]), (Some(StepStatus::Done), None), "{kind:?}: {ended:?}");
+        let boot = (kind != Kind::CentosBls).then_some(StepStatus::Skipped);
+        assert_eq!(of("update-grub"), (boot, None), "{kind:?}: {ended:?}");
+        assert_eq!(of("modprobe"), (None, None), "{kind:?}: {ended:?}");
+        let last = host.asked().pop();
+        assert!(matches!(last, Some(Step::Run { .. })), "{kind:?}: {last:?} was done after the failure");
+        let left: Vec<&str> = report
+            .left
+            .changes
+            .iter()
+            .map(|it| it.subject.as_str())
+            .filter(|it| it.contains("img"))
+            .collect();
+        assert!(!left.is_empty() && left.iter().all(|it| it.contains(KERNELS[1])), "{kind:?}: {left:?}");
+        let healed = lab.converge(EVERY_TYPE);
+        assert_eq!(healed.outcome, Outcome::RebootRequired, "{kind:?}: {:?}", healed.error);
+    }
+}
+
+#[test]
+fn a_step_that_says_it_succeeded_and_did_nothing_is_a_failure() {
+    for kind in KINDS {
+        let lab = Lab::new(kind);
+        lab.converge(EVERY_TYPE);
+        for idle in lab.performed() {
+            let lab = Lab::new(kind);
+            let host = Fated::new(&lab.host, |it| if *it == idle { Fate::Idle } else { Fate::Performed });
+            let (report, _) = lab.converge_through(&host, EVERY_TYPE);
+            let error = report.error.unwrap_or_default();
+            match idle {
+                Step::WriteFile { .. } | Step::RemoveFile { .. } => {
+                    assert_eq!(report.outcome, Outcome::Failed, "{kind:?}: {idle} had no effect");
+                    assert!(error.contains("every step succeeded, but"), "{kind:?}: {idle}: {error}");
+                }
+                Step::Run { ref argv } if argv[0] != "modprobe" => {
+                    assert_eq!(report.outcome, Outcome::Failed, "{kind:?}: {idle} had no effect");
+                    assert!(error.contains("every step succeeded, but"), "{kind:?}: {idle}: {error}");
+                }
+                // Another step, or udev, may have the effect all the same: then the host is as wanted.
+                Step::Run { .. } | Step::WriteAttribute { .. } => {
+                    let is_reached = !lab.plan(EVERY_TYPE).has_work();
+                    assert_eq!(report.outcome == Outcome::Failed, !is_reached, "{kind:?}: {idle}: {error}");
+                }
+            }
+            let healed = lab.converge(EVERY_TYPE);
+            assert_eq!(healed.outcome, Outcome::RebootRequired, "{kind:?}: {idle}: {:?}", healed.error);
+        }
+    }
+}
+
+#[test]
+fn a_driver_that_is_not_loaded_in_spite_of_success_is_named() {
+    let lab = Lab::new(Kind::Ubuntu);
+    let playbook = r#"{"type":"driver_binding","device":"0000:01:00.0","driver":"vfio-pci"}"#;
+    let host = Fated::new(&lab.host, |step| match step {
+        Step::Run { .. } => Fate::Idle,
+        _ => Fate::Performed,
+    });
+    let (report, _) = lab.converge_through(&host, playbook);
+    expect![[r#"
+        driver_binding "0000:01:00.0": every step succeeded, but /sys/bus/pci/devices/0000:01:00.0/driver is (nothing), not vfio-pci
+        hint: Something undoes the change or ignores it; the steps above show what ran."#]].assert_eq(&report.error.unwrap_or_default());
+}
+
+#[test]
+fn the_old_texts_are_recorded_before_the_first_write() {
+    for kind in KINDS {
+        let lab = Lab::new(kind);
+        let before: BTreeMap<PathBuf, Option<String>> =
+            lab.plan(EVERY_TYPE).files.into_iter().map(|it| (it.path, it.before)).collect();
+        let looked = Cell::new(0);
+        let host = Fated::new(&lab.host, |_| {
+            let ids = lab.store().ids().expect("a readable store");
+            let record = lab.store().read(&ids[0]).expect("a record before the first step");
+            let recorded: BTreeMap<_, _> = record.files.into_iter().map(|it| (it.path, it.before)).collect();
+            assert!(before.iter().all(|it| recorded.get(it.0) == Some(it.1)), "{kind:?}");
+            assert_eq!(record.outcome, None, "{kind:?}: it is not over yet");
+            looked.set(looked.get() + 1);
+            Fate::Performed
+        });
+        let (report, _) = lab.converge_through(&host, EVERY_TYPE);
+        assert_eq!(looked.get(), report.steps.len(), "{kind:?}");
+        assert!(before.values().any(Option::is_none) && before.values().any(Option::is_some), "{kind:?}");
+        let record = lab.store().read(&report.run.expect("a recorded run")).expect("its record");
+        assert_eq!((record.outcome, record.steps), (Some(report.outcome), report.steps), "{kind:?}");
+    }
+}

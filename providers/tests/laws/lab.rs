@@ -1,0 +1,316 @@
+//! Simulated hosts of three kinds, a playbook with every resource type, and runs of it.
+
+use std::cell::RefCell;
+
+use hoststate_abi::host_view::HostView;
+use hoststate_abi::step::Step;
+use hoststate_core::apply::{Activate, Run, Watcher};
+use hoststate_core::declaration::Declarations;
+use hoststate_core::distro::Distro;
+use hoststate_core::error::Result;
+use hoststate_core::host::{Done, Host};
+use hoststate_core::plan::Plan;
+use hoststate_core::planner::{Planner, Runtime};
+use hoststate_core::record::{RecordStore, Recorder};
+use hoststate_core::registry::{Declared, Registry};
+use hoststate_core::report::{Report, StepReport};
+use hoststate_core::resources::TABLE;
+use hoststate_core::rollback;
+use hoststate_testkit::pci::{SysfsDevice, SysfsSriov};
+use hoststate_testkit::sim::SimHost;
+use hoststate_testkit::tree::Tree;
+use tempfile::TempDir;
+
+/// Releases of the installed kernels, oldest first; the last one runs.
+pub(crate) const KERNELS: [&str; 3] = ["6.1.0-1", "6.1.0-2", "6.1.0-3"];
+
+/// The mechanisms under test.
+pub(crate) const KINDS: [Kind; 3] = [Kind::Ubuntu, Kind::DebianDracut, Kind::CentosBls];
+
+/// A distribution with its mechanisms.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// `update-grub` and initramfs-tools.
+    Ubuntu,
+    /// `update-grub` and dracut.
+    DebianDracut,
+    /// Boot entries that are edited themselves, and dracut.
+    CentosBls,
+}
+
+/// Every resource type, on the devices of [`Lab::new`]. Several write one file, one needs what another makes.
+pub(crate) const EVERY_TYPE: &str = r#"
+    {"type":"kernel_cmdline","present":["intel_iommu=on","iommu=pt"],"absent":["nomodeset"]},
+    {"type":"modprobe_softdep","module":"nouveau","pre":["vfio-pci"]},
+    {"type":"modprobe_options","module":"kvm_intel","options":{"nested":true}},
+    {"type":"modprobe_blacklist","module":"nvidiafb","install":true},
+    {"type":"modules_load","modules":["vfio-pci"]},
+    {"type":"initramfs_modules","modules":["vfio-pci"]},
+    {"type":"vfio_pci_ids","ids":["10de:0e1b"]},
+    {"type":"sriov_numvfs","device":"0000:02:00.0","numvfs":2},
+    {"type":"driver_binding","device":"0000:01:00.0","driver":"vfio-pci"},
+    {"type":"driver_binding","device":"0000:02:10.2","driver":"vfio-pci"}"#;
+
+/// A host, what it is, and where its runs are recorded.
+pub(crate) struct Lab {
+    /// The host.
+    pub(crate) host: SimHost,
+    /// Its mechanisms.
+    pub(crate) distro: Distro,
+    /// Steps that made the host what it is.
+    built: usize,
+    state: TempDir,
+}
+
+impl Lab {
+    /// Returns a host that booted as its files say.
+    pub(crate) fn new(kind: Kind) -> Self {
+        Self::with(kind, &[])
+    }
+
+    /// Returns such a host with more files.
+    pub(crate) fn with(kind: Kind, files: &[(&str, &str)]) -> Self {
+        let tree = Tree::new(files_of(kind));
+        for kernel in KERNELS {
+            tree.write(format!("/boot/vmlinuz-{kernel}"), "");
+            let modules = format!("/lib/modules/{kernel}");
+            tree.write(format!("{modules}/modules.dep"), DEPENDENCIES);
+            tree.write(format!("{modules}/kernel/vfio-pci.ko"), kernel);
+            if kind == Kind::CentosBls {
+                let entry = format!(
+                    "title Linux {kernel}\nversion {kernel}\nlinux /vmlinuz-{kernel}\ninitrd \
+                     /initramfs-{kernel}.img\noptions root=/dev/vda1 ro quiet nomodeset\n"
+                );
+                tree.write(format!("/boot/loader/entries/m-{kernel}.conf"), entry);
+            }
+        }
+        for (path, text) in files {
+            tree.write(path, text);
+        }
+        devices(&tree);
+        let host = SimHost::new(tree)
+            .native("10de:0ffc", "nouveau")
+            .native("10de:0e1b", "snd_hda_intel")
+            .native("8086:10c9", "igb")
+            .native("8086:10ca", "igbvf");
+        for argv in tools_of(kind) {
+            host.perform(&Step::Run { argv }).expect("a tool that is simulated");
+        }
+        host.reboot();
+        let distro = hoststate_providers::detect(&host.view()).expect("a known distribution");
+        let state = TempDir::new().expect("a temporary directory");
+        Self { built: host.performed().len(), host, distro, state }
+    }
+
+    /// Makes every step after the next `n` fail.
+    pub(crate) fn cut_after(self, n: usize) -> Self {
+        Self { host: self.host.cut_after(n), ..self }
+    }
+
+    /// Takes udev away from now on.
+    pub(crate) fn without_udev(self) -> Self {
+        Self { host: self.host.without_udev(), ..self }
+    }
+
+    /// Returns the steps performed since the host was made.
+    pub(crate) fn performed(&self) -> Vec<Step> {
+        self.host.performed().split_off(self.built)
+    }
+
+    /// Returns the texts of all files that a boot keeps.
+    pub(crate) fn persistent(&self) -> String {
+        ["/etc", "/boot", "/lib"].map(|it| self.host.tree().listing(it)).join("\n")
+    }
+
+    /// Returns where the host's runs are recorded.
+    pub(crate) fn store(&self) -> RecordStore {
+        RecordStore::new(self.state.path().join("hoststate"))
+    }
+
+    fn planner<'a>(&'a self, declared: &'a [Declared]) -> Planner<'a> {
+        Planner { declared, distro: &self.distro, guards: &[], accepted: &[], runtime: Runtime::Now }
+    }
+
+    /// Returns the plan for the host as it is.
+    pub(crate) fn try_plan(&self, declared: &[Declared]) -> Result<Plan> {
+        self.planner(declared).plan(&mut self.host.view())
+    }
+
+    /// Returns the plan for the host as it is.
+    pub(crate) fn plan(&self, playbook: &str) -> Plan {
+        self.try_plan(&declared(playbook)).expect("a plan")
+    }
+
+    /// Converges the host.
+    pub(crate) fn converge(&self, playbook: &str) -> Report {
+        self.converge_through(&self.host, playbook).0
+    }
+
+    /// Converges the host by another way of performing steps. Returns the plans that were shown as well.
+    pub(crate) fn converge_through(&self, host: &dyn Host, playbook: &str) -> (Report, Vec<Plan>) {
+        let declared = declared(playbook);
+        let first = self.try_plan(&declared).expect("a plan");
+        self.carry_out(host, &declared, first, "converge")
+    }
+
+    /// Carries out a plan of these declarations.
+    pub(crate) fn carry_out(
+        &self,
+        host: &dyn Host,
+        declared: &[Declared],
+        first: Plan,
+        command: &str,
+    ) -> (Report, Vec<Plan>) {
+        let mut recorder = Recorder::new(self.store(), command, None);
+        let mut audience = Audience::default();
+        let planner = self.planner(declared);
+        let (recorder, watcher) = (&mut recorder, &mut audience);
+        let run = Run { planner, host, activate: Activate::Run, recorder, watcher };
+        let report = run.converge(first);
+        (report, audience.shown)
+    }
+
+    /// Undoes the newest run that set out to change a file.
+    pub(crate) fn roll_back(&self) -> Report {
+        let record = rollback::select(&self.store(), None).expect("a recorded run");
+        let undo = rollback::plan(&record, &self.host.view(), &self.distro).expect("a readable host");
+        assert!(undo.changed_since.is_empty(), "{:?}", undo.changed_since);
+        self.carry_out(&self.host, &[], undo.plan, "rollback").0
+    }
+}
+
+/// Returns the decoded declarations, in the order of the playbook.
+pub(crate) fn declared(playbook: &str) -> Vec<Declared> {
+    let json = format!(r#"{{"format":"hoststate.declarations/1","resources":[{playbook}]}}"#);
+    let declarations = Declarations::from_json(&json).expect("declarations");
+    Registry::new(TABLE).decode_all(declarations.resources).expect("known types")
+}
+
+/// Looks at every round and agrees.
+#[derive(Default)]
+struct Audience {
+    shown: Vec<Plan>,
+}
+
+impl Watcher for Audience {
+    fn round(&mut self, plan: &Plan) -> bool {
+        self.shown.push(plan.clone());
+        true
+    }
+
+    fn begin(&mut self, _: &str) {}
+
+    fn end(&mut self, _: &StepReport) {}
+
+    fn interrupted(&self) -> bool {
+        false
+    }
+}
+
+/// What becomes of a step on its way to a host.
+pub(crate) enum Fate {
+    /// It is performed.
+    Performed,
+    /// It does nothing, and says that it succeeded.
+    Idle,
+    /// It fails.
+    Fails,
+}
+
+/// A host on whose steps somebody else decides.
+pub(crate) struct Fated<'a, F: Fn(&Step) -> Fate> {
+    host: &'a SimHost,
+    fate: F,
+    asked: RefCell<Vec<Step>>,
+}
+
+impl<'a, F: Fn(&Step) -> Fate> Fated<'a, F> {
+    pub(crate) fn new(host: &'a SimHost, fate: F) -> Self {
+        Self { host, fate, asked: RefCell::default() }
+    }
+
+    /// Returns the steps that were tried.
+    pub(crate) fn asked(&self) -> Vec<Step> {
+        self.asked.borrow().clone()
+    }
+}
+
+impl<F: Fn(&Step) -> Fate> Host for Fated<'_, F> {
+    fn view(&self) -> HostView {
+        self.host.view()
+    }
+
+    fn perform(&self, step: &Step) -> Result<Done> {
+        self.asked.borrow_mut().push(step.clone());
+        match (self.fate)(step) {
+            Fate::Performed => self.host.perform(step),
+            Fate::Idle => Ok(Done { status: Some(0), stderr: String::new() }),
+            Fate::Fails => Err(std::io::Error::other("it fails").into()),
+        }
+    }
+
+    fn settle(&self, attempt: u32) -> bool {
+        self.host.settle(attempt)
+    }
+}
+
+const DEPENDENCIES: &str = "kernel/vfio-pci.ko: kernel/vfio.ko\nkernel/vfio.ko:\nkernel/nouveau.ko:\n\
+                            kernel/snd-hda-intel.ko:\nkernel/igb.ko:\nkernel/igbvf.ko:\nkernel/kvm_intel.ko:\n";
+
+const DEFAULT_GRUB: &str = "# mine\nGRUB_CMDLINE_LINUX_DEFAULT=\"quiet\"\nGRUB_CMDLINE_LINUX=\"nomodeset\"\n";
+
+fn files_of(kind: Kind) -> &'static [(&'static str, &'static str)] {
+    match kind {
+        Kind::Ubuntu => &[
+            ("/etc/os-release", "ID=ubuntu\nID_LIKE=debian\nVERSION_ID=\"24.04\"\n"),
+            ("/etc/default/grub", DEFAULT_GRUB),
+            ("/etc/initramfs-tools/modules", "# mine\nloop max_loop=8\n"),
+            ("/etc/modprobe.d/kvm.conf", "# mine\noptions kvm_intel ept=1\n"),
+            ("/usr/sbin/update-grub", ""),
+            ("/usr/sbin/mkinitramfs", ""),
+            ("/usr/sbin/update-initramfs", ""),
+            ("/sys/module/kernel/", ""),
+        ],
+        Kind::DebianDracut => &[
+            ("/etc/os-release", "ID=debian\nVERSION_ID=\"13\"\n"),
+            ("/etc/default/grub", DEFAULT_GRUB),
+            ("/etc/default/grub.d/local.cfg", "GRUB_CMDLINE_LINUX=\"$GRUB_CMDLINE_LINUX splash\"\n"),
+            ("/etc/dracut.conf.d/local.conf", "hostonly=\"yes\"\n"),
+            ("/usr/sbin/update-grub", ""),
+            ("/usr/bin/dracut", ""),
+            ("/sys/module/kernel/", ""),
+        ],
+        Kind::CentosBls => &[
+            ("/etc/os-release", "ID=\"centos\"\nID_LIKE=\"rhel fedora\"\nVERSION_ID=\"9\"\n"),
+            ("/etc/default/grub", "GRUB_CMDLINE_LINUX=\"nomodeset\"\nGRUB_ENABLE_BLSCFG=true\n"),
+            ("/etc/kernel/cmdline", "root=/dev/vda1 ro quiet nomodeset\n"),
+            ("/boot/grub2/grub.cfg", "insmod blscfg\nblscfg\n"),
+            ("/usr/bin/dracut", ""),
+            ("/sys/module/kernel/", ""),
+        ],
+    }
+}
+
+/// What the packages of the kernels ran.
+fn tools_of(kind: Kind) -> Vec<Vec<String>> {
+    let image = |kernel: &&str| match kind {
+        Kind::Ubuntu => format!("update-initramfs -c -k {kernel}"),
+        Kind::DebianDracut => format!("dracut --force /boot/initrd.img-{kernel} {kernel}"),
+        Kind::CentosBls => format!("dracut --force /boot/initramfs-{kernel}.img {kernel}"),
+    };
+    let mut commands: Vec<String> = KERNELS.iter().map(image).collect();
+    if kind != Kind::CentosBls {
+        commands.push("update-grub".to_owned());
+    }
+    commands.iter().map(|it| it.split(' ').map(str::to_owned).collect()).collect()
+}
+
+/// A display with its audio function, and a network port with virtual functions.
+fn devices(tree: &Tree) {
+    let sriov = SysfsSriov { total: 7, offset: 128, stride: 2, device: 0x10ca };
+    SysfsDevice::new("0000:01:00.0", 0x10de, 0x0ffc, 0x03_0000).group(1).write(tree);
+    SysfsDevice::new("0000:01:00.1", 0x10de, 0x0e1b, 0x04_0300).group(1).write(tree);
+    SysfsDevice::new("0000:02:00.0", 0x8086, 0x10c9, 0x02_0000).group(2).sriov(sriov).write(tree);
+    tree.write("/proc/cpuinfo", "vendor_id\t: GenuineIntel\n");
+    tree.write("/sys/bus/pci/drivers_probe", "");
+}

@@ -1,0 +1,8 @@
+//! The laws of the engine, on simulated hosts with the mechanisms of real distributions.
+
+mod converging;
+mod failing;
+mod lab;
+mod planning;
+mod random;
+mod undoing;
