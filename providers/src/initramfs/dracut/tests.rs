@@ -43,7 +43,7 @@ const DRACUT: Dracut = Dracut { family: Family::Redhat };
 #[test]
 fn files_and_modules_are_named_in_the_configuration_and_looked_for_in_the_image() {
     let wanted = ImageContent {
-        files: vec![("/etc/modprobe.d/zz-hoststate.conf".into(), TEXT.to_owned())],
+        files: vec![("/etc/modprobe.d/zz-hoststate.conf".into(), TEXT.to_owned().into())],
         modules: vec![ModuleName::parse("vfio-pci").unwrap()],
     };
     let contents = |view: &HostView| DRACUT.contents(view, &wanted);

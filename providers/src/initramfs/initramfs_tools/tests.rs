@@ -53,7 +53,7 @@ const BUILTIN: &str = "kernel/drivers/vfio/pci/vfio-pci.ko\n";
 #[test]
 fn an_image_must_have_the_very_text_and_the_modules() {
     let wanted = ImageContent {
-        files: vec![("/etc/modprobe.d/zz-hoststate.conf".into(), TEXT.to_owned())],
+        files: vec![("/etc/modprobe.d/zz-hoststate.conf".into(), TEXT.to_owned().into())],
         modules: vec![ModuleName::parse("vfio-pci").unwrap()],
     };
     let contents = |view: &_| InitramfsTools.contents(view, &wanted);
@@ -159,8 +159,10 @@ fn early_modules_are_listed_contained_and_loaded() {
 
 #[test]
 fn update_initramfs_that_is_switched_off_blocks_what_it_would_have_to_do() {
-    let wanted =
-        ImageContent { files: vec![("/etc/modprobe.d/x.conf".into(), String::new())], modules: Vec::new() };
+    let wanted = ImageContent {
+        files: vec![("/etc/modprobe.d/x.conf".into(), String::new().into())],
+        modules: Vec::new(),
+    };
     let tree = host("", "", &[(OLD, image(&[]))]);
     tree.write("/etc/initramfs-tools/update-initramfs.conf", b"# all, yes, no\nupdate_initramfs=no\n");
     check(
