@@ -1,6 +1,7 @@
 //! The hoststate engine: resources compare themselves with a host, the engine plans and converges.
 
 pub mod apply;
+pub mod boot_words;
 pub mod declaration;
 pub mod diff;
 pub mod distro;
@@ -22,3 +23,4 @@ pub mod resource;
 pub mod resources;
 pub mod rollback;
 pub mod selector;
+pub mod takeover;

@@ -142,6 +142,17 @@ pub fn directory(address: PciAddress) -> PathBuf {
     Path::new(DEVICES).join(address.to_string())
 }
 
+/// Returns the PCI devices that what lies at a path of sysfs hangs on, links followed, the nearest first: for a
+/// network interface its card and the bridges above, for a USB disk the USB controller.
+///
+/// # Errors
+/// When a link cannot be read.
+pub fn above(host: &HostView, path: &Path) -> io::Result<Vec<PciAddress>> {
+    let resolved = host.resolve(path)?;
+    let names = resolved.components().rev().filter_map(|it| it.as_os_str().to_str());
+    Ok(names.filter_map(|it| it.parse().ok()).collect())
+}
+
 /// Returns the names of the registered PCI drivers, sorted.
 ///
 /// # Errors

@@ -23,7 +23,20 @@ const IMPORTS: [(&str, &[&str]); 9] = [
     ("selector", &["formats", "pci_bus", "registry"]),
     (
         "guards",
-        &["guard", "distro", "formats", "kernels", "pci_bus", "selector", "modprobe_d", "facts", "plan"],
+        &[
+            "boot_words",
+            "distro",
+            "facts",
+            "formats",
+            "free_space",
+            "guard",
+            "kernels",
+            "modprobe_d",
+            "pci_bus",
+            "plan",
+            "selector",
+            "takeover",
+        ],
     ),
     (
         "resources",

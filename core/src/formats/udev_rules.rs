@@ -2,6 +2,7 @@
 //!
 //! A group is a comment that names its owner and the rules below it. All else in the file stays as it is.
 
+pub mod rule;
 #[cfg(test)]
 mod tests;
 

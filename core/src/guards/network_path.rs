@@ -1,0 +1,109 @@
+//! `network-path`: the card that carries the default route or an SSH connection leaves its driver, or is made to reset
+//! itself or to drop the virtual function in use.
+
+use std::path::Path;
+
+use crate::error::Result;
+use crate::formats::pci::PciAddress;
+use crate::guard::{Hazard, Scene, Severity};
+use crate::pci_bus;
+use crate::takeover;
+
+mod carriers;
+
+use carriers::Carrier;
+
+const NAME: &str = "network-path";
+
+/// Drivers that reset the physical function when virtual ones are made: i40e to enter VEB mode
+/// (`i40e_pci_sriov_configure`), ixgbe to set its pools up (`ixgbe_pci_sriov_enable`).
+const RESETTING: [&str; 2] = ["i40e", "ixgbe"];
+
+/// Finds cards whose loss cuts the host off.
+///
+/// # Errors
+/// When `/proc/net` or `/sys/class/net` cannot be read.
+pub fn hazards(scene: Scene<'_>) -> Result<Vec<Hazard>> {
+    let outlook = takeover::outlook(scene)?;
+    let counts = changed_counts(scene);
+    if outlook.takeovers.is_empty() && counts.is_empty() {
+        return Ok(Vec::new());
+    }
+    let carriers = carriers::find(scene.before)?;
+    let mut hazards = Vec::new();
+    for taken in &outlook.takeovers {
+        let address = taken.device.address;
+        // A virtual function goes with its physical one.
+        let hit: Vec<&Carrier> = carriers.iter().filter(|it| it.hangs_on(address)).collect();
+        if hit.is_empty() {
+            continue;
+        }
+        let message = format!("{address} {}, and {} goes over it", taken.what(), purposes(&hit));
+        let identity = taken.identity();
+        let mut identity: Vec<&str> = identity.iter().map(String::as_str).collect();
+        identity.extend(hit.iter().map(|it| it.interface.as_str()));
+        let hazard = Hazard::new(NAME, Severity::Refuse, &identity, message).on(address);
+        hazards.push(hazard.shown_by(evidence(&hit)).shown_by(taken.evidence()));
+    }
+    for (address, path, value) in counts {
+        let Some(device) = pci_bus::device(scene.before, address)? else { continue };
+        let now = device.sriov.map_or(0, |it| it.numvfs);
+        // Existing functions are all removed on the way to another count.
+        let lost: Vec<&Carrier> =
+            carriers.iter().filter(|it| now > 0 && it.functions.contains(&address)).collect();
+        let own: Vec<&Carrier> = carriers.iter().filter(|it| it.devices.contains(&address)).collect();
+        let driver = device.driver.clone().unwrap_or_default();
+        let (hit, severity, what) = if !lost.is_empty() {
+            (lost, Severity::Refuse, "its virtual functions are removed")
+        } else if RESETTING.contains(&driver.as_str()) {
+            (own, Severity::Refuse, "its driver resets the card for that")
+        } else {
+            (own, Severity::Warn, "many drivers take the link down for a moment then")
+        };
+        if hit.is_empty() {
+            continue;
+        }
+        let message =
+            format!("{address} gets {value} virtual functions: {what}, and {} goes over it", purposes(&hit));
+        let (address_text, now_text) = (address.to_string(), now.to_string());
+        let mut identity: Vec<&str> = vec![&address_text, &driver, &now_text, value];
+        identity.extend(hit.iter().map(|it| it.interface.as_str()));
+        let written = format!("{} is {now}; {value} is written there", path.display());
+        let link = pci_bus::directory(address).join("driver");
+        let hazard = Hazard::new(NAME, severity, &identity, message).on(address).shown_by(evidence(&hit));
+        hazards.push(hazard.shown_by([format!("{} is {driver}", link.display()), written]));
+    }
+    Ok(hazards)
+}
+
+/// Returns the functions whose count is changed now, each with the attribute and the last value written.
+fn changed_counts<'a>(scene: Scene<'a>) -> Vec<(PciAddress, &'a Path, &'a str)> {
+    let mut counts: Vec<(PciAddress, &Path, &str)> = Vec::new();
+    for (path, value) in scene.attributes().filter(|(path, _)| path.ends_with("sriov_numvfs")) {
+        let name = path.parent().and_then(Path::file_name).and_then(|it| it.to_str());
+        let Some(address) = name.and_then(|it| it.parse().ok()) else { continue };
+        counts.retain(|it| it.0 != address);
+        counts.push((address, path, value));
+    }
+    counts
+}
+
+fn purposes(hit: &[&Carrier]) -> String {
+    let mut purposes: Vec<&str> = Vec::new();
+    for purpose in hit.iter().flat_map(|it| &it.purposes) {
+        if !purposes.contains(&purpose.as_str()) {
+            purposes.push(purpose);
+        }
+    }
+    purposes.join(" and ")
+}
+
+fn evidence(hit: &[&Carrier]) -> Vec<String> {
+    let mut evidence: Vec<String> = Vec::new();
+    for hop in hit.iter().flat_map(|it| &it.evidence) {
+        if !evidence.contains(hop) {
+            evidence.push(hop.clone());
+        }
+    }
+    evidence
+}

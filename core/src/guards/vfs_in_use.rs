@@ -1,0 +1,116 @@
+//! `vfs-in-use`: virtual functions that someone uses are removed, because their number changes.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use hoststate_abi::host_view::HostView;
+
+use crate::error::Result;
+use crate::formats::pci::PciAddress;
+use crate::formats::proc_net;
+use crate::guard::{Hazard, Scene, Severity};
+use crate::pci_bus::{self, PciDevice};
+use crate::takeover;
+
+const NAME: &str = "vfs-in-use";
+
+/// Base class of network controllers (include/linux/pci_ids.h).
+const NETWORK: u32 = 0x02;
+
+/// `IFF_UP` (include/uapi/linux/if.h).
+const UP: u32 = 0x1;
+
+/// Finds physical functions whose virtual ones are in use. The kernel removes all of them on the way to any other
+/// number (drivers/pci/iov.c).
+///
+/// # Errors
+/// When the host cannot be read.
+pub fn hazards(scene: Scene<'_>) -> Result<Vec<Hazard>> {
+    let mut hazards = Vec::new();
+    let mut seen: BTreeSet<PciAddress> = BTreeSet::new();
+    for (path, value) in scene.attributes().filter(|(path, _)| path.ends_with("sriov_numvfs")) {
+        let name = path.parent().and_then(Path::file_name).and_then(|it| it.to_str());
+        let Some(address) = name.and_then(|it| it.parse().ok()) else { continue };
+        let Some(device) = pci_bus::device(scene.before, address)? else { continue };
+        let now = device.sriov.map_or(0, |it| it.numvfs);
+        if now == 0 || value == now.to_string() || !seen.insert(address) {
+            continue;
+        }
+        let mut used = Vec::new();
+        let mut evidence = Vec::new();
+        for virtfn in &device.virtfns {
+            let Some(virtfn) = pci_bus::device(scene.before, *virtfn)? else { continue };
+            if let Some(why) = use_of(scene.before, &virtfn)? {
+                used.push(virtfn.address.to_string());
+                evidence.push(why);
+            }
+        }
+        if used.is_empty() {
+            continue;
+        }
+        let message = format!(
+            "changing the number of virtual functions of {address} removes all {now}, and {} of them are in use: {}",
+            used.len(),
+            used.join(", ")
+        );
+        let (address, now) = (address.to_string(), now.to_string());
+        let mut identity: Vec<&str> = vec![&address, &now];
+        identity.extend(evidence.iter().map(String::as_str));
+        let written = format!("{} is {now}; {value} is written there", path.display());
+        let hazard = Hazard::new(NAME, Severity::Refuse, &identity, message).on(&address);
+        hazards.push(hazard.shown_by(evidence).shown_by([written]));
+    }
+    Ok(hazards)
+}
+
+/// Returns what shows that a virtual function is in use.
+fn use_of(host: &HostView, virtfn: &PciDevice) -> Result<Option<String>> {
+    let Some(driver) = virtfn.driver.as_deref() else { return Ok(None) };
+    let link = pci_bus::directory(virtfn.address).join("driver");
+    if takeover::is_for_guests(driver) {
+        return Ok(Some(format!("{} is {driver}: a guest or a program may have it", link.display())));
+    }
+    if virtfn.id.class >> 16 == NETWORK && virtfn.interfaces.is_empty() {
+        let net = pci_bus::directory(virtfn.address).join("net");
+        return Ok(Some(format!(
+            "{} is {driver}, and {} shows no interface: another network namespace has it",
+            link.display(),
+            net.display()
+        )));
+    }
+    for interface in &virtfn.interfaces {
+        let directory = Path::new("/sys/class/net").join(&interface.name);
+        let flags = host.attribute(&directory.join("flags"))?.unwrap_or_default();
+        let flags = u32::from_str_radix(flags.trim_start_matches("0x"), 16).unwrap_or(0);
+        if flags & UP == 0 {
+            continue;
+        }
+        if let Some(master) = host.link_target(&directory.join("master"))? {
+            let master = master.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            return Ok(Some(format!(
+                "{} is up and {} is {master}",
+                interface.name,
+                directory.join("master").display()
+            )));
+        }
+        if let Some(table) = addressed(host, &interface.name)? {
+            return Ok(Some(format!("{} is up and {table} has an address or route on it", interface.name)));
+        }
+    }
+    Ok(None)
+}
+
+/// Returns the table that shows an address of an interface. The address every interface of IPv6 gives itself says
+/// nothing about its use.
+fn addressed(host: &HostView, interface: &str) -> Result<Option<&'static str>> {
+    /// The scope of link-local addresses in the fourth column.
+    const LINK: &str = "20";
+    let routes = host.read(Path::new("/proc/net/route"))?.unwrap_or_default();
+    if proc_net::parse_route(&routes).iter().any(|it| it.interface == interface) {
+        return Ok(Some("/proc/net/route"));
+    }
+    let addresses = host.read(Path::new("/proc/net/if_inet6"))?.unwrap_or_default();
+    let rows = addresses.lines().map(|it| it.split_whitespace().collect::<Vec<_>>());
+    let has = rows.filter(|it| it.last() == Some(&interface)).any(|it| it.get(3) != Some(&LINK));
+    Ok(has.then_some("/proc/net/if_inet6"))
+}

@@ -1,0 +1,113 @@
+//! A distribution of few files: `/etc/words` is the command line of the next boot, images are lists of files.
+
+use std::path::{Path, PathBuf};
+
+use hoststate_abi::activation::Activation;
+use hoststate_abi::host_view::HostView;
+use hoststate_abi::setting::{Remedy, Setting, State};
+use hoststate_abi::step::Step;
+use hoststate_core::distro::{BootEntry, Bootloader, Distro, Family, ImageContent, Initramfs};
+use hoststate_core::error::Result;
+use hoststate_core::formats::kernel_cmdline::{Cmdline, CmdlineEdit};
+use hoststate_core::formats::modprobe_conf::ModuleName;
+use hoststate_core::kernels;
+
+const WORDS: &str = "/etc/words";
+
+/// Where modules to load early are listed, one a line.
+const EARLY: &str = "/etc/initramfs-tools/modules";
+
+#[derive(Debug)]
+struct Words;
+
+#[derive(Debug)]
+struct Images;
+
+pub(crate) fn stub() -> Distro {
+    Distro {
+        id: "stub".to_owned(),
+        version: "1".to_owned(),
+        family: Family::Debian,
+        bootloader: Box::new(Words),
+        initramfs: Box::new(Images),
+    }
+}
+
+impl Bootloader for Words {
+    fn name(&self) -> &str {
+        "words"
+    }
+
+    fn cmdline(&self, host: &HostView, wanted: &CmdlineEdit) -> Result<Vec<Setting>> {
+        let mut words = self.future(host)?;
+        let state = if words.satisfies(wanted) {
+            State::Converged
+        } else {
+            let actual = Some(words.to_string());
+            words.edit(wanted);
+            let write = Step::WriteFile { path: WORDS.into(), text: format!("{words}\n") };
+            let remedy = Remedy::Steps(vec![write]);
+            State::Drifted { actual, desired: Some(words.to_string()), remedy }
+        };
+        Ok(vec![Setting::persistent(WORDS, state)])
+    }
+
+    fn future(&self, host: &HostView) -> Result<Cmdline> {
+        Ok(Cmdline::parse(&host.attribute(Path::new(WORDS))?.unwrap_or_default()))
+    }
+
+    fn entries(&self, _: &HostView) -> Result<Vec<BootEntry>> {
+        Ok(Vec::new())
+    }
+
+    fn regenerate(&self, _: &HostView) -> Result<Vec<String>> {
+        Ok(vec!["make-boot-entries".to_owned()])
+    }
+}
+
+impl Initramfs for Images {
+    fn name(&self) -> &str {
+        "images"
+    }
+
+    fn contents(&self, host: &HostView, wanted: &ImageContent) -> Result<Vec<Setting>> {
+        let mut settings = Vec::new();
+        for kernel in &kernels::installed(host)?.0 {
+            let image = String::from_utf8_lossy(&host.read_bytes(&self.image(kernel))?.unwrap_or_default())
+                .into_owned();
+            for (path, text) in &wanted.files {
+                let state = if image.contains(text) {
+                    State::Converged
+                } else {
+                    let remedy = Remedy::Activation(Activation::Initramfs { kernel: kernel.clone() });
+                    State::Drifted { actual: None, desired: Some(path.display().to_string()), remedy }
+                };
+                settings.push(Setting::persistent(format!("{}", self.image(kernel).display()), state));
+            }
+        }
+        Ok(settings)
+    }
+
+    fn early_modules(&self, host: &HostView, wanted: &[ModuleName]) -> Result<Vec<Setting>> {
+        let mut text = host.read(Path::new(EARLY))?.unwrap_or_default();
+        let missing: Vec<&ModuleName> =
+            wanted.iter().filter(|it| !text.lines().any(|line| it.is_spelled(line))).collect();
+        if missing.is_empty() {
+            return Ok(vec![Setting::persistent(EARLY, State::Converged)]);
+        }
+        for module in missing {
+            text.push_str(&format!("{module}\n"));
+        }
+        let remedy = Remedy::Steps(vec![Step::WriteFile { path: EARLY.into(), text }]);
+        let state = State::Drifted { actual: None, desired: Some("modules".to_owned()), remedy };
+        Ok(vec![Setting::persistent(EARLY, state)])
+    }
+
+    fn image(&self, kernel: &str) -> PathBuf {
+        PathBuf::from(format!("/boot/initrd.img-{kernel}"))
+    }
+
+    fn rebuild(&self, _: &HostView, kernel: &str) -> Result<Vec<String>> {
+        Ok(vec!["make-image".to_owned(), kernel.to_owned()])
+    }
+}
