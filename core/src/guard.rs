@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::distro::Distro;
 use crate::error::Result;
+use crate::formats::pci::PciAddress;
 use crate::plan::Change;
 
 /// How serious a hazard is.
@@ -114,6 +115,19 @@ impl<'a> Scene<'a> {
             Step::WriteAttribute { path, value } => Some((path.as_path(), value.trim())),
             Step::WriteFile { .. } | Step::RemoveFile { .. } | Step::Run { .. } => None,
         })
+    }
+
+    /// Returns the physical functions whose number of virtual ones is written now, each with the attribute and the
+    /// last number.
+    pub fn counts(&self) -> Vec<(PciAddress, &'a Path, &'a str)> {
+        let mut counts: Vec<(PciAddress, &Path, &str)> = Vec::new();
+        for (path, value) in self.attributes().filter(|(path, _)| path.ends_with("sriov_numvfs")) {
+            let name = path.parent().and_then(Path::file_name).and_then(|it| it.to_str());
+            let Some(address) = name.and_then(|it| it.parse().ok()) else { continue };
+            counts.retain(|it| it.0 != address);
+            counts.push((address, path, value));
+        }
+        counts
     }
 
     /// Returns whether images or the boot configuration are made anew.

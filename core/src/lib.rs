@@ -8,6 +8,7 @@ pub mod distro;
 pub mod error;
 pub mod facts;
 pub mod formats;
+pub mod free_space;
 pub mod guard;
 pub mod guards;
 pub mod host;

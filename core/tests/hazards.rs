@@ -10,18 +10,24 @@ use hoststate_core::resources;
 use hoststate_testkit::tree::Tree;
 use serde_json::Value;
 
+#[path = "hazards/boot.rs"]
+mod boot;
 #[path = "hazards/cards.rs"]
 mod cards;
 #[path = "hazards/distro.rs"]
 mod distro;
 #[path = "hazards/network.rs"]
 mod network;
+#[path = "hazards/owners.rs"]
+mod owners;
 #[path = "hazards/storage.rs"]
 mod storage;
 #[path = "hazards/sysfs.rs"]
 mod sysfs;
 #[path = "hazards/virtual_functions.rs"]
 mod virtual_functions;
+#[path = "hazards/words.rs"]
+mod words;
 
 fn plan(tree: &Tree, playbook: &Value, accepted: &[String]) -> Plan {
     let mut table = resources::TABLE.to_vec();

@@ -5,6 +5,7 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ffi::OsString;
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Component, Path, PathBuf};
 use std::rc::Rc;
 
@@ -24,6 +25,17 @@ pub struct HostView {
     resolved: RefCell<HashMap<PathBuf, PathBuf>>,
     parsed: RefCell<HashMap<PathBuf, Vec<(TypeId, Parsed)>>>,
     derived: RefCell<HashMap<TypeId, Derived>>,
+}
+
+/// What the file system knows about a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Status {
+    /// Its size in bytes.
+    pub size: u64,
+    /// Number of the device it is on (`st_dev`).
+    pub device: u64,
+    /// Number of its inode there.
+    pub inode: u64,
 }
 
 /// What a parser made of a file; `None` when there was no file.
@@ -151,6 +163,16 @@ impl HostView {
     pub fn is_dir(&self, path: &Path) -> io::Result<bool> {
         let resolved = self.resolve(path)?;
         Ok(absent_is_none(fs_err_kind(&self.below_root(&resolved)))?.is_some_and(|it| it.is_dir()))
+    }
+
+    /// Returns what the file system knows about a file on disk, links followed; `None` when there is no such file.
+    /// Predictions do not count.
+    ///
+    /// # Errors
+    /// When a directory on the way cannot be searched.
+    pub fn status(&self, path: &Path) -> io::Result<Option<Status>> {
+        let found = absent_is_none(fs_err_metadata(&self.below_root(&self.resolve(path)?)))?;
+        Ok(found.map(|it| Status { size: it.len(), device: it.dev(), inode: it.ino() }))
     }
 
     /// Returns what a symbolic link holds; `None` when `path` is no link or is not there.
@@ -292,9 +314,13 @@ fn fs_err_read(path: &Path) -> io::Result<Vec<u8>> {
     fs_err::read(path)
 }
 
-#[expect(clippy::disallowed_methods, reason = "this file is where files are read")]
 fn fs_err_kind(path: &Path) -> io::Result<std::fs::FileType> {
-    Ok(fs_err::symlink_metadata(path)?.file_type())
+    Ok(fs_err_metadata(path)?.file_type())
+}
+
+#[expect(clippy::disallowed_methods, reason = "this file is where files are read")]
+fn fs_err_metadata(path: &Path) -> io::Result<std::fs::Metadata> {
+    fs_err::symlink_metadata(path)
 }
 
 #[expect(clippy::disallowed_methods, reason = "this file is where files are read")]

@@ -6,6 +6,7 @@ pub mod fnmatch;
 pub mod grub_cfg;
 pub mod grub_legacy;
 pub mod grubenv;
+pub mod ini;
 pub mod initramfs;
 pub mod initramfs_tools;
 pub mod kernel_cmdline;

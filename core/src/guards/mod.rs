@@ -2,10 +2,15 @@
 
 use crate::guard::Guard;
 
+pub mod boot_not_ready;
 pub mod console_gpu;
 pub mod half_group;
+pub mod ignored_words;
+pub mod measured_boot;
 pub mod network_path;
+pub mod package_manager;
 pub mod root_storage;
+pub mod second_owner;
 pub mod shared_ids;
 pub mod vfs_in_use;
 
@@ -17,4 +22,9 @@ pub const TABLE: &[Guard] = &[
     shared_ids::hazards,
     half_group::hazards,
     vfs_in_use::hazards,
+    second_owner::hazards,
+    ignored_words::hazards,
+    measured_boot::hazards,
+    boot_not_ready::hazards,
+    package_manager::hazards,
 ];

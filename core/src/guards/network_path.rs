@@ -1,10 +1,7 @@
 //! `network-path`: the card that carries the default route or an SSH connection leaves its driver, or is made to reset
 //! itself or to drop the virtual function in use.
 
-use std::path::Path;
-
 use crate::error::Result;
-use crate::formats::pci::PciAddress;
 use crate::guard::{Hazard, Scene, Severity};
 use crate::pci_bus;
 use crate::takeover;
@@ -25,7 +22,7 @@ const RESETTING: [&str; 2] = ["i40e", "ixgbe"];
 /// When `/proc/net` or `/sys/class/net` cannot be read.
 pub fn hazards(scene: Scene<'_>) -> Result<Vec<Hazard>> {
     let outlook = takeover::outlook(scene)?;
-    let counts = changed_counts(scene);
+    let counts = scene.counts();
     if outlook.takeovers.is_empty() && counts.is_empty() {
         return Ok(Vec::new());
     }
@@ -74,18 +71,6 @@ pub fn hazards(scene: Scene<'_>) -> Result<Vec<Hazard>> {
         hazards.push(hazard.shown_by([format!("{} is {driver}", link.display()), written]));
     }
     Ok(hazards)
-}
-
-/// Returns the functions whose count is changed now, each with the attribute and the last value written.
-fn changed_counts<'a>(scene: Scene<'a>) -> Vec<(PciAddress, &'a Path, &'a str)> {
-    let mut counts: Vec<(PciAddress, &Path, &str)> = Vec::new();
-    for (path, value) in scene.attributes().filter(|(path, _)| path.ends_with("sriov_numvfs")) {
-        let name = path.parent().and_then(Path::file_name).and_then(|it| it.to_str());
-        let Some(address) = name.and_then(|it| it.parse().ok()) else { continue };
-        counts.retain(|it| it.0 != address);
-        counts.push((address, path, value));
-    }
-    counts
 }
 
 fn purposes(hit: &[&Carrier]) -> String {

@@ -1,12 +1,10 @@
 //! `vfs-in-use`: virtual functions that someone uses are removed, because their number changes.
 
-use std::collections::BTreeSet;
 use std::path::Path;
 
 use hoststate_abi::host_view::HostView;
 
 use crate::error::Result;
-use crate::formats::pci::PciAddress;
 use crate::formats::proc_net;
 use crate::guard::{Hazard, Scene, Severity};
 use crate::pci_bus::{self, PciDevice};
@@ -27,13 +25,10 @@ const UP: u32 = 0x1;
 /// When the host cannot be read.
 pub fn hazards(scene: Scene<'_>) -> Result<Vec<Hazard>> {
     let mut hazards = Vec::new();
-    let mut seen: BTreeSet<PciAddress> = BTreeSet::new();
-    for (path, value) in scene.attributes().filter(|(path, _)| path.ends_with("sriov_numvfs")) {
-        let name = path.parent().and_then(Path::file_name).and_then(|it| it.to_str());
-        let Some(address) = name.and_then(|it| it.parse().ok()) else { continue };
+    for (address, path, value) in scene.counts() {
         let Some(device) = pci_bus::device(scene.before, address)? else { continue };
         let now = device.sriov.map_or(0, |it| it.numvfs);
-        if now == 0 || value == now.to_string() || !seen.insert(address) {
+        if now == 0 || value == now.to_string() {
             continue;
         }
         let mut used = Vec::new();

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use hoststate_abi::host_view::HostView;
 
-use super::{Cause, Kind};
+use super::{Cause, Kind, rule_values};
 use crate::boot_words::BootWords;
 use crate::error::{Error, Result};
 use crate::formats::kernel_cmdline::Cmdline;
@@ -70,7 +70,7 @@ pub(super) fn all(
             continue;
         }
         let by_address =
-            overrides.iter().rev().find(|it| it.rule.may_match(|key, name| known(device, key, name)));
+            overrides.iter().rev().find(|it| it.rule.may_match(|key, name| rule_values(device, key, name)));
         let claim = if let Some(found) = by_address {
             // Only the named driver may match then, whatever ids others have (drivers/pci/pci-driver.c).
             let evidence = format!("{} gives {} to {}", found.place, device.address, found.driver);
@@ -97,22 +97,6 @@ pub(super) fn all(
         claims.insert(device.address, claim);
     }
     Ok(claims)
-}
-
-/// The values that comparisons of a rule for `add` of this device meet.
-fn known(device: &PciDevice, key: &str, name: Option<&str>) -> Option<Vec<String>> {
-    let id = device.id;
-    let value = match (key, name) {
-        ("KERNEL" | "KERNELS", _) => device.address.to_string(),
-        ("SUBSYSTEM" | "SUBSYSTEMS", _) => "pci".to_owned(),
-        ("ATTR" | "ATTRS", Some("vendor")) => format!("0x{:04x}", id.vendor),
-        ("ATTR" | "ATTRS", Some("device")) => format!("0x{:04x}", id.device),
-        ("ATTR" | "ATTRS", Some("subsystem_vendor")) => format!("0x{:04x}", id.subsystem_vendor),
-        ("ATTR" | "ATTRS", Some("subsystem_device")) => format!("0x{:04x}", id.subsystem_device),
-        ("ATTR" | "ATTRS", Some("class")) => format!("0x{:06x}", id.class),
-        _ => return None,
-    };
-    Some(vec![value])
 }
 
 fn overrides(host: &HostView) -> Result<Vec<Override>> {

@@ -52,36 +52,32 @@ fn the_card_of_the_firmware_is_not_taken_at_once() {
     let tree = host();
     with_igpu(&tree);
     with_gpu(&tree, 1, 1);
-    let moved = |address: &str| {
-        let device = format!("/sys/bus/pci/devices/{address}");
-        json!([{ "type": "write", "attributes": [
-            [format!("{device}/driver_override"), "vfio-pci"],
-            [format!("{device}/driver/unbind"), address],
-            ["/sys/bus/pci/drivers_probe", address],
-        ] }])
-    };
+    let moved = |address: &str| json!({ "type": "driver_binding", "device": address, "driver": "vfio-pci" });
     check(
         &tree,
-        moved("0000:00:02.0"),
+        json!([moved("0000:00:02.0")]),
         expect![[r#"
             refuse console-gpu-1bcd47: the graphics card 0000:00:02.0 leaves i915 for vfio-pci: the console of the host goes dark, and stays so until that is undone
                 /sys/bus/pci/devices/0000:00:02.0/boot_vga is 1
                 /sys/bus/pci/devices/0000:00:02.0/driver is i915
+                /etc/udev/rules.d/70-hoststate-driver.rules:2 gives 0000:00:02.0 to vfio-pci
                 "0000:00:02.0" is written to /sys/bus/pci/devices/0000:00:02.0/driver/unbind
                 /sys/bus/pci/devices/0000:00:02.0/driver_override names vfio-pci
         "#]],
     );
     check(
         &tree,
-        moved("0000:01:00.0"),
+        json!([moved("0000:01:00.0")]),
         expect![[r#"
             refuse half-group-b9e46c: 0000:01:00.0 leaves nouveau for vfio-pci, and 0000:01:00.1 (snd_hda_intel) stays with the host: they are in IOMMU group 1, and a guest gets all of a group or nothing
                 /sys/kernel/iommu_groups/1/devices has 0000:01:00.1, and /sys/bus/pci/devices/0000:01:00.1/driver is snd_hda_intel
                 /sys/bus/pci/devices/0000:01:00.0/driver is nouveau
+                /etc/udev/rules.d/70-hoststate-driver.rules:2 gives 0000:01:00.0 to vfio-pci
                 "0000:01:00.0" is written to /sys/bus/pci/devices/0000:01:00.0/driver/unbind
                 /sys/bus/pci/devices/0000:01:00.0/driver_override names vfio-pci
         "#]],
     );
+    harmless(&tree, json!([moved("0000:01:00.0"), moved("0000:01:00.1")]));
 }
 
 #[test]

@@ -9,8 +9,7 @@ use crate::sysfs::{host, with_default_route, with_interface, with_nic};
 use crate::{check, harmless};
 
 fn take(address: &str) -> Value {
-    let text = format!("KERNEL==\"{address}\", ATTR{{driver_override}}=\"vfio-pci\"\n");
-    json!([{ "type": "write", "file": ["/etc/udev/rules.d/70-x.rules", text] }])
+    json!([{ "type": "driver_binding", "device": address, "driver": "vfio-pci" }])
 }
 
 fn two_cards() -> Tree {
@@ -32,7 +31,9 @@ fn the_card_of_the_default_route_is_not_taken() {
                 /proc/net/route: the default route goes over eth0
                 /sys/class/net/eth0 is on 0000:03:00.0
                 /sys/bus/pci/devices/0000:03:00.0/driver is igb
-                /etc/udev/rules.d/70-x.rules:1 gives 0000:03:00.0 to vfio-pci
+                /etc/udev/rules.d/70-hoststate-driver.rules:2 gives 0000:03:00.0 to vfio-pci
+                "0000:03:00.0" is written to /sys/bus/pci/devices/0000:03:00.0/driver/unbind
+                /sys/bus/pci/devices/0000:03:00.0/driver_override names vfio-pci
         "#]],
     );
     harmless(&tree, take("0000:04:00.0"));
@@ -52,7 +53,9 @@ fn the_card_of_the_default_route_of_ipv6_is_not_taken() {
                 /proc/net/ipv6_route: the default route goes over eth0
                 /sys/class/net/eth0 is on 0000:03:00.0
                 /sys/bus/pci/devices/0000:03:00.0/driver is igb
-                /etc/udev/rules.d/70-x.rules:1 gives 0000:03:00.0 to vfio-pci
+                /etc/udev/rules.d/70-hoststate-driver.rules:2 gives 0000:03:00.0 to vfio-pci
+                "0000:03:00.0" is written to /sys/bus/pci/devices/0000:03:00.0/driver/unbind
+                /sys/bus/pci/devices/0000:03:00.0/driver_override names vfio-pci
         "#]],
     );
     harmless(&tree, take("0000:04:00.0"));
@@ -77,7 +80,9 @@ fn the_card_of_an_ssh_connection_is_not_taken() {
                 /proc/net/tcp: an SSH connection from 192.168.3.9 to port 22, by eth1
                 /sys/class/net/eth1 is on 0000:04:00.0
                 /sys/bus/pci/devices/0000:04:00.0/driver is igb
-                /etc/udev/rules.d/70-x.rules:1 gives 0000:04:00.0 to vfio-pci
+                /etc/udev/rules.d/70-hoststate-driver.rules:2 gives 0000:04:00.0 to vfio-pci
+                "0000:04:00.0" is written to /sys/bus/pci/devices/0000:04:00.0/driver/unbind
+                /sys/bus/pci/devices/0000:04:00.0/driver_override names vfio-pci
         "#]],
     );
     harmless(&tree, take("0000:03:00.0"));
@@ -94,7 +99,9 @@ fn the_card_of_an_ssh_connection_is_not_taken() {
                 /proc/net/tcp: an SSH connection from 192.168.3.9 to port 2222, by eth1
                 /sys/class/net/eth1 is on 0000:04:00.0
                 /sys/bus/pci/devices/0000:04:00.0/driver is igb
-                /etc/udev/rules.d/70-x.rules:1 gives 0000:04:00.0 to vfio-pci
+                /etc/udev/rules.d/70-hoststate-driver.rules:2 gives 0000:04:00.0 to vfio-pci
+                "0000:04:00.0" is written to /sys/bus/pci/devices/0000:04:00.0/driver/unbind
+                /sys/bus/pci/devices/0000:04:00.0/driver_override names vfio-pci
         "#]],
     );
 }
@@ -125,7 +132,9 @@ fn the_cards_below_a_vlan_of_a_bridge_of_a_bond_are_not_taken() {
                 /sys/class/net/eth0 is on 0000:03:00.0
                 /sys/class/net/eth1 is on 0000:04:00.0
                 /sys/bus/pci/devices/0000:04:00.0/driver is igb
-                /etc/udev/rules.d/70-x.rules:1 gives 0000:04:00.0 to vfio-pci
+                /etc/udev/rules.d/70-hoststate-driver.rules:2 gives 0000:04:00.0 to vfio-pci
+                "0000:04:00.0" is written to /sys/bus/pci/devices/0000:04:00.0/driver/unbind
+                /sys/bus/pci/devices/0000:04:00.0/driver_override names vfio-pci
         "#]],
     );
     harmless(&tree, take("0000:05:00.0"));
@@ -149,7 +158,9 @@ fn the_ports_of_a_switch_are_not_taken() {
                 /sys/class/net/br-ex is made of eth0
                 /sys/class/net/eth0 is on 0000:03:00.0
                 /sys/bus/pci/devices/0000:03:00.0/driver is igb
-                /etc/udev/rules.d/70-x.rules:1 gives 0000:03:00.0 to vfio-pci
+                /etc/udev/rules.d/70-hoststate-driver.rules:2 gives 0000:03:00.0 to vfio-pci
+                "0000:03:00.0" is written to /sys/bus/pci/devices/0000:03:00.0/driver/unbind
+                /sys/bus/pci/devices/0000:03:00.0/driver_override names vfio-pci
         "#]],
     );
     harmless(&tree, take("0000:04:00.0"));
@@ -162,10 +173,7 @@ fn a_function_that_resets_itself_is_refused_and_others_are_warned_of() {
     SysfsDevice::igb("0000:3b:00.1").write(&tree);
     with_interface(&tree, "0000:3b:00.0", "eth0");
     with_interface(&tree, "0000:3b:00.1", "eth1");
-    let count = |address: &str| {
-        let path = format!("/sys/bus/pci/devices/{address}/sriov_numvfs");
-        json!([{ "type": "write", "attributes": [[path, "4"]] }])
-    };
+    let count = |address: &str| json!([{ "type": "sriov_numvfs", "device": address, "numvfs": 4 }]);
     with_default_route(&tree, "eth0");
     check(
         &tree,
@@ -203,8 +211,7 @@ fn a_virtual_function_that_carries_the_route_is_not_removed_with_the_others() {
     tree.link("/sys/devices/pci0000:00/0000:3b:00.0/virtfn0", "../0000:3b:10.0");
     tree.write("/sys/devices/pci0000:00/0000:3b:00.0/sriov_numvfs", "1\n");
     with_interface(&tree, "0000:3b:10.0", "eth5");
-    let path = "/sys/bus/pci/devices/0000:3b:00.0/sriov_numvfs";
-    let gone = json!([{ "type": "write", "attributes": [[path, "0"]] }]);
+    let gone = json!([{ "type": "sriov_numvfs", "device": "0000:3b:00.0", "numvfs": 0 }]);
     harmless(&tree, gone.clone());
     with_default_route(&tree, "eth5");
     check(

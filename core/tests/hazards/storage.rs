@@ -18,8 +18,7 @@ fn two_disks() -> Tree {
 }
 
 fn take(address: &str) -> Value {
-    let text = format!("KERNEL==\"{address}\", ATTR{{driver_override}}=\"vfio-pci\"\n");
-    json!([{ "type": "write", "file": ["/etc/udev/rules.d/70-x.rules", text] }])
+    json!([{ "type": "driver_binding", "device": address, "driver": "vfio-pci" }])
 }
 
 fn mountinfo(tree: &Tree, rows: &[(&str, &str, &str, &str)]) {
@@ -47,7 +46,9 @@ fn the_disk_of_root_is_not_taken() {
                 /proc/self/mountinfo: / is on /dev/nvme0n1p2 (ext4)
                 /sys/class/block/nvme0n1p2 is below 0000:02:00.0
                 /sys/bus/pci/devices/0000:02:00.0/driver is nvme
-                /etc/udev/rules.d/70-x.rules:1 gives 0000:02:00.0 to vfio-pci
+                /etc/udev/rules.d/70-hoststate-driver.rules:2 gives 0000:02:00.0 to vfio-pci
+                "0000:02:00.0" is written to /sys/bus/pci/devices/0000:02:00.0/driver/unbind
+                /sys/bus/pci/devices/0000:02:00.0/driver_override names vfio-pci
         "#]],
     );
     harmless(&tree, take(SAFE));
@@ -94,7 +95,9 @@ fn root_is_found_below_lvm_and_encryption() {
                 /sys/class/block/dm-0/slaves has nvme0n1p3
                 /sys/class/block/nvme0n1p3 is below 0000:02:00.0
                 /sys/bus/pci/devices/0000:02:00.0/driver is nvme
-                /etc/udev/rules.d/70-x.rules:1 gives 0000:02:00.0 to vfio-pci
+                /etc/udev/rules.d/70-hoststate-driver.rules:2 gives 0000:02:00.0 to vfio-pci
+                "0000:02:00.0" is written to /sys/bus/pci/devices/0000:02:00.0/driver/unbind
+                /sys/bus/pci/devices/0000:02:00.0/driver_override names vfio-pci
         "#]],
     );
     harmless(&tree, take(SAFE));
@@ -118,7 +121,9 @@ fn every_member_of_a_raid_counts() {
                 /sys/class/block/nvme0n1p1 is below 0000:02:00.0
                 /sys/class/block/nvme2n1p1 is below 0000:06:00.0
                 /sys/bus/pci/devices/0000:06:00.0/driver is nvme
-                /etc/udev/rules.d/70-x.rules:1 gives 0000:06:00.0 to vfio-pci
+                /etc/udev/rules.d/70-hoststate-driver.rules:2 gives 0000:06:00.0 to vfio-pci
+                "0000:06:00.0" is written to /sys/bus/pci/devices/0000:06:00.0/driver/unbind
+                /sys/bus/pci/devices/0000:06:00.0/driver_override names vfio-pci
         "#]],
     );
     harmless(&tree, take(SAFE));
@@ -136,7 +141,9 @@ fn the_disk_of_the_esp_and_of_swap_is_not_taken() {
                 /proc/self/mountinfo: /boot/efi is on /dev/nvme0n1p1 (vfat)
                 /sys/class/block/nvme0n1p1 is below 0000:02:00.0
                 /sys/bus/pci/devices/0000:02:00.0/driver is nvme
-                /etc/udev/rules.d/70-x.rules:1 gives 0000:02:00.0 to vfio-pci
+                /etc/udev/rules.d/70-hoststate-driver.rules:2 gives 0000:02:00.0 to vfio-pci
+                "0000:02:00.0" is written to /sys/bus/pci/devices/0000:02:00.0/driver/unbind
+                /sys/bus/pci/devices/0000:02:00.0/driver_override names vfio-pci
         "#]],
     );
     tree.remove("/proc/self/mountinfo");
@@ -149,7 +156,9 @@ fn the_disk_of_the_esp_and_of_swap_is_not_taken() {
                 /proc/swaps: /dev/nvme0n1p3 is swap
                 /sys/class/block/nvme0n1p3 is below 0000:02:00.0
                 /sys/bus/pci/devices/0000:02:00.0/driver is nvme
-                /etc/udev/rules.d/70-x.rules:1 gives 0000:02:00.0 to vfio-pci
+                /etc/udev/rules.d/70-hoststate-driver.rules:2 gives 0000:02:00.0 to vfio-pci
+                "0000:02:00.0" is written to /sys/bus/pci/devices/0000:02:00.0/driver/unbind
+                /sys/bus/pci/devices/0000:02:00.0/driver_override names vfio-pci
         "#]],
     );
     harmless(&tree, take(SAFE));
@@ -171,7 +180,9 @@ fn every_disk_of_a_btrfs_counts() {
                 /sys/class/block/nvme0n1p2 is below 0000:02:00.0
                 /sys/class/block/nvme1n1p2 is below 0000:05:00.0
                 /sys/bus/pci/devices/0000:05:00.0/driver is nvme
-                /etc/udev/rules.d/70-x.rules:1 gives 0000:05:00.0 to vfio-pci
+                /etc/udev/rules.d/70-hoststate-driver.rules:2 gives 0000:05:00.0 to vfio-pci
+                "0000:05:00.0" is written to /sys/bus/pci/devices/0000:05:00.0/driver/unbind
+                /sys/bus/pci/devices/0000:05:00.0/driver_override names vfio-pci
         "#]],
     );
     tree.remove("/sys/fs/btrfs/1c52/devices/nvme1n1p2");
@@ -194,7 +205,9 @@ fn all_controllers_of_a_disk_with_several_paths_count() {
                 /sys/class/block/nvme7n1 is in /sys/devices/virtual/nvme-subsystem/nvme-subsys7
                 /sys/devices/virtual/nvme-subsystem/nvme-subsys7/nvme0 is below 0000:02:00.0
                 /sys/bus/pci/devices/0000:02:00.0/driver is nvme
-                /etc/udev/rules.d/70-x.rules:1 gives 0000:02:00.0 to vfio-pci
+                /etc/udev/rules.d/70-hoststate-driver.rules:2 gives 0000:02:00.0 to vfio-pci
+                "0000:02:00.0" is written to /sys/bus/pci/devices/0000:02:00.0/driver/unbind
+                /sys/bus/pci/devices/0000:02:00.0/driver_override names vfio-pci
         "#]],
     );
     harmless(&tree, take(SAFE));
@@ -205,6 +218,7 @@ fn a_usb_disk_hangs_on_its_usb_controller() {
     let tree = two_disks();
     hoststate_testkit::pci::SysfsDevice::new("0000:00:14.0", 0x8086, 0xa36d, 0x0c_0330)
         .driver("xhci_hcd")
+        .group(4)
         .write(&tree);
     tree.write("/proc/mounts", "/dev/root / ext4 rw 0 0\n/dev/sda1 / ext4 rw 0 0\n");
     link_block(&tree, "sda1", "/sys/devices/pci0000:00/0000:00:14.0/usb1/1-2/host0/block/sda/sda1");
@@ -216,7 +230,9 @@ fn a_usb_disk_hangs_on_its_usb_controller() {
                 /proc/mounts: / is on /dev/sda1 (ext4)
                 /sys/class/block/sda1 is below 0000:00:14.0
                 /sys/bus/pci/devices/0000:00:14.0/driver is xhci_hcd
-                /etc/udev/rules.d/70-x.rules:1 gives 0000:00:14.0 to vfio-pci
+                /etc/udev/rules.d/70-hoststate-driver.rules:2 gives 0000:00:14.0 to vfio-pci
+                "0000:00:14.0" is written to /sys/bus/pci/devices/0000:00:14.0/driver/unbind
+                /sys/bus/pci/devices/0000:00:14.0/driver_override names vfio-pci
         "#]],
     );
     harmless(&tree, take(SAFE));
@@ -234,11 +250,14 @@ fn a_pool_that_hides_its_disks_makes_every_disk_suspect() {
                 /proc/self/mountinfo: / is on rpool/ROOT/x (zfs)
                 zfs does not say in /sys which disks a pool is on, so this could be one
                 /sys/bus/pci/devices/0000:05:00.0/driver is nvme
-                /etc/udev/rules.d/70-x.rules:1 gives 0000:05:00.0 to vfio-pci
+                /etc/udev/rules.d/70-hoststate-driver.rules:2 gives 0000:05:00.0 to vfio-pci
+                "0000:05:00.0" is written to /sys/bus/pci/devices/0000:05:00.0/driver/unbind
+                /sys/bus/pci/devices/0000:05:00.0/driver_override names vfio-pci
         "#]],
     );
     hoststate_testkit::pci::SysfsDevice::new("0000:07:00.0", 0x8086, 0x1533, 0x02_0000)
         .driver("igb")
+        .group(17)
         .write(&tree);
     harmless(&tree, take("0000:07:00.0"));
 }

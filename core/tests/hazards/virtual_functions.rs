@@ -22,27 +22,26 @@ fn two_functions(driver: &str) -> Tree {
     tree
 }
 
-fn count(to: &str) -> Value {
-    let path = "/sys/bus/pci/devices/0000:3b:00.0/sriov_numvfs";
-    json!([{ "type": "write", "attributes": [[path, "0"], [path, to]] }])
+fn count(numvfs: u16) -> Value {
+    json!([{ "type": "sriov_numvfs", "device": "0000:3b:00.0", "numvfs": numvfs }])
 }
 
 #[test]
 fn functions_that_guests_may_have_are_not_removed() {
     check(
         &two_functions("vfio-pci"),
-        count("4"),
+        count(4),
         expect![[r#"
             refuse vfs-in-use-f3f887: changing the number of virtual functions of 0000:3b:00.0 removes all 2, and 2 of them are in use: 0000:3b:10.0, 0000:3b:10.1
                 /sys/bus/pci/devices/0000:3b:10.0/driver is vfio-pci: a guest or a program may have it
                 /sys/bus/pci/devices/0000:3b:10.1/driver is vfio-pci: a guest or a program may have it
-                /sys/bus/pci/devices/0000:3b:00.0/sriov_numvfs is 2; 0 is written there
+                /sys/bus/pci/devices/0000:3b:00.0/sriov_numvfs is 2; 4 is written there
         "#]],
     );
     let tree = two_functions("igbvf");
     with_interface(&tree, "0000:3b:10.0", "eth5");
     with_interface(&tree, "0000:3b:10.1", "eth6");
-    harmless(&tree, count("4"));
+    harmless(&tree, count(4));
 }
 
 #[test]
@@ -51,7 +50,7 @@ fn functions_in_another_network_namespace_are_not_removed() {
     with_interface(&tree, "0000:3b:10.0", "eth5");
     check(
         &tree,
-        count("0"),
+        count(0),
         expect![[r#"
             refuse vfs-in-use-6976e5: changing the number of virtual functions of 0000:3b:00.0 removes all 2, and 1 of them are in use: 0000:3b:10.1
                 /sys/bus/pci/devices/0000:3b:10.1/driver is igbvf, and /sys/bus/pci/devices/0000:3b:10.1/net shows no interface: another network namespace has it
@@ -59,7 +58,7 @@ fn functions_in_another_network_namespace_are_not_removed() {
         "#]],
     );
     with_interface(&tree, "0000:3b:10.1", "eth6");
-    harmless(&tree, count("0"));
+    harmless(&tree, count(0));
 }
 
 #[test]
@@ -69,20 +68,20 @@ fn functions_with_addresses_or_in_a_bridge_are_not_removed() {
     with_interface(&tree, "0000:3b:10.1", "eth6");
     let row = |scope: &str| format!("fe800000000000000000000000000001 07 40 {scope} 80     eth5\n");
     tree.write("/proc/net/if_inet6", row("20"));
-    harmless(&tree, count("4"));
+    harmless(&tree, count(4));
     tree.write("/proc/net/if_inet6", row("00"));
     tree.link("/sys/devices/pci0000:00/0000:3b:10.1/net/eth6/master", "../../../../virtual/net/br0");
     check(
         &tree,
-        count("4"),
+        count(4),
         expect![[r#"
             refuse vfs-in-use-fd3e82: changing the number of virtual functions of 0000:3b:00.0 removes all 2, and 2 of them are in use: 0000:3b:10.0, 0000:3b:10.1
                 eth5 is up and /proc/net/if_inet6 has an address or route on it
                 eth6 is up and /sys/class/net/eth6/master is br0
-                /sys/bus/pci/devices/0000:3b:00.0/sriov_numvfs is 2; 0 is written there
+                /sys/bus/pci/devices/0000:3b:00.0/sriov_numvfs is 2; 4 is written there
         "#]],
     );
     tree.write("/sys/devices/pci0000:00/0000:3b:10.0/net/eth5/flags", "0x1002\n");
     tree.write("/sys/devices/pci0000:00/0000:3b:10.1/net/eth6/flags", "0x1002\n");
-    harmless(&tree, count("4"));
+    harmless(&tree, count(4));
 }

@@ -1,0 +1,118 @@
+//! `boot-not-ready`: `/boot` is not mounted, is read-only, or has no room for what the plan makes there.
+
+use std::path::{Path, PathBuf};
+
+use hoststate_abi::activation::Activation;
+use hoststate_abi::host_view::HostView;
+
+use crate::error::Result;
+use crate::formats::mount_table::{self, Mount};
+use crate::free_space;
+use crate::guard::{Hazard, Scene, Severity};
+
+const NAME: &str = "boot-not-ready";
+
+const BOOT: &str = "/boot";
+
+/// Generators write the new image beside the old one, which may be a little smaller.
+const GROWTH_PERCENT: u64 = 10;
+
+/// Finds a `/boot` that would not take the new images and entries.
+///
+/// # Errors
+/// When the host cannot be read.
+pub fn hazards(scene: Scene<'_>) -> Result<Vec<Hazard>> {
+    let points = touched_points(scene)?;
+    if points.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut hazards = Vec::new();
+    let mounted = mounted(scene.before)?;
+    let wanted = mount_table::parse_fstab(&scene.before.read(Path::new("/etc/fstab"))?.unwrap_or_default());
+    // An image or a captured tree may have no table of mounts; then nothing is known about them.
+    if let Some((table, mounted)) = &mounted {
+        for point in points {
+            let is_mounted = mounted.iter().any(|it| it.point == point);
+            if let (false, Some(row)) = (is_mounted, wanted.iter().find(|it| it.point == point)) {
+                let message = format!(
+                    "{point} is not mounted, so what is written there is not what the host boots from"
+                );
+                let evidence = [
+                    format!("/etc/fstab mounts {} at {point}", row.source),
+                    format!("{table} does not have {point}"),
+                ];
+                hazards
+                    .push(Hazard::new(NAME, Severity::Refuse, &["mount", point], message).shown_by(evidence));
+            } else if let Some(mount) = mount_table::covering(mounted, point).filter(|it| it.is_read_only()) {
+                let message = format!(
+                    "{point} is mounted read-only, and some tools then report success and change nothing"
+                );
+                let evidence = [format!("{table}: {} is {}", mount.point, mount.options.join(","))];
+                hazards.push(
+                    Hazard::new(NAME, Severity::Refuse, &["read-only", point], message).shown_by(evidence),
+                );
+            }
+        }
+    }
+    hazards.extend(no_room(scene)?);
+    Ok(hazards)
+}
+
+/// Returns which of the mount points that boots use the plan writes to.
+fn touched_points(scene: Scene<'_>) -> Result<Vec<&'static str>> {
+    let mut points = Vec::new();
+    let files = scene.changed_files()?;
+    if scene.rebuilds_boot_files() || files.iter().any(|it| it.starts_with(BOOT)) {
+        points.push(BOOT);
+    }
+    points.extend(
+        ["/boot/efi", "/efi"].into_iter().filter(|point| files.iter().any(|it| it.starts_with(point))),
+    );
+    Ok(points)
+}
+
+fn mounted(host: &HostView) -> Result<Option<(&'static str, Vec<Mount>)>> {
+    if let Some(text) = host.read(Path::new("/proc/self/mountinfo"))? {
+        return Ok(Some(("/proc/self/mountinfo", mount_table::parse_mountinfo(&text))));
+    }
+    let text = host.read(Path::new("/proc/mounts"))?;
+    Ok(text.map(|it| ("/proc/mounts", mount_table::parse_fstab(&it))))
+}
+
+/// Compares the room below `/boot` with what the new images need at most at one time: all that are not there yet, and
+/// one second copy.
+fn no_room(scene: Scene<'_>) -> Result<Option<Hazard>> {
+    let images: Vec<PathBuf> = scene
+        .changes
+        .iter()
+        .filter_map(|it| match &it.activation {
+            Some(Activation::Initramfs { kernel }) => Some(scene.distro.initramfs.image(kernel)),
+            _ => None,
+        })
+        .collect();
+    let mut sizes = Vec::new();
+    let mut absent: u64 = 0;
+    let mut seen: Vec<&PathBuf> = Vec::new();
+    for image in &images {
+        if seen.contains(&image) {
+            continue;
+        }
+        seen.push(image);
+        match scene.before.status(image)? {
+            Some(status) => sizes.push((status.size, image)),
+            None => absent += 1,
+        }
+    }
+    let Some((largest, image)) = sizes.into_iter().max() else { return Ok(None) };
+    let one = largest.saturating_add(largest / 100 * GROWTH_PERCENT);
+    let needed = one.saturating_mul(absent.saturating_add(1));
+    let directory = image.parent().unwrap_or(Path::new(BOOT));
+    let Some(free) = free_space::below(scene.before, directory)?.filter(|it| *it < needed) else {
+        return Ok(None);
+    };
+    let directory = directory.display();
+    let message = format!("{directory} has no room for new initramfs images: they need {} MiB", needed >> 20);
+    let hazard = Hazard::new(NAME, Severity::Refuse, &["room", &directory.to_string()], message);
+    let size = format!("{} has {} MiB", image.display(), largest >> 20);
+    Ok(Some(hazard.shown_by([size, format!("{directory} has {} MiB left", free >> 20)])))
+}

@@ -1,0 +1,118 @@
+//! A `/boot` that does not take what the plan makes, and package managers at work.
+
+#![expect(clippy::disallowed_methods, reason = "a file must be made large, and its inode be known")]
+
+use std::os::unix::fs::MetadataExt;
+
+use expect_test::expect;
+use hoststate_testkit::tree::Tree;
+use serde_json::{Value, json};
+
+use crate::sysfs::host;
+use crate::{check, harmless, plan};
+
+/// What makes the image of the initramfs stale.
+fn option() -> Value {
+    json!([{ "type": "modprobe_options", "module": "kvm", "options": { "ignore_msrs": "1" } }])
+}
+
+fn mountinfo(tree: &Tree, rows: &[(&str, &str)]) {
+    let row = |(point, options): &(&str, &str)| format!("22 1 8:1 / {point} {options} - ext4 /dev/sda1 rw\n");
+    tree.write("/proc/self/mountinfo", rows.iter().map(row).collect::<String>());
+}
+
+#[test]
+fn a_boot_that_is_not_mounted_is_refused() {
+    let tree = host();
+    tree.write("/etc/fstab", "UUID=1 / ext4 defaults 0 1\nUUID=2 /boot ext4 defaults 0 2\n");
+    harmless(&tree, option());
+    mountinfo(&tree, &[("/", "rw")]);
+    check(
+        &tree,
+        option(),
+        expect![[r#"
+        refuse boot-not-ready-c2b2af: /boot is not mounted, so what is written there is not what the host boots from
+            /etc/fstab mounts UUID=2 at /boot
+            /proc/self/mountinfo does not have /boot
+    "#]],
+    );
+    mountinfo(&tree, &[("/", "rw"), ("/boot", "rw")]);
+    harmless(&tree, option());
+}
+
+#[test]
+fn a_boot_that_is_read_only_is_refused() {
+    let tree = host();
+    mountinfo(&tree, &[("/", "rw"), ("/boot", "ro,relatime")]);
+    check(
+        &tree,
+        option(),
+        expect![[r#"
+        refuse boot-not-ready-78da9b: /boot is mounted read-only, and some tools then report success and change nothing
+            /proc/self/mountinfo: /boot is ro,relatime,rw
+    "#]],
+    );
+    mountinfo(&tree, &[("/", "rw"), ("/data", "ro")]);
+    harmless(&tree, option());
+    // Nothing is written to /boot without an image or a boot entry to make.
+    mountinfo(&tree, &[("/", "ro")]);
+    harmless(&tree, json!([{ "type": "kernel_cmdline", "present": ["iommu=pt"] }]));
+}
+
+#[test]
+fn a_boot_without_room_for_a_second_image_is_refused() {
+    let tree = host();
+    let image = std::fs::File::create(tree.real("/boot/initrd.img-6.8.0")).expect("an image");
+    image.set_len(1 << 20).expect("a small image");
+    harmless(&tree, option());
+    image.set_len(1 << 42).expect("a file with a hole");
+    let found: Vec<String> = plan(&tree, &option(), &[]).guards.into_iter().map(|it| it.message).collect();
+    assert_eq!(found, ["/boot has no room for new initramfs images: they need 4613734 MiB"]);
+}
+
+#[test]
+fn a_package_manager_at_work_is_refused() {
+    let tree = host();
+    let file = "/var/lib/dpkg/lock-frontend";
+    tree.write(file, "");
+    tree.write("/proc/77/comm", "apt-get\n");
+    let found = std::fs::metadata(tree.real(file)).expect("a lock file");
+    let device = found.dev();
+    let row = |kind: &str, inode: u64| {
+        let (major, minor) = (rustix::fs::major(device), rustix::fs::minor(device));
+        format!("1: POSIX  ADVISORY  {kind} 77 {major:02x}:{minor:02x}:{inode} 0 EOF\n")
+    };
+    harmless(&tree, option());
+    tree.write("/proc/locks", row("WRITE", found.ino() + 1));
+    harmless(&tree, option());
+    tree.write("/proc/locks", row("READ", found.ino()));
+    harmless(&tree, option());
+    tree.write("/proc/locks", row("WRITE", found.ino()));
+    check(
+        &tree,
+        option(),
+        expect![[r#"
+        refuse package-manager-b322ff: apt-get is at work and may make the same boot files; wait until it has ended
+            /proc/locks: process 77 has a write lock on /var/lib/dpkg/lock-frontend
+            process 77 is apt-get
+    "#]],
+    );
+    harmless(&tree, json!([{ "type": "kernel_cmdline", "present": ["iommu=pt"] }]));
+}
+
+#[test]
+fn yum_at_work_is_refused_and_what_it_left_behind_is_not() {
+    let tree = host();
+    tree.write("/run/yum.pid", "88");
+    harmless(&tree, option());
+    tree.write("/proc/88/comm", "yum\n");
+    check(
+        &tree,
+        option(),
+        expect![[r#"
+        refuse package-manager-8d64e4: yum is at work and may make the same boot files; wait until it has ended
+            /run/yum.pid names process 88
+            process 88 is yum
+    "#]],
+    );
+}

@@ -1,0 +1,157 @@
+//! Words without effect, and what a changed command line does to measured and locked-down hosts.
+
+use expect_test::expect;
+use serde_json::{Value, json};
+
+use crate::sysfs::host;
+use crate::{check, harmless};
+
+fn add(words: &[&str]) -> Value {
+    json!([{ "type": "kernel_cmdline", "present": words }])
+}
+
+#[test]
+fn words_that_the_kernel_does_not_know_are_warned_of() {
+    let tree = host();
+    let wrong = ["intel_iommu=pt", "amd_iommu=on", "iommu=1", "modprobe.blacklist=snd-hda-intel"];
+    check(
+        &tree,
+        add(&wrong),
+        expect![[r#"
+            warn ignored-word-2cbae2: intel_iommu=pt does not do what it seems to: intel_iommu does not know pt. Write intel_iommu=on, and iommu=pt beside it for speed
+                the plan adds intel_iommu=pt
+            warn ignored-word-b0e5db: amd_iommu=on does not do what it seems to: amd_iommu does not know on. The IOMMU of AMD is on unless it is turned off
+                the plan adds amd_iommu=on
+            warn ignored-word-482ad6: iommu=1 does not do what it seems to: iommu does not know 1. intel_iommu=on turns the IOMMU of Intel on; that of AMD is on
+                the plan adds iommu=1
+            warn ignored-word-ccbf7f: modprobe.blacklist=snd-hda-intel does not do what it seems to: modprobe compares this name as it is; write snd_hda_intel
+                the plan adds modprobe.blacklist=snd-hda-intel
+        "#]],
+    );
+    harmless(
+        &tree,
+        add(&["intel_iommu=on,sm_on", "amd_iommu=pgtbl_v2", "iommu=pt", "modprobe.blacklist=snd_hda_intel"]),
+    );
+}
+
+#[test]
+fn a_word_that_is_there_already_is_not_the_plans_mistake() {
+    let tree = host();
+    tree.write("/etc/words", "amd_iommu=on\n");
+    harmless(&tree, add(&["iommu=pt"]));
+}
+
+#[test]
+fn a_word_of_a_patch_is_warned_of_where_the_kernel_has_it_not() {
+    let tree = host();
+    let word = add(&["pcie_acs_override=downstream"]);
+    check(
+        &tree,
+        word.clone(),
+        expect![[r#"
+            warn ignored-word-fdbfb2: pcie_acs_override=downstream does not do what it seems to: it belongs to a patch that is in no kernel of a distribution, and where it works it only pretends that devices are apart
+                /lib/modules/6.8.0 is no kernel with that patch
+        "#]],
+    );
+    tree.remove("/boot/vmlinuz-6.8.0");
+    tree.write("/boot/vmlinuz-6.8.4-2-pve", "");
+    tree.directory("/lib/modules/6.8.4-2-pve");
+    harmless(&tree, word);
+}
+
+#[test]
+fn a_word_for_another_framebuffer_is_warned_of() {
+    let tree = host();
+    harmless(&tree, add(&["video=efifb:off"]));
+    tree.write("/boot/config-6.8.0", "# CONFIG_X is not set\nCONFIG_SYSFB_SIMPLEFB=y\n");
+    check(
+        &tree,
+        add(&["video=efifb:off"]),
+        expect![[r#"
+            warn ignored-word-79426a: video=efifb:off does not do what it seems to: this kernel's firmware framebuffer is simpledrm, not efifb
+                /boot/config-6.8.0 has CONFIG_SYSFB_SIMPLEFB=y
+        "#]],
+    );
+}
+
+#[test]
+fn a_word_for_another_generator_and_a_wrong_id_are_warned_of() {
+    let tree = host();
+    check(
+        &tree,
+        add(&["rd.driver.pre=vfio-pci", "vfio-pci.ids=10de:0ffc,8086"]),
+        expect![[r#"
+            warn ignored-word-ce5612: rd.driver.pre=vfio-pci does not do what it seems to: only dracut reads it
+                the initramfs images of this host are made by images
+            warn ignored-word-24b2e4: vfio-pci.ids=10de:0ffc,8086 does not do what it seems to: "8086" is no id and is skipped
+                the plan adds vfio-pci.ids=10de:0ffc,8086
+        "#]],
+    );
+    harmless(&tree, add(&["vfio-pci.ids=10de:0ffc,8086:10ca"]));
+}
+
+#[test]
+fn a_disk_that_the_tpm_unlocks_is_warned_of() {
+    let tree = host();
+    harmless(&tree, add(&["iommu=pt"]));
+    tree.write("/etc/crypttab", "# x\nroot UUID=1 none luks,tpm2-device=auto\n");
+    check(
+        &tree,
+        add(&["iommu=pt"]),
+        expect![[r#"
+        warn measured-boot-420036: the TPM measures the kernel command line: a disk that is sealed to it will ask for its passphrase at the next boot. Have that at hand, and seal it again afterwards
+            /etc/crypttab:2: root UUID=1 none luks,tpm2-device=auto
+    "#]],
+    );
+    tree.write("/etc/crypttab", "root UUID=1 none luks\n");
+    harmless(&tree, add(&["iommu=pt"]));
+    tree.write("/usr/bin/clevis-decrypt-tpm2", "");
+    tree.directory("/sys/class/tpm/tpm0");
+    check(
+        &tree,
+        add(&["iommu=pt"]),
+        expect![[r#"
+        warn measured-boot-3ae443: the TPM measures the kernel command line: a disk that is sealed to it will ask for its passphrase at the next boot. Have that at hand, and seal it again afterwards
+            /etc/crypttab:1: root UUID=1 none luks
+            /usr/bin/clevis-decrypt-tpm2 is installed, and the host has a TPM
+    "#]],
+    );
+    harmless(&tree, json!([{ "type": "modprobe_blacklist", "module": "nouveau" }]));
+}
+
+#[test]
+fn a_word_that_lockdown_refuses_is_warned_of() {
+    let tree = host();
+    tree.write("/sys/kernel/security/lockdown", "[none] integrity confidentiality\n");
+    harmless(&tree, add(&["iomem=relaxed"]));
+    tree.write("/sys/kernel/security/lockdown", "none [integrity] confidentiality\n");
+    check(
+        &tree,
+        add(&["iomem=relaxed"]),
+        expect![[r#"
+        warn measured-boot-629b0e: iomem=relaxed needs a kernel that is not locked down and may be unsigned
+            /sys/kernel/security/lockdown is none [integrity] confidentiality
+    "#]],
+    );
+    harmless(&tree, add(&["iommu=pt"]));
+}
+
+#[test]
+fn a_signed_image_keeps_its_command_line_under_secure_boot() {
+    let tree = host();
+    tree.write("/boot/efi/EFI/Linux/linux.efi", "");
+    harmless(&tree, add(&["iommu=pt"]));
+    let variable = "/sys/firmware/efi/efivars/SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c";
+    tree.write(variable, [6, 0, 0, 0, 1]);
+    check(
+        &tree,
+        add(&["iommu=pt"]),
+        expect![[r#"
+        warn measured-boot-92a703: /boot/efi/EFI/Linux/linux.efi is signed with its command line, and Secure Boot lets no other one be used
+            /sys/firmware/efi/efivars/SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c is 1
+            /boot/efi/EFI/Linux/linux.efi is there
+    "#]],
+    );
+    tree.write(variable, [6, 0, 0, 0, 0]);
+    harmless(&tree, add(&["iommu=pt"]));
+}
