@@ -4,7 +4,7 @@ use hoststate_core::declaration::Declaration;
 use hoststate_core::guard::Severity;
 use hoststate_core::guards;
 use hoststate_core::plan::Plan;
-use hoststate_core::planner::Planner;
+use hoststate_core::planner::{Planner, Runtime};
 use hoststate_core::registry::Registry;
 use hoststate_core::resources;
 use hoststate_testkit::tree::Tree;
@@ -35,7 +35,13 @@ fn plan(tree: &Tree, playbook: &Value, accepted: &[String]) -> Plan {
     let declarations: Vec<Declaration> = serde_json::from_value(playbook.clone()).expect("declarations");
     let declared = Registry::new(&table).decode_all(declarations).expect("resources");
     let distro = distro::stub();
-    let planner = Planner { declared: &declared, distro: &distro, guards: guards::TABLE, accepted };
+    let planner = Planner {
+        declared: &declared,
+        distro: &distro,
+        guards: guards::TABLE,
+        accepted,
+        runtime: Runtime::Now,
+    };
     planner.plan(&mut tree.view()).expect("a plan")
 }
 
