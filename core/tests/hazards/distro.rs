@@ -78,7 +78,7 @@ impl Initramfs for Images {
             let text = if size > 1 << 20 { None } else { host.read(&self.image(kernel))? };
             let image = text.unwrap_or_default();
             for (path, text) in &wanted.files {
-                let state = if image.contains(text) {
+                let state = if image.contains(text.as_str()) {
                     State::Converged
                 } else {
                     let remedy = Remedy::Activation(Activation::Initramfs { kernel: kernel.clone() });
