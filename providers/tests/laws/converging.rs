@@ -115,7 +115,7 @@ fn rounds(lab: &Lab) -> Vec<usize> {
     let (report, shown) = lab.converge_through(&lab.host, playbook);
     assert_eq!(report.outcome, Outcome::Converged, "{:?}", report.error);
     let driver = lab.host.tree().view().link_target("/sys/bus/pci/devices/0000:02:10.0/driver".as_ref());
-    assert!(driver.unwrap().is_some_and(|it| it.ends_with("vfio-pci")));
+    assert!(driver.expect("sysfs is readable").is_some_and(|it| it.ends_with("vfio-pci")));
     assert!(lab.plan(playbook).in_desired_state());
     shown.iter().map(|it| it.deferred.len()).collect()
 }

@@ -19,13 +19,13 @@ fn snapshot(root: &Path) -> BTreeMap<PathBuf, String> {
     let mut found = BTreeMap::new();
     let mut directories = vec![root.to_owned()];
     while let Some(directory) = directories.pop() {
-        for entry in std::fs::read_dir(&directory).unwrap() {
-            let path = entry.unwrap().path();
-            let it = std::fs::symlink_metadata(&path).unwrap();
+        for entry in std::fs::read_dir(&directory).expect("a directory of the tree") {
+            let path = entry.expect("an entry of the tree").path();
+            let it = std::fs::symlink_metadata(&path).expect("an entry of the tree");
             let content = if it.is_symlink() {
-                format!("{:?}", std::fs::read_link(&path).unwrap())
+                format!("{:?}", std::fs::read_link(&path).expect("a link of the tree"))
             } else if it.is_file() {
-                format!("{:?}", std::fs::read(&path).unwrap())
+                format!("{:?}", std::fs::read(&path).expect("a file of the tree"))
             } else {
                 directories.push(path.clone());
                 String::new()
