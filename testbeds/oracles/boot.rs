@@ -18,7 +18,7 @@ use hoststate_core::formats::grubenv::{GrubEnv, InvalidName};
 use hoststate_core::formats::kernel_cmdline::{Cmdline, CmdlineEdit, Word};
 use hoststate_core::formats::shell_assignments::{Environment, Shell, ShellFile, Value};
 use proptest::prelude::*;
-use proptest::test_runner::{Config, TestRunner};
+use proptest::test_runner::{Config, RngSeed, TestRunner};
 
 const NAMES: [&str; 2] = ["GRUB_CMDLINE_LINUX", "GRUB_CMDLINE_LINUX_DEFAULT"];
 
@@ -38,7 +38,9 @@ fn fixtures(kind: &str) -> Vec<(PathBuf, String)> {
 }
 
 fn check(cases: u32, strategy: impl Strategy<Value = String>, test: impl Fn(&str)) {
-    let config = Config { failure_persistence: None, ..Config::with_cases(cases) };
+    // The same inputs on every machine: a disagreement is a bug to mend, not a matter of luck.
+    let config =
+        Config { failure_persistence: None, rng_seed: RngSeed::Fixed(1), ..Config::with_cases(cases) };
     let result = TestRunner::new(config).run(&strategy, |it| {
         test(&it);
         Ok(())

@@ -339,3 +339,16 @@ fn what_is_no_shell_aborts() {
     "#]],
     );
 }
+
+#[test]
+fn a_name_broken_over_two_lines_is_not_guessed() {
+    check(
+        "A=x\nB=$A\\\nC\nC=\"$A\\\n y\"\n",
+        Shell::Dash,
+        expect![[r#"
+            A = "x"
+            B: line 2: its value holds a name broken over two lines
+            C: line 4: its value holds a name broken over two lines
+        "#]],
+    );
+}

@@ -67,6 +67,11 @@ pub(super) fn name(input: &str) -> Parsed<'_, &str> {
     recognize(pair(first, rest)).parse(input)
 }
 
+/// Reads a name, or nothing.
+fn optional_name(input: &str) -> Parsed<'_, Option<&str>> {
+    opt(name).parse(input)
+}
+
 fn one(text: impl Into<String>) -> Vec<Part> {
     vec![Part::Literal(text.into())]
 }
@@ -116,6 +121,8 @@ fn backtick(input: &str) -> Parsed<'_, Vec<Part>> {
 }
 
 fn dollar(input: &str, depth: usize, quoted: bool) -> Parsed<'_, Vec<Part>> {
+    // The shell joins lines before it looks for names: `$A\` and `B` on the next line are `$AB`.
+    let broken = map((optional_name, tag("\\\n")), |_| vec![Part::Opaque("a name broken over two lines")]);
     let variable = map(name, |it| vec![Part::Variable { name: it.to_owned(), test: None }]);
     let special = verify(anychar, |it| it.is_ascii_digit() || "@*#?-$!".contains(*it));
     let special = value(vec![Part::Opaque("a parameter of the shell")], special);
@@ -129,6 +136,7 @@ fn dollar(input: &str, depth: usize, quoted: bool) -> Parsed<'_, Vec<Part>> {
             |it| arithmetic(it, depth),
             |it| substitution(it, depth),
             preceded(char('{'), cut(|it| braces(it, depth, quoted))),
+            broken,
             variable,
             special,
             ansi,
