@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use hoststate_abi::activation::Activation;
+
 use hoststate_abi::host_view::HostView;
 use hoststate_abi::step::Step;
 use schemars::JsonSchema;
@@ -134,6 +135,18 @@ impl<'a> Scene<'a> {
     pub fn rebuilds_boot_files(&self) -> bool {
         let rebuilds = |it: &Activation| matches!(it, Activation::Initramfs { .. } | Activation::BootConfig);
         self.changes.iter().any(|it| it.activation.as_ref().is_some_and(rebuilds))
+    }
+}
+
+impl Scene<'_> {
+    /// Returns whether `/proc` tells about mounts and locks of another system: the host is a tree, and the machine's
+    /// own `/proc` is mounted in it, as a chroot has it. There `self` is a link; in a captured tree it is a directory.
+    ///
+    /// # Errors
+    /// When the link cannot be read.
+    pub fn proc_is_foreign(&self) -> Result<bool> {
+        let is_tree = self.before.root() != Path::new("/");
+        Ok(is_tree && self.before.link_target(Path::new("/proc/self"))?.is_some())
     }
 }
 

@@ -84,13 +84,15 @@ fn without_common(screen: &Screen, actual: &str, desired: &str) -> (String, Stri
     }
     let (old, new): (Vec<&str>, Vec<&str>) = (actual.split(' ').collect(), desired.split(' ').collect());
     let before = old.iter().zip(&new).take_while(|(a, b)| a == b).count();
+    // Without a common beginning they are not two versions of one line.
+    if before == 0 {
+        return (actual.to_owned(), desired.to_owned());
+    }
     let shorter = old.len().min(new.len()) - before;
     let after = old.iter().rev().zip(new.iter().rev()).take(shorter).take_while(|(a, b)| a == b).count();
     let rest = |words: &[&str]| {
         let mut rest = words[before..words.len() - after].to_vec();
-        if before > 0 {
-            rest.insert(0, screen.ellipsis());
-        }
+        rest.insert(0, screen.ellipsis());
         if after > 0 {
             rest.push(screen.ellipsis());
         }
@@ -335,6 +337,13 @@ mod tests {
         let actual = "root=UUID=b3f1c9d2-5a77-4e08 ro quiet splash";
         let desired = "root=UUID=b3f1c9d2-5a77-4e08 ro quiet splash iommu=pt";
         check(Some(actual), Some(desired), expect!["cmdline: ... -> ... iommu=pt"]);
+    }
+
+    #[test]
+    fn values_without_a_common_beginning_are_shown_whole() {
+        let actual = "lacks the module vfio_pci; does not load vfio_pci";
+        let whole = expect!["cmdline: lacks the module vfio_pci; does not load vfio_pci -> loads vfio_pci"];
+        check(Some(actual), Some("loads vfio_pci"), whole);
     }
 
     #[test]

@@ -23,7 +23,7 @@ const GROWTH_PERCENT: u64 = 10;
 /// When the host cannot be read.
 pub fn hazards(scene: Scene<'_>) -> Result<Vec<Hazard>> {
     let points = touched_points(scene)?;
-    if points.is_empty() {
+    if points.is_empty() || scene.proc_is_foreign()? {
         return Ok(Vec::new());
     }
     let mut hazards = Vec::new();

@@ -26,7 +26,7 @@ const PROCESSES: [&str; 2] = ["/run/yum.pid", "/var/run/yum.pid"];
 /// When the host cannot be read.
 pub fn hazards(scene: Scene<'_>) -> Result<Vec<Hazard>> {
     let writes_there = scene.changed_files()?.iter().any(|it| it.starts_with("/boot"));
-    if !scene.rebuilds_boot_files() && !writes_there {
+    if (!scene.rebuilds_boot_files() && !writes_there) || scene.proc_is_foreign()? {
         return Ok(Vec::new());
     }
     let host = scene.before;

@@ -88,7 +88,12 @@ pub fn shown(cmdline: &Cmdline, edit: &CmdlineEdit) -> (Option<String>, Option<S
     let concerns = |word: &&Word| keys.iter().any(|it| it.same_name(word.name()));
     let words = |it: Vec<String>| (!it.is_empty()).then(|| it.join(" "));
     let found = cmdline.words().filter(concerns).map(Word::to_string).collect();
-    let wanted = edit.present.iter().chain(&edit.additional).map(Word::to_string);
-    let unwanted = edit.absent.iter().map(|it| format!("no {it}"));
-    (words(found), words(wanted.chain(unwanted).collect()))
+    let wanted = words(edit.present.iter().chain(&edit.additional).map(Word::to_string).collect());
+    let unwanted = words(edit.absent.iter().map(|it| format!("no {it}")).collect());
+    let desired = match (wanted, unwanted) {
+        // `intel_iommu=on no splash` would look like two words.
+        (Some(wanted), Some(unwanted)) => Some(format!("{wanted}, {unwanted}")),
+        (wanted, unwanted) => wanted.or(unwanted),
+    };
+    (words(found), desired)
 }

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use crate::error::{Error, Result};
 use crate::formats::kernel_cmdline::{Cmdline, CmdlineEdit, Word};
 use crate::formats::modprobe_conf::{ModuleName, Origin};
-use crate::formats::module_index::ModulesBuiltin;
+use crate::formats::module_index::{ModulesBuiltin, ModulesDep};
 use crate::formats::pci::{PciIdPattern, parse_id_list};
 use crate::kernels;
 use crate::modprobe_d::{self, ConfFile};
@@ -57,9 +57,11 @@ impl ResourceType for VfioPciIds {
 
 impl Resource for VfioPciIds {
     fn inspect(&self, cx: Context<'_>) -> Result<Vec<Setting>> {
-        let (builtin, modular) = kernels_by_kind(cx.host)?;
-        let module =
-            ModuleName::parse(DRIVER).map_err(|err| Error::Invalid { what: err.to_string(), hint: None })?;
+        let module = driver()?;
+        let Kernels { builtin, modular, without } = Kernels::read(cx.host, &module)?;
+        if builtin.is_empty() && modular.is_empty() && !without.is_empty() {
+            return Ok(vec![self.without_driver(&without)]);
+        }
         let winner = modprobe_d::view(cx.host)?.effective_option(&module, "ids");
         let on_cmdline = matches!(&winner, Some(it) if matches!(it.origin, Origin::CommandLine { .. }));
         let mut settings = Vec::new();
@@ -78,6 +80,21 @@ impl Resource for VfioPciIds {
 }
 
 impl VfioPciIds {
+    /// Refuses ids that nothing would read: Linux has vfio-pci since 3.6, and some distributions pack it apart.
+    fn without_driver(&self, releases: &[String]) -> Setting {
+        let state = State::Blocked {
+            actual: None,
+            desired: Some(joined(&self.ids)),
+            by: None,
+            reason: format!(
+                "no installed kernel has {DRIVER}, neither built in nor as a module ({}); install a kernel of 3.6 \
+                 or later with all its modules",
+                releases.join(", ")
+            ),
+        };
+        Setting::persistent(format!("options {DRIVER} ids"), state)
+    }
+
     /// Returns the list that holds what `found` holds, then these ids; `None` when it has them all.
     fn missing_from(&self, found: &[PciIdPattern]) -> Result<Option<String>> {
         let mut all = found.to_vec();
@@ -175,17 +192,44 @@ fn ids_of(cmdline: &Cmdline) -> Vec<PciIdPattern> {
     last.and_then(Word::value).map(|it| parse_id_list(it).patterns).unwrap_or_default()
 }
 
-/// Returns the installed kernels with vfio-pci built in, and the others.
-fn kernels_by_kind(host: &HostView) -> Result<(Vec<String>, Vec<String>)> {
-    let module =
-        ModuleName::parse(DRIVER).map_err(|err| Error::Invalid { what: err.to_string(), hint: None })?;
-    let (mut builtin, mut modular) = (Vec::new(), Vec::new());
-    for release in &kernels::installed(host)?.0 {
-        let path = kernels::modules_directory(release).join("modules.builtin");
-        match host.parsed(&path, ModulesBuiltin::parse)? {
-            Some(list) if list.contains(&module) => builtin.push(release.clone()),
-            _ => modular.push(release.clone()),
-        }
+fn driver() -> Result<ModuleName> {
+    ModuleName::parse(DRIVER).map_err(|err| Error::Invalid { what: err.to_string(), hint: None })
+}
+
+/// The installed kernels by how they have vfio-pci; one without a list of its modules counts as having the module.
+#[derive(Default)]
+struct Kernels {
+    builtin: Vec<String>,
+    modular: Vec<String>,
+    without: Vec<String>,
+}
+
+/// Whether a kernel's `modules.dep` names vfio-pci.
+#[derive(Debug)]
+struct Listed(bool);
+
+impl Listed {
+    fn parse(text: &str) -> Self {
+        Self(driver().is_ok_and(|it| ModulesDep::parse(text).contains(&it)))
     }
-    Ok((builtin, modular))
+}
+
+impl Kernels {
+    fn read(host: &HostView, module: &ModuleName) -> Result<Self> {
+        let mut kernels = Self::default();
+        for release in &kernels::installed(host)?.0 {
+            let directory = kernels::modules_directory(release);
+            let builtin = host.parsed(&directory.join("modules.builtin"), ModulesBuiltin::parse)?;
+            let listed = host.parsed(&directory.join("modules.dep"), Listed::parse)?;
+            let kind = if builtin.is_some_and(|it| it.contains(module)) {
+                &mut kernels.builtin
+            } else if listed.is_none_or(|it| it.0) {
+                &mut kernels.modular
+            } else {
+                &mut kernels.without
+            };
+            kind.push(release.clone());
+        }
+        Ok(kernels)
+    }
 }

@@ -83,7 +83,7 @@ pub(crate) fn refused(host: &HostView) -> Result<Option<Unsupported>> {
         return refuse(
             "systemd-boot",
             "this host boots by systemd-boot or another loader that starts the kernel as an EFI program",
-            "Add the arguments to /etc/kernel/cmdline and run `kernel-install add-all`; `bootctl list` shows the entries.",
+            "Add the arguments to /etc/kernel/cmdline and run `kernel-install add VERSION IMAGE` for each kernel; `bootctl list` shows the entries.",
         );
     }
     if !grub && has_unified_image(host)? {

@@ -123,15 +123,21 @@ fn generated(cfg: Option<&GrubCfg>, installed: &[String], wanted: &CmdlineEdit) 
         return drifted(Some(format!("line {line} is no GRUB script")));
     }
     let entries: Vec<&MenuEntry> = governed(cfg).collect();
-    let mut faults = Vec::new();
-    for entry in &entries {
+    let mut by_shortfall: Vec<(String, Vec<&MenuEntry>)> = Vec::new();
+    for entry in entries.iter().copied() {
         let line = grub_text::passed_on(entry);
         let edit = if entry.recovery { for_recovery(wanted) } else { wanted.clone() };
-        if !line.satisfies(&edit) {
-            let shortfall = grub_text::shortfall(&line, &edit);
-            faults.push(format!("line {} ({}) {shortfall}", entry.line, entry.title));
+        if line.satisfies(&edit) {
+            continue;
+        }
+        let shortfall = grub_text::shortfall(&line, &edit);
+        match by_shortfall.iter_mut().find(|it| it.0 == shortfall) {
+            Some(group) => group.1.push(entry),
+            None => by_shortfall.push((shortfall, vec![entry])),
         }
     }
+    let mut faults: Vec<String> =
+        by_shortfall.iter().map(|(shortfall, having)| fault(shortfall, having, &entries)).collect();
     for kernel in installed {
         let boots = |it: &&MenuEntry| !it.recovery && release(&it.kernel) == Some(kernel);
         if !entries.iter().any(boots) {
@@ -139,6 +145,20 @@ fn generated(cfg: Option<&GrubCfg>, installed: &[String], wanted: &CmdlineEdit) 
         }
     }
     if faults.is_empty() { State::Converged } else { drifted(Some(faults.join("; "))) }
+}
+
+/// Says which entries fall short in the same way: as a rule all of them, since they come from one source.
+fn fault(shortfall: &str, having: &[&MenuEntry], all: &[&MenuEntry]) -> String {
+    let usual = |entries: &[&MenuEntry]| entries.iter().filter(|it| !it.recovery).count();
+    let is_every_usual_one = having.len() > 1 && usual(having) == usual(all);
+    if is_every_usual_one && having.len() == all.len() {
+        return format!("every entry {shortfall}");
+    }
+    if is_every_usual_one && having.len() == usual(all) {
+        return format!("every entry but recovery {shortfall}");
+    }
+    let named = having.iter().map(|it| format!("line {} ({}) {shortfall}", it.line, it.title));
+    named.collect::<Vec<_>>().join("; ")
 }
 
 /// Recovery entries need not have the wanted words, but must not have the unwanted.

@@ -1,0 +1,2 @@
+modprobe_blacklist { module = "nouveau", install = true }
+modprobe_blacklist { module = "nvidiafb" }

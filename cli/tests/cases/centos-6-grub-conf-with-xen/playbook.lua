@@ -1,0 +1,1 @@
+kernel_cmdline { present = { "intel_iommu=on" }, absent = { "rhgb" } }

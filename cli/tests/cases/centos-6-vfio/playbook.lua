@@ -1,0 +1,1 @@
+vfio_pci_ids { ids = { "10de:0ffc" } }

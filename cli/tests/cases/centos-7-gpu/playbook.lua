@@ -1,0 +1,1 @@
+gpu_passthrough { device = "0000:04:00.0" }

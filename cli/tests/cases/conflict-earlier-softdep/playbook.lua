@@ -1,0 +1,1 @@
+modprobe_softdep { module = "nouveau", pre = { "vfio-pci" } }

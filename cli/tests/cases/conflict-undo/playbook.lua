@@ -1,0 +1,2 @@
+kernel_cmdline { name = "on", present = { "intel_iommu=on" } }
+kernel_cmdline { name = "off", absent = { "intel_iommu" } }

@@ -1,0 +1,1 @@
+initramfs_modules { modules = { "vfio_pci" } }

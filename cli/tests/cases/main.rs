@@ -1,0 +1,211 @@
+//! Whole hosts with a playbook each, and the plan a person sees: every directory beside this file is one case.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `tree.txt` | the host, in the form `tree_text.rs` describes |
+//! | `host.txt` | instead of it: the name of a host of `examples/hosts` |
+//! | `playbook.lua` | the declarations |
+//! | `plan.txt` | what `hoststate plan playbook.lua --root host` shows: standard output, then standard error and the exit status, where there is something on it |
+//! | `after.txt` | the plan after `hoststate converge --yes`: there where the first plan stands against nothing |
+//!
+//! `UPDATE_EXPECT=1` writes the expected texts; read them before they are committed. A host has none of its tools run:
+//! below `--root` they are named, so what stays in `after.txt` is what they and a reboot would do.
+
+#![expect(clippy::disallowed_methods, reason = "cases are read from the repository, and the binary is run")]
+
+mod tree_text;
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::panic::catch_unwind;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::Mutex;
+use std::thread;
+
+use expect_test::expect_file;
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::tree_text::Nodes;
+
+const FILES: [&str; 5] = ["tree.txt", "host.txt", "playbook.lua", "plan.txt", "after.txt"];
+
+/// A copy of a case's host, in a directory of its own.
+struct Case {
+    source: PathBuf,
+    directory: TempDir,
+}
+
+/// What a command answered.
+struct Answer {
+    status: Option<i32>,
+    stdout: String,
+    stderr: String,
+}
+
+impl Answer {
+    /// What a person sees, and what a script would check.
+    fn shown(&self) -> String {
+        let status = match self.status {
+            Some(0) => String::new(),
+            Some(status) => format!("exit {status}\n"),
+            None => "ended by a signal\n".to_owned(),
+        };
+        format!("{}{}{status}", self.stdout, self.stderr)
+    }
+
+    fn json(&self) -> Value {
+        serde_json::from_str(&self.stdout).unwrap_or_else(|err| panic!("{err}: {}", self.stdout))
+    }
+}
+
+impl Case {
+    fn new(source: &Path) -> Self {
+        let directory = TempDir::new().expect("a temporary directory");
+        let case = Self { source: source.to_owned(), directory };
+        let text = |name: &str| fs::read_to_string(source.join(name)).ok();
+        let nodes = match (text("tree.txt"), text("host.txt")) {
+            (Some(tree), None) => tree_text::parse(&tree).expect("tree.txt"),
+            (None, Some(name)) => tree_text::read(&examples().join(name.trim())).expect("a captured host"),
+            _ => panic!("a case has a tree.txt or a host.txt"),
+        };
+        tree_text::make(&case.host(), &nodes).expect("the tree can be made");
+        fs::copy(source.join("playbook.lua"), case.directory.path().join("playbook.lua"))
+            .expect("playbook.lua");
+        case
+    }
+
+    fn host(&self) -> PathBuf {
+        self.directory.path().join("host")
+    }
+
+    fn nodes(&self) -> Nodes {
+        tree_text::read(&self.host()).expect("a readable tree")
+    }
+
+    /// Runs the binary beside the playbook, with an environment that says nothing.
+    fn run(&self, command: &str, options: &[&str]) -> Answer {
+        let mut process = Command::new(env!("CARGO_BIN_EXE_hoststate"));
+        process.args([command, "playbook.lua", "--root", "host"]).args(options);
+        process.current_dir(self.directory.path()).env_clear().stdin(Stdio::null());
+        let output = process.output().expect("the binary starts");
+        let text = |bytes| String::from_utf8(bytes).expect("UTF-8");
+        Answer { status: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
+    }
+
+    fn check(&self) {
+        let before = self.nodes();
+        let plan = self.run("plan", &[]);
+        expect_file![self.source.join("plan.txt")].assert_eq(&plan.shown());
+        assert_eq!(self.run("plan", &[]).shown(), plan.shown(), "a second plan differs");
+        let json = self.run("plan", &["--format", "json"]);
+        assert_eq!(json.status, plan.status, "the form of the output changes the exit status");
+        if plan.status == Some(0) {
+            same_diffs(&plan.stdout, &json.json());
+        }
+        assert!(self.nodes() == before, "planning changed the tree");
+        self.check_after(plan.status == Some(0) && stands_against_nothing(&json.json()));
+    }
+
+    fn check_after(&self, converges: bool) {
+        let expected = self.source.join("after.txt");
+        if !converges {
+            assert!(!expected.exists(), "after.txt, but the plan is refused or has a conflict");
+            return;
+        }
+        let converged = self.run("converge", &["--yes"]);
+        assert_eq!(converged.status, Some(0), "{}", converged.shown());
+        let plan = self.run("plan", &[]);
+        expect_file![expected].assert_eq(&plan.shown());
+        let json = self.run("plan", &["--format", "json"]).json();
+        assert!(stands_against_nothing(&json), "converged into a conflict");
+        assert_eq!(list(&json, "files").len(), 0, "files still differ");
+        for change in list(&json, "changes") {
+            assert_eq!(change["steps"], Value::Array(Vec::new()), "not only tools and a reboot are left");
+        }
+    }
+}
+
+/// Compares the diffs of a plan's JSON with those in its text.
+fn same_diffs(text: &str, json: &Value) {
+    let files = list(json, "files");
+    for file in files {
+        let diff = file["diff"].as_str().expect("a diff is a text");
+        assert!(text.contains(diff), "only in the JSON:\n{diff}");
+    }
+    assert_eq!(text.lines().filter(|it| it.starts_with("@@ ")).count(), hunks(files), "{text}");
+}
+
+fn hunks(files: &[Value]) -> usize {
+    let diffs = files.iter().filter_map(|it| it["diff"].as_str());
+    diffs.flat_map(str::lines).filter(|it| it.starts_with("@@ ")).count()
+}
+
+fn stands_against_nothing(plan: &Value) -> bool {
+    let refuses = |it: &Value| it["severity"] == "refuse" && it["accepted"] == false;
+    list(plan, "conflicts").is_empty() && !list(plan, "guards").iter().any(refuses)
+}
+
+fn list<'a>(plan: &'a Value, name: &str) -> &'a [Value] {
+    plan[name].as_array().unwrap_or_else(|| panic!("a plan lists its {name}"))
+}
+
+fn beside() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases")
+}
+
+fn examples() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/hosts")
+}
+
+fn names(directory: &Path) -> BTreeSet<String> {
+    let entries = fs::read_dir(directory).expect("a readable directory");
+    entries.map(|it| it.expect("an entry").file_name().to_string_lossy().into_owned()).collect()
+}
+
+fn cases() -> Vec<PathBuf> {
+    let all = names(&beside()).into_iter().map(|it| beside().join(it));
+    all.filter(|it| it.is_dir()).collect()
+}
+
+#[test]
+fn every_host_gets_the_plan_that_was_read_and_accepted() {
+    let queue = Mutex::new(cases());
+    let faults = Mutex::new(BTreeSet::new());
+    let work = || {
+        while let Some(source) = { queue.lock().expect("no poison").pop() } {
+            // One wrong plan must not hide those of the other hosts.
+            if catch_unwind(|| Case::new(&source).check()).is_err() {
+                let name = source.strip_prefix(beside()).unwrap_or(&source).display().to_string();
+                faults.lock().expect("no poison").insert(name);
+            }
+        }
+    };
+    let workers = thread::available_parallelism().map_or(1, usize::from);
+    thread::scope(|scope| (0..workers).for_each(|_| drop(scope.spawn(work))));
+    let faults = faults.into_inner().expect("no poison");
+    assert!(faults.is_empty(), "wrong: {faults:?}");
+}
+
+#[test]
+fn a_case_has_a_host_a_playbook_and_a_plan_and_nothing_unknown() {
+    for case in cases() {
+        let found = names(&case);
+        let unknown: Vec<&String> = found.iter().filter(|it| !FILES.contains(&it.as_str())).collect();
+        assert!(unknown.is_empty(), "{}: unknown {unknown:?}", case.display());
+        assert!(found.contains("playbook.lua") && found.contains("plan.txt"), "{}", case.display());
+        assert!(found.contains("tree.txt") != found.contains("host.txt"), "{}", case.display());
+    }
+}
+
+#[test]
+fn the_trees_of_the_cases_are_written_in_order_and_lose_nothing() {
+    for case in cases() {
+        let Ok(text) = fs::read_to_string(case.join("tree.txt")) else { continue };
+        let nodes = tree_text::parse(&text).expect("tree.txt");
+        let directory = TempDir::new().expect("a temporary directory");
+        tree_text::make(directory.path(), &nodes).expect("the tree can be made");
+        assert!(tree_text::read(directory.path()).expect("a tree") == nodes, "{}", case.display());
+    }
+}
