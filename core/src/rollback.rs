@@ -67,12 +67,16 @@ pub fn plan(record: &RunRecord, view: &HostView, distro: &Distro) -> Result<Roll
     let installed = kernels::installed(view)?;
     let mut activations = Vec::new();
     for planned in record.activations.iter().filter(|_| !files.is_empty()) {
-        let is_possible = match &planned.activation {
-            Activation::Initramfs { kernel } => installed.0.contains(kernel),
-            Activation::UdevReload | Activation::BootConfig => true,
-            Activation::Reboot => false,
-        };
         let mut planned = planned.clone();
+        let is_possible = match &planned.activation {
+            Activation::Initramfs { kernel } if installed.0.contains(kernel) => {
+                // The run may have made a first image, which now is there.
+                planned.argv = distro.initramfs.rebuild(view, kernel)?;
+                true
+            }
+            Activation::UdevReload | Activation::BootConfig => true,
+            Activation::Initramfs { .. } | Activation::Reboot => false,
+        };
         planned.because = vec![format!("run {} did the same", record.id)];
         if is_possible && !activations.contains(&planned) {
             activations.push(planned);
