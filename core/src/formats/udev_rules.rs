@@ -59,6 +59,10 @@ impl UdevRules {
             if !text.is_empty() && !text.ends_with('\n') {
                 text.push('\n');
             }
+            // A last rule that asks for one more line would swallow the first of these.
+            if self.logical_lines().last().is_some_and(|(_, it)| !is_comment(it) && continues(it)) {
+                text.push('\n');
+            }
             text.push_str(&group);
         }
         self.text = text;
@@ -77,9 +81,7 @@ impl UdevRules {
         let mut offset = 0;
         for line in self.text.split_inclusive('\n') {
             offset += line.len();
-            let is_comment = self.text[start..].trim_start().starts_with('#');
-            let continues = line.trim_end_matches(['\n', '\r']).ends_with('\\') && !is_comment;
-            if !continues || offset == self.text.len() {
+            if is_comment(&self.text[start..]) || !continues(line) || offset == self.text.len() {
                 lines.push((start, &self.text[start..offset]));
                 start = offset;
             }
@@ -88,9 +90,16 @@ impl UdevRules {
     }
 }
 
+fn is_comment(line: &str) -> bool {
+    line.trim_start().starts_with('#')
+}
+
+fn continues(line: &str) -> bool {
+    line.trim_end_matches(['\n', '\r']).ends_with('\\')
+}
+
 fn matches(line: &str, kernel: &str) -> bool {
-    let is_comment = line.trim_start().starts_with('#');
-    !is_comment
+    !is_comment(line)
         && KEYS.iter().any(|key| {
             line.match_indices(key).any(|(at, _)| {
                 // `KERNEL` is not the end of another word, and the value is this name and nothing else.
