@@ -226,7 +226,7 @@ fn hosts_of_other_tools_are_told_the_command_they_want() {
         expect![[r#"
             debian "12" Debian: systemd-boot, initramfs-tools
             error: this host boots by systemd-boot or another loader that starts the kernel as an EFI program
-            hint: Add the arguments to /etc/kernel/cmdline and run `kernel-install add-all`; `bootctl list` shows the entries.
+            hint: Add the arguments to /etc/kernel/cmdline and run `kernel-install add VERSION IMAGE` for each kernel; `bootctl list` shows the entries.
             update-initramfs -c -k 1
         "#]],
     );
@@ -248,7 +248,7 @@ fn hosts_of_other_tools_are_told_the_command_they_want() {
         expect![[r#"
             debian "12" Debian: systemd-boot, initramfs-tools
             error: this host boots by systemd-boot or another loader that starts the kernel as an EFI program
-            hint: Add the arguments to /etc/kernel/cmdline and run `kernel-install add-all`; `bootctl list` shows the entries.
+            hint: Add the arguments to /etc/kernel/cmdline and run `kernel-install add VERSION IMAGE` for each kernel; `bootctl list` shows the entries.
             update-initramfs -c -k 1
         "#]],
     );

@@ -41,13 +41,16 @@ fn a_new_group_goes_to_the_end() {
 
 #[test]
 fn a_last_rule_that_asks_for_another_line_gets_an_empty_one() {
-    check("KERNEL==\"b\", \\\n", expect![[r#"
+    check(
+        "KERNEL==\"b\", \\\n",
+        expect![[r#"
         0 before
         KERNEL=="b", \
 
         # hoststate: lan
         KERNEL=="0000:3b:00.0", ATTR{x}="2"
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
