@@ -118,7 +118,7 @@ fn cases(workspace: &Path, scratch: &Path, hoststate: &Path) -> Result<Vec<Case>
         let inner = host.join("root");
         let root = if inner.is_dir() { &inner } else { &host };
         let own = host.join("playbook.lua");
-        let playbook = if own.is_file() { own } else { workspace.join("examples/gpu-passthrough.lua") };
+        let playbook = if own.is_file() { own } else { workspace.join("examples/iommu-intel.lua") };
         let name = host.file_name().unwrap_or_default().to_string_lossy();
         cases.push(Case {
             name: format!("plan {name}"),
