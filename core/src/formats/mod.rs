@@ -8,7 +8,6 @@ pub mod grub_legacy;
 pub mod grubenv;
 pub mod ini;
 pub mod initramfs;
-pub mod initramfs_tools;
 pub mod kernel_cmdline;
 pub mod modprobe_conf;
 pub mod module_index;
