@@ -6,6 +6,7 @@ pub mod declaration;
 pub mod diff;
 pub mod distro;
 pub mod error;
+pub mod external_type;
 pub mod facts;
 pub mod formats;
 pub mod free_space;

@@ -1,32 +1,42 @@
 //! From declarations to typed resources, by a table of types.
 
+use std::cell::OnceCell;
 use std::collections::HashMap;
 use std::fmt;
+use std::rc::Rc;
 
 use schemars::Schema;
 use serde_json::{Map, Value};
 
 use crate::declaration::{Declaration, ResourceId};
 use crate::error::{Error, Result};
+use crate::external_type::{self, ExternalType, FieldCheck};
 use crate::resource::{Resource, ResourceType};
 
 /// One line of the table of resource types.
-#[derive(Clone, Copy)]
-pub struct Entry {
-    /// Name in playbooks.
-    pub name: &'static str,
-    /// Schema of the fields.
-    pub schema: fn() -> Schema,
-    decode: fn(&Map<String, Value>) -> Result<Decoded, DecodeError>,
+#[derive(Clone)]
+pub struct Entry(Source);
+
+/// Where a type comes from.
+#[derive(Clone)]
+enum Source {
+    BuiltIn { name: &'static str, schema: fn() -> Schema, decode: fn(&Map<String, Value>) -> Decode },
+    External(Rc<External>),
+}
+
+/// A type from outside, and what checks its values.
+struct External {
+    kind: Rc<dyn ExternalType>,
+    fields: OnceCell<FieldCheck>,
 }
 
 impl fmt::Debug for Entry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Entry").field("name", &self.name).finish_non_exhaustive()
+        f.debug_struct("Entry").field("name", &self.name()).finish_non_exhaustive()
     }
 }
 
-type Decoded = (String, Box<dyn Resource>);
+type Decode = Result<(String, Box<dyn Resource>), DecodeError>;
 
 enum DecodeError {
     Shape { field: String, what: String },
@@ -36,21 +46,65 @@ enum DecodeError {
 impl Entry {
     /// Returns the table's line for `T`.
     pub const fn of<T: ResourceType>() -> Self {
-        Self { name: T::NAME, schema: || schemars::schema_for!(T), decode: decode::<T> }
+        Self(Source::BuiltIn { name: T::NAME, schema: || schemars::schema_for!(T), decode: decode::<T> })
+    }
+
+    /// Returns the line of a type that is not built in.
+    pub fn external(kind: Rc<dyn ExternalType>) -> Self {
+        Self(Source::External(Rc::new(External { kind, fields: OnceCell::new() })))
+    }
+
+    /// Returns the name in playbooks; one with a dot is a function in a table there.
+    pub fn name(&self) -> &str {
+        match &self.0 {
+            Source::BuiltIn { name, .. } => name,
+            Source::External(it) => &it.kind.description().name,
+        }
+    }
+
+    /// Returns the schema of the fields.
+    pub fn schema(&self) -> Schema {
+        match &self.0 {
+            Source::BuiltIn { schema, .. } => schema(),
+            Source::External(it) => it.kind.description().schema.clone(),
+        }
     }
 
     /// Returns the names of the fields, `name` included, sorted.
     pub fn fields(&self) -> Vec<String> {
-        let schema = (self.schema)();
+        let schema = self.schema();
         let properties = schema.get("properties").and_then(Value::as_object);
         let mut fields: Vec<String> = properties.into_iter().flat_map(|it| it.keys().cloned()).collect();
         fields.push("name".to_owned());
         fields.sort();
         fields
     }
+
+    fn decode(&self, desired: &Map<String, Value>) -> Decode {
+        match &self.0 {
+            Source::BuiltIn { decode, .. } => decode(desired),
+            Source::External(it) => it.decode(desired),
+        }
+    }
 }
 
-fn decode<T: ResourceType>(value: &Map<String, Value>) -> Result<Decoded, DecodeError> {
+impl External {
+    fn decode(&self, desired: &Map<String, Value>) -> Decode {
+        let description = self.kind.description();
+        let fields = match self.fields.get() {
+            Some(fields) => fields,
+            None => {
+                let fields = FieldCheck::new(&description.schema).map_err(DecodeError::Invalid)?;
+                self.fields.get_or_init(|| fields)
+            }
+        };
+        fields.check(desired).map_err(|it| DecodeError::Shape { field: it.field, what: it.what })?;
+        let resource = self.kind.resource(desired).map_err(DecodeError::Invalid)?;
+        Ok((external_type::default_name(description, desired), resource))
+    }
+}
+
+fn decode<T: ResourceType>(value: &Map<String, Value>) -> Decode {
     let decoded = match T::deserialize(value) {
         Ok(decoded) => decoded,
         // Only a wrong declaration pays for finding out which of its fields is wrong.
@@ -99,6 +153,27 @@ impl Registry {
         Self { entries: entries.to_vec() }
     }
 
+    /// Adds types that are not built in.
+    ///
+    /// # Errors
+    /// When a name is taken, or a table would stand where a function is.
+    pub fn add(&mut self, entries: impl IntoIterator<Item = Entry>) -> Result<()> {
+        for entry in entries {
+            let name = entry.name();
+            let vendor = name.split('.').next().unwrap_or_default();
+            if let Some(taken) = self.entries.iter().map(Entry::name).find(|it| *it == name || *it == vendor)
+            {
+                let what = format!("there are two resource types that need the name {taken:?}");
+                return Err(Error::invalid(
+                    what,
+                    "Remove one of the two, or give it the name of its vendor.",
+                ));
+            }
+            self.entries.push(entry);
+        }
+        Ok(())
+    }
+
     /// Returns the types, in the order of the table.
     pub fn entries(&self) -> &[Entry] {
         &self.entries
@@ -109,12 +184,12 @@ impl Registry {
     /// # Errors
     /// When there is none; the hint names the nearest.
     pub fn entry(&self, name: &str) -> Result<&Entry> {
-        self.entries.iter().find(|it| it.name == name).ok_or_else(|| {
-            let hint = match nearest(name, self.entries.iter().map(|it| it.name)) {
+        self.entries.iter().find(|it| it.name() == name).ok_or_else(|| {
+            let hint = match nearest(name, self.entries.iter().map(|it| it.name())) {
                 Some(near) => format!("Did you mean `{near}`?"),
                 None => format!(
                     "Types are: {}.",
-                    self.entries.iter().map(|it| it.name).collect::<Vec<_>>().join(", ")
+                    self.entries.iter().map(|it| it.name()).collect::<Vec<_>>().join(", ")
                 ),
             };
             Error::invalid(format!("there is no resource type {name:?}"), hint)
@@ -127,7 +202,7 @@ impl Registry {
     /// When type, a field or a value is wrong.
     pub fn decode(&self, declaration: Declaration) -> Result<Declared, Box<Rejected>> {
         let result = self.entry(&declaration.kind).and_then(|entry| {
-            (entry.decode)(&declaration.desired).map_err(|err| explain(entry, &declaration, err))
+            entry.decode(&declaration.desired).map_err(|err| explain(entry, &declaration, err))
         });
         match result {
             Ok((derived, resource)) => {
@@ -184,7 +259,7 @@ fn explain(entry: &Entry, declaration: &Declaration, err: DecodeError) -> Error 
     let (field, what) = match err {
         DecodeError::Shape { field, what } => (field, what),
         DecodeError::Invalid(Error::Invalid { what, hint }) => {
-            return Error::Invalid { what: format!("{}: {what}", entry.name), hint };
+            return Error::Invalid { what: format!("{}: {what}", entry.name()), hint };
         }
         DecodeError::Invalid(other) => return other,
     };
@@ -194,11 +269,11 @@ fn explain(entry: &Entry, declaration: &Declaration, err: DecodeError) -> Error 
             Some(near) => format!("Did you mean `{near}`?"),
             None => format!("Its fields are: {}.", fields.join(", ")),
         };
-        return Error::invalid(format!("{}: unknown field `{unknown}`", entry.name), hint);
+        return Error::invalid(format!("{}: unknown field `{unknown}`", entry.name()), hint);
     }
     let at = if field == "." { String::new() } else { format!(" {}:", place(&field)) };
-    let hint = format!("`hoststate schema {}` shows what each field takes.", entry.name);
-    Error::invalid(format!("{}:{at} {what}", entry.name), hint)
+    let hint = format!("`hoststate schema {}` shows what each field takes.", entry.name());
+    Error::invalid(format!("{}:{at} {what}", entry.name()), hint)
 }
 
 /// Names a place in a declaration for authors who count from 1 as for those who count from 0.

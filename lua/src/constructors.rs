@@ -27,7 +27,7 @@ pub(crate) fn install<'scope, 'env>(
         let function = scope
             .create_function(move |lua, arguments| declare(lua, evaluation, entry, &objects, &arguments))?;
         let mut table = lua.globals();
-        let mut path = entry.name.split('.').peekable();
+        let mut path = entry.name().split('.').peekable();
         while let Some(part) = path.next() {
             if path.peek().is_none() {
                 table.set(part, &function)?;
@@ -62,8 +62,8 @@ fn declare(
                 (Some(other), _) => format!("a {}", other.type_name()),
                 (None, _) => "nothing".to_owned(),
             };
-            let what = format!("{} takes one table, got {got}", entry.name);
-            return Err(raise(Error::new(what, format!("Write `{} {{ field = value }}`.", entry.name))));
+            let what = format!("{} takes one table, got {got}", entry.name());
+            return Err(raise(Error::new(what, format!("Write `{} {{ field = value }}`.", entry.name()))));
         }
     };
     let empty = |field: &str| {
@@ -71,16 +71,16 @@ fn declare(
         if objects.contains(field) { Value::Object(Map::new()) } else { Value::Array(Vec::new()) }
     };
     let mut desired =
-        value::object(table, &evaluation.limits, &empty).map_err(|err| raise(err.of(entry.name)))?;
+        value::object(table, &evaluation.limits, &empty).map_err(|err| raise(err.of(entry.name())))?;
     let name = match desired.remove("name") {
         None => None,
         Some(Value::String(name)) if !name.is_empty() => Some(name),
         Some(other) => {
-            let what = format!("{}: `name` is {other}, not a text", entry.name);
+            let what = format!("{}: `name` is {other}, not a text", entry.name());
             return Err(raise(Error::new(what, "Give a text, or leave `name` out.")));
         }
     };
-    let declaration = Declaration { kind: entry.name.to_owned(), name, playbook: origin.clone(), desired };
+    let declaration = Declaration { kind: entry.name().to_owned(), name, playbook: origin.clone(), desired };
     let declared = evaluation
         .options
         .registry
@@ -92,7 +92,7 @@ fn declare(
 
 /// Returns the fields that are objects and no lists, by the type's schema.
 fn object_fields(entry: &Entry) -> BTreeSet<String> {
-    let schema = (entry.schema)();
+    let schema = entry.schema();
     let properties = schema.get("properties").and_then(Value::as_object);
     let objects = properties.into_iter().flatten().filter(|(_, field)| {
         accepts(schema.as_value(), field, "object") && !accepts(schema.as_value(), field, "array")

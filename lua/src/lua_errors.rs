@@ -154,7 +154,7 @@ fn plain_words(evaluation: &Evaluation<'_>, message: &str) -> (String, Option<St
             Some(("global", name)) => {
                 (format!("there is no function `{name}`"), Some(suggestion(evaluation, name)))
             }
-            Some((_, name)) => (format!("there is no function `{name}` here"), None),
+            Some((_, name)) => (format!("there is no function `{name}` here"), in_a_table(evaluation, name)),
             None => ("a value that is nil is called".to_owned(), None),
         };
     }
@@ -209,9 +209,11 @@ fn absent(name: &str) -> (String, Option<String>) {
 }
 
 fn suggestion(evaluation: &Evaluation<'_>, name: &str) -> String {
-    let types = evaluation.options.registry.entries().iter().map(|it| it.name);
+    let types = evaluation.options.registry.entries().iter().map(|it| it.name());
     let composites = COMPOSITES.iter().map(|(name, _)| *name);
-    match nearest(name, types.clone().chain(composites.clone()).chain(GLOBALS.iter().copied())) {
+    let vendors = types.clone().filter_map(|it| Some(it.split_once('.')?.0));
+    let all = types.clone().chain(vendors).chain(composites.clone()).chain(GLOBALS.iter().copied());
+    match nearest(name, all) {
         Some(near) => format!("Did you mean `{near}`?"),
         None => {
             format!(
@@ -220,4 +222,13 @@ fn suggestion(evaluation: &Evaluation<'_>, name: &str) -> String {
             )
         }
     }
+}
+
+/// Names the type of a vendor that a misspelled one in a table most likely was meant to be.
+fn in_a_table(evaluation: &Evaluation<'_>, name: &str) -> Option<String> {
+    let types = evaluation.options.registry.entries().iter().map(|it| it.name());
+    let of_vendors = types.filter_map(|it| it.split_once('.'));
+    let near = nearest(name, of_vendors.clone().map(|(_, kind)| kind))?;
+    let (vendor, kind) = of_vendors.clone().find(|(_, kind)| *kind == near)?;
+    Some(format!("Did you mean `{vendor}.{kind}`?"))
 }

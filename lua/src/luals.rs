@@ -12,17 +12,17 @@ pub fn luals_definitions(registry: &Registry) -> String {
     let mut out = String::from("---@meta\n");
     let mut tables = Vec::new();
     for entry in registry.entries() {
-        for (dot, _) in entry.name.match_indices('.') {
-            let table = &entry.name[..dot];
+        for (dot, _) in entry.name().match_indices('.') {
+            let table = &entry.name()[..dot];
             if !tables.contains(&table) {
                 tables.push(table);
                 out.push_str(&format!("\n{table} = {{}}\n"));
             }
         }
-        let schema = (entry.schema)().to_value();
+        let schema = entry.schema().to_value();
         out.push('\n');
         comment(&mut out, &schema);
-        out.push_str(&format!("---@class hoststate.{}\n", entry.name));
+        out.push_str(&format!("---@class hoststate.{}\n", entry.name()));
         out.push_str("---@field name? string Free text, unique per type.\n");
         let required: Vec<&str> =
             schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
@@ -36,7 +36,7 @@ pub fn luals_definitions(registry: &Registry) -> String {
         }
         out.push('\n');
         comment(&mut out, &schema);
-        out.push_str(&format!("---@param desired hoststate.{0}\nfunction {0}(desired) end\n", entry.name));
+        out.push_str(&format!("---@param desired hoststate.{0}\nfunction {0}(desired) end\n", entry.name()));
     }
     out.push_str(SHIPPED);
     out

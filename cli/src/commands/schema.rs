@@ -58,8 +58,8 @@ fn declarations() -> Value {
         .iter()
         .map(|entry| {
             let schema = one_of_type(entry, &mut definitions);
-            definitions.insert(format!("type:{}", entry.name), Value::Object(schema));
-            json!({ "$ref": format!("#/$defs/type:{}", entry.name) })
+            definitions.insert(format!("type:{}", entry.name()), Value::Object(schema));
+            json!({ "$ref": format!("#/$defs/type:{}", entry.name()) })
         })
         .collect();
     json!({
@@ -83,14 +83,14 @@ fn declarations() -> Value {
 /// Returns the schema of one declaration: the fields of the type beside `type`, `name` and `playbook`. Where
 /// `definitions` are shared, those of the type move there.
 fn one_of_type(entry: &Entry, definitions: &mut Map<String, Value>) -> Map<String, Value> {
-    let Value::Object(mut schema) = (entry.schema)().to_value() else { return Map::new() };
+    let Value::Object(mut schema) = entry.schema().to_value() else { return Map::new() };
     schema.remove("$schema");
     if let Some(Value::Object(own)) = schema.remove("$defs") {
         definitions.extend(own);
     }
     let properties = schema.entry("properties").or_insert_with(|| json!({}));
     if let Some(properties) = properties.as_object_mut() {
-        properties.insert("type".to_owned(), json!({ "const": entry.name }));
+        properties.insert("type".to_owned(), json!({ "const": entry.name() }));
         let name = json!({
             "description": "Free text, unique among the declarations of a type; derived from the fields when left out.",
             "type": "string",

@@ -1,6 +1,7 @@
 //! The words that hoststate and its plugins share: settings, steps, activations and the view of a host.
 
 pub mod activation;
+pub mod description;
 pub mod host_view;
 pub mod setting;
 pub mod step;

@@ -3,6 +3,7 @@
 mod bad;
 mod composites;
 mod editor;
+mod external;
 mod good;
 mod host;
 mod limits;

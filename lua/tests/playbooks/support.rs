@@ -69,7 +69,16 @@ pub(crate) fn device(address: &str, id: &str, class: &str, class_name: &str, gro
 
 /// Returns what a playbook logs and declares, or its error.
 pub(crate) fn outcome(facts: &dyn Facts, text: &str, modules: &[(&str, &str)]) -> String {
-    let registry = Registry::new(resources::TABLE);
+    outcome_with(&Registry::new(resources::TABLE), facts, text, modules)
+}
+
+/// Returns what a playbook logs and declares with these types, or its error.
+pub(crate) fn outcome_with(
+    registry: &Registry,
+    facts: &dyn Facts,
+    text: &str,
+    modules: &[(&str, &str)],
+) -> String {
     let out = RefCell::new(String::new());
     let log = |level: Level, text: &str| {
         let prefix = if level == Level::Warn { "warning: " } else { "> " };
@@ -77,7 +86,7 @@ pub(crate) fn outcome(facts: &dyn Facts, text: &str, modules: &[(&str, &str)]) -
     };
     let find =
         |path: &str| Ok(modules.iter().find(|(it, _)| *it == path).map(|(_, text)| (*text).to_owned()));
-    let options = Options { registry: &registry, facts, modules: &find, log: &log };
+    let options = Options { registry, facts, modules: &find, log: &log };
     let result = evaluate("gpu.lua", text, &options);
     let mut out = out.into_inner();
     let written = match result {

@@ -57,8 +57,8 @@ fn every_type_has_something_to_do_in_the_playbook_of_the_laws() {
     for kind in KINDS {
         let plan = Lab::new(kind).plan(EVERY_TYPE);
         for entry in TABLE {
-            let is_it = |id: &hoststate_core::declaration::ResourceId| id.kind == entry.name;
-            assert!(plan.changes.iter().any(|it| is_it(&it.resource)), "{kind:?}: {}", entry.name);
+            let is_it = |id: &hoststate_core::declaration::ResourceId| id.kind == entry.name();
+            assert!(plan.changes.iter().any(|it| is_it(&it.resource)), "{kind:?}: {}", entry.name());
         }
         assert_eq!(plan.conflicts, [], "{kind:?}");
         assert_eq!(plan.deferred.len(), 1, "{kind:?}: {:?}", plan.deferred);
@@ -208,7 +208,7 @@ fn the_order_of_the_playbook_is_the_order_of_the_plan() {
     assert_eq!(kinds(&format!("{softdep},{options}")), ["modprobe_softdep", "modprobe_options"]);
     assert_eq!(kinds(&format!("{options},{softdep}")), ["modprobe_options", "modprobe_softdep"]);
     assert_eq!(declared(&format!("{options},{softdep},{options}")).len(), 2, "one thing said twice");
-    let names: Vec<&str> = TABLE.iter().map(|it| it.name).collect();
+    let names: Vec<&str> = TABLE.iter().map(|it| it.name()).collect();
     let mut unique = names.clone();
     unique.sort_unstable();
     unique.dedup();
