@@ -1,22 +1,20 @@
-//! The command line of the testbeds, and where its work goes.
+//! The command line of the testbeds, and where their work goes.
 
 use std::path::{Path, PathBuf};
 
 use clap::{Parser, Subcommand};
 
 use crate::{
-    bench,
-    error::{Error, Result},
-    image, machine,
-    process::Call,
+    beds, bench,
+    error::Result,
+    images, life, machine, program,
     progress::{self, Progress},
-    root::Hoststate,
-    scenarios::{SCENARIOS, Scenario},
-    world::{self, Bed, RunDirectory},
+    runner::{self, Wish},
+    world,
 };
 
-/// The longest a scenario may take: some dozens of rebuilt images on a slow machine.
-const SCENARIO_SECONDS: u64 = 3600;
+/// Names a directory for images and runs, to be shared by several checkouts.
+const CACHE_VARIABLE: &str = "HOSTSTATE_TESTBEDS_CACHE";
 
 #[derive(Parser)]
 #[command(name = "cargo testbed", about = "Proves hoststate on systems")]
@@ -27,13 +25,39 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Name the scenarios and the images
+    /// Name the scenarios, the beds and the images
     List,
-    /// Run the named scenarios, or all
-    Run { scenarios: Vec<String> },
+    /// Run the named scenarios, or all that CI runs
+    Run {
+        /// Names of scenarios, or .lua files that declare some
+        scenarios: Vec<String>,
+        /// Every scenario of the project, not only those that CI runs
+        #[arg(long, conflicts_with = "scenarios")]
+        all: bool,
+        /// An official image instead of the bed's own: a .qcow2 disk or a .tar root file system
+        #[arg(long, requires = "scenarios")]
+        image: Option<PathBuf>,
+        /// Store what is found as what is expected
+        #[arg(long)]
+        bless: bool,
+        /// Keep the work directory of scenarios that pass, too
+        #[arg(long)]
+        keep: bool,
+        /// How many scenarios run at once
+        #[arg(long, default_value_t = 1)]
+        jobs: usize,
+    },
+    /// Make the bed of a scenario and open a shell in it
+    Shell {
+        /// Name of a scenario, or a .lua file
+        scenario: String,
+        /// An official image instead of the bed's own
+        #[arg(long)]
+        image: Option<PathBuf>,
+    },
     /// Build an image now, not when a scenario first needs it
     Build { image: String },
-    /// Remove the images and what killed runs left
+    /// Remove the images, and what killed and failed runs left
     Clean,
     /// Time whole processes beside C programs that do the least
     Bench {
@@ -41,126 +65,70 @@ enum Command {
         #[arg(long, default_value_t = 15)]
         runs: usize,
     },
-    /// Finish an image (what `build` starts in namespaces of its own)
-    #[command(hide = true)]
-    InsidePrepare {
-        recipe: String,
-        #[arg(long)]
-        work: PathBuf,
-        #[arg(long)]
-        image: PathBuf,
-    },
-    /// Live through a scenario (what `run` starts in namespaces of its own)
-    #[command(hide = true)]
-    InsideScenario {
-        scenario: String,
-        #[arg(long)]
-        work: PathBuf,
-        #[arg(long)]
-        image: PathBuf,
-        #[arg(long)]
-        hoststate: PathBuf,
-    },
+    /// What the others start in namespaces of its own
+    #[command(hide = true, subcommand)]
+    Inside(Inside),
+}
+
+#[derive(Subcommand)]
+enum Inside {
+    Finish { image: String, work: PathBuf, file: PathBuf },
+    Scenario { work: PathBuf },
+    Shell { work: PathBuf },
 }
 
 /// Reads the command line and does what it says.
 pub(crate) fn obey() -> Result<()> {
     let workspace = workspace();
     let target = target(&workspace);
-    let cache = target.join("testbeds");
+    let cache = std::env::var_os(CACHE_VARIABLE).map_or_else(|| target.join("testbeds"), PathBuf::from);
     match Arguments::parse().command {
-        Command::List => {
-            for it in &SCENARIOS {
-                progress::plain(&format!("scenario  {:<26} {}", it.name, it.about));
-            }
-            for it in &image::RECIPES {
-                progress::plain(&format!("image     {}", it.name));
-            }
-            Ok(())
+        Command::List => list(&workspace),
+        Command::Run { scenarios, all, image, bless, keep, jobs } => {
+            let wish = Wish { wanted: scenarios, all, image, bless, keep, jobs };
+            let found = runner::select(&workspace, &wish.wanted, wish.all)?;
+            machine::require_root()?;
+            Progress::new("testbed").line("building hoststate");
+            let hoststate = program::build_static(&workspace, &target)?;
+            runner::run(&found, &wish, &cache, &hoststate)
         }
-        Command::Run { scenarios } => run(&workspace, &target, &cache, &scenarios),
+        Command::Shell { scenario, image } => {
+            let found = runner::select(&workspace, &[scenario], false)?;
+            machine::require_root()?;
+            let hoststate = program::build_static(&workspace, &target)?;
+            runner::shell(&found[0], image, &cache, &hoststate)
+        }
         Command::Build { image } => {
             machine::require_root()?;
-            let recipe = image::recipe(&image)?;
             machine::install_tools(&Progress::new("machine"))?;
-            let built = image::build(recipe, &cache)?;
+            let built = images::image(&image)?.get(&cache)?;
             progress::plain(&built.display().to_string());
             Ok(())
         }
         Command::Clean => {
             world::remove_left_runs(&cache)?;
-            image::remove_all(&cache)
+            runner::remove_kept(&cache)?;
+            images::remove_all(&cache)
         }
         Command::Bench { runs } => bench::run(&workspace, &target, runs.max(1)),
-        Command::InsidePrepare { recipe, work, image } => {
-            image::prepare(image::recipe(&recipe)?, &Bed::make(&work, &image)?)
-        }
-        Command::InsideScenario { scenario, work, image, hoststate } => {
-            let scenario = find(&scenario)?;
-            let bed = Bed::make(&work, &image)?;
-            let hoststate = Hoststate::new(&hoststate, &work, scenario.playbook)?;
-            (scenario.run)(&bed, &hoststate, &Progress::new(scenario.name))
-        }
+        Command::Inside(Inside::Finish { image, work, file }) => images::finish(&image, &work, &file),
+        Command::Inside(Inside::Scenario { work }) => life::live(&work),
+        Command::Inside(Inside::Shell { work }) => life::shell(&work),
     }
 }
 
-/// Runs scenarios one after the other; a failed one does not keep the others from running.
-fn run(workspace: &Path, target: &Path, cache: &Path, names: &[String]) -> Result<()> {
-    machine::require_root()?;
-    let mut wanted = Vec::new();
-    for name in names {
-        wanted.push(find(name)?);
+fn list(workspace: &Path) -> Result<()> {
+    for it in runner::of_project(workspace)? {
+        let when = if it.head.ci { "CI" } else { "--all" };
+        progress::plain(&format!("scenario  {:<32} {when:<6} {}", it.head.name, it.head.about));
     }
-    if names.is_empty() {
-        wanted.extend(&SCENARIOS);
+    for it in &beds::KINDS {
+        progress::plain(&format!("bed       {:<32} {:<6} {}", it.name, "", it.about));
     }
-    let progress = Progress::new("testbed");
-    machine::install_tools(&progress)?;
-    world::remove_left_runs(cache)?;
-    progress.line("building hoststate");
-    let hoststate = build_hoststate(workspace, target)?;
-    let mut failed = Vec::new();
-    for scenario in wanted {
-        progress.line(&format!("{} starts", scenario.name));
-        match run_one(scenario, cache, &hoststate) {
-            Ok(()) => progress.line(&format!("{} passed", scenario.name)),
-            Err(err) => {
-                progress::failure(&err);
-                progress.line(&format!("{} FAILED", scenario.name));
-                failed.push(scenario.name);
-            }
-        }
+    for it in images::all() {
+        progress::plain(&format!("image     {:<32} {:<6} {}", it.name, "", it.about));
     }
-    if failed.is_empty() {
-        return Ok(());
-    }
-    Err(Error::Scenarios { count: failed.len(), names: failed.join(", ") })
-}
-
-fn run_one(scenario: &Scenario, cache: &Path, hoststate: &Path) -> Result<()> {
-    let image = image::build(image::recipe(scenario.image)?, cache)?;
-    let work = RunDirectory::make(cache)?;
-    world::enter(&["inside-scenario", scenario.name], work.path(), &image, Some(hoststate), SCENARIO_SECONDS)
-}
-
-/// Builds the release program, the one that users run, and returns where it is.
-pub(crate) fn build_hoststate(workspace: &Path, target: &Path) -> Result<PathBuf> {
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    Call::new([cargo])
-        .args(["build", "--release", "-p", "hoststate", "--manifest-path"])
-        .args([workspace.join("Cargo.toml")])
-        .env("CARGO_TARGET_DIR", target)
-        .within(1800)
-        .succeed()?;
-    Ok(target.join("release/hoststate"))
-}
-
-fn find(name: &str) -> Result<&'static Scenario> {
-    SCENARIOS.iter().find(|it| it.name == name).ok_or_else(|| Error::Unknown {
-        kind: "scenario",
-        name: name.into(),
-        known: SCENARIOS.each_ref().map(|it| it.name).join(", "),
-    })
+    Ok(())
 }
 
 /// The checkout this program was built from: `cargo run` needs it anyway.

@@ -5,10 +5,10 @@ mod tree;
 use std::path::{Path, PathBuf};
 
 use crate::{
-    arguments,
     error::{Error, Result, check},
     files,
     process::{Call, tail},
+    program,
     progress::{self, Progress},
 };
 
@@ -38,7 +38,7 @@ struct Samples {
 pub(crate) fn run(workspace: &Path, target: &Path, runs: usize) -> Result<()> {
     let progress = Progress::new("bench");
     progress.line("building the release program and the floors");
-    let hoststate = arguments::build_hoststate(workspace, target)?;
+    let hoststate = program::build(workspace, target)?;
     let scratch = tempfile::Builder::new().prefix("hoststate-bench-").tempdir()?;
     for name in PROGRAMS {
         Call::new(["cc", "-O2", "-static", "-o"])

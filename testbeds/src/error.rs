@@ -14,7 +14,7 @@ pub(crate) enum Error {
     TooSlow { argv: String, limit: Duration, stderr: String },
     #[error("`{argv}` ended with status {status}; the end of its output: {output}")]
     Failed { argv: String, status: i32, output: String },
-    #[error("{what}: expected {expected}, found {found}")]
+    #[error("{what}\n  expected: {expected}\n  found:    {found}")]
     Unexpected { what: String, expected: String, found: String },
     #[error("there is no {kind} {name:?}; there are: {known}")]
     Unknown { kind: &'static str, name: String, known: String },
@@ -22,6 +22,14 @@ pub(crate) enum Error {
     NoMirror { places: Vec<PathBuf> },
     #[error("the container beds need root: they mount file systems and make namespaces")]
     NotRoot,
+    #[error("{at}: {message}{}", through.as_ref().map(|it| format!("\n  called at {it}")).unwrap_or_default())]
+    Scenario { at: String, through: Option<String>, message: String },
+    #[error("{name}: the stored text (-) is not what was found (+):\n{diff}")]
+    Differs { name: String, diff: String },
+    #[error("there is no {name} beside the scenario; `--bless` would store this as {name}:\n{found}")]
+    NoExpectation { name: String, found: String },
+    #[error("step `{step}`: {reason}")]
+    Argument { step: String, reason: String },
     #[error("{count} of the scenarios failed: {names}")]
     Scenarios { count: usize, names: String },
     #[error("{what} is not JSON")]

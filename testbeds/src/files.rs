@@ -52,6 +52,22 @@ pub(crate) fn remove_tree(path: impl AsRef<Path>) -> Result<()> {
     absent_is_fine(fs_err::remove_dir_all(path.as_ref()))
 }
 
+/// Makes a new file, to be written bit by bit.
+pub(crate) fn create(path: impl AsRef<Path>) -> Result<fs_err::File> {
+    Ok(fs_err::File::create(path.as_ref())?)
+}
+
+/// Copies a file with its mode.
+pub(crate) fn copy(from: impl AsRef<Path>, to: impl AsRef<Path>) -> Result<()> {
+    fs_err::copy(from.as_ref(), to.as_ref())?;
+    Ok(())
+}
+
+/// The path from the root of the file system on, without links.
+pub(crate) fn absolute(path: impl AsRef<Path>) -> Result<PathBuf> {
+    Ok(fs_err::canonicalize(path.as_ref())?)
+}
+
 /// Renames a file or directory.
 pub(crate) fn rename(from: impl AsRef<Path>, to: impl AsRef<Path>) -> Result<()> {
     Ok(fs_err::rename(from.as_ref(), to.as_ref())?)

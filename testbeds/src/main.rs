@@ -1,17 +1,20 @@
-//! The testbeds of hoststate: `cargo testbed list | run | build | clean | bench`.
+//! The testbeds of hoststate: `cargo testbed list | run | shell | build | clean | bench`.
 
 mod arguments;
+mod beds;
 mod bench;
-mod cut;
 mod error;
 mod files;
-mod image;
+mod images;
+mod life;
 mod machine;
 mod process;
+mod program;
 mod progress;
-mod root;
-mod scenarios;
+mod runner;
+mod scenario;
 mod snapshot;
+mod transcript;
 mod world;
 
 use std::process::ExitCode;

@@ -1,4 +1,4 @@
-//! Starts every process of the testbeds: bounded in time, without standard input, in a group of its own.
+//! Starts every process of the testbeds: bounded in time and in a group of its own.
 #![expect(
     clippy::disallowed_methods,
     reason = "a testbed drives real tools from outside; it is not part of the engine and starts them here only"
@@ -6,7 +6,7 @@
 
 use std::{
     ffi::{OsStr, OsString},
-    io::Read,
+    io::{Read, Write},
     os::unix::process::{CommandExt, ExitStatusExt},
     process::{Child, Command, ExitStatus, Stdio},
     thread,
@@ -30,6 +30,7 @@ pub(crate) struct Call {
     argv: Vec<OsString>,
     environment: Vec<(OsString, OsString)>,
     limit: Duration,
+    input: Vec<u8>,
 }
 
 /// What a process left behind.
@@ -48,6 +49,7 @@ impl Call {
             argv: argv.into_iter().map(|it| it.as_ref().into()).collect(),
             environment: vec![("LC_ALL".into(), "C".into())],
             limit: USUAL_LIMIT,
+            input: Vec::new(),
         }
     }
 
@@ -69,9 +71,18 @@ impl Call {
         self
     }
 
+    /// What it reads on standard input; nothing unless this is said.
+    pub(crate) fn input(mut self, bytes: &[u8]) -> Self {
+        self.input = bytes.into();
+        self
+    }
+
     /// Runs to the end and returns status and output, whatever the status is.
     pub(crate) fn finish(&self) -> Result<Finished> {
         let mut child = self.spawn(Stdio::piped)?;
+        if let Some(pipe) = child.stdin.take() {
+            feed(pipe, self.input.clone());
+        }
         let stdout = drain(child.stdout.take());
         let stderr = drain(child.stderr.take());
         let status = self.wait(&mut child);
@@ -110,15 +121,31 @@ impl Call {
         }
     }
 
-    fn spawn(&self, output: fn() -> Stdio) -> Result<Child> {
-        let (program, args) = self.argv.split_first().ok_or_else(|| Error::Start {
-            argv: String::new(),
-            source: std::io::Error::other("no program named"),
-        })?;
+    /// Runs on the terminal that we have, for as long as the person there likes.
+    pub(crate) fn on_terminal(&self) -> Result<()> {
+        let (program, args) = self.words()?;
         Command::new(program)
             .args(args)
             .envs(self.environment.iter().map(|(name, value)| (name, value)))
-            .stdin(Stdio::null())
+            .status()
+            .map_err(|source| Error::Start { argv: self.shown(), source })?;
+        Ok(())
+    }
+
+    fn words(&self) -> Result<(&OsString, &[OsString])> {
+        self.argv.split_first().ok_or_else(|| Error::Start {
+            argv: String::new(),
+            source: std::io::Error::other("no program named"),
+        })
+    }
+
+    fn spawn(&self, output: fn() -> Stdio) -> Result<Child> {
+        let (program, args) = self.words()?;
+        let input = if self.input.is_empty() { Stdio::null() } else { Stdio::piped() };
+        Command::new(program)
+            .args(args)
+            .envs(self.environment.iter().map(|(name, value)| (name, value)))
+            .stdin(input)
             .stdout(output())
             .stderr(output())
             .process_group(0)
@@ -156,6 +183,13 @@ fn end_group(child: &Child) {
             Ok(()) | Err(_) => {}
         }
     }
+}
+
+fn feed(mut pipe: impl Write + Send + 'static, bytes: Vec<u8>) {
+    thread::spawn(move || match pipe.write_all(&bytes) {
+        // A program need not read all that it is given.
+        Ok(()) | Err(_) => {}
+    });
 }
 
 fn drain(pipe: Option<impl Read + Send + 'static>) -> thread::JoinHandle<String> {

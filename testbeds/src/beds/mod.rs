@@ -1,9 +1,10 @@
 //! What a scenario acts on: one trait for containers and virtual machines, and the table of their kinds.
 
-mod container;
+pub(crate) mod container;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use serde::Deserialize;
 use serde_json::Value;
 
 use crate::{
@@ -57,8 +58,14 @@ pub(crate) trait Bed {
     }
 
     /// A step that only this kind of bed has: what `host:STEP(argument)` does when every bed does not know STEP.
-    fn own_step(&mut self, step: &str, _argument: Value) -> Result<Value> {
-        Err(Error::Unknown { kind: "step", name: step.into(), known: "see docs/testbeds.md".into() })
+    /// `playbook` is the text that the scenario has now.
+    fn own_step(&mut self, step: &str, _argument: Value, _playbook: &str) -> Result<Value> {
+        Err(unknown_step(step, &[]))
+    }
+
+    /// Gives the terminal a shell inside.
+    fn shell(&mut self) -> Result<()> {
+        Err(Error::Argument { step: "shell".into(), reason: "this kind of bed has none".into() })
     }
 }
 
@@ -71,6 +78,30 @@ pub(crate) struct Order {
     pub(crate) machine: Value,
     /// The file that `--image` names, to be used instead of the kind's own image.
     pub(crate) image: Option<PathBuf>,
+}
+
+impl Order {
+    /// The machine as a kind understands it.
+    pub(crate) fn machine<T: for<'de> Deserialize<'de>>(&self) -> Result<T> {
+        T::deserialize(&self.machine)
+            .map_err(|source| Error::Json { what: format!("`machine` of bed {:?}", self.bed), source })
+    }
+}
+
+/// The argument of a step that only some kind of bed has.
+pub(crate) fn argument<T: for<'de> Deserialize<'de>>(step: &str, argument: Value) -> Result<T> {
+    T::deserialize(argument).map_err(|err| Error::Argument { step: step.into(), reason: err.to_string() })
+}
+
+/// The error of a bed that was asked for a step it does not have.
+pub(crate) fn unknown_step(step: &str, known: &[&str]) -> Error {
+    let every = ["plan", "converge", "verify", "hoststate", "expect_diff", "expect_no_changes"];
+    let known: Vec<&str> = every.iter().chain(known).copied().collect();
+    Error::Unknown {
+        kind: "step",
+        name: step.into(),
+        known: format!("{}, … (docs/testbeds.md)", known.join(", ")),
+    }
 }
 
 /// Where a bed lives, and what was made ready for it.
@@ -91,7 +122,7 @@ pub(crate) struct Kind {
     /// One line for `list`.
     pub(crate) about: &'static str,
     /// Builds the images that the order needs, or finds them in the cache; the machine is open to it.
-    pub(crate) prepare: fn(&Order, cache: &std::path::Path) -> Result<Vec<PathBuf>>,
+    pub(crate) prepare: fn(&Order, cache: &Path) -> Result<Vec<PathBuf>>,
     /// Makes the bed and returns when it takes calls. Runs in namespaces of its own (mounts, processes, network,
     /// host name): what it mounts and starts ends with it.
     pub(crate) open: fn(&Order, Place) -> Result<Box<dyn Bed>>,

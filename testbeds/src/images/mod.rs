@@ -1,10 +1,12 @@
 //! The table of images: what beds start from, built once and kept.
 
 mod cache;
+mod container_tar;
 mod debian;
 
 use std::path::{Path, PathBuf};
 
+pub(crate) use self::{cache::remove_all, container_tar::container_of_tar};
 use crate::{
     error::{Error, Result},
     progress::Progress,
@@ -28,13 +30,12 @@ pub(crate) struct Image {
 
 /// What the builder of an image gets.
 pub(crate) struct Building<'a> {
-    /// The image.
-    pub(crate) image: &'static Image,
     /// A directory that is removed afterwards.
     pub(crate) work: &'a Path,
     /// The file to write.
     pub(crate) file: &'a Path,
     /// The files of `Image::needs`, in its order.
+    #[expect(dead_code, reason = "the first image that is made of another one reads it")]
     pub(crate) needs: Vec<PathBuf>,
     /// Says what is going on.
     pub(crate) progress: &'a Progress,
@@ -55,4 +56,12 @@ pub(crate) fn image(name: &str) -> Result<&'static Image> {
 /// All images, in the order of the table.
 pub(crate) fn all() -> impl Iterator<Item = &'static Image> {
     IMAGES.iter().copied().flatten()
+}
+
+/// Does what is left of a build in namespaces of its own.
+pub(crate) fn finish(name: &str, work: &Path, file: &Path) -> Result<()> {
+    match image(name)?.finish {
+        Some(finish) => finish(work, file),
+        None => Ok(()),
+    }
 }

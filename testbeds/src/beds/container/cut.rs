@@ -1,46 +1,34 @@
 //! Cuts a run of hoststate at an exact place: before its N-th rename, or at the start of the N-th call of a tool.
 
+use super::root::Root;
 use crate::{
     error::Result,
     files,
     process::{Call, Finished},
-    root::{Hoststate, Root},
     world::mount,
 };
 
 /// What a shell, and `Call`, say of a process that SIGKILL ended.
-const KILLED: i32 = 128 + 9;
+pub(crate) const KILLED: i32 = 128 + 9;
 /// Where the shims and the covered tools are, inside the root: on its private `/run`.
 const PLACE: &str = "run/testbed";
 
-/// Whether the run was cut, or ended before the place was reached.
-#[derive(Debug)]
-pub(crate) enum Cut {
-    /// It died where it should.
-    Killed,
-    /// It had fewer places than that, and ended by itself.
-    Ended(Finished),
-}
-
-/// Kills hoststate on entry of its `number`-th rename: all that it did before stays, the rename does not happen.
+/// The words before a call of hoststate that kill it on entry of its `number`-th rename: all that it did before stays, the rename does not happen.
 ///
 /// Every file that hoststate replaces appears by a rename, so these are the moments between its steps.
 /// The tools are not traced (`--detach-on=execve`): their own renames do not count.
-pub(crate) fn before_rename(hoststate: &Hoststate, root: &Root, number: usize) -> Result<Cut> {
-    let inject = format!("inject=rename,renameat,renameat2:signal=KILL:when={number}");
-    let tracer = [
-        "strace",
-        "--follow-forks",
-        "--detach-on=execve",
-        "--quiet=all",
-        "--output=/dev/null",
-        "--trace=rename,renameat,renameat2",
-        "-e",
-        &inject,
-        "--",
-    ];
-    let finished = hoststate.converge_under(&tracer, root, &[])?;
-    Ok(cut(finished))
+pub(crate) fn before_rename(number: u64) -> [String; 9] {
+    [
+        "strace".into(),
+        "--follow-forks".into(),
+        "--detach-on=execve".into(),
+        "--quiet=all".into(),
+        "--output=/dev/null".into(),
+        "--trace=rename,renameat,renameat2".into(),
+        "-e".into(),
+        format!("inject=rename,renameat,renameat2:signal=KILL:when={number}"),
+        "--".into(),
+    ]
 }
 
 /// Kills hoststate and all between it and the tool when one of `tools` is called for the `number`-th time.
@@ -48,7 +36,12 @@ pub(crate) fn before_rename(hoststate: &Hoststate, root: &Root, number: usize) -
 /// Each tool is covered by a script on a bind mount, so the file system itself stays as it is.
 /// A tool that another one calls counts as well: `mkinitramfs` starts once per kernel, in the middle of
 /// `update-initramfs`.
-pub(crate) fn at_tool(hoststate: &Hoststate, root: &Root, tools: &[&str], number: usize) -> Result<Cut> {
+pub(crate) fn at_tool(
+    root: &Root,
+    tools: &[String],
+    number: u64,
+    run: impl FnOnce() -> Result<Finished>,
+) -> Result<Finished> {
     let place = root.join(PLACE);
     files::write(place.join("calls"), "0\n")?;
     files::write(place.join("cut"), &format!("{number}\n"))?;
@@ -65,15 +58,11 @@ pub(crate) fn at_tool(hoststate: &Hoststate, root: &Root, tools: &[&str], number
         covered.push(original.to_string_lossy().into_owned());
         covered.push(tool);
     }
-    let finished = hoststate.converge(root, &[])?;
+    let finished = run()?;
     for mounted in covered.iter().rev() {
         Call::new(["umount", "--lazy", mounted]).succeed()?;
     }
-    Ok(cut(finished))
-}
-
-fn cut(finished: Finished) -> Cut {
-    if finished.status == KILLED { Cut::Killed } else { Cut::Ended(finished) }
+    Ok(finished)
 }
 
 /// Counts its calls; the wanted one kills every process from here up to hoststate, the others run the real tool.

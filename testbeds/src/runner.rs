@@ -1,0 +1,191 @@
+//! Runs scenarios: finds them, makes their images ready, gives each a world of its own, keeps what a failure left.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::{Mutex, PoisonError},
+    thread,
+};
+
+use crate::{
+    beds,
+    error::{Error, Result, check},
+    files, life,
+    life::Task,
+    machine,
+    progress::{self, Progress},
+    scenario::{File, Head},
+    world::{self, RunDirectory},
+};
+
+/// Where the scenarios of the project are, in the workspace.
+const SCENARIOS: &str = "testbeds/scenarios";
+/// Where failed scenarios leave their directories, in the cache.
+const KEPT: &str = "kept";
+
+/// What `run` was asked for.
+pub(crate) struct Wish {
+    /// Names of scenarios, or files of them.
+    pub(crate) wanted: Vec<String>,
+    /// Every scenario, not only those for CI.
+    pub(crate) all: bool,
+    /// Instead of the image of the scenario's bed.
+    pub(crate) image: Option<PathBuf>,
+    /// Renew stored expectations.
+    pub(crate) bless: bool,
+    /// Keep the directories of scenarios that passed, too.
+    pub(crate) keep: bool,
+    /// How many at once.
+    pub(crate) jobs: usize,
+}
+
+/// A scenario and the file that declares it.
+#[derive(Clone)]
+pub(crate) struct Found {
+    pub(crate) file: PathBuf,
+    pub(crate) head: Head,
+}
+
+/// The scenarios of the project, by file and in the order of the file.
+pub(crate) fn of_project(workspace: &Path) -> Result<Vec<Found>> {
+    let mut found = Vec::new();
+    let place = workspace.join(SCENARIOS);
+    for directory in [place.clone(), place.join("broken")] {
+        for path in files::list(&directory)? {
+            if path.extension().is_some_and(|it| it == "lua") {
+                found.extend(of_file(&path)?);
+            }
+        }
+    }
+    Ok(found)
+}
+
+fn of_file(path: &Path) -> Result<Vec<Found>> {
+    let path = files::absolute(path)?;
+    let directory = path.parent().unwrap_or(&path);
+    let heads = File::read(&path, &shown(&path), directory)?.heads();
+    Ok(heads.into_iter().map(|head| Found { file: path.clone(), head }).collect())
+}
+
+/// Finds the scenarios that were named; a name that ends in `.lua` is a file with scenarios.
+pub(crate) fn select(workspace: &Path, wanted: &[String], all: bool) -> Result<Vec<Found>> {
+    let project = of_project(workspace)?;
+    if wanted.is_empty() {
+        return Ok(project.into_iter().filter(|it| all || it.head.ci).collect());
+    }
+    let mut selected = Vec::new();
+    for name in wanted {
+        if name.ends_with(".lua") {
+            selected.extend(of_file(Path::new(name))?);
+            continue;
+        }
+        let found = project.iter().find(|it| it.head.name == *name).ok_or_else(|| Error::Unknown {
+            kind: "scenario",
+            name: name.clone(),
+            known: project.iter().map(|it| it.head.name.as_str()).collect::<Vec<_>>().join(", "),
+        })?;
+        selected.push(found.clone());
+    }
+    Ok(selected)
+}
+
+/// Runs the scenarios; a failed one does not keep the others from running.
+pub(crate) fn run(scenarios: &[Found], wish: &Wish, cache: &Path, hoststate: &Path) -> Result<()> {
+    machine::install_tools(&Progress::new("testbed"))?;
+    world::remove_left_runs(cache)?;
+    let waiting = Mutex::new(scenarios.iter());
+    let outcomes = Mutex::new(Vec::new());
+    let next = || waiting.lock().unwrap_or_else(PoisonError::into_inner).next();
+    thread::scope(|scope| {
+        for _ in 0..wish.jobs.max(1) {
+            scope.spawn(|| {
+                while let Some(found) = next() {
+                    let progress = Progress::new(&found.head.name);
+                    progress.line("starts");
+                    let outcome = run_one(found, wish, cache, hoststate);
+                    match &outcome {
+                        Ok(()) => progress.line("passed"),
+                        Err(err) => {
+                            progress::failure(err);
+                            progress.line("FAILED");
+                        }
+                    }
+                    let outcome = (&found.head.name, outcome.is_ok(), progress.seconds());
+                    outcomes.lock().unwrap_or_else(PoisonError::into_inner).push(outcome);
+                }
+            });
+        }
+    });
+    let outcomes = outcomes.into_inner().unwrap_or_else(PoisonError::into_inner);
+    progress::plain("");
+    for (name, passed, seconds) in &outcomes {
+        let word = if *passed { "passed" } else { "FAILED" };
+        progress::plain(&format!("{word}  {seconds:6.0} s  {name}"));
+    }
+    let failed: Vec<&str> =
+        outcomes.iter().filter(|(_, passed, _)| !passed).map(|(name, ..)| name.as_str()).collect();
+    if failed.is_empty() {
+        return Ok(());
+    }
+    Err(Error::Scenarios { count: failed.len(), names: failed.join(", ") })
+}
+
+fn run_one(found: &Found, wish: &Wish, cache: &Path, hoststate: &Path) -> Result<()> {
+    let work = RunDirectory::make(cache)?;
+    let task = task(found, wish, cache, hoststate, work.path())?;
+    let status = world::inside(&life::words(&task)?)?.within(found.head.seconds).pass_through();
+    let beside = found.file.parent().unwrap_or(&found.file);
+    for text in files::list(task.renewed())? {
+        let name = text.file_name().unwrap_or_default();
+        files::write(beside.join(name), &files::read(&text)?)?;
+        progress::plain(&format!("stored {}", beside.join(name).display()));
+    }
+    let passed = matches!(status, Ok(0));
+    if !passed || wish.keep {
+        let kept = cache.join(KEPT).join(&found.head.name);
+        files::remove_tree(&kept)?;
+        files::make_directory(cache.join(KEPT))?;
+        work.keep_as(&kept)?;
+        progress::plain(&format!("kept {}: {}", kept.display(), life::KEPT_FILES));
+    }
+    let name = &found.head.name;
+    check(status? == 0, name, "every step to pass", "the failure that stands above")
+}
+
+/// Makes the bed of a scenario and opens a shell in it.
+pub(crate) fn shell(found: &Found, image: Option<PathBuf>, cache: &Path, hoststate: &Path) -> Result<()> {
+    machine::install_tools(&Progress::new("testbed"))?;
+    let work = RunDirectory::make(cache)?;
+    let wish = Wish { wanted: Vec::new(), all: false, image, bless: false, keep: false, jobs: 1 };
+    let task = task(found, &wish, cache, hoststate, work.path())?;
+    let [inside, _, place] = life::words(&task)?;
+    world::inside(&[inside, "shell".into(), place])?.on_terminal()
+}
+
+/// Makes everything ready that needs the network or takes long.
+fn task(found: &Found, wish: &Wish, cache: &Path, hoststate: &Path, work: &Path) -> Result<Task> {
+    let order = found.head.order(wish.image.as_deref());
+    let images = (beds::kind(&order.bed)?.prepare)(&order, cache)?;
+    let inside = work.join("hoststate");
+    files::copy(hoststate, &inside)?;
+    Ok(Task {
+        file: found.file.clone(),
+        shown: shown(&found.file),
+        name: found.head.name.clone(),
+        work: work.into(),
+        images,
+        image: wish.image.clone(),
+        hoststate: inside,
+        bless: wish.bless,
+    })
+}
+
+/// Removes what failed scenarios left.
+pub(crate) fn remove_kept(cache: &Path) -> Result<()> {
+    files::remove_tree(cache.join(KEPT))
+}
+
+/// The path as a person in this directory would write it.
+fn shown(path: &Path) -> PathBuf {
+    let here = std::env::current_dir().unwrap_or_default();
+    path.strip_prefix(here).unwrap_or(path).into()
+}
