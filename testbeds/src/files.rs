@@ -17,11 +17,6 @@ pub(crate) fn read(path: impl AsRef<Path>) -> Result<String> {
     Ok(String::from_utf8_lossy(&fs_err::read(path.as_ref())?).into_owned())
 }
 
-/// Reads bytes.
-pub(crate) fn read_bytes(path: impl AsRef<Path>) -> Result<Vec<u8>> {
-    Ok(fs_err::read(path.as_ref())?)
-}
-
 /// Writes a file and the directories above it.
 pub(crate) fn write(path: impl AsRef<Path>, text: &str) -> Result<()> {
     let path = path.as_ref();
