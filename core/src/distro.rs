@@ -61,6 +61,12 @@ pub trait Bootloader: fmt::Debug {
     /// When a file cannot be read.
     fn entries(&self, host: &HostView) -> Result<Vec<BootEntry>>;
 
+    /// Returns which of the [`entries`](Self::entries) the next boot takes.
+    ///
+    /// # Errors
+    /// When a file cannot be read.
+    fn next_boot(&self, host: &HostView) -> Result<NextBoot>;
+
     /// Returns the command that generates boot entries from their sources.
     ///
     /// # Errors
@@ -83,6 +89,29 @@ pub struct BootEntry {
     pub place: Place,
     /// For words that come from elsewhere than the entry: the word and its source.
     pub sources: Vec<WordSource>,
+    /// The variables among the words, which stand there as `${name}`: only the boot loader knows their value.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub variables: Vec<BootVariable>,
+}
+
+/// A variable of the boot loader.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct BootVariable {
+    /// Its name.
+    pub name: String,
+    /// The values that its configuration gives it, an empty one included; none where it names none.
+    pub values: Vec<String>,
+}
+
+/// What the next boot takes, unless somebody chooses otherwise at the menu.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct NextBoot {
+    /// Index of the boot entry; null where it cannot be told.
+    pub entry: Option<usize>,
+    /// What decides: a line, or a variable and its file. Where the entry cannot be told, why.
+    pub because: String,
+    /// Whether it counts for one boot only (`next_entry`, set by `grub-reboot`).
+    pub once: bool,
 }
 
 /// A word of the command line and the file it comes from.

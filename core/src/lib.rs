@@ -2,6 +2,7 @@
 
 pub mod apply;
 pub mod boot_words;
+pub mod booted;
 pub mod declaration;
 pub mod diff;
 pub mod distro;

@@ -46,6 +46,12 @@ impl BlsEntry {
         }
     }
 
+    /// Returns the line, from 1, of the first `options`.
+    pub fn options_line(&self) -> Option<usize> {
+        let first = self.lines.iter().position(|it| field(it).is_some_and(|it| it.0 == "options"));
+        first.map(|it| it + 1)
+    }
+
     /// Returns the name shown in the menu.
     pub fn title(&self) -> Option<&str> {
         self.values("title").next()

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use hoststate_abi::host_view::HostView;
 use hoststate_abi::setting::Setting;
 use hoststate_core::declaration::Declarations;
-use hoststate_core::distro::{BootEntry, Bootloader, Distro, Family, ImageContent, Initramfs};
+use hoststate_core::distro::{BootEntry, Bootloader, Distro, Family, ImageContent, Initramfs, NextBoot};
 use hoststate_core::error::{Error, Result};
 use hoststate_core::formats::kernel_cmdline::{Cmdline, CmdlineEdit};
 use hoststate_core::formats::modprobe_conf::ModuleName;
@@ -35,6 +35,10 @@ impl Bootloader for Words {
 
     fn entries(&self, _: &HostView) -> Result<Vec<BootEntry>> {
         Ok(Vec::new())
+    }
+
+    fn next_boot(&self, _: &HostView) -> Result<NextBoot> {
+        Ok(NextBoot { entry: None, because: "there are no entries".to_owned(), once: false })
     }
 
     fn regenerate(&self, _: &HostView) -> Result<Vec<String>> {

@@ -15,7 +15,7 @@ use std::rc::Rc;
 use hoststate_abi::host_view::HostView;
 use hoststate_abi::setting::{Place, Remedy, Setting, State};
 use hoststate_abi::step::Step;
-use hoststate_core::distro::{BootEntry, Bootloader, WordSource};
+use hoststate_core::distro::{BootEntry, Bootloader, NextBoot, WordSource};
 use hoststate_core::error::{Error, Result};
 use hoststate_core::formats::bls_entry::{BlsEntry, Reader, expand};
 use hoststate_core::formats::grub_cfg::GrubCfg;
@@ -26,6 +26,7 @@ use super::default_grub::{DEFAULT_GRUB, Habit, Sources};
 use super::grub_text::{self, Level};
 use crate::version;
 
+mod menu;
 mod options;
 #[cfg(test)]
 mod tests;
@@ -113,7 +114,7 @@ impl Bootloader for Bls {
     fn entries(&self, host: &HostView) -> Result<Vec<BootEntry>> {
         let variables = self.variables(host)?;
         let mut entries = Vec::new();
-        for it in found(host, &variables)? {
+        for it in menu::sorted(found(host, &variables)?) {
             let sources = variables.values.iter().filter(|value| options::refers_to(&it.options, value.0));
             let sources = sources.flat_map(|(_, value)| {
                 let line = grub_text::kernel_line(value);
@@ -129,10 +130,16 @@ impl Bootloader for Bls {
                 recovery: it.is_rescue(),
                 cmdline: variables.line(&it.options).to_string(),
                 sources: sources.collect(),
-                place: Place { file: it.path, line: None },
+                place: Place { line: it.entry.options_line(), file: it.path },
+                // GRUB leaves nothing of a variable that is not set.
+                variables: Vec::new(),
             });
         }
         Ok(entries)
+    }
+
+    fn next_boot(&self, host: &HostView) -> Result<NextBoot> {
+        menu::next_boot(self, host, &menu::sorted(found(host, &self.variables(host)?)?))
     }
 
     fn regenerate(&self, _: &HostView) -> Result<Vec<String>> {
@@ -206,10 +213,13 @@ impl Bls {
 }
 
 impl Found {
+    fn name(&self) -> String {
+        self.path.file_name().map(|it| it.to_string_lossy().into_owned()).unwrap_or_default()
+    }
+
     /// Whether it is one of the entries `dracut-config-rescue` makes: their version is `0-rescue-MACHINE`.
     fn is_rescue(&self) -> bool {
-        let name = self.path.file_name().map(|it| it.to_string_lossy().into_owned()).unwrap_or_default();
-        name.contains("-0-rescue") || self.version().starts_with("0-rescue")
+        self.name().contains("-0-rescue") || self.version().starts_with("0-rescue")
     }
 
     fn version(&self) -> &str {

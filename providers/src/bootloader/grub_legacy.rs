@@ -9,7 +9,7 @@ use std::rc::Rc;
 use hoststate_abi::host_view::HostView;
 use hoststate_abi::setting::{Place, Remedy, Setting, State};
 use hoststate_abi::step::Step;
-use hoststate_core::distro::{BootEntry, Bootloader};
+use hoststate_core::distro::{BootEntry, Bootloader, NextBoot};
 use hoststate_core::error::{Error, Result};
 use hoststate_core::formats::grub_legacy::{Default, GrubLegacy as GrubConf, Linux, Stanza};
 use hoststate_core::formats::kernel_cmdline::{Cmdline, CmdlineEdit, Word};
@@ -95,8 +95,39 @@ impl Bootloader for GrubLegacy {
             cmdline: linux.cmdline.to_string().trim().to_owned(),
             place: Place { file: self.conf.clone(), line: Some(linux.line) },
             sources: Vec::new(),
+            variables: Vec::new(),
         };
         Ok(booting(&stanzas).map(entry).collect())
+    }
+
+    fn next_boot(&self, host: &HostView) -> Result<NextBoot> {
+        let conf = self.conf(host)?;
+        let shown = self.conf.display();
+        let (number, because) = match conf.default() {
+            Some(Default::Number(number)) if conf.global("default").is_some() => {
+                (number, format!("default={number} in {shown}"))
+            }
+            Some(Default::Number(number)) => (number, format!("first in {shown}, which sets no default")),
+            Some(Default::Saved) => {
+                // GRUB keeps the number in a file of its own, filled up with other text (stage2/builtins.c).
+                let saved = self.conf.with_file_name("default");
+                let text = host.parsed(&saved, str::to_owned)?;
+                let number = text.as_deref().and_then(|it| it.split_whitespace().next()?.parse().ok());
+                let Some(number) = number else {
+                    let because =
+                        format!("default=saved in {shown}, and {} holds no number", saved.display());
+                    return Ok(NextBoot { entry: None, because, once: false });
+                };
+                (number, format!("{number} in {}, by default=saved in {shown}", saved.display()))
+            }
+            None => {
+                let because = format!("default in {shown} is no number");
+                return Ok(NextBoot { entry: None, because, once: false });
+            }
+        };
+        let entry = booting(&conf.stanzas()).position(|it| it.0.number == number);
+        let because = if entry.is_some() { because } else { format!("{because}, which boots no Linux") };
+        Ok(NextBoot { entry, because, once: false })
     }
 
     fn regenerate(&self, _: &HostView) -> Result<Vec<String>> {

@@ -6,13 +6,14 @@ use std::rc::Rc;
 use hoststate_abi::activation::Activation;
 use hoststate_abi::host_view::HostView;
 use hoststate_abi::setting::{Place, Remedy, Setting, State};
-use hoststate_core::distro::{BootEntry, Bootloader, WordSource};
+use hoststate_core::distro::{BootEntry, Bootloader, NextBoot, WordSource};
 use hoststate_core::error::{Error, Result};
 use hoststate_core::formats::grub_cfg::{GrubCfg, MenuEntry};
 use hoststate_core::formats::kernel_cmdline::{Cmdline, CmdlineEdit};
 use hoststate_core::kernels;
 
 use super::default_grub::{Habit, Sources};
+use super::grub_menu::{self, environment};
 use super::grub_text;
 
 #[cfg(test)]
@@ -80,6 +81,7 @@ impl Bootloader for GrubMkconfig {
     fn entries(&self, host: &HostView) -> Result<Vec<BootEntry>> {
         let Some(cfg) = self.cfg(host)? else { return Ok(Vec::new()) };
         let sources = Sources::read(host, self.habit)?.words()?;
+        let environment = environment(host, &self.environment_block())?;
         let entry = |entry: &MenuEntry| {
             let line = grub_text::passed_on(entry);
             let from = sources.iter().filter(|it| line.words().any(|word| word.same(&it.0)));
@@ -92,9 +94,17 @@ impl Bootloader for GrubMkconfig {
                 sources: from
                     .map(|(word, place)| WordSource { word: word.raw().to_owned(), place: place.clone() })
                     .collect(),
+                variables: grub_menu::variables(&cfg, &environment, &line),
             }
         };
         Ok(cfg.entries.iter().map(entry).collect())
+    }
+
+    fn next_boot(&self, host: &HostView) -> Result<NextBoot> {
+        let Some(cfg) = self.cfg(host)? else { return Ok(grub_menu::without_menu(&self.output)) };
+        let block = self.environment_block();
+        let environment = environment(host, &block)?;
+        Ok(grub_menu::next_boot(&cfg, &environment, &self.output, &block))
     }
 
     fn regenerate(&self, _: &HostView) -> Result<Vec<String>> {
@@ -106,6 +116,11 @@ impl Bootloader for GrubMkconfig {
 }
 
 impl GrubMkconfig {
+    /// `$prefix/grubenv`: beside `grub.cfg`.
+    fn environment_block(&self) -> PathBuf {
+        self.output.with_file_name("grubenv")
+    }
+
     fn cfg(&self, host: &HostView) -> Result<Option<Rc<GrubCfg>>> {
         Ok(host.parsed(&self.output, GrubCfg::parse)?)
     }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use hoststate_abi::host_view::HostView;
 use hoststate_abi::setting::Setting;
-use hoststate_core::distro::{BootEntry, Bootloader, ImageContent, Initramfs};
+use hoststate_core::distro::{BootEntry, Bootloader, ImageContent, Initramfs, NextBoot};
 use hoststate_core::error::{Error, Result};
 use hoststate_core::formats::kernel_cmdline::{Cmdline, CmdlineEdit};
 use hoststate_core::formats::modprobe_conf::ModuleName;
@@ -41,6 +41,10 @@ impl Bootloader for Unsupported {
     }
 
     fn entries(&self, _: &HostView) -> Result<Vec<BootEntry>> {
+        Err(self.error())
+    }
+
+    fn next_boot(&self, _: &HostView) -> Result<NextBoot> {
         Err(self.error())
     }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::word::{self, Piece, SPECIAL};
-use super::{GrubCfg, MenuEntry, SetLine};
+use super::{GrubCfg, MenuEntry, MenuItem, SetLine};
 use crate::formats::kernel_cmdline::Cmdline;
 
 /// A block the reader is in.
@@ -13,9 +13,11 @@ enum Block {
         id: Option<String>,
         first: usize,
         outside: BTreeMap<String, Option<String>>,
+        item: usize,
     },
     Submenu {
         title: String,
+        item: usize,
     },
     /// `{`, a function, `if` or a loop.
     Other,
@@ -171,8 +173,11 @@ impl Reader<'_> {
         for block in &self.blocks {
             match block {
                 Block::Entry { title, id, .. } => (entry.title, entry.id) = (title.clone(), id.clone()),
-                Block::Submenu { title } => entry.submenu.push(title.clone()),
+                Block::Submenu { title, .. } => entry.submenu.push(title.clone()),
                 Block::Other => {}
+            }
+            if let Block::Entry { item, .. } = block {
+                self.cfg.menu[*item].entry.get_or_insert(self.cfg.entries.len());
             }
         }
         let repair = |it: &str| it == "single" || it == "recovery";
@@ -187,12 +192,30 @@ impl Reader<'_> {
             Some("menuentry") => {
                 let (title, id) = self.title(&words[1..]);
                 let outside = self.variables.clone();
-                Block::Entry { title, id, first: self.cfg.entries.len(), outside }
+                let item = self.item(&title, id.as_ref());
+                Block::Entry { title, id, first: self.cfg.entries.len(), outside, item }
             }
-            Some("submenu") => Block::Submenu { title: self.title(&words[1..]).0 },
+            Some("submenu") => {
+                let (title, id) = self.title(&words[1..]);
+                Block::Submenu { item: self.item(&title, id.as_ref()), title }
+            }
             _ => Block::Other,
         };
         self.blocks.push(block);
+    }
+
+    /// Adds a line to the menu that is open, and returns its index.
+    fn item(&mut self, title: &str, id: Option<&String>) -> usize {
+        let around = self.blocks.iter().rev().find_map(|it| match it {
+            Block::Submenu { item, .. } => Some(self.cfg.menu[*item].path.clone()),
+            Block::Entry { .. } | Block::Other => None,
+        });
+        let mut path = around.unwrap_or_default();
+        let beside = |it: &&MenuItem| it.path.len() == path.len() + 1 && it.path.starts_with(&path);
+        path.push(self.cfg.menu.iter().filter(beside).count());
+        let (title, id, conditional) = (title.to_owned(), id.cloned(), self.conditional());
+        self.cfg.menu.push(MenuItem { path, title, id, entry: None, conditional });
+        self.cfg.menu.len() - 1
     }
 
     fn close(&mut self) {

@@ -304,3 +304,44 @@ fn what_does_not_fit_or_cannot_be_written_is_an_error() {
     "#]],
     );
 }
+
+#[test]
+fn the_next_boot_is_the_saved_entry_or_the_newest() {
+    let bls = Bls { grubenv: ENV.into(), grub_cfg: "/boot/grub2/grub.cfg".into() };
+    let cfg = "if [ \"${next_entry}\" ]; then\n set default=\"${next_entry}\"\nelse\n set default=\"${saved_entry}\"\nfi\nblscfg\nmenuentry 'Other system' { chainloader +1\n}\n";
+    let files = [
+        (ENTRY, entry("5.14.0-70", "")),
+        (NEWER, entry("5.14.0-427", "")),
+        (RESCUE, entry("0-rescue-m", "")),
+    ];
+    let mut shown = String::new();
+    for variables in [
+        &[][..],
+        &[("saved_entry", "m-5.14.0-70.el9.x86_64")],
+        &[("saved_entry", "Linux 5.14.0-70")],
+        &[("saved_entry", "2")],
+        &[("saved_entry", "m-gone")],
+        &[("saved_entry", "Other system")],
+        &[("saved_entry", "3")],
+        &[("saved_entry", "m-5.14.0-427.el9.x86_64"), ("next_entry", "m-0-rescue")],
+    ] {
+        let tree = Tree::new(&[("/boot/grub2/grub.cfg", cfg), (ENV, &block(variables))]);
+        for (path, text) in &files {
+            tree.write(path, text);
+        }
+        let view = tree.view();
+        let next = bls.next_boot(&view).unwrap();
+        let title = next.entry.map(|it| bls.entries(&view).unwrap()[it].title.clone());
+        shown += &format!("{title:?} once {}: {}\n", next.once, next.because);
+    }
+    expect![[r#"
+        Some("Linux 5.14.0-427") once false: first in /boot/grub2/grub.cfg, and no other is set as default
+        Some("Linux 5.14.0-70") once false: saved_entry=m-5.14.0-70.el9.x86_64 in /boot/grub2/grubenv
+        Some("Linux 5.14.0-70") once false: saved_entry=Linux 5.14.0-70 in /boot/grub2/grubenv
+        Some("Linux 0-rescue-m") once false: saved_entry=2 in /boot/grub2/grubenv
+        Some("Linux 5.14.0-427") once false: saved_entry=m-gone in /boot/grub2/grubenv is not there, so the first is taken
+        None once false: saved_entry=Other system in /boot/grub2/grubenv is no entry of /boot/loader/entries
+        None once false: saved_entry=3 in /boot/grub2/grubenv is beyond the entries of /boot/loader/entries
+        Some("Linux 0-rescue-m") once true: next_entry=m-0-rescue in /boot/grub2/grubenv
+    "#]].assert_eq(&shown);
+}

@@ -69,3 +69,29 @@ fn what_legacy_grub_cannot_pass_is_refused() {
     "#]],
     );
 }
+
+#[test]
+fn the_next_boot_is_the_default_stanza() {
+    let grub = GrubLegacy { conf: "/boot/grub/grub.conf".into() };
+    let mut shown = String::new();
+    for (default, saved) in
+        [("default=1", ""), ("default=2", ""), ("", ""), ("default saved", "1\n#\n"), ("default saved", "")]
+    {
+        let tree = Tree::new(&[
+            ("/boot/grub/grub.conf", &CONF.replace("default=1", default)),
+            ("/boot/grub/default", saved),
+        ]);
+        let view = tree.view();
+        let next = grub.next_boot(&view).unwrap();
+        let title = next.entry.map(|it| grub.entries(&view).unwrap()[it].title.clone());
+        shown += &format!("{title:?}: {}\n", next.because);
+    }
+    expect![[r#"
+        Some("CentOS (2.6.32-2)"): default=1 in /boot/grub/grub.conf
+        None: default=2 in /boot/grub/grub.conf, which boots no Linux
+        Some("Xen"): first in /boot/grub/grub.conf, which sets no default
+        Some("CentOS (2.6.32-2)"): 1 in /boot/grub/default, by default=saved in /boot/grub/grub.conf
+        None: default=saved in /boot/grub/grub.conf, and /boot/grub/default holds no number
+    "#]]
+    .assert_eq(&shown);
+}

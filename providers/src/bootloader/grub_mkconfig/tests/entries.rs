@@ -131,6 +131,7 @@ fn entries_tell_their_words_and_where_these_come_from() {
                         },
                     },
                 ],
+                variables: [],
             },
             BootEntry {
                 title: "Ubuntu (recovery mode)",
@@ -146,6 +147,7 @@ fn entries_tell_their_words_and_where_these_come_from() {
                     ),
                 },
                 sources: [],
+                variables: [],
             },
             BootEntry {
                 title: "Other",
@@ -161,6 +163,7 @@ fn entries_tell_their_words_and_where_these_come_from() {
                     ),
                 },
                 sources: [],
+                variables: [],
             },
         ]
     "#]]
@@ -169,4 +172,30 @@ fn entries_tell_their_words_and_where_these_come_from() {
         "iommu=pt memmap=4G$4G"
     "#]]
     .assert_debug_eq(&debian().future(&view).unwrap().to_string());
+}
+
+#[test]
+fn the_next_boot_and_the_values_of_variables_are_told_as_far_as_the_files_go() {
+    let cfg = "set default=\"${saved_entry}\"\nif [ x ]; then\n set v=1\nelse\n set v=\nfi\n\
+               menuentry A --id a {\n linux /vmlinuz-1 q $v $w\n}\nmenuentry B --id b {\n linux /vmlinuz-2\n}\n";
+    let block = |variables: &str| format!("# GRUB Environment Block\n{variables}");
+    let mut shown = String::new();
+    for variables in ["", "saved_entry=b\nw=2\n", "saved_entry=c\n"] {
+        let tree = generated(&[], cfg);
+        tree.write("/boot/grub/grubenv", block(variables));
+        let view = tree.view();
+        shown += &format!(
+            "{:?}\n{:?}\n",
+            debian().next_boot(&view).unwrap(),
+            debian().entries(&view).unwrap()[0].variables
+        );
+    }
+    expect![[r#"
+        NextBoot { entry: Some(0), because: "first in /boot/grub/grub.cfg, and no other is set as default", once: false }
+        [BootVariable { name: "v", values: ["1", ""] }, BootVariable { name: "w", values: [] }]
+        NextBoot { entry: Some(1), because: "saved_entry=b in /boot/grub/grubenv", once: false }
+        [BootVariable { name: "v", values: ["1", ""] }, BootVariable { name: "w", values: ["2"] }]
+        NextBoot { entry: Some(0), because: "saved_entry=c in /boot/grub/grubenv", once: false }
+        [BootVariable { name: "v", values: ["1", ""] }, BootVariable { name: "w", values: [] }]
+    "#]].assert_eq(&shown);
 }

@@ -1,0 +1,80 @@
+//! Which entry GRUB 2 boots next, and what its variables may hold.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::rc::Rc;
+
+use hoststate_abi::host_view::HostView;
+use hoststate_core::distro::{BootVariable, NextBoot};
+use hoststate_core::error::Result;
+use hoststate_core::formats::grub_cfg::{Choice, Decider, GrubCfg, Selection};
+use hoststate_core::formats::grubenv::GrubEnv;
+use hoststate_core::formats::kernel_cmdline::Cmdline;
+
+/// Reads an environment block; one that is not there holds nothing.
+///
+/// # Errors
+/// When it exists and cannot be read.
+pub(super) fn environment(host: &HostView, block: &Path) -> Result<Rc<GrubEnv>> {
+    Ok(host.parsed(block, GrubEnv::parse)?.unwrap_or_else(|| Rc::new(GrubEnv::parse(""))))
+}
+
+/// Returns what is known of the variables that stand as `${name}` in a line.
+pub(super) fn variables(cfg: &GrubCfg, environment: &GrubEnv, line: &Cmdline) -> Vec<BootVariable> {
+    let text = line.to_string();
+    let mut names = BTreeSet::new();
+    let mut rest = text.as_str();
+    while let Some((name, after)) = rest.split_once("${").and_then(|it| it.1.split_once('}')) {
+        names.insert(name);
+        rest = after;
+    }
+    let variable = |name: &str| {
+        let mut values: Vec<String> = Vec::new();
+        let set = cfg.sets.iter().filter(|it| it.name == name).map(|it| it.value.as_str());
+        for value in set.chain(environment.get(name)).filter(|it| !it.contains('$')) {
+            if !values.iter().any(|it| it == value) {
+                values.push(value.to_owned());
+            }
+        }
+        BootVariable { name: name.to_owned(), values }
+    };
+    names.into_iter().map(variable).collect()
+}
+
+/// Returns what a generated menu boots.
+pub(super) fn next_boot(cfg: &GrubCfg, environment: &GrubEnv, file: &Path, block: &Path) -> NextBoot {
+    let Some(selection) = cfg.selection(environment) else { return unknown_default(file) };
+    let because = because(&selection, file, block);
+    match cfg.choose(&selection.value) {
+        Choice::Linux(entry) => NextBoot { entry: Some(entry), ..decided(&selection, because) },
+        Choice::Other(title) => decided(&selection, format!("{because} names {title:?}, which is no Linux")),
+        Choice::Unknown(why) => decided(&selection, format!("{because}, and {why}")),
+    }
+}
+
+/// Returns the answer for a host without a menu.
+pub(super) fn without_menu(file: &Path) -> NextBoot {
+    NextBoot { entry: None, because: format!("{} is not there", file.display()), once: false }
+}
+
+/// Returns the answer where `default` depends on what only GRUB knows.
+pub(super) fn unknown_default(file: &Path) -> NextBoot {
+    let because = format!("`default` in {} depends on variables that only GRUB knows", file.display());
+    NextBoot { entry: None, because, once: false }
+}
+
+/// Returns what was decided; no entry yet.
+pub(super) fn decided(selection: &Selection, because: String) -> NextBoot {
+    NextBoot { entry: None, because, once: selection.by == Decider::NextEntry }
+}
+
+/// Says what decides.
+pub(super) fn because(selection: &Selection, file: &Path, block: &Path) -> String {
+    let Selection { value, by } = selection;
+    match by {
+        Decider::NextEntry => format!("next_entry={value} in {}", block.display()),
+        Decider::SavedEntry => format!("saved_entry={value} in {}", block.display()),
+        Decider::Line(line) => format!("default={value} in {}:{line}", file.display()),
+        Decider::Nothing => format!("first in {}, and no other is set as default", file.display()),
+    }
+}
