@@ -2,6 +2,7 @@
 
 mod declarations;
 mod exit_status;
+mod inspect;
 mod json;
 mod rollback;
 mod saved_plan;

@@ -1,18 +1,18 @@
-//! The command line of each boot entry, where each word comes from, and whether the running kernel has it.
-
-use std::path::Path;
+//! The command line of each boot entry, where each word comes from, which entry boots next, and what the running kernel
+//! has of it.
 
 use hoststate_abi::host_view::HostView;
 use hoststate_abi::setting::Place;
-use hoststate_core::distro::{BootEntry, Distro};
-use hoststate_core::error::Error as EngineError;
-use hoststate_core::formats::kernel_cmdline::Cmdline;
-use hoststate_core::kernels;
+use hoststate_core::booted::{self, Booted};
+use hoststate_core::distro::{BootEntry, BootVariable, Distro, NextBoot};
+use hoststate_core::formats::kernel_cmdline::{Cmdline, Word as CmdlineWord};
 use serde::Serialize;
 
 use crate::error::Result;
-use crate::render::escape::visible_line;
-use crate::render::table::table;
+
+mod text;
+
+pub(super) use text::text;
 
 /// A word that the boot loader adds by itself; no configuration has it.
 const ADDED_BY_LOADER: &str = "BOOT_IMAGE";
@@ -24,6 +24,10 @@ pub(crate) struct CommandLines {
     running: Option<Vec<String>>,
     /// Release of the running kernel.
     kernel: Option<String>,
+    /// Index of the entry that was booted, as far as kernel and words tell.
+    booted: Option<usize>,
+    /// What the next boot takes.
+    next_boot: NextBoot,
     /// The boot entries, in the order of the menu.
     entries: Vec<Entry>,
     /// The words that kernels installed later will get.
@@ -49,8 +53,11 @@ struct Word {
     word: String,
     /// The line it comes from.
     source: Place,
-    /// Whether the running kernel has it; null for a tree without `/proc`.
+    /// Whether the running kernel has it; null for a tree without `/proc`, and for variables of the boot loader.
     running: Option<bool>,
+    /// For a variable of the boot loader: the values that its configuration names.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    values: Option<Vec<String>>,
 }
 
 /// Reads the command lines.
@@ -58,71 +65,42 @@ struct Word {
 /// # Errors
 /// When the configuration of the boot loader cannot be read.
 pub(crate) fn read(view: &HostView, distro: &Distro) -> Result<CommandLines> {
-    let running = view.attribute(Path::new("/proc/cmdline")).map_err(EngineError::from)?;
-    let running = running.map(|it| words(&it));
     let entries = distro.bootloader.entries(view)?;
+    let booted = Booted::read(view, &entries)?;
+    let running = booted.as_ref().map(|it| &it.cmdline);
     Ok(CommandLines {
-        entries: entries.into_iter().map(|it| describe(it, running.as_deref())).collect(),
-        kernel: kernels::running(view)?,
-        future: distro.bootloader.future(view)?.words().map(|it| it.raw().to_owned()).collect(),
-        running,
+        running: running.map(words),
+        kernel: booted.as_ref().and_then(|it| it.kernel.clone()),
+        booted: booted.as_ref().and_then(|it| it.entry),
+        next_boot: distro.bootloader.next_boot(view)?,
+        future: words(&distro.bootloader.future(view)?),
+        entries: entries.iter().map(|it| describe(it, running)).collect(),
     })
 }
 
-fn words(cmdline: &str) -> Vec<String> {
-    let cmdline = Cmdline::parse(cmdline);
+fn words(cmdline: &Cmdline) -> Vec<String> {
     cmdline.words().filter(|it| it.name() != ADDED_BY_LOADER).map(|it| it.raw().to_owned()).collect()
 }
 
-fn describe(entry: BootEntry, running: Option<&[String]>) -> Entry {
-    let own = words(&entry.cmdline);
-    let missing = running.into_iter().flatten().filter(|it| !entry.recovery && !own.contains(it));
-    let missing = missing.cloned().collect();
-    let source = |word: &str| {
-        let known = entry.sources.iter().find(|it| it.word == word);
-        known.map_or_else(|| entry.place.clone(), |it| it.place.clone())
-    };
-    let words = own
-        .iter()
-        .map(|word| Word {
-            word: word.clone(),
-            source: source(word),
-            running: running.map(|it| it.contains(word)),
-        })
-        .collect();
-    let BootEntry { title, kernel, recovery, place, .. } = entry;
+fn describe(entry: &BootEntry, running: Option<&Cmdline>) -> Entry {
+    let missing = running.filter(|_| !entry.recovery).map(|it| booted::foreign(entry, it));
+    let missing = missing.into_iter().flatten().map(|it| it.raw().to_owned()).collect();
+    let line = Cmdline::parse(&entry.cmdline);
+    let words = line.words().filter(|it| it.name() != ADDED_BY_LOADER);
+    let words = words.map(|it| describe_word(it, entry, running)).collect();
+    let BootEntry { title, kernel, recovery, place, .. } = entry.clone();
     Entry { title, kernel, recovery, place, words, missing }
 }
 
-/// Returns the command lines as one table for each entry.
-pub(crate) fn text(lines: &CommandLines) -> String {
-    let mut out = String::new();
-    if let Some(running) = &lines.running {
-        let kernel = lines.kernel.as_deref().unwrap_or("unknown kernel");
-        out.push_str(&format!("running {kernel}: {}\n", running.join(" ")));
+fn describe_word(word: &CmdlineWord, entry: &BootEntry, running: Option<&Cmdline>) -> Word {
+    let raw = word.raw();
+    let source = entry.sources.iter().find(|it| it.word == raw);
+    let is_in = |it: &&BootVariable| raw.contains(&format!("${{{}}}", it.name));
+    let variable = entry.variables.iter().find(is_in);
+    Word {
+        word: raw.to_owned(),
+        source: source.map_or_else(|| entry.place.clone(), |it| it.place.clone()),
+        running: running.filter(|_| variable.is_none()).map(|it| it.words().any(|it| it.same(word))),
+        values: variable.map(|it| it.values.clone()),
     }
-    for entry in &lines.entries {
-        let recovery = if entry.recovery { ", recovery" } else { "" };
-        out.push_str(&format!("\n{} ({}{recovery})\n", entry.title, entry.place));
-        let rows: Vec<Vec<String>> = entry.words.iter().map(row).collect();
-        out.push_str(&table(&rows));
-        if !entry.missing.is_empty() {
-            out.push_str(&format!("  running now, not in this entry: {}\n", entry.missing.join(" ")));
-        }
-    }
-    out.push_str(&format!("\nkernels installed later: {}\n", lines.future.join(" ")));
-    visible_lines(&out)
-}
-
-fn row(word: &Word) -> Vec<String> {
-    let running = match word.running {
-        Some(true) => "running",
-        Some(false) => "not running",
-        None => "-",
-    };
-    vec![format!("  {}", word.word), running.to_owned(), word.source.to_string()]
-}
-
-fn visible_lines(text: &str) -> String {
-    text.lines().map(|it| visible_line(it).into_owned() + "\n").collect()
 }

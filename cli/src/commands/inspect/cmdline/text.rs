@@ -1,0 +1,179 @@
+//! The command lines as one table of words; entries with the same words share a column.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use super::{CommandLines, Entry, Word};
+use crate::render::escape::visible_line;
+use crate::render::table::table;
+
+/// Entries that give the kernel the same words.
+struct Column<'a> {
+    name: String,
+    entries: Vec<(usize, &'a Entry)>,
+}
+
+/// Returns the table, what its columns are, and which entry boots next.
+pub(crate) fn text(lines: &CommandLines) -> String {
+    let columns = columns(&lines.entries);
+    let mut heading = vec!["WORD".to_owned()];
+    heading.extend(lines.running.as_ref().map(|_| "RUNNING".to_owned()));
+    heading.extend(columns.iter().map(|it| it.name.clone()));
+    heading.extend(["LATER".to_owned(), "FROM".to_owned()]);
+    let mut rows = vec![heading];
+    rows.extend(all_words(lines).into_iter().map(|it| row(lines, &columns, &it)));
+    let mut out = table(&rows);
+    out.push('\n');
+    out.push_str(&table(&legend(lines, &columns)));
+    visible_lines(&out)
+}
+
+fn columns(entries: &[Entry]) -> Vec<Column<'_>> {
+    let same = |a: &Entry, b: &Entry| {
+        a.recovery == b.recovery && a.words.iter().map(|it| &it.word).eq(b.words.iter().map(|it| &it.word))
+    };
+    let mut columns: Vec<Column> = Vec::new();
+    for (index, entry) in entries.iter().enumerate() {
+        match columns.iter_mut().find(|it| same(it.entries[0].1, entry)) {
+            Some(column) => column.entries.push((index, entry)),
+            None => {
+                let name = column_name(columns.len());
+                columns.push(Column { name, entries: vec![(index, entry)] });
+            }
+        }
+    }
+    columns
+}
+
+/// `A` to `Z`, then numbers: a menu with more kinds of entries is nobody's.
+fn column_name(number: usize) -> String {
+    match u8::try_from(number).ok().filter(|it| *it < 26) {
+        Some(number) => char::from(b'A' + number).to_string(),
+        None => number.to_string(),
+    }
+}
+
+/// Every word once: as the entries have them, then those that only the running or a later kernel has.
+fn all_words(lines: &CommandLines) -> Vec<String> {
+    let of_entries = lines.entries.iter().flat_map(|it| it.words.iter().map(|it| &it.word));
+    let others = lines.running.iter().flatten().chain(&lines.future);
+    let mut words: Vec<String> = Vec::new();
+    for word in of_entries.chain(others) {
+        if !words.contains(word) {
+            words.push(word.clone());
+        }
+    }
+    words
+}
+
+fn row(lines: &CommandLines, columns: &[Column], word: &str) -> Vec<String> {
+    let mark = |has: bool| if has { "*" } else { "-" }.to_owned();
+    let of = |entry: &'_ Entry| entry.words.iter().any(|it| it.word == word);
+    let found: Vec<(&Entry, &Word)> = lines
+        .entries
+        .iter()
+        .flat_map(|entry| entry.words.iter().map(move |it| (entry, it)))
+        .filter(|it| it.1.word == word)
+        .collect();
+    let values = found.iter().find_map(|it| it.1.values.as_ref());
+    let mut row = vec![word.to_owned()];
+    if let Some(running) = &lines.running {
+        row.push(if values.is_some() { "?".to_owned() } else { mark(running.iter().any(|it| it == word)) });
+    }
+    row.extend(columns.iter().map(|it| mark(of(it.entries[0].1))));
+    row.push(mark(lines.future.iter().any(|it| it == word)));
+    row.push(match values {
+        Some(values) => variable(values),
+        None if found.is_empty() => by_variable(lines, word),
+        None => places(&found),
+    });
+    row
+}
+
+/// What a variable of the boot loader may hold.
+fn variable(values: &[String]) -> String {
+    if values.is_empty() {
+        return "unknown: the boot loader's files set it nowhere".to_owned();
+    }
+    let name = |it: &String| if it.is_empty() { "nothing".to_owned() } else { it.clone() };
+    format!("the boot loader: {}", values.iter().map(name).collect::<Vec<_>>().join(" or "))
+}
+
+/// Where a word comes from that no entry has as it is.
+fn by_variable(lines: &CommandLines, word: &str) -> String {
+    let mut words = lines.entries.iter().flat_map(|it| &it.words);
+    let gives = |it: &&Word| it.values.iter().flatten().any(|it| it.split_whitespace().any(|it| it == word));
+    match words.find(gives) {
+        Some(variable) => variable.word.clone(),
+        None if lines.running.iter().flatten().any(|it| it == word) => {
+            "no entry: only /proc/cmdline".to_owned()
+        }
+        None => "-".to_owned(),
+    }
+}
+
+/// The lines that contribute a word; those of the entries themselves stand below the table.
+fn places(found: &[(&Entry, &Word)]) -> String {
+    let mut files: BTreeMap<&PathBuf, Vec<String>> = BTreeMap::new();
+    let mut own = false;
+    for (entry, word) in found {
+        if word.source == entry.place {
+            own = true;
+            continue;
+        }
+        let lines = files.entry(&word.source.file).or_default();
+        let line = word.source.line.map(|it| it.to_string());
+        lines.extend(line.filter(|it| !lines.contains(it)));
+    }
+    let own = own.then(|| "the entry".to_owned());
+    let others = files.iter().map(|(file, lines)| match lines.is_empty() {
+        true => file.display().to_string(),
+        false => format!("{}:{}", file.display(), lines.join(",")),
+    });
+    own.into_iter().chain(others).collect::<Vec<_>>().join(", ")
+}
+
+/// What the columns are.
+fn legend(lines: &CommandLines, columns: &[Column]) -> Vec<Vec<String>> {
+    let mut rows = Vec::new();
+    if lines.running.is_some() {
+        let kernel = lines.kernel.as_deref().unwrap_or("a kernel of unknown release");
+        let booted = lines.booted.and_then(|it| Some((it, lines.entries.get(it)?)));
+        let column = |index: usize| columns.iter().find(|it| it.entries.iter().any(|it| it.0 == index));
+        let text = match booted.and_then(|it| Some((column(it.0)?, it.1))) {
+            Some((column, entry)) => format!("{kernel}, as {} in {}", entry.title, column.name),
+            None => format!("{kernel}, which has no boot entry"),
+        };
+        rows.push(vec!["RUNNING".to_owned(), text]);
+    }
+    for column in columns {
+        for (number, (index, entry)) in column.entries.iter().enumerate() {
+            let name = if number == 0 { column.name.clone() } else { String::new() };
+            rows.push(vec![name, format!("{}, {}", described(lines, *index, entry), entry.place)]);
+        }
+    }
+    rows.push(vec!["LATER".to_owned(), "kernels installed later".to_owned()]);
+    let next = &lines.next_boot;
+    let title = next.entry.and_then(|it| lines.entries.get(it)).map(|it| it.title.as_str());
+    let once = if next.once { ", for one boot only" } else { "" };
+    let text = match title {
+        Some(title) => format!("{title}: {}{once}", next.because),
+        None => format!("not known: {}{once}", next.because),
+    };
+    rows.push(vec!["NEXT".to_owned(), text]);
+    rows
+}
+
+fn described(lines: &CommandLines, index: usize, entry: &Entry) -> String {
+    let kernel = entry.kernel.as_ref().filter(|it| !entry.title.contains(it.as_str()));
+    let kernel = kernel.map_or_else(String::new, |it| format!(" ({it})"));
+    let is_next = lines.next_boot.entry == Some(index);
+    let notes = [entry.recovery.then_some("recovery"), is_next.then_some("next boot")];
+    let notes: Vec<&str> = notes.into_iter().flatten().collect();
+    let notes = if notes.is_empty() { String::new() } else { format!(" [{}]", notes.join(", ")) };
+    format!("{}{kernel}{notes}", entry.title)
+}
+
+fn visible_lines(text: &str) -> String {
+    text.lines().map(|it| visible_line(it).into_owned() + "\n").collect()
+}
