@@ -1,6 +1,6 @@
 //! A plan as text: what differs, what would be done about it, and what stands in the way.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use hoststate_abi::setting::Disruption;
 use hoststate_abi::step::Step;
@@ -19,8 +19,7 @@ const INNER: usize = 4;
 /// Returns a whole plan.
 pub(crate) fn text(screen: &Screen, plan: &Plan, activate: Activate) -> String {
     let mut out = String::new();
-    let own: Vec<Change> = plan.changes.iter().filter(|it| is_listed(screen, it)).cloned().collect();
-    changes(&mut out, screen, &own);
+    changes(&mut out, screen, plan.changes.iter().filter(|it| is_listed(screen, it)));
     if screen.amount > Amount::Less {
         for file in &plan.files {
             gap(&mut out);
@@ -44,11 +43,18 @@ fn is_listed(screen: &Screen, change: &Change) -> bool {
 }
 
 /// Adds the settings that differ, one block for each resource.
-pub(crate) fn changes(out: &mut String, screen: &Screen, changes: &[Change]) {
-    let mut rest: Vec<&Change> = changes.iter().collect();
-    while let Some(first) = rest.first().copied() {
-        let block: Vec<&Change> = rest.iter().filter(|it| it.resource == first.resource).copied().collect();
-        rest.retain(|it| it.resource != first.resource);
+pub(crate) fn changes<'a>(out: &mut String, screen: &Screen, changes: impl IntoIterator<Item = &'a Change>) {
+    let mut blocks: Vec<Vec<&Change>> = Vec::new();
+    let mut block_of = BTreeMap::new();
+    for change in changes {
+        let at = *block_of.entry(&change.resource).or_insert(blocks.len());
+        match blocks.get_mut(at) {
+            Some(block) => block.push(change),
+            None => blocks.push(vec![change]),
+        }
+    }
+    for block in blocks {
+        let first = block[0];
         let (sign, paint) = sign_of(&block);
         heading(out, screen, sign, paint, &first.resource, first.playbook.as_ref());
         for change in block {
