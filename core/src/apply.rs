@@ -1,6 +1,6 @@
 //! Carrying out a plan in rounds, each read back from the host, until nothing is left that may be done.
 
-use std::collections::BTreeSet;
+use std::collections::HashSet;
 use std::time::Instant;
 
 use hoststate_abi::activation::Activation;
@@ -140,34 +140,43 @@ impl Run<'_> {
             return Err(Stop::Declined);
         }
         self.recorder.begin(plan).map_err(Stop::Failed)?;
-        let texts = plan.texts();
-        let mut written = BTreeSet::new();
-        for change in plan.changes.iter().filter(|it| it.scope == Scope::Persistent) {
-            for step in &change.steps {
-                // A file that several declarations edit is written once, with all their edits in it.
-                let (path, step) = match step {
-                    Step::WriteFile { path, .. } | Step::RemoveFile { path } => {
-                        let path = self.host.view().resolve(path).map_err(|err| Stop::Failed(err.into()))?;
-                        match texts.get(&path) {
-                            Some(Some(text)) => {
-                                (Some(path.clone()), Step::WriteFile { path, text: text.clone() })
-                            }
-                            Some(None) => (Some(path.clone()), Step::RemoveFile { path }),
-                            None => continue,
-                        }
-                    }
-                    Step::WriteAttribute { .. } | Step::Run { .. } => (None, step.clone()),
-                };
-                if path.is_none_or(|it| written.insert(it)) {
-                    self.step(&step, steps)?;
-                }
-            }
-        }
+        let done = self.persistent(plan, steps);
+        // Tools read what is on the disk, and what a cut run says it did must be there.
+        let synced = self.host.sync().map_err(Stop::Failed);
+        done.and(synced)?;
         self.activate(&plan.activations, steps)?;
         for change in plan.changes.iter().filter(|it| it.scope == Scope::Runtime) {
             for step in &change.steps {
                 self.step(step, steps)?;
             }
+        }
+        Ok(())
+    }
+
+    /// Performs the steps of all persistent settings. A file that several declarations edit is written once, with all
+    /// their edits in it.
+    fn persistent(&mut self, plan: &Plan, steps: &mut Vec<StepReport>) -> Result<(), Stop> {
+        let texts = plan.texts();
+        let mut view = self.host.view();
+        let mut seen = HashSet::new();
+        for step in plan.changes.iter().filter(|it| it.scope == Scope::Persistent).flat_map(|it| &it.steps) {
+            let (Step::WriteFile { path, .. } | Step::RemoveFile { path }) = step else {
+                self.host.sync().map_err(Stop::Failed)?;
+                self.step(step, steps)?;
+                // It may have changed the links on the way to the files.
+                view = self.host.view();
+                continue;
+            };
+            let path = view.resolve(path).map_err(|err| Stop::Failed(err.into()))?;
+            if !seen.insert(path.clone().into_os_string()) {
+                continue;
+            }
+            let step = match texts.get(&path) {
+                Some(Some(text)) => Step::WriteFile { path, text: text.clone() },
+                Some(None) => Step::RemoveFile { path },
+                None => continue,
+            };
+            self.step(&step, steps)?;
         }
         Ok(())
     }

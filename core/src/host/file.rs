@@ -15,7 +15,7 @@ const NEW_FILE_MODE: u32 = 0o644;
 /// Replaces the text of `path`, or makes the file.
 ///
 /// The text goes to a new file in the same directory, which takes over owner, mode and extended attributes of the
-/// old one (ACLs and the SELinux label among them), is synced and renamed; then the directory is synced. The new
+/// old one (ACLs and the SELinux label among them), is synced and renamed; the caller syncs the directory. The new
 /// file's name begins with a dot and ends in none of the suffixes that grub, kmod, udev or dracut read.
 ///
 /// # Errors
@@ -45,17 +45,17 @@ pub(super) fn replace(path: &Path, text: &str) -> io::Result<()> {
     }
     new.as_file().sync_all().map_err(named)?;
     new.persist(path).map_err(|err| named(err.error))?;
-    sync_directory(directory)
+    Ok(())
 }
 
-/// Removes `path`; a file that is already gone is no error.
+/// Removes `path` and returns whether it was there; the caller syncs the directory.
 ///
 /// # Errors
 /// When it cannot be removed.
-pub(super) fn remove(path: &Path) -> io::Result<()> {
+pub(super) fn remove(path: &Path) -> io::Result<bool> {
     match fs_err::remove_file(path) {
-        Ok(()) => sync_directory(path.parent().unwrap_or(Path::new("/"))),
-        Err(err) if err.kind() == io::ErrorKind::NotFound => Ok(()),
+        Ok(()) => Ok(true),
+        Err(err) if err.kind() == io::ErrorKind::NotFound => Ok(false),
         Err(err) => Err(err),
     }
 }

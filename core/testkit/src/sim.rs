@@ -132,6 +132,10 @@ impl Host for SimHost {
         Ok(done)
     }
 
+    fn sync(&self) -> Result<()> {
+        Ok(())
+    }
+
     fn settle(&self, _attempt: u32) -> bool {
         // Everything here happens at once.
         false

@@ -121,3 +121,23 @@ fn the_old_texts_are_recorded_before_the_first_write() {
         assert_eq!((record.outcome, record.steps), (Some(report.outcome), report.steps), "{kind:?}");
     }
 }
+
+#[test]
+fn what_was_written_outlasts_a_power_cut_before_a_tool_runs_and_before_the_run_ends() {
+    for kind in KINDS {
+        let lab = Lab::new(kind);
+        let host = Fated::new(&lab.host, |_| Fate::Performed);
+        lab.converge_through(&host, EVERY_TYPE);
+        assert!(host.is_synced() && !host.asked().is_empty(), "{kind:?}");
+
+        let lab = Lab::new(kind);
+        let writes = Cell::new(0);
+        let host = Fated::new(&lab.host, |step| match step {
+            Step::WriteFile { .. } if writes.replace(writes.get() + 1) == 1 => Fate::Fails,
+            _ => Fate::Performed,
+        });
+        let (report, _) = lab.converge_through(&host, EVERY_TYPE);
+        assert_eq!(report.outcome, Outcome::Failed, "{kind:?}");
+        assert!(host.is_synced(), "{kind:?}");
+    }
+}

@@ -1,6 +1,6 @@
 //! Simulated hosts of three kinds, a playbook with every resource type, and runs of it.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 
 use hoststate_abi::host_view::HostView;
 use hoststate_abi::step::Step;
@@ -222,11 +222,18 @@ pub(crate) struct Fated<'a, F: Fn(&Step) -> Fate> {
     host: &'a SimHost,
     fate: F,
     asked: RefCell<Vec<Step>>,
+    /// Whether a power cut may still take back what was written.
+    unsynced: Cell<bool>,
 }
 
 impl<'a, F: Fn(&Step) -> Fate> Fated<'a, F> {
     pub(crate) fn new(host: &'a SimHost, fate: F) -> Self {
-        Self { host, fate, asked: RefCell::default() }
+        Self { host, fate, asked: RefCell::default(), unsynced: Cell::new(false) }
+    }
+
+    /// Returns whether all that was written outlasts a power cut.
+    pub(crate) fn is_synced(&self) -> bool {
+        !self.unsynced.get()
     }
 
     /// Returns the steps that were tried.
@@ -242,11 +249,22 @@ impl<F: Fn(&Step) -> Fate> Host for Fated<'_, F> {
 
     fn perform(&self, step: &Step) -> Result<Done> {
         self.asked.borrow_mut().push(step.clone());
+        match step {
+            Step::WriteFile { .. } | Step::RemoveFile { .. } => self.unsynced.set(true),
+            Step::WriteAttribute { .. } | Step::Run { .. } => {
+                assert!(self.is_synced(), "{step} acts on what a power cut may take back");
+            }
+        }
         match (self.fate)(step) {
             Fate::Performed => self.host.perform(step),
             Fate::Idle => Ok(Done { status: Some(0), stderr: String::new() }),
             Fate::Fails => Err(std::io::Error::other("it fails").into()),
         }
+    }
+
+    fn sync(&self) -> Result<()> {
+        self.unsynced.set(false);
+        self.host.sync()
     }
 
     fn settle(&self, attempt: u32) -> bool {
