@@ -74,7 +74,15 @@ impl Target {
     /// # Errors
     /// When the host cannot be read, or cannot be what a declaration wants.
     pub(crate) fn plan(&self, declared: &[Declared]) -> Result<Plan> {
-        self.planner(declared).plan(&mut self.host.view()).map_err(|err| Error::planning(err, declared))
+        self.plan_in(&mut self.host.view(), declared)
+    }
+
+    /// Plans for the host that `view` shows.
+    ///
+    /// # Errors
+    /// As for [`Self::plan`].
+    pub(crate) fn plan_in(&self, view: &mut HostView, declared: &[Declared]) -> Result<Plan> {
+        self.planner(declared).plan(view).map_err(|err| Error::planning(err, declared))
     }
 
     /// Returns the records of the host's runs.

@@ -1,6 +1,6 @@
 //! Reasons not to go on: each with evidence, and an id by which the user can accept it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::path::{Path, PathBuf};
 
 use hoststate_abi::activation::Activation;
@@ -102,8 +102,12 @@ impl<'a> Scene<'a> {
     /// When a link cannot be read.
     pub fn changed_files(&self) -> Result<BTreeSet<PathBuf>> {
         let mut files = BTreeSet::new();
+        // Many declarations write one file; as bytes their paths are compared quickly.
+        let mut known = HashSet::new();
         for step in self.steps() {
-            if let Step::WriteFile { path, .. } | Step::RemoveFile { path } = step {
+            if let Step::WriteFile { path, .. } | Step::RemoveFile { path } = step
+                && known.insert(path.as_os_str())
+            {
                 files.insert(self.after.resolve(path)?);
             }
         }

@@ -1,6 +1,6 @@
 //! Making a plan: every resource is inspected on the host as it will be, then once more to find conflicts.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::PathBuf;
 
 use hoststate_abi::activation::Activation;
@@ -87,6 +87,7 @@ impl Planner<'_> {
                 files.push(FileChange { path, before: change.before, after: change.after, diff });
             }
         }
+        files.sort_by(|a, b| a.path.cmp(&b.path));
         let mut reboot = Reboot::default();
         let mut activations = Vec::new();
         for (activation, because) in draft.activations {
@@ -103,7 +104,7 @@ impl Planner<'_> {
         }
         let mut guards = Vec::new();
         if !draft.changes.is_empty() && !self.guards.is_empty() {
-            let before = HostView::new(view.root());
+            let before = view.without_predictions();
             let scene = Scene { before: &before, after: view, distro: self.distro, changes: &draft.changes };
             for guard in self.guards {
                 guards.extend(guard(scene)?);
@@ -156,7 +157,7 @@ struct Draft {
     deferred: Vec<Deferred>,
     conflicts: Vec<Conflict>,
     activations: BTreeMap<Activation, Vec<String>>,
-    files: BTreeMap<PathBuf, Draw>,
+    files: HashMap<PathBuf, Draw>,
     attributes: BTreeMap<PathBuf, (usize, String)>,
     converged: usize,
 }

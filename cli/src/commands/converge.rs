@@ -1,6 +1,7 @@
 //! `hoststate converge`: the plan shown, consented to, carried out, and the host read again.
 
 use hoststate_core::apply::Run;
+use hoststate_core::host::Host;
 use hoststate_core::plan::Plan;
 use hoststate_core::record::{Lock, Recorder};
 use hoststate_core::registry::Declared;
@@ -25,7 +26,8 @@ use crate::{render, saved};
 pub(crate) fn run(arguments: &ConvergeArguments, session: &Session) -> Result<Exit> {
     let target = Target::open(&arguments.host)?;
     let playbook = target.playbook(&arguments.playbook)?;
-    let mut plan = target.plan(&playbook.declared)?;
+    let mut view = target.host.view().remembering();
+    let mut plan = target.plan_in(&mut view, &playbook.declared)?;
     if let Some(saved) = &playbook.saved {
         saved::compare(saved, &plan)?;
     }
@@ -39,11 +41,14 @@ pub(crate) fn run(arguments: &ConvergeArguments, session: &Session) -> Result<Ex
         let report = converge.nothing_to_do(plan, recorder)?;
         return converge.finish(&report, Goal::DesiredState);
     }
-    // From here on the host must not change under the plan that is shown.
+    // From here on no other run can change the host under the plan that is shown. A plan depends on nothing but the
+    // declarations and what was read, so it is made again only if something reads differently now.
     let lock = target.records()?.lock()?;
-    plan = target.plan(&playbook.declared)?;
-    if let Some(saved) = &playbook.saved {
-        saved::compare(saved, &plan)?;
+    if !view.is_still_true() {
+        plan = target.plan(&playbook.declared)?;
+        if let Some(saved) = &playbook.saved {
+            saved::compare(saved, &plan)?;
+        }
     }
     let question = (!arguments.yes).then_some("Converge this host?");
     match converge.carry_out(plan, recorder, question, &lock)? {

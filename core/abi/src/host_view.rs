@@ -1,13 +1,16 @@
 //! Reading a host: its files as they will be once the predicted writes are done.
 
+mod files;
+
 use std::any::{Any, TypeId};
 use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::ffi::OsString;
 use std::io;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Component, Path, PathBuf};
 use std::rc::Rc;
+
+use self::files::Files;
 
 /// As many symbolic links as Linux follows in one path (`MAXSYMLINKS`).
 const MAX_SYMLINKS: usize = 40;
@@ -19,16 +22,18 @@ const MAX_SYMLINKS: usize = 40;
 #[derive(Debug)]
 pub struct HostView {
     root: PathBuf,
-    predicted: BTreeMap<PathBuf, Option<String>>,
+    files: Files,
+    /// By path, as are the other maps: compared as bytes, because comparing paths by components takes ten times as long.
+    predicted: HashMap<OsString, Option<String>>,
     /// Every path predicted so far, in order; its length is the generation of the view.
     history: Vec<PathBuf>,
-    resolved: RefCell<HashMap<PathBuf, PathBuf>>,
-    parsed: RefCell<HashMap<PathBuf, Vec<(TypeId, Parsed)>>>,
+    resolved: RefCell<HashMap<OsString, PathBuf>>,
+    parsed: RefCell<HashMap<OsString, Vec<(TypeId, Parsed)>>>,
     derived: RefCell<HashMap<TypeId, Derived>>,
 }
 
 /// What the file system knows about a file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Status {
     /// Its size in bytes.
     pub size: u64,
@@ -53,12 +58,32 @@ impl HostView {
     pub fn new(root: impl Into<PathBuf>) -> Self {
         Self {
             root: root.into(),
-            predicted: BTreeMap::new(),
+            files: Files::default(),
+            predicted: HashMap::new(),
             history: Vec::new(),
             resolved: RefCell::default(),
             parsed: RefCell::default(),
             derived: RefCell::default(),
         }
+    }
+
+    /// Lets the view remember what it is told, so that [`Self::is_still_true`] can tell.
+    #[must_use]
+    pub fn remembering(self) -> Self {
+        Self { files: Files::remembered(), ..self }
+    }
+
+    /// Returns whether the host, read again, gives every answer that it gave so far to this view and to those made from
+    /// it [without predictions](Self::without_predictions). Whatever depends on the host alone would then come out the
+    /// same. A view that does not remember cannot tell, and says no.
+    pub fn is_still_true(&self) -> bool {
+        self.files.answer_the_same()
+    }
+
+    /// Returns a view of the same host as it is on disk; what it is told is remembered here too.
+    #[must_use]
+    pub fn without_predictions(&self) -> Self {
+        Self { files: self.files.clone(), ..Self::new(&self.root) }
     }
 
     /// Returns the directory that is the host's `/`.
@@ -72,9 +97,9 @@ impl HostView {
     /// When a symbolic link on the way cannot be read.
     pub fn predict(&mut self, path: &Path, text: Option<String>) -> io::Result<()> {
         let resolved = self.resolve(path)?;
-        self.parsed.borrow_mut().remove(&resolved);
+        self.parsed.borrow_mut().remove(resolved.as_os_str());
         self.history.push(resolved.clone());
-        self.predicted.insert(resolved, text);
+        self.predicted.insert(resolved.into_os_string(), text);
         Ok(())
     }
 
@@ -100,12 +125,12 @@ impl HostView {
     /// When the file exists and cannot be read.
     pub fn read_bytes(&self, path: &Path) -> io::Result<Option<Vec<u8>>> {
         if self.is_unpredicted_machine() {
-            return absent_is_none(fs_err_read(path));
+            return self.files.bytes(path);
         }
         let resolved = self.resolve(path)?;
-        match self.predicted.get(&resolved) {
+        match self.predicted.get(resolved.as_os_str()) {
             Some(text) => Ok(text.clone().map(String::into_bytes)),
-            None => absent_is_none(fs_err_read(&self.below_root(&resolved))),
+            None => self.files.bytes(&self.below_root(&resolved)),
         }
     }
 
@@ -131,8 +156,9 @@ impl HostView {
     /// When the directory exists and cannot be read.
     pub fn list(&self, path: &Path) -> io::Result<Vec<String>> {
         let resolved = self.resolve(path)?;
-        let mut names = absent_is_none(fs_err_list(&self.below_root(&resolved)))?.unwrap_or_default();
+        let mut names = self.files.names(&self.below_root(&resolved))?.unwrap_or_default();
         for (file, text) in &self.predicted {
+            let file = Path::new(file);
             if let (true, Some(name)) = (file.parent() == Some(&resolved), file.file_name()) {
                 let name = name.to_string_lossy().into_owned();
                 match text {
@@ -150,9 +176,9 @@ impl HostView {
     /// When a directory on the way cannot be searched.
     pub fn exists(&self, path: &Path) -> io::Result<bool> {
         let resolved = self.resolve(path)?;
-        match self.predicted.get(&resolved) {
+        match self.predicted.get(resolved.as_os_str()) {
             Some(text) => Ok(text.is_some()),
-            None => Ok(absent_is_none(fs_err_kind(&self.below_root(&resolved)))?.is_some()),
+            None => Ok(self.files.kind(&self.below_root(&resolved))?.is_some()),
         }
     }
 
@@ -162,7 +188,7 @@ impl HostView {
     /// When a directory on the way cannot be searched.
     pub fn is_dir(&self, path: &Path) -> io::Result<bool> {
         let resolved = self.resolve(path)?;
-        Ok(absent_is_none(fs_err_kind(&self.below_root(&resolved)))?.is_some_and(|it| it.is_dir()))
+        Ok(self.files.kind(&self.below_root(&resolved))?.is_some_and(|it| it.is_dir()))
     }
 
     /// Returns what the file system knows about a file on disk, links followed; `None` when there is no such file.
@@ -171,8 +197,7 @@ impl HostView {
     /// # Errors
     /// When a directory on the way cannot be searched.
     pub fn status(&self, path: &Path) -> io::Result<Option<Status>> {
-        let found = absent_is_none(fs_err_metadata(&self.below_root(&self.resolve(path)?)))?;
-        Ok(found.map(|it| Status { size: it.len(), device: it.dev(), inode: it.ino() }))
+        self.files.status(&self.below_root(&self.resolve(path)?))
     }
 
     /// Returns what a symbolic link holds; `None` when `path` is no link or is not there.
@@ -181,10 +206,10 @@ impl HostView {
     /// When the link exists and cannot be read.
     pub fn link_target(&self, path: &Path) -> io::Result<Option<PathBuf>> {
         if self.is_unpredicted_machine() {
-            return read_link(path);
+            return self.files.target(path);
         }
         let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else { return Ok(None) };
-        read_link(&self.below_root(&self.resolve(parent)?.join(name)))
+        self.files.target(&self.below_root(&self.resolve(parent)?.join(name)))
     }
 
     /// Returns the host path of `path` with every symbolic link resolved below the root.
@@ -197,11 +222,11 @@ impl HostView {
     }
 
     fn resolve_within(&self, path: &Path, links: usize) -> io::Result<PathBuf> {
-        if let Some(known) = self.resolved.borrow().get(path) {
+        if let Some(known) = self.resolved.borrow().get(path.as_os_str()) {
             return Ok(known.clone());
         }
         let resolved = self.follow(path, links)?;
-        self.resolved.borrow_mut().insert(path.to_owned(), resolved.clone());
+        self.resolved.borrow_mut().insert(path.as_os_str().to_owned(), resolved.clone());
         Ok(resolved)
     }
 
@@ -237,7 +262,7 @@ impl HostView {
     ) -> io::Result<Option<Rc<T>>> {
         let resolved = self.resolve(path)?;
         let kind = TypeId::of::<T>();
-        let known = self.parsed.borrow().get(&resolved).and_then(|values| {
+        let known = self.parsed.borrow().get(resolved.as_os_str()).and_then(|values| {
             let (_, value) = values.iter().find(|(it, _)| *it == kind)?;
             Some(value.clone())
         });
@@ -246,7 +271,7 @@ impl HostView {
         }
         let value = self.read_bytes(&resolved)?.map(|bytes| Rc::new(parse(&bytes)));
         let entry = (kind, value.clone().map(|it| it as Rc<dyn Any>));
-        self.parsed.borrow_mut().entry(resolved).or_default().push(entry);
+        self.parsed.borrow_mut().entry(resolved.into_os_string()).or_default().push(entry);
         Ok(value)
     }
 
@@ -285,10 +310,10 @@ impl HostView {
             Some(Component::Normal(name)) => {
                 let directory = self.resolve_within(components.as_path(), links)?;
                 let candidate = directory.join(name);
-                if self.predicted.contains_key(&candidate) {
+                if self.predicted.contains_key(candidate.as_os_str()) {
                     return Ok(candidate);
                 }
-                match read_link(&self.below_root(&candidate))? {
+                match self.files.target(&self.below_root(&candidate))? {
                     None => Ok(candidate),
                     Some(_) if links == 0 => {
                         let what = format!("{}: too many levels of symbolic links", path.display());
@@ -298,47 +323,5 @@ impl HostView {
                 }
             }
         }
-    }
-}
-
-fn absent_is_none<T>(result: io::Result<T>) -> io::Result<Option<T>> {
-    match result {
-        Ok(value) => Ok(Some(value)),
-        Err(err) if matches!(err.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(None),
-        Err(err) => Err(err),
-    }
-}
-
-#[expect(clippy::disallowed_methods, reason = "this file is where files are read")]
-fn fs_err_read(path: &Path) -> io::Result<Vec<u8>> {
-    fs_err::read(path)
-}
-
-fn fs_err_kind(path: &Path) -> io::Result<std::fs::FileType> {
-    Ok(fs_err_metadata(path)?.file_type())
-}
-
-#[expect(clippy::disallowed_methods, reason = "this file is where files are read")]
-fn fs_err_metadata(path: &Path) -> io::Result<std::fs::Metadata> {
-    fs_err::symlink_metadata(path)
-}
-
-#[expect(clippy::disallowed_methods, reason = "this file is where files are read")]
-fn fs_err_list(path: &Path) -> io::Result<BTreeSet<String>> {
-    let name = |it: OsString| it.to_string_lossy().into_owned();
-    fs_err::read_dir(path)?.map(|entry| Ok(name(entry?.file_name()))).collect()
-}
-
-/// Returns a link's target; `None` for what is no link (EINVAL) or is not there.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "this file is where files are read; fs_err would format a message for every plain file"
-)]
-fn read_link(path: &Path) -> io::Result<Option<PathBuf>> {
-    match std::fs::read_link(path) {
-        Ok(target) => Ok(Some(target)),
-        Err(err) if err.kind() == io::ErrorKind::InvalidInput => Ok(None),
-        Err(err) if matches!(err.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(None),
-        Err(err) => Err(io::Error::new(err.kind(), format!("{}: {err}", path.display()))),
     }
 }
