@@ -20,7 +20,7 @@ pub use driver_name::DriverName;
 pub use modules::modules;
 
 /// Where the kernel lists the devices of the bus, by address.
-const DEVICES: &str = "/sys/bus/pci/devices";
+pub(crate) const DEVICES: &str = "/sys/bus/pci/devices";
 
 /// Where the kernel lists the drivers of the bus, by name.
 const DRIVERS: &str = "/sys/bus/pci/drivers";

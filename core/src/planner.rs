@@ -19,6 +19,8 @@ use crate::plan::{
 use crate::registry::Declared;
 use crate::resource::Context;
 
+mod remade;
+
 /// What a plan is made from, besides the host.
 #[derive(Debug, Clone, Copy)]
 pub struct Planner<'a> {
@@ -71,6 +73,7 @@ impl Planner<'_> {
         for (index, (written, settled)) in written.into_iter().zip(inspected).enumerate() {
             draft.settle(self.declared, index, written, settled);
         }
+        draft.defer_remade(view)?;
         self.finish(host, draft, view)
     }
 

@@ -221,3 +221,23 @@ fn a_cut_after_any_step_is_healed_by_the_next_run() {
         assert_eq!(run::plan(&host, &playbook), "nothing to do", "cut after {n}");
     }
 }
+
+#[test]
+fn a_virtual_function_that_is_made_anew_is_bound_after_that() {
+    let host = host(Some(1));
+    SysfsDevice::igb("0000:03:00.0").group(3).write(host.tree());
+    let playbook = |count: u8| {
+        let binding = declared(r#""device":"03:10.0","driver":"vfio-pci""#);
+        let functions = format!(r#"{{"type":"sriov_numvfs","device":"03:00.0","numvfs":{count}}}"#);
+        format!("{binding},{functions}")
+    };
+    run::converge(&host, r#"{"type":"sriov_numvfs","device":"03:00.0","numvfs":2}"#);
+    expect![[r#"
+        round 1
+          write /etc/udev/rules.d/70-hoststate-driver.rules
+          write /etc/udev/rules.d/70-hoststate-sriov.rules
+          write "0" to /sys/bus/pci/devices/0000:03:00.0/sriov_numvfs
+          write "3" to /sys/bus/pci/devices/0000:03:00.0/sriov_numvfs
+        left: nothing to do"#]]
+    .assert_eq(&run::converge(&host, &playbook(3)));
+}
