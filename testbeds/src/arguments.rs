@@ -43,6 +43,9 @@ enum Command {
         /// Keep the work directory of scenarios that pass, too
         #[arg(long)]
         keep: bool,
+        /// Test this program, a static executable, instead of building one
+        #[arg(long)]
+        hoststate: Option<PathBuf>,
         /// How many scenarios run at once
         #[arg(long, default_value_t = 1)]
         jobs: usize,
@@ -84,12 +87,17 @@ pub(crate) fn obey() -> Result<()> {
     let cache = std::env::var_os(CACHE_VARIABLE).map_or_else(|| target.join("testbeds"), PathBuf::from);
     match Arguments::parse().command {
         Command::List => list(&workspace),
-        Command::Run { scenarios, all, image, bless, keep, jobs } => {
+        Command::Run { scenarios, all, image, bless, keep, hoststate, jobs } => {
             let wish = Wish { wanted: scenarios, all, image, bless, keep, jobs };
             let found = runner::select(&workspace, &wish.wanted, wish.all)?;
             machine::require_root()?;
-            Progress::new("testbed").line("building hoststate");
-            let hoststate = program::build_static(&workspace, &target)?;
+            let hoststate = match hoststate {
+                Some(program) => program,
+                None => {
+                    Progress::new("testbed").line("building hoststate");
+                    program::build_static(&workspace, &target)?
+                }
+            };
             runner::run(&found, &wish, &cache, &hoststate)
         }
         Command::Shell { scenario, image } => {

@@ -14,6 +14,8 @@ pub(crate) enum Error {
     TooSlow { argv: String, limit: Duration, stderr: String },
     #[error("`{argv}` ended with status {status}; the end of its output: {output}")]
     Failed { argv: String, status: i32, output: String },
+    #[error("{what} did not come in time")]
+    Silent { what: String },
     #[error("{what}\n  expected: {expected}\n  found:    {found}")]
     Unexpected { what: String, expected: String, found: String },
     #[error("there is no {kind} {name:?}; there are: {known}")]

@@ -17,6 +17,11 @@ pub(crate) fn read(path: impl AsRef<Path>) -> Result<String> {
     Ok(String::from_utf8_lossy(&fs_err::read(path.as_ref())?).into_owned())
 }
 
+/// Reads bytes.
+pub(crate) fn read_bytes(path: impl AsRef<Path>) -> Result<Vec<u8>> {
+    Ok(fs_err::read(path.as_ref())?)
+}
+
 /// Writes a file and the directories above it.
 pub(crate) fn write(path: impl AsRef<Path>, text: &str) -> Result<()> {
     let path = path.as_ref();
@@ -45,6 +50,17 @@ pub(crate) fn remove(path: impl AsRef<Path>) -> Result<()> {
 /// Removes a tree; an absent one is fine. Does not follow symbolic links.
 pub(crate) fn remove_tree(path: impl AsRef<Path>) -> Result<()> {
     absent_is_fine(fs_err::remove_dir_all(path.as_ref()))
+}
+
+/// Removes a file or a tree; an absent one is fine.
+pub(crate) fn remove_tree_or_file(path: impl AsRef<Path>) -> Result<()> {
+    let path = path.as_ref();
+    if path.is_dir() && !path.is_symlink() { remove_tree(path) } else { remove(path) }
+}
+
+/// Gives a file a second name.
+pub(crate) fn link(from: impl AsRef<Path>, to: impl AsRef<Path>) -> Result<()> {
+    Ok(fs_err::hard_link(from.as_ref(), to.as_ref())?)
 }
 
 /// Makes a new file, to be written bit by bit.

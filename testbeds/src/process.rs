@@ -132,6 +132,22 @@ impl Call {
         Ok(())
     }
 
+    /// Starts it and leaves it running, with its output in a file; it is killed when the returned value goes.
+    pub(crate) fn start(&self, output: &fs_err::File) -> Result<Running> {
+        let output = output.file();
+        let (program, args) = self.words()?;
+        let child = Command::new(program)
+            .args(args)
+            .envs(self.environment.iter().map(|(name, value)| (name, value)))
+            .stdin(Stdio::null())
+            .stdout(output.try_clone()?)
+            .stderr(output.try_clone()?)
+            .process_group(0)
+            .spawn()
+            .map_err(|source| Error::Start { argv: self.shown(), source })?;
+        Ok(Running { child })
+    }
+
     fn words(&self) -> Result<(&OsString, &[OsString])> {
         self.argv.split_first().ok_or_else(|| Error::Start {
             argv: String::new(),
@@ -172,6 +188,41 @@ impl Call {
     fn shown(&self) -> String {
         let words: Vec<_> = self.argv.iter().map(|it| it.to_string_lossy()).collect();
         words.join(" ")
+    }
+}
+
+/// A process that runs beside the testbed.
+#[derive(Debug)]
+pub(crate) struct Running {
+    child: Child,
+}
+
+impl Running {
+    /// Whether it has ended.
+    pub(crate) fn ended(&mut self) -> Result<bool> {
+        Ok(self.child.try_wait()?.is_some())
+    }
+
+    /// Waits for its end; returns whether it came in time.
+    pub(crate) fn wait(&mut self, seconds: u64) -> Result<bool> {
+        let deadline = Instant::now() + Duration::from_secs(seconds);
+        while !self.ended()? {
+            if Instant::now() >= deadline {
+                return Ok(false);
+            }
+            thread::sleep(POLL);
+        }
+        Ok(true)
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        end_group(&self.child);
+        match self.child.wait() {
+            // It was reaped before.
+            Ok(_) | Err(_) => {}
+        }
     }
 }
 

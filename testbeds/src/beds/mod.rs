@@ -1,6 +1,7 @@
 //! What a scenario acts on: one trait for containers and virtual machines, and the table of their kinds.
 
 pub(crate) mod container;
+pub(crate) mod vm;
 
 use std::path::{Path, PathBuf};
 
@@ -129,7 +130,7 @@ pub(crate) struct Kind {
 }
 
 /// Every kind there is.
-pub(crate) static KINDS: [Kind; 1] = [container::KIND];
+pub(crate) static KINDS: [Kind; 3] = [container::KIND, vm::FULL, vm::FAST];
 
 /// Finds a kind by its name.
 pub(crate) fn kind(name: &str) -> Result<&'static Kind> {

@@ -70,7 +70,7 @@ pub(crate) fn remove_all(cache: &Path) -> Result<()> {
             known && hash.len() == DIGITS && hash.bytes().all(|it| it.is_ascii_hexdigit())
         });
         if ours {
-            files::remove(path)?;
+            files::remove_tree_or_file(path)?;
         }
     }
     Ok(())

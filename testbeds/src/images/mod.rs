@@ -3,6 +3,7 @@
 mod cache;
 mod container_tar;
 mod debian;
+mod vm;
 
 use std::path::{Path, PathBuf};
 
@@ -12,7 +13,7 @@ use crate::{
     progress::Progress,
 };
 
-/// Something that beds start from: one file.
+/// Something that beds start from: one file, or a directory.
 pub(crate) struct Image {
     /// What `build` and the machines of scenarios call it.
     pub(crate) name: &'static str,
@@ -35,14 +36,13 @@ pub(crate) struct Building<'a> {
     /// The file to write.
     pub(crate) file: &'a Path,
     /// The files of `Image::needs`, in its order.
-    #[expect(dead_code, reason = "the first image that is made of another one reads it")]
     pub(crate) needs: Vec<PathBuf>,
     /// Says what is going on.
     pub(crate) progress: &'a Progress,
 }
 
 /// Every image there is.
-pub(crate) static IMAGES: [&[Image]; 1] = [&debian::IMAGES];
+pub(crate) static IMAGES: [&[Image]; 2] = [&debian::IMAGES, &vm::IMAGES];
 
 /// Finds an image by its name.
 pub(crate) fn image(name: &str) -> Result<&'static Image> {
