@@ -1,0 +1,45 @@
+-- The driver of a device: now, back again, one that refuses, a device that goes away and returns.
+local card = "0000:01:00.0"
+
+local function bound(driver)
+  return ('driver_binding { device = "%s", driver = "%s" }'):format(card, driver)
+end
+
+scenario {
+  name = "drivers",
+  about = "to vfio-pci and back, a driver that refuses, a device that vanishes and comes back",
+  bed = "fast-vm",
+  machine = { iommu = "intel", root_ports = { { "e1000e" } } },
+  playbook = bound "vfio-pci",
+  ci = true,
+  steps = function(host)
+    host:expect_driver(card, "e1000e")
+    host:expect_diff "drivers.diff"
+    host:converge { status = 2 }
+    host:expect_driver(card, "vfio-pci")
+    host:expect_no_changes { status = 0 }
+
+    host:say "back to the host's driver"
+    host:playbook(bound "e1000e")
+    host:converge { status = 2 }
+    host:expect_driver(card, "e1000e")
+    host:expect_no_changes { status = 0 }
+
+    host:say "a driver that is for other devices"
+    host:playbook(bound "igb")
+    local refused = host:converge { status = { 1, 4 } }
+    host:say(refused.stdout .. refused.stderr)
+    assert((refused.stdout .. refused.stderr):find("igb", 1, true), "the message does not name the driver")
+
+    host:say "a device that is taken away and comes back"
+    host:playbook(bound "vfio-pci")
+    host:converge { status = 2 }
+    host:shell("echo 1 > /sys/bus/pci/devices/" .. card .. "/remove")
+    local without = host:plan()
+    host:say(without.stdout .. without.stderr)
+    host:shell "echo 1 > /sys/bus/pci/rescan"
+    host:converge()
+    host:expect_driver(card, "vfio-pci")
+    host:expect_no_changes { status = 0 }
+  end,
+}

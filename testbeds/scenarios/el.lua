@@ -1,0 +1,30 @@
+-- The EL family: boot entries that GRUB's blscfg reads at boot, dracut, and /etc/kernel/cmdline for kernels to come.
+local gpu = require "lib.gpu"
+
+for _, firmware in ipairs { "bios", "efi" } do
+  local name = "gpu-el-" .. firmware
+  scenario {
+    name = name,
+    about = ("the walk-through on an EL-like %s host; a kernel installed afterwards comes up with the arguments"):format(firmware),
+    bed = "vm",
+    machine = gpu.machine { image = "vm-el", firmware = firmware, iommu = "intel", memory = 1536 },
+    playbook = "lib/gpu-walkthrough.lua",
+    seconds = 3600,
+    steps = function(host)
+      gpu.walk_through(host, name .. ".diff")
+
+      host:say "a kernel is installed: its entry is made of /etc/kernel/cmdline"
+      host:shell [[
+        set -e
+        rm /boot/loader/entries/*
+        kernel-install add "$(uname -r)" "/boot/vmlinuz-$(uname -r)"
+        cat /boot/loader/entries/*]]
+      host:reboot()
+      host:expect_output("cat /proc/cmdline", { contains = "/linux " })
+      host:expect_output("cat /proc/cmdline", { contains = "intel_iommu=on iommu=pt" })
+      host:verify()
+      gpu.expect_passed_through(host)
+      host:expect_no_changes { status = 0 }
+    end,
+  }
+end
