@@ -44,7 +44,7 @@ pub(crate) fn ask(session: &Session, question: &str, interrupt: &Interrupt) -> R
             Err(Errno::INTR) => false,
             Err(err) => return Err(failed(err)),
         };
-        if interrupt.asked() {
+        if interrupt.nobody_answers() {
             say(format_args!("\n"));
             return Ok(Answer::Interrupted);
         }

@@ -29,6 +29,8 @@ use crate::session::Session;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
+    // What is made here, and by the tools that run here, does not depend on who is logged in.
+    rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
     let words: Vec<OsString> = std::env::args_os().collect();
     if let Some(status) = commands::child::run(&words) {
         return status;
@@ -37,8 +39,9 @@ fn main() -> ExitCode {
         Ok(arguments) => arguments,
         Err(err) => return usage(&words, &err).into(),
     };
-    let session = Session::new(&arguments.output);
-    match run(&arguments.command, &session) {
+    let mut session = Session::new(&arguments.output);
+    let done = session.end_at_once().and_then(|()| run(&arguments.command, &session));
+    match done {
         Ok(exit) => exit.into(),
         Err(error) => {
             session.fail(&error);

@@ -4,9 +4,11 @@ use std::io::{self, Read, Write};
 use std::path::Path;
 
 use hoststate_core::declaration::{Declaration, Declarations};
+use hoststate_core::error::Error as EngineError;
 use hoststate_core::plan::PLAN_FORMAT;
 use hoststate_core::registry::{Declared, Registry};
 use hoststate_core::resources;
+use hoststate_core::trust::Trust;
 use hoststate_lua::facts::Facts;
 use hoststate_lua::{Level, Options};
 use serde::Deserialize;
@@ -26,6 +28,15 @@ pub(crate) struct Playbook {
     pub(crate) saved: Option<Value>,
 }
 
+/// Which files are read.
+#[derive(Debug)]
+pub(crate) enum Belief {
+    /// All: nothing is changed.
+    Any,
+    /// Those that nobody else can have written.
+    Only(Trust),
+}
+
 /// How JSON files say what they are.
 #[derive(Deserialize)]
 struct Labelled {
@@ -42,12 +53,12 @@ pub(crate) fn registry() -> Registry {
 ///
 /// # Errors
 /// When it cannot be read, is not what its name says, or declares what cannot be.
-pub(crate) fn load(path: &Path, facts: &dyn Facts) -> Result<Playbook> {
+pub(crate) fn load(path: &Path, facts: &dyn Facts, belief: &Belief) -> Result<Playbook> {
     let name = path.display().to_string();
-    let text = read(path)?;
+    let text = read(path, belief)?;
     let registry = registry();
     if path.extension().is_some_and(|it| it == "lua") {
-        let declared = evaluate(path, &name, &text, &registry, facts)?;
+        let declared = evaluate(path, &name, &text, &registry, facts, belief)?;
         return Ok(Playbook { name, declared, saved: None });
     }
     let labelled: Option<Labelled> = serde_json::from_str(&text).ok();
@@ -76,20 +87,31 @@ fn saved_plan(name: String, format: &str, text: &str, registry: &Registry) -> Re
     Ok(Playbook { name, declared: registry.decode_all(declarations)?, saved: Some(saved) })
 }
 
-fn in_file(name: &str, err: &hoststate_core::error::Error) -> Error {
+fn in_file(name: &str, err: &EngineError) -> Error {
     let shown = if name == "-" { "standard input" } else { name };
     Error::Input { what: format!("{shown}: {err}"), hint: err.hint() }
 }
 
-#[expect(clippy::disallowed_methods, reason = "a playbook is a file of the user, not of the host")]
-fn read(path: &Path) -> Result<String> {
-    let read = if path == Path::new("-") {
+fn read(path: &Path, belief: &Belief) -> Result<String> {
+    let failed = |err: io::Error| Error::io(format!("cannot read the playbook {}", path.display()), err);
+    if path == Path::new("-") {
         let mut text = String::new();
-        io::stdin().lock().read_to_string(&mut text).map(|_| text)
-    } else {
-        std::fs::read_to_string(path)
-    };
-    read.map_err(|err| Error::io(format!("cannot read the playbook {}", path.display()), err))
+        return io::stdin().lock().read_to_string(&mut text).map(|_| text).map_err(failed);
+    }
+    match belief.read(path) {
+        Err(EngineError::Io(err)) => Err(failed(err)),
+        read => Ok(read?),
+    }
+}
+
+impl Belief {
+    #[expect(clippy::disallowed_methods, reason = "a playbook is a file of the user, not of the host")]
+    fn read(&self, path: &Path) -> Result<String, EngineError> {
+        match self {
+            Self::Any => Ok(std::fs::read_to_string(path)?),
+            Self::Only(trust) => trust.read(path),
+        }
+    }
 }
 
 fn evaluate(
@@ -98,9 +120,10 @@ fn evaluate(
     text: &str,
     registry: &Registry,
     facts: &dyn Facts,
+    belief: &Belief,
 ) -> Result<Vec<Declared>> {
     let directory = path.parent().unwrap_or(Path::new(""));
-    let modules = |file: &str| beside(directory, file);
+    let modules = |file: &str| beside(&directory.join(file), belief);
     let log = |level: Level, message: &str| {
         let head = match level {
             Level::Info => "",
@@ -114,11 +137,11 @@ fn evaluate(
 }
 
 /// Returns the text of a file beside the playbook, for `require`.
-#[expect(clippy::disallowed_methods, reason = "a playbook is a file of the user, not of the host")]
-fn beside(directory: &Path, file: &str) -> io::Result<Option<String>> {
-    match std::fs::read_to_string(directory.join(file)) {
+fn beside(path: &Path, belief: &Belief) -> io::Result<Option<String>> {
+    match belief.read(path) {
         Ok(text) => Ok(Some(text)),
-        Err(err) if err.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(err) => Err(err),
+        Err(EngineError::Io(err)) if err.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(EngineError::Io(err)) => Err(err),
+        Err(err) => Err(io::Error::other(err)),
     }
 }

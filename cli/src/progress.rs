@@ -60,7 +60,7 @@ impl Watcher for Progress<'_> {
 
     fn begin(&mut self, what: &str) {
         if io::stderr().is_terminal() {
-            self.ticker = Some(Ticker::start(what));
+            self.ticker = Some(Ticker::start(what, self.interrupt.clone()));
         }
     }
 
@@ -84,13 +84,14 @@ struct Ticker {
 }
 
 impl Ticker {
-    fn start(what: &str) -> Self {
+    fn start(what: &str, interrupt: Interrupt) -> Self {
         let shown: String = visible_line(what).chars().take(SHOWN).collect();
         let start = Instant::now();
         let (stop, stopped) = mpsc::channel();
         let thread = thread::spawn(move || {
             while stopped.recv_timeout(TICK) == Err(RecvTimeoutError::Timeout) {
-                say(format_args!("\r\x1b[2K  {shown} ({} s)", start.elapsed().as_secs()));
+                let note = if interrupt.asked() { ", then stops" } else { "" };
+                say(format_args!("\r\x1b[2K  {shown} ({} s{note})", start.elapsed().as_secs()));
             }
             say(format_args!("\r\x1b[2K"));
         });

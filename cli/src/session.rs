@@ -8,7 +8,9 @@ use serde::Serialize;
 use crate::args::{Colour, Format, OutputOptions};
 use crate::error::{Error, Result};
 use crate::render::errors;
+use crate::render::escape::visible_json;
 use crate::render::screen::{Amount, Screen};
+use crate::signals::{EndAtOnce, Interrupt};
 
 /// The streams of one command.
 #[derive(Debug)]
@@ -19,9 +21,31 @@ pub(crate) struct Session {
     pub(crate) format: Format,
     colour: Colour,
     amount: Amount,
+    end_at_once: Option<EndAtOnce>,
 }
 
 impl Session {
+    /// Makes SIGINT and SIGTERM end this process at once, until a run begins.
+    ///
+    /// # Errors
+    /// When the system refuses the handlers.
+    pub(crate) fn end_at_once(&mut self) -> Result<()> {
+        self.end_at_once = Some(EndAtOnce::watch()?);
+        Ok(())
+    }
+
+    /// Makes SIGINT and SIGTERM ask instead.
+    ///
+    /// # Errors
+    /// When the system refuses the handlers.
+    pub(crate) fn interrupt(&self) -> Result<Interrupt> {
+        let interrupt = Interrupt::watch()?;
+        if let Some(at_once) = &self.end_at_once {
+            at_once.disarm();
+        }
+        Ok(interrupt)
+    }
+
     /// Returns the streams as the options and the environment want them.
     pub(crate) fn new(options: &OutputOptions) -> Self {
         let amount = match (options.quiet, options.verbose) {
@@ -30,7 +54,7 @@ impl Session {
             (false, false) => Amount::Usual,
         };
         let screen = screen_of(&io::stdout(), options.color, amount);
-        Self { screen, format: options.format, colour: options.color, amount }
+        Self { screen, format: options.format, colour: options.color, amount, end_at_once: None }
     }
 
     /// Writes text to standard output.
@@ -52,7 +76,7 @@ impl Session {
         let mut text = serde_json::to_string_pretty(value)
             .map_err(|err| Error::io("the result", io::Error::from(err)))?;
         text.push('\n');
-        self.print(&text)
+        self.print(&visible_json(&text))
     }
 
     /// Shows an error: on standard error; with JSON, also as an object on standard output.
@@ -96,6 +120,8 @@ fn width_of(stream: &impl std::os::fd::AsFd) -> usize {
 fn forgive_closed(result: io::Result<()>) -> io::Result<()> {
     match result {
         Err(err) if err.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        // A terminal that is gone.
+        Err(err) if err.raw_os_error() == Some(rustix::io::Errno::IO.raw_os_error()) => Ok(()),
         other => other,
     }
 }

@@ -10,12 +10,13 @@ use hoststate_core::plan::Plan;
 use hoststate_core::planner::{Planner, Runtime};
 use hoststate_core::record::{RecordStore, Recorder, STATE_DIRECTORY};
 use hoststate_core::registry::Declared;
+use hoststate_core::trust::Trust;
 use hoststate_lua::host_facts::HostFacts;
 
 use crate::args::{ActivateMode, HostOptions};
 use crate::error::{Error, Result};
 use crate::exit::Detail;
-use crate::playbook::{self, Playbook};
+use crate::playbook::{self, Belief, Playbook};
 
 /// Where the kernel names the boot it runs since.
 const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
@@ -58,7 +59,25 @@ impl Target {
     /// # Errors
     /// When it cannot be read or declares what cannot be.
     pub(crate) fn playbook(&self, path: &Path) -> Result<Playbook> {
-        playbook::load(path, &HostFacts { host: &self.host.view(), distro: &self.distro })
+        self.load(path, &Belief::Any)
+    }
+
+    /// Reads the playbook at `path` to act on it: as root, only what nobody else can have written.
+    ///
+    /// # Errors
+    /// As for [`Self::playbook`], and when somebody else can write it.
+    pub(crate) fn playbook_to_obey(&self, path: &Path) -> Result<Playbook> {
+        if !rustix::process::geteuid().is_root() {
+            return self.playbook(path);
+        }
+        let root = self.host.view().root().to_owned();
+        let trust =
+            Trust::new(&root, invoking_user()).map_err(|err| Error::io("the root of the host", err))?;
+        self.load(path, &Belief::Only(trust))
+    }
+
+    fn load(&self, path: &Path, belief: &Belief) -> Result<Playbook> {
+        playbook::load(path, &HostFacts { host: &self.host.view(), distro: &self.distro }, belief)
     }
 
     /// Returns what plans are made from.
@@ -111,6 +130,12 @@ impl Target {
     }
 }
 
+/// Returns the user who became root with sudo(8) or pkexec(1) to run this. Whoever can set that for root is root.
+fn invoking_user() -> Option<u32> {
+    let number = |name: &str| std::env::var(name).ok()?.parse().ok();
+    number("SUDO_UID").or_else(|| number("PKEXEC_UID"))
+}
+
 /// Returns the directory that `options` name as the root of the host, absolute.
 ///
 /// # Errors
@@ -133,5 +158,5 @@ pub(crate) fn root_of(options: &HostOptions) -> Result<PathBuf> {
 pub(crate) fn records(view: &HostView) -> Result<RecordStore> {
     let directory =
         view.resolve(Path::new(STATE_DIRECTORY)).map_err(|err| Error::io(STATE_DIRECTORY, err))?;
-    Ok(RecordStore::new(view.below_root(&directory)))
+    Ok(RecordStore::new(view.root(), directory))
 }

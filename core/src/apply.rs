@@ -1,15 +1,17 @@
 //! Carrying out a plan in rounds, each read back from the host, until nothing is left that may be done.
 
 use std::collections::HashSet;
+use std::path::Path;
 use std::time::Instant;
 
 use hoststate_abi::activation::Activation;
+use hoststate_abi::host_view::HostView;
 use hoststate_abi::setting::Scope;
 use hoststate_abi::step::Step;
 
 use crate::error::{Error, Result};
 use crate::host::Host;
-use crate::plan::{Change, Plan, PlannedActivation};
+use crate::plan::{Change, FileChange, Plan, PlannedActivation};
 use crate::planner::{Planner, Runtime};
 use crate::record::Recorder;
 use crate::report::{INTERRUPTED, Left, Outcome, REPORT_FORMAT, Report, StepReport, StepStatus};
@@ -128,7 +130,7 @@ impl Run<'_> {
             let defers = !plan.deferred.is_empty() && self.planner.runtime == Runtime::Now;
             let waits = stayed.is_some_and(|it| it.scope == Scope::Runtime) || defers;
             let stayed = stayed.cloned();
-            if !waits || !self.host.settle(attempt) {
+            if !waits || self.watcher.interrupted() || !self.host.settle(attempt) {
                 return Ok((plan, stayed));
             }
         }
@@ -167,10 +169,12 @@ impl Run<'_> {
                 view = self.host.view();
                 continue;
             };
-            let path = view.resolve(path).map_err(|err| Stop::Failed(err.into()))?;
+            let named = path;
+            let path = view.resolve(named).map_err(|err| Stop::Failed(err.into()))?;
             if !seen.insert(path.clone().into_os_string()) {
                 continue;
             }
+            unchanged(&view, named, &path, plan).map_err(Stop::Failed)?;
             let step = match texts.get(&path) {
                 Some(Some(text)) => Step::WriteFile { path, text: text.clone() },
                 Some(None) => Step::RemoveFile { path },
@@ -259,7 +263,16 @@ impl Run<'_> {
     }
 
     fn report(self, first: Plan, last: Plan, steps: Vec<StepReport>, stop: Option<Stop>) -> Report {
-        let changed = steps.iter().any(|it| it.status == StepStatus::Done);
+        // A tool that failed, or a disk that failed after the new text had its name, has changed the host as well.
+        let is_changed = |it: &FileChange| match self.host.view().read(&it.path) {
+            Ok(text) => text != it.before,
+            Err(_) => true,
+        };
+        let has_worked = |it: &StepReport| {
+            it.status == StepStatus::Done || (it.status == StepStatus::Failed && it.argv.is_some())
+        };
+        let changed = steps.iter().any(has_worked)
+            || (stop.is_some() && !steps.is_empty() && first.files.iter().any(is_changed));
         let waits = !last.deferred.is_empty() && self.planner.runtime == Runtime::Now;
         let only_reboot_left =
             last.reboot.required && !last.has_work() && !waits && last.conflicts.is_empty();
@@ -292,6 +305,22 @@ impl Run<'_> {
         };
         let left = Left::from(last);
         Report { format: REPORT_FORMAT.to_owned(), outcome, changed, plan: first, steps, left, run, error }
+    }
+}
+
+/// Makes sure that a file of the plan lies at `path`, where it lay when the plan was shown, and has the text the plan
+/// began with.
+fn unchanged(view: &HostView, named: &Path, path: &Path, plan: &Plan) -> Result<()> {
+    match plan.files.iter().find(|it| it.path == path) {
+        None if path != named => Err(Error::invalid(
+            format!("{}: leads to {} now, which is not in the plan", named.display(), path.display()),
+            "Look who made that link; a new plan says what it leads to.",
+        )),
+        Some(known) if view.read(path)? != known.before => Err(Error::invalid(
+            format!("{}: changed while this run had it in its plan", path.display()),
+            "Run again: a new plan begins with what the file holds now.",
+        )),
+        Some(_) | None => Ok(()),
     }
 }
 

@@ -1,31 +1,35 @@
 //! Changing a host: the only place where files are written, attributes set and tools run.
 
 use std::cell::RefCell;
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use hoststate_abi::host_view::HostView;
 use hoststate_abi::step::Step;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
+use crate::formats::mount_table;
+use crate::host::directory::Directory;
+use crate::host::file::Medium;
 
 pub mod child;
+pub(crate) mod directory;
 mod file;
 mod process;
-
-pub(crate) use file::{make_directories, sync_directory};
+mod stuck;
 
 /// A host that can be read and changed.
 pub trait Host {
     /// Returns the host as it is now.
     fn view(&self) -> HostView;
 
-    /// Performs one step. A power cut after it leaves a file as it was or as the step makes it; only after
-    /// [`Self::sync`] does it surely leave the latter.
+    /// Performs one step. The path of a file is resolved: a link that is there all the same is not followed. A power cut
+    /// after it leaves a file as it was or as the step makes it; only after [`Self::sync`] does it surely leave the
+    /// latter.
     ///
     /// # Errors
-    /// When the step failed; a file is then as it was.
+    /// When the step failed; a file then has its old text or the new one.
     fn perform(&self, step: &Step) -> Result<Done>;
 
     /// Makes all file steps so far outlast a power cut.
@@ -55,7 +59,7 @@ pub struct LiveHost {
     /// This program: it writes attributes and enters roots in children of its own.
     program: PathBuf,
     /// Directories with entries that a power cut may still take back: each is synced once for all its files.
-    unsynced: RefCell<BTreeSet<PathBuf>>,
+    unsynced: RefCell<BTreeMap<PathBuf, Directory>>,
 }
 
 impl LiveHost {
@@ -80,20 +84,18 @@ impl Host for LiveHost {
     fn perform(&self, step: &Step) -> Result<Done> {
         match step {
             Step::WriteFile { path, text } => {
-                let real = self.real_path(path)?;
-                file::replace(&real, text)?;
-                self.note_directory(&real);
+                let directory = file::replace(&self.root, path, text, self.medium(path)?)?;
+                self.note(path, directory);
                 Ok(Done::default())
             }
             Step::RemoveFile { path } => {
-                let real = self.real_path(path)?;
-                if file::remove(&real)? {
-                    self.note_directory(&real);
+                if let Some(directory) = file::remove(&self.root, path)? {
+                    self.note(path, directory);
                 }
                 Ok(Done::default())
             }
             Step::WriteAttribute { path, value } => {
-                process::write_attribute(&self.program, path, &self.real_path(path)?, value)?;
+                process::write_attribute(&self.program, path, &self.attribute(path)?, value)?;
                 Ok(Done::default())
             }
             Step::Run { argv } => process::run(&self.program, &self.root, argv),
@@ -101,8 +103,8 @@ impl Host for LiveHost {
     }
 
     fn sync(&self) -> Result<()> {
-        for directory in self.unsynced.take() {
-            sync_directory(&directory)?;
+        for directory in self.unsynced.take().values() {
+            directory.sync()?;
         }
         Ok(())
     }
@@ -119,12 +121,43 @@ impl Host for LiveHost {
 }
 
 impl LiveHost {
-    fn note_directory(&self, file: &Path) {
-        self.unsynced.borrow_mut().insert(file.parent().unwrap_or(Path::new("/")).to_owned());
+    fn note(&self, file: &Path, directory: Directory) {
+        let place = file.parent().unwrap_or(Path::new("/")).to_owned();
+        self.unsynced.borrow_mut().insert(place, directory);
     }
 
-    fn real_path(&self, path: &Path) -> io::Result<PathBuf> {
+    /// Removes what a run that was cut left beside the resolved paths `files`, and gives back what FAT lost.
+    /// Returns the files beside which there was something.
+    ///
+    /// # Errors
+    /// When it cannot be removed.
+    pub fn mend<'a>(&self, files: impl Iterator<Item = &'a Path>) -> Result<Vec<PathBuf>> {
+        let mut mended = Vec::new();
+        for path in files {
+            if file::mend(&self.root, path)? {
+                mended.push(path.to_owned());
+            }
+        }
+        Ok(mended)
+    }
+
+    /// Returns how the file system of a path behaves, as the host's own mount table says: a tree that was captured
+    /// or is mounted elsewhere is one day copied back to where that table belongs.
+    fn medium(&self, path: &Path) -> io::Result<Medium> {
+        let table = self.view().parsed(Path::new("/proc/self/mountinfo"), mount_table::parse_mountinfo)?;
+        let mounts = table.as_deref().map_or(&[][..], Vec::as_slice);
+        let mount = mount_table::covering(mounts, &path.to_string_lossy());
+        let is_fat = mount.is_some_and(|it| it.kind == "vfat" || it.kind == "msdos");
+        Ok(if is_fat { Medium::Fat } else { Medium::Atomic })
+    }
+
+    fn attribute(&self, path: &Path) -> Result<PathBuf> {
         let view = self.view();
-        Ok(view.below_root(&view.resolve(path)?))
+        let resolved = view.resolve(path)?;
+        if !["/sys", "/proc/sys"].iter().any(|it| resolved.starts_with(it)) {
+            let what = format!("{}: not an attribute of the kernel", path.display());
+            return Err(Error::invalid(what, "Attributes are below /sys and /proc/sys."));
+        }
+        Ok(view.below_root(&resolved))
     }
 }

@@ -27,3 +27,4 @@ pub mod resources;
 pub mod rollback;
 pub mod selector;
 pub mod takeover;
+pub mod trust;

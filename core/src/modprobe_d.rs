@@ -83,15 +83,57 @@ pub fn view(host: &HostView) -> Result<Rc<ModprobeView>> {
     host.derived(|host, old| {
         let Some((view, changed)) = old else { return read(host) };
         let Ok(mut view) = Rc::try_unwrap(view) else { return read(host) };
-        for path in changed {
-            match host.parsed(path, ModprobeConf::parse)? {
+        let links = links(host)?;
+        for path in changed.iter().flat_map(|it| links.names_of(it)) {
+            match host.parsed(&path, ModprobeConf::parse)? {
                 Some(conf) => {
-                    view.replace(path, conf);
+                    view.replace(&path, conf);
                 }
-                None => view.remove(path),
+                None => view.remove(&path),
             }
         }
         Ok(view)
+    })
+}
+
+/// By which names kmod reads files that links lead to: predictions have resolved paths.
+struct Links {
+    /// Resolved, and as kmod names it.
+    directories: Vec<(PathBuf, &'static str)>,
+    /// Resolved, and as kmod names it.
+    files: Vec<(PathBuf, PathBuf)>,
+}
+
+impl Links {
+    fn names_of(&self, path: &Path) -> Vec<PathBuf> {
+        let mut names = vec![path.to_owned()];
+        names.extend(self.files.iter().filter(|it| it.0 == path).map(|it| it.1.clone()));
+        let directory = self.directories.iter().find(|it| path.parent() == Some(&it.0));
+        names.extend(directory.map(|it| Path::new(it.1).join(name(path))));
+        names
+    }
+}
+
+fn links(host: &HostView) -> Result<Rc<Links>> {
+    host.derived(|host, old| {
+        if let Some(links) = old.and_then(|(links, _)| Rc::try_unwrap(links).ok()) {
+            return Ok(links);
+        }
+        let mut links = Links { directories: Vec::new(), files: Vec::new() };
+        for directory in DIRECTORIES {
+            let resolved = host.resolve(Path::new(directory))?;
+            for name in host.list(&resolved)? {
+                let (file, named) = (resolved.join(&name), Path::new(directory).join(&name));
+                if host.link_target(&file)?.is_some() {
+                    links.files.push((host.resolve(&file)?, named));
+                }
+            }
+            // Where `/lib` is a link, `/usr/lib` is in the list as well.
+            if !DIRECTORIES.iter().any(|it| Path::new(it) == resolved) {
+                links.directories.push((resolved, directory));
+            }
+        }
+        Ok(links)
     })
 }
 

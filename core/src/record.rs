@@ -1,11 +1,9 @@
 //! What runs did: the previous text of every file, kept so that it can be put back. A log and a backup, never the
 //! truth.
 
-#![expect(clippy::disallowed_methods, reason = "this is where runs are recorded")]
-
-use std::fs::{OpenOptions, Permissions, TryLockError};
-use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::ffi::OsStr;
+use std::fs::{File, TryLockError};
+use std::io::{self, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -13,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::declaration::Declaration;
 use crate::error::{Error, Result};
-use crate::host::{make_directories, sync_directory};
+use crate::host::directory::Directory;
 use crate::plan::{FileChange, Plan, PlannedActivation};
 use crate::report::{Outcome, StepReport};
 
@@ -46,49 +44,112 @@ pub struct RunRecord {
     pub steps: Vec<StepReport>,
 }
 
+/// Mode of the directories: run records hold the text of files that not everyone may read.
+const DIRECTORY_MODE: u32 = 0o700;
+
+/// The lock, in [`STATE_DIRECTORY`]. It names the run that holds it; what it names when nobody holds it did not end
+/// well.
+const LOCK: &str = "lock";
+
+/// The run records, in [`STATE_DIRECTORY`].
+const RUNS: &str = "runs";
+
+/// A record that is being written, in [`RUNS`].
+const NEW: &str = ".new";
+
 /// The directory of the run records, on the machine hoststate runs on.
 #[derive(Debug, Clone)]
 pub struct RecordStore {
+    root: PathBuf,
     directory: PathBuf,
 }
 
 /// Holds the lock while it lives. The lock is the kernel's: it is gone with the process.
 #[derive(Debug)]
 pub struct Lock {
-    _file: std::fs::File,
+    file: File,
+}
+
+impl Lock {
+    /// Ends the run that has the lock. A run that failed or was cut does not come here: then the lock goes on naming
+    /// it, and the next run looks at what it left.
+    pub fn end(self) {
+        match self.file.set_len(0) {
+            // That the lock names a run costs the next one a look.
+            Ok(()) | Err(_) => {}
+        }
+    }
 }
 
 impl RecordStore {
-    /// Returns the store of a host, where [`STATE_DIRECTORY`] resolved is `directory`.
-    pub fn new(directory: impl Into<PathBuf>) -> Self {
-        Self { directory: directory.into() }
+    /// Returns the store of the host below `root`, where [`STATE_DIRECTORY`] resolved is `directory`.
+    pub fn new(root: impl Into<PathBuf>, directory: impl Into<PathBuf>) -> Self {
+        Self { root: root.into(), directory: directory.into() }
     }
 
-    /// Takes the lock against a second run.
+    /// Takes the lock against a second run of `command`.
     ///
     /// # Errors
     /// When another run holds it: the error says which.
-    pub fn lock(&self) -> Result<Lock> {
-        self.make()?;
-        let path = self.directory.join("lock");
-        let mut file =
-            OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(&path)?;
+    pub fn lock(&self, command: &str) -> Result<Lock> {
+        let (directory, _) = self.make()?;
+        let mut file = directory.private_file(OsStr::new(LOCK))?;
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
-                let holder = fs_err::read_to_string(&path)?.trim().to_owned();
-                return Err(Error::Locked { path, holder });
+                let mut holder = String::new();
+                file.read_to_string(&mut holder)?;
+                let holder = match holder.trim() {
+                    "" => "a run that has just begun".to_owned(),
+                    holder => holder.to_owned(),
+                };
+                return Err(Error::Locked { path: directory.path().join(LOCK), holder });
             }
             Err(TryLockError::Error(err)) => return Err(err.into()),
         }
-        file.set_len(0)?;
-        writeln!(
-            file,
-            "process {} since {}",
-            std::process::id(),
-            humantime::format_rfc3339_seconds(SystemTime::now())
-        )?;
-        Ok(Lock { _file: file })
+        let since = humantime::format_rfc3339_seconds(SystemTime::now());
+        let text = format!("hoststate {command}, process {}, since {since}\n", std::process::id());
+        let lock = Lock { file };
+        let written = lock.file.set_len(0).and_then(|()| (&lock.file).rewind());
+        written.and_then(|()| (&lock.file).write_all(text.as_bytes())).map_err(|err| {
+            io::Error::new(err.kind(), format!("{}: {err}", directory.path().join(LOCK).display()))
+        })?;
+        Ok(lock)
+    }
+
+    /// Returns whether the last run that had the lock failed or was cut, or has it still.
+    ///
+    /// # Errors
+    /// When the lock cannot be read.
+    pub fn is_left_behind(&self) -> Result<bool> {
+        let opened = match Directory::open(&self.root, &self.directory) {
+            Ok(Some(directory)) => directory.read(OsStr::new(LOCK)),
+            Ok(None) => return Ok(false),
+            Err(err) => Err(err),
+        };
+        match opened {
+            Ok(text) => Ok(text.is_some_and(|it| !it.is_empty())),
+            // Whoever may not read it has never run anything here.
+            Err(err) if err.kind() == io::ErrorKind::PermissionDenied => Ok(false),
+            Err(err) => Err(err.into()),
+        }
+    }
+
+    /// Returns the files that the newest run set out to change, if it failed or was cut.
+    ///
+    /// # Errors
+    /// When its record cannot be read.
+    pub fn files_left_behind(&self) -> Result<Vec<PathBuf>> {
+        let Some(id) = self.ids()?.pop() else { return Ok(Vec::new()) };
+        match self.read(&id) {
+            Ok(record) if matches!(record.outcome, None | Some(Outcome::Failed)) => {
+                Ok(record.files.into_iter().map(|it| it.path).collect())
+            }
+            Ok(_) => Ok(Vec::new()),
+            // What a cut run leaves harms nobody; that it cannot be found must not keep the next from running.
+            Err(Error::Malformed { .. } | Error::Invalid { .. }) => Ok(Vec::new()),
+            Err(err) => Err(err),
+        }
     }
 
     /// Returns the ids of all runs, oldest first.
@@ -96,17 +157,10 @@ impl RecordStore {
     /// # Errors
     /// When the directory exists and cannot be read.
     pub fn ids(&self) -> Result<Vec<String>> {
-        let entries = match fs_err::read_dir(self.runs()) {
-            Ok(entries) => entries,
-            Err(err) if err.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-            Err(err) => return Err(err.into()),
-        };
-        let mut ids = Vec::new();
-        for entry in entries {
-            if let Some(id) = entry?.file_name().to_str().and_then(|it| it.strip_suffix(".json")) {
-                ids.push(id.to_owned());
-            }
-        }
+        let Some(runs) = self.runs()? else { return Ok(Vec::new()) };
+        let names = runs.names()?;
+        let ids = names.iter().filter_map(|it| it.strip_suffix(".json").filter(|it| !it.starts_with('.')));
+        let mut ids: Vec<String> = ids.map(str::to_owned).collect();
         ids.sort();
         Ok(ids)
     }
@@ -116,13 +170,15 @@ impl RecordStore {
     /// # Errors
     /// When there is no such run, or its record cannot be read.
     pub fn read(&self, id: &str) -> Result<RunRecord> {
-        let path = self.runs().join(format!("{id}.json"));
-        if !id.bytes().all(|it| it.is_ascii_alphanumeric() || it == b'-') || !path.exists() {
-            return Err(Error::invalid(format!("there is no run {id:?}"), "`hoststate history` lists them."));
+        let none = || Error::invalid(format!("there is no run {id:?}"), "`hoststate history` lists them.");
+        if !id.bytes().all(|it| it.is_ascii_alphanumeric() || it == b'-') {
+            return Err(none());
         }
-        let text = fs_err::read_to_string(&path)?;
+        let runs = self.runs()?.ok_or_else(none)?;
+        let name = format!("{id}.json");
+        let text = runs.read(OsStr::new(&name))?.ok_or_else(none)?;
         let record: RunRecord = serde_json::from_str(&text).map_err(|err| Error::Malformed {
-            path: path.clone(),
+            path: runs.path().join(&name),
             line: err.line(),
             what: err.to_string(),
             hint: Some("The record is damaged; its `files` still hold the old texts.".to_owned()),
@@ -135,40 +191,42 @@ impl RecordStore {
         }
     }
 
-    fn runs(&self) -> PathBuf {
-        self.directory.join("runs")
+    fn runs(&self) -> Result<Option<Directory>> {
+        match Directory::open(&self.root, &self.directory)? {
+            Some(directory) => Ok(directory.child(OsStr::new(RUNS))?),
+            None => Ok(None),
+        }
     }
 
-    /// Makes the directories: run records hold the text of files that not everyone may read.
-    fn make(&self) -> Result<()> {
-        if let Some(parent) = self.directory.parent() {
-            make_directories(parent)?;
-        }
-        for directory in [&self.directory, &self.runs()] {
-            match std::fs::DirBuilder::new().mode(0o700).create(directory) {
-                Ok(()) => sync_directory(directory.parent().unwrap_or(Path::new("/")))?,
-                Err(err) if err.kind() == io::ErrorKind::AlreadyExists => {}
-                Err(err) => {
-                    let what = format!("{}: {err}", directory.display());
-                    return Err(io::Error::new(err.kind(), what).into());
-                }
-            }
-        }
-        Ok(())
+    /// Makes the directories, and takes from everyone else what is there.
+    fn make(&self) -> Result<(Directory, Directory)> {
+        let (parent, name) = match (self.directory.parent(), self.directory.file_name()) {
+            (Some(parent), Some(name)) => (parent, name),
+            _ => (Path::new("/"), OsStr::new("hoststate")),
+        };
+        let directory = private(&Directory::make(&self.root, parent)?, name)?;
+        let runs = private(&directory, OsStr::new(RUNS))?;
+        Ok((directory, runs))
     }
 
     fn save(&self, record: &RunRecord) -> Result<()> {
         let text = serde_json::to_string_pretty(record).map_err(io::Error::from)?;
-        let mut new = tempfile::Builder::new()
-            .prefix(".run-")
-            .permissions(Permissions::from_mode(0o600))
-            .tempfile_in(self.runs())?;
-        new.write_all(text.as_bytes())?;
-        new.as_file().sync_all()?;
-        new.persist(self.runs().join(format!("{}.json", record.id))).map_err(|err| err.error)?;
-        sync_directory(&self.runs())?;
-        Ok(())
+        let (_, runs) = self.make()?;
+        runs.create(OsStr::new(NEW), text.as_bytes(), |_| Ok(()))?;
+        runs.rename(OsStr::new(NEW), OsStr::new(&format!("{}.json", record.id)))?;
+        Ok(runs.sync()?)
     }
+}
+
+fn private(parent: &Directory, name: &OsStr) -> io::Result<Directory> {
+    let directory = match parent.child(name)? {
+        Some(directory) => directory,
+        None => parent.make_child(name, DIRECTORY_MODE)?,
+    };
+    if directory.status()?.st_mode & 0o7777 != DIRECTORY_MODE {
+        directory.set_mode(DIRECTORY_MODE)?;
+    }
+    Ok(directory)
 }
 
 /// Writes the record of one run: before the first change, at the start of each round, and at the end.
@@ -193,20 +251,17 @@ impl Recorder {
     pub fn begin(&mut self, plan: &Plan) -> Result<()> {
         let mut record = match self.record.take() {
             Some(record) => record,
-            None => {
-                self.store.make()?;
-                RunRecord {
-                    format: RUN_FORMAT.to_owned(),
-                    id: self.new_id()?,
-                    command: self.command.clone(),
-                    boot_id: self.boot_id.clone(),
-                    declarations: plan.declarations.clone(),
-                    files: Vec::new(),
-                    activations: Vec::new(),
-                    outcome: None,
-                    steps: Vec::new(),
-                }
-            }
+            None => RunRecord {
+                format: RUN_FORMAT.to_owned(),
+                id: self.new_id()?,
+                command: self.command.clone(),
+                boot_id: self.boot_id.clone(),
+                declarations: plan.declarations.clone(),
+                files: Vec::new(),
+                activations: Vec::new(),
+                outcome: None,
+                steps: Vec::new(),
+            },
         };
         for change in &plan.files {
             match record.files.iter_mut().find(|it| it.path == change.path) {

@@ -115,8 +115,9 @@ fn require(lua: &Lua, evaluation: &Evaluation<'_>, loaded: &Table, name: &Value)
         done => return Ok(done),
     }
     let path = format!("{}.lua", name.replace('.', "/"));
-    let text = (evaluation.options.modules)(&path)
-        .map_err(|err| raise(format!("module {name:?}: {err}"), "Make the file readable."))?;
+    let text = (evaluation.options.modules)(&path).map_err(|err| {
+        raise(format!("module {name:?}: {err}"), "Make the file readable, and writable for its owner only.")
+    })?;
     let value = match text {
         Some(text) => {
             let beside = Path::new(evaluation.name).with_file_name(&path).to_string_lossy().into_owned();

@@ -1,11 +1,13 @@
 //! `hoststate converge`: the plan shown, consented to, carried out, and the host read again.
 
+use std::path::PathBuf;
+
 use hoststate_core::apply::Run;
 use hoststate_core::host::Host;
 use hoststate_core::plan::Plan;
 use hoststate_core::record::{Lock, Recorder};
 use hoststate_core::registry::Declared;
-use hoststate_core::report::{INTERRUPTED, Report};
+use hoststate_core::report::{INTERRUPTED, Outcome, Report};
 
 use crate::args::{ConvergeArguments, Format};
 use crate::commands::plan::show;
@@ -13,8 +15,9 @@ use crate::consent::{Answer, ask, can_ask};
 use crate::error::Result;
 use crate::exit::Exit;
 use crate::progress::Progress;
+use crate::render::escape::visible_line;
 use crate::render::report::Goal;
-use crate::session::Session;
+use crate::session::{Session, say};
 use crate::signals::Interrupt;
 use crate::target::Target;
 use crate::{render, saved};
@@ -25,7 +28,10 @@ use crate::{render, saved};
 /// When the playbook or the host cannot be read, a saved plan differs, or another run has the lock.
 pub(crate) fn run(arguments: &ConvergeArguments, session: &Session) -> Result<Exit> {
     let target = Target::open(&arguments.host)?;
-    let playbook = target.playbook(&arguments.playbook)?;
+    let playbook = match arguments.check {
+        true => target.playbook(&arguments.playbook)?,
+        false => target.playbook_to_obey(&arguments.playbook)?,
+    };
     let mut view = target.host.view().remembering();
     let mut plan = target.plan_in(&mut view, &playbook.declared)?;
     if let Some(saved) = &playbook.saved {
@@ -35,15 +41,28 @@ pub(crate) fn run(arguments: &ConvergeArguments, session: &Session) -> Result<Ex
         show(&plan, &target, session)?;
         return Ok(Exit::of_plan(&plan, target.detail));
     }
+    let name = format!("converge {}", playbook.name);
+    let mut taken = None;
+    if target.records()?.is_left_behind()? {
+        taken = Some(lock(&target, &name)?);
+        view = target.host.view().remembering();
+        plan = target.plan_in(&mut view, &playbook.declared)?;
+    }
     let converge = Converge { target: &target, declared: &playbook.declared, session };
     let mut recorder = target.recorder("converge")?;
     if !converge.is_actionable(&plan, &mut recorder) {
         let report = converge.nothing_to_do(plan, recorder)?;
+        if let Some(lock) = taken {
+            lock.end();
+        }
         return converge.finish(&report, Goal::DesiredState);
     }
     // From here on no other run can change the host under the plan that is shown. A plan depends on nothing but the
     // declarations and what was read, so it is made again only if something reads differently now.
-    let lock = target.records()?.lock()?;
+    let lock = match taken {
+        Some(lock) => lock,
+        None => lock(&target, &name)?,
+    };
     if !view.is_still_true() {
         plan = target.plan(&playbook.declared)?;
         if let Some(saved) = &playbook.saved {
@@ -51,10 +70,28 @@ pub(crate) fn run(arguments: &ConvergeArguments, session: &Session) -> Result<Ex
         }
     }
     let question = (!arguments.yes).then_some("Converge this host?");
-    match converge.carry_out(plan, recorder, question, &lock)? {
+    match converge.carry_out(plan, recorder, question, lock)? {
         Carried::Out(report) => converge.finish(&report, Goal::DesiredState),
         Carried::Not(exit) => Ok(exit),
     }
+}
+
+/// Takes the lock, and clears up behind a run that did not end well.
+///
+/// # Errors
+/// When another run has it, or what is left cannot be removed.
+pub(crate) fn lock(target: &Target, command: &str) -> Result<Lock> {
+    let records = target.records()?;
+    let is_left_behind = records.is_left_behind()?;
+    let lock = records.lock(command)?;
+    if is_left_behind {
+        let files = records.files_left_behind()?;
+        for path in target.host.mend(files.iter().map(PathBuf::as_path))? {
+            let path = path.display().to_string();
+            say(format_args!("Cleared up behind the last run: {}\n", visible_line(&path)));
+        }
+    }
+    Ok(lock)
 }
 
 /// Whether a plan was carried out.
@@ -85,24 +122,31 @@ impl Converge<'_> {
         plan: Plan,
         mut recorder: Recorder,
         question: Option<&str>,
-        _lock: &Lock,
+        lock: Lock,
     ) -> Result<Carried> {
-        let interrupt = Interrupt::watch()?;
+        let interrupt = self.session.interrupt()?;
         if self.session.format == Format::Text {
             show(&plan, self.target, self.session)?;
             if let Some(question) = question.filter(|_| can_ask()) {
                 match ask(self.session, question, &interrupt)? {
                     Answer::Yes => {}
                     Answer::No => {
+                        lock.end();
                         self.session.print("Nothing was changed.\n")?;
                         return Ok(Carried::Not(Exit::Error));
                     }
-                    Answer::Interrupted => return Ok(Carried::Not(Exit::Interrupted)),
+                    Answer::Interrupted => {
+                        lock.end();
+                        return Ok(Carried::Not(Exit::Interrupted));
+                    }
                 }
             }
         }
         let mut progress = Progress::new(self.session, self.target.activate, interrupt);
         let report = self.run(&mut recorder, &mut progress).converge(plan);
+        if report.outcome != Outcome::Failed {
+            lock.end();
+        }
         Ok(Carried::Out(Box::new(report)))
     }
 

@@ -7,7 +7,7 @@ use hoststate_core::host::Host;
 use hoststate_core::rollback::{self, Rollback};
 
 use crate::args::{Format, RollbackArguments};
-use crate::commands::converge::{Carried, Converge};
+use crate::commands::converge::{Carried, Converge, lock};
 use crate::error::{Error, Result};
 use crate::exit::Exit;
 use crate::render::report::Goal;
@@ -31,7 +31,7 @@ pub(crate) fn run(arguments: &RollbackArguments, session: &Session) -> Result<Ex
         let report = converge.nothing_to_do(found.plan, recorder)?;
         return converge.finish(&report, Goal::FilesAsBefore);
     }
-    let lock = records.lock()?;
+    let lock = lock(&target, &format!("rollback {}", undone.id))?;
     found = read(&target)?;
     refuse_changed(&found, &undone.id, arguments)?;
     if session.format == Format::Text && !found.attributes.is_empty() {
@@ -44,7 +44,7 @@ pub(crate) fn run(arguments: &RollbackArguments, session: &Session) -> Result<Ex
         session.print(&text)?;
     }
     let question = (!arguments.yes).then_some("Put these files back?");
-    match converge.carry_out(found.plan, recorder, question, &lock)? {
+    match converge.carry_out(found.plan, recorder, question, lock)? {
         Carried::Out(mut report) => {
             if target.activate == Activate::Skip {
                 // No declaration asks for them any more, so reading the host again cannot tell.

@@ -29,6 +29,24 @@ pub(crate) fn visible_line(text: &str) -> Cow<'_, str> {
     Cow::Owned(shown.replace('\n', "\\n").replace('\t', "\\t"))
 }
 
+/// Returns JSON with every such character in a string written as JSON writes it: `\u009b`.
+pub(crate) fn visible_json(text: &str) -> Cow<'_, str> {
+    if !text.contains(is_hidden) {
+        return Cow::Borrowed(text);
+    }
+    let mut shown = String::with_capacity(text.len() + 8);
+    for character in text.chars() {
+        if is_hidden(character) {
+            for unit in character.encode_utf16(&mut [0; 2]) {
+                write!(shown, "\\u{unit:04x}").expect("writing to a string does not fail");
+            }
+        } else {
+            shown.push(character);
+        }
+    }
+    Cow::Owned(shown)
+}
+
 fn push_escaped(out: &mut String, character: char) {
     let code = u32::from(character);
     let written = match character {
@@ -54,7 +72,7 @@ fn is_hidden(character: char) -> bool {
 mod tests {
     use expect_test::{Expect, expect};
 
-    use super::{visible, visible_line};
+    use super::{visible, visible_json, visible_line};
 
     fn check(input: &str, expected: Expect) {
         expected.assert_eq(&format!("{}\n{}\n", visible(input), visible_line(input)));
@@ -103,5 +121,15 @@ mod tests {
                 a\nb
             "]],
         );
+    }
+
+    #[test]
+    fn json_stays_the_same_value_and_holds_nothing_hidden() {
+        let value = serde_json::json!({ "a\u{9b}": "\x1b[31m \x7f \u{202e} \u{e0041} größe\n" });
+        let text = serde_json::to_string_pretty(&value).unwrap();
+        let shown = visible_json(&text);
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&shown).unwrap(), value);
+        assert!(!shown.contains(|it: char| it.is_control() && it != '\n'), "{shown:?}");
+        assert!(!shown.contains(['\u{202e}', '\u{e0041}']), "{shown:?}");
     }
 }

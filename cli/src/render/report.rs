@@ -108,7 +108,13 @@ fn summary(out: &mut String, screen: &Screen, report: &Report, goal: Goal) {
             Paint::Warning,
             format!("Interrupted after {steps}; nothing is half-written. Run again to go on."),
         ),
-        (Outcome::Failed, _) if done == 0 => (Paint::Removed, "Failed; nothing was changed.".to_owned()),
+        (Outcome::Failed, _) if !report.changed => {
+            (Paint::Removed, "Failed; nothing was changed.".to_owned())
+        }
+        (Outcome::Failed, _) if done == 0 => (
+            Paint::Removed,
+            "Failed in the first step, which may have done a part. Run again when it is mended.".to_owned(),
+        ),
         (Outcome::Failed, _) => {
             (Paint::Removed, format!("Failed after {steps}. Run again when it is mended."))
         }

@@ -1,8 +1,10 @@
 //! The real binary on small host trees: what users and programs meet.
 
+mod cut;
 mod declarations;
 mod exit_status;
 mod inspect;
+mod intrusion;
 mod json;
 mod rollback;
 mod saved_plan;

@@ -17,6 +17,7 @@ pub(crate) struct Tree {
 }
 
 /// What a command answered. Paths of the tree read `TREE`, ids of runs `RUN`.
+#[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: Option<i32>,
     pub(crate) stdout: String,

@@ -1,5 +1,6 @@
 //! On a terminal: the question, the colours, the width.
 
+#![expect(clippy::disallowed_methods, reason = "somebody else changes the tree here")]
 #![expect(clippy::unwrap_used, reason = "a test without its answer cannot go on")]
 
 use std::fs::File;
@@ -93,6 +94,55 @@ fn a_signal_at_the_question_is_an_interrupt() {
     kill_process(Pid::from_child(&session.child), Signal::INT).unwrap();
     let (status, seen) = session.end();
     assert_eq!(status, Some(130), "{seen}");
+    assert_eq!(tree.read(FILE), None);
+}
+
+#[test]
+fn what_changes_while_the_question_is_open_is_not_overwritten() {
+    let tree = Tree::with(SOFTDEP);
+    let mut session = converge(&tree, "");
+    session.read_until(Some(QUESTION));
+    tree.write(FILE, "# somebody was faster\n");
+    session.terminal.write_all(b"y\n").unwrap();
+    let (status, seen) = session.end();
+    assert_eq!(status, Some(1), "{seen}");
+    // The terminal wraps the sentence.
+    assert!(seen.contains("changed while this run had it"), "{seen}");
+    assert!(seen.contains("Failed; nothing was changed."), "{seen}");
+    assert_eq!(tree.read(FILE).as_deref(), Some("# somebody was faster\n"));
+}
+
+#[test]
+fn a_link_that_comes_while_the_question_is_open_is_not_followed() {
+    for (link, target) in
+        [(FILE, "../../srv/x"), (FILE, "../default/grub"), ("root/etc/modprobe.d", "../srv")]
+    {
+        let tree = Tree::with(SOFTDEP);
+        tree.write("root/srv/y", "");
+        let before = tree.files();
+        let mut session = converge(&tree, "");
+        session.read_until(Some(QUESTION));
+        std::fs::create_dir_all(tree.path(link).parent().unwrap()).unwrap();
+        std::os::unix::fs::symlink(target, tree.path(link)).unwrap();
+        session.terminal.write_all(b"y\n").unwrap();
+        let (status, seen) = session.end();
+        assert_eq!(status, Some(1), "{seen}");
+        // The terminal wraps the sentence.
+        assert!(seen.contains("leads to"), "{seen}");
+        std::fs::remove_file(tree.path(link)).unwrap();
+        std::fs::remove_dir_all(tree.path("root/var")).unwrap();
+        assert_eq!(tree.files(), before, "{seen}");
+    }
+}
+
+#[test]
+fn a_terminal_that_is_gone_at_the_question_is_a_no() {
+    let tree = Tree::with(SOFTDEP);
+    let mut session = converge(&tree, "");
+    session.read_until(Some(QUESTION));
+    kill_process(Pid::from_child(&session.child), Signal::HUP).unwrap();
+    let (status, _) = session.end();
+    assert_eq!(status, Some(130));
     assert_eq!(tree.read(FILE), None);
 }
 

@@ -214,6 +214,55 @@ fn all_controllers_of_a_disk_with_several_paths_count() {
 }
 
 #[test]
+fn every_path_of_a_multipath_disk_counts() {
+    let tree = two_disks();
+    mountinfo(&tree, &[("253:1", "/", "xfs", "/dev/mapper/mpatha2")]);
+    for (name, mapped, below) in
+        [("dm-1", "mpatha2", "dm-0"), ("dm-0", "mpatha", "sda"), ("dm-0", "mpatha", "sdb")]
+    {
+        let directory = format!("/sys/devices/virtual/block/{name}");
+        tree.write(format!("{directory}/dm/name"), format!("{mapped}\n"));
+        tree.link(format!("{directory}/slaves/{below}"), "x");
+        if tree
+            .view()
+            .link_target(std::path::Path::new(&format!("/sys/class/block/{name}")))
+            .unwrap()
+            .is_none()
+        {
+            link_block(&tree, name, &directory);
+        }
+    }
+    for (address, name, group) in [("0000:08:00.0", "sda", 18), ("0000:09:00.0", "sdb", 19)] {
+        hoststate_testkit::pci::SysfsDevice::new(address, 0x1077, 0x2261, 0x0c_0400)
+            .driver("qla2xxx")
+            .group(group)
+            .write(&tree);
+        link_block(
+            &tree,
+            name,
+            &format!("/sys/devices/pci0000:00/{address}/host0/rport-0/target0/0:0:0:0/block/{name}"),
+        );
+    }
+    check(
+        &tree,
+        take("0000:09:00.0"),
+        expect![[r#"
+        refuse root-storage-60e700: 0000:09:00.0 leaves qla2xxx for vfio-pci, and / is on it
+            /proc/self/mountinfo: / is on /dev/mapper/mpatha2 (xfs)
+            /sys/class/block/dm-1/slaves has dm-0
+            /sys/class/block/dm-0/slaves has sda sdb
+            /sys/class/block/sda is below 0000:08:00.0
+            /sys/class/block/sdb is below 0000:09:00.0
+            /sys/bus/pci/devices/0000:09:00.0/driver is qla2xxx
+            /etc/udev/rules.d/70-hoststate-driver.rules:2 gives 0000:09:00.0 to vfio-pci
+            "0000:09:00.0" is written to /sys/bus/pci/devices/0000:09:00.0/driver/unbind
+            /sys/bus/pci/devices/0000:09:00.0/driver_override names vfio-pci
+    "#]],
+    );
+    harmless(&tree, take(SAFE));
+}
+
+#[test]
 fn a_usb_disk_hangs_on_its_usb_controller() {
     let tree = two_disks();
     hoststate_testkit::pci::SysfsDevice::new("0000:00:14.0", 0x8086, 0xa36d, 0x0c_0330)

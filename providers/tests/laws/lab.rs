@@ -124,7 +124,7 @@ impl Lab {
 
     /// Returns where the host's runs are recorded.
     pub(crate) fn store(&self) -> RecordStore {
-        RecordStore::new(self.state.path().join("hoststate"))
+        RecordStore::new(self.state.path(), "/hoststate")
     }
 
     fn planner<'a>(&'a self, declared: &'a [Declared]) -> Planner<'a> {

@@ -1,8 +1,9 @@
 //! Rolling back: every byte returns, and rolling that back as well makes the run's state again.
 
-use hoststate_core::report::Outcome;
+use hoststate_abi::step::Step;
+use hoststate_core::report::{Outcome, StepStatus};
 
-use crate::lab::{EVERY_TYPE, KINDS, Kind, Lab};
+use crate::lab::{EVERY_TYPE, Fate, Fated, KERNELS, KINDS, Kind, Lab};
 
 #[test]
 fn a_rollback_restores_every_byte_and_its_rollback_the_run() {
@@ -38,6 +39,30 @@ fn a_run_that_was_cut_can_be_rolled_back() {
                 break;
             }
         }
+    }
+}
+
+#[test]
+fn a_failed_image_of_one_kernel_is_rolled_back_and_so_are_the_images_that_were_made() {
+    for kind in KINDS {
+        let lab = Lab::new(kind);
+        let before = lab.persistent();
+        let host = Fated::new(&lab.host, |step| match step {
+            Step::Run { argv } if argv.iter().any(|it| it.contains(KERNELS[1])) => Fate::Fails,
+            _ => Fate::Performed,
+        });
+        let (failed, _) = lab.converge_through(&host, EVERY_TYPE);
+        assert_eq!(failed.outcome, Outcome::Failed, "{kind:?}");
+        assert_ne!(lab.persistent(), before, "{kind:?}");
+        let report = lab.roll_back();
+        assert_eq!(report.outcome, Outcome::Converged, "{kind:?}: {:?}", report.error);
+        for kernel in KERNELS {
+            let is_rebuilt = |it: &hoststate_core::report::StepReport| {
+                it.status == StepStatus::Done && it.argv.iter().flatten().any(|it| it.contains(kernel))
+            };
+            assert!(report.steps.iter().any(is_rebuilt), "{kind:?}: {kernel}: {:?}", report.steps);
+        }
+        assert_eq!(lab.persistent(), before, "{kind:?}");
     }
 }
 

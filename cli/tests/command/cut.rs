@@ -1,0 +1,79 @@
+//! Runs that were cut, and runs beside each other.
+
+#![expect(clippy::disallowed_methods, reason = "what a cut run leaves is made here")]
+#![expect(clippy::unwrap_used, reason = "a test without its tree cannot go on")]
+
+use std::fs::OpenOptions;
+use std::io::Write;
+
+use expect_test::expect;
+
+use crate::declarations::SOFTDEP;
+use crate::support::Tree;
+
+const FILE: &str = "root/etc/modprobe.d/01-hoststate.conf";
+
+const LOCK: &str = "root/var/lib/hoststate/lock";
+
+const CONVERGE: &str = "converge playbook.json --root root";
+
+#[test]
+fn a_second_run_says_who_has_the_lock() {
+    let tree = Tree::with(SOFTDEP);
+    tree.write(LOCK, "");
+    let mut lock = OpenOptions::new().write(true).open(tree.path(LOCK)).unwrap();
+    lock.lock().unwrap();
+    let just_begun = tree.run(CONVERGE);
+    assert!(just_begun.stderr.contains("lock: a run that has just begun\n"), "{just_begun}");
+    lock.write_all(b"hoststate converge a.lua, process 812, since 2025-01-02T03:04:05Z\n").unwrap();
+    expect![[r#"
+        error: another run has the lock TREE/root/var/lib/hoststate/lock: hoststate converge a.lua, process 812, since 2025-01-02T03:04:05Z
+        hint: Wait for that run to end, then start again.
+        exit 1
+    "#]].assert_eq(&tree.run(CONVERGE).to_string());
+    assert_eq!(tree.read(FILE), None);
+    drop(lock);
+    assert_eq!(tree.run(CONVERGE).status, Some(0));
+    assert_eq!(tree.read(LOCK).as_deref(), Some(""), "a run that ended names nobody");
+}
+
+/// Makes the tree look as a run leaves it that is cut while it writes `FILE`.
+fn cut(tree: &Tree) {
+    assert_eq!(tree.run(CONVERGE).status, Some(0));
+    let runs = tree.path("root/var/lib/hoststate/runs");
+    let record = std::fs::read_dir(runs).unwrap().next().unwrap().unwrap().path();
+    let text =
+        std::fs::read_to_string(&record).unwrap().replace("\"outcome\": \"converged\"", "\"outcome\": null");
+    assert!(text.contains("\"outcome\": null"));
+    std::fs::write(record, text).unwrap();
+    tree.write(LOCK, "hoststate converge playbook.json, process 1, since 2025-01-02T03:04:05Z\n");
+}
+
+#[test]
+fn what_a_cut_run_left_is_cleared_up_also_when_nothing_is_left_to_do() {
+    let tree = Tree::with(SOFTDEP);
+    cut(&tree);
+    let new = "root/etc/modprobe.d/.hoststate-01-hoststate.conf.new";
+    tree.write(new, "softdep nou");
+    expect![[r#"
+        In the desired state: 1 setting, nothing was done.
+        Cleared up behind the last run: /etc/modprobe.d/01-hoststate.conf
+        exit 0
+    "#]]
+    .assert_eq(&tree.run(CONVERGE).to_string());
+    assert_eq!(tree.read(new), None);
+    assert_eq!(tree.read(LOCK).as_deref(), Some(""));
+}
+
+#[test]
+fn a_file_that_fat_lost_comes_back_before_anything_is_planned() {
+    let tree = Tree::with(SOFTDEP);
+    cut(&tree);
+    let old = "root/etc/modprobe.d/.hoststate-01-hoststate.conf.old";
+    std::fs::rename(tree.path(FILE), tree.path(old)).unwrap();
+    tree.write(old, "# as it was\n");
+    let answer = tree.run(CONVERGE);
+    assert_eq!(answer.status, Some(0), "{answer}");
+    assert_eq!(tree.read(FILE).as_deref(), Some("# as it was\nsoftdep nouveau pre: vfio-pci\n"));
+    assert_eq!(tree.read(old), None);
+}
