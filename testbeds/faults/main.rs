@@ -1,0 +1,151 @@
+//! Every file system call of a converge and of a rollback, killed and failed one by one under strace.
+//!
+//! `cargo build -p hoststate && cargo test -p hoststate-testbeds --test faults`. Whatever happens to one call, each
+//! file has its old text or its new one, the error says what failed, nothing is left that another program would
+//! read, and the next run ends as if nothing had happened.
+#![expect(clippy::disallowed_methods, reason = "this target breaks a host from outside the engine")]
+
+mod judge;
+mod small_host;
+mod trace;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use judge::{Verdict, judge};
+use small_host::{Commands, SmallHost};
+use trace::{Fault, calls, traced};
+
+/// Faults that are tried at once; each is two processes that mostly wait.
+const WORKERS: usize = 3;
+
+/// Calls that change files, or bring them to the disk. Each gets every fault.
+const CHANGING: [&str; 22] = [
+    "write",
+    "pwrite64",
+    "writev",
+    "fsync",
+    "fdatasync",
+    "syncfs",
+    "rename",
+    "renameat",
+    "renameat2",
+    "unlink",
+    "unlinkat",
+    "mkdir",
+    "mkdirat",
+    "chmod",
+    "fchmod",
+    "fchmodat",
+    "fchown",
+    "fsetxattr",
+    "ftruncate",
+    "flock",
+    "copy_file_range",
+    "symlinkat",
+];
+
+/// Calls that look at files. Each is failed as a broken disk fails it.
+const LOOKING: [&str; 9] = [
+    "read",
+    "pread64",
+    "statx",
+    "newfstatat",
+    "fstatfs",
+    "getdents64",
+    "readlinkat",
+    "readlink",
+    "flistxattr",
+];
+
+/// What may happen to a call that changes something; it also gets one of [`STOPS`].
+const FAULTS: [Fault; 4] =
+    [Fault::Error("ENOSPC"), Fault::Error("EIO"), Fault::Error("EROFS"), Fault::Signal("KILL")];
+
+/// Signals that ask to stop.
+const STOPS: [Fault; 2] = [Fault::Signal("INT"), Fault::Signal("TERM")];
+
+/// Returns every call of `commands` with what shall happen to it.
+fn cases(host: &SmallHost, commands: Commands) -> Vec<(&'static str, usize, Fault)> {
+    let tree = host.copy(commands);
+    let lines = calls(&host.command(commands, &tree), &[&CHANGING[..], &LOOKING[..], &["openat"]].concat());
+    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut cases = Vec::new();
+    for line in &lines {
+        let Some(name) = CHANGING.iter().chain(&LOOKING).chain(&["openat"]).find(|it| line.name == **it)
+        else {
+            continue;
+        };
+        let number = counts.entry(name).or_default();
+        *number += 1;
+        // What comes before `main` belongs to the loader: a program that cannot be loaded has done nothing.
+        let changes = CHANGING.contains(name) || (line.name == "openat" && line.opens_to_write());
+        if changes {
+            let stop = STOPS[*number % STOPS.len()];
+            cases.extend(FAULTS.into_iter().chain([stop]).map(|fault| (*name, *number, fault)));
+        } else if line.is_below(tree.path()) {
+            cases.push((*name, *number, Fault::Error("EIO")));
+        }
+    }
+    cases
+}
+
+fn survive(commands: Commands) {
+    let host = SmallHost::make();
+    let (old, new) = host.before_and_after(commands);
+    let cases = cases(&host, commands);
+    let next = AtomicUsize::new(0);
+    let broken = Mutex::new(Vec::new());
+    let kinds = Mutex::new(BTreeMap::<String, usize>::new());
+    std::thread::scope(|scope| {
+        for _ in 0..WORKERS {
+            scope.spawn(|| {
+                while let Some((call, number, fault)) = cases.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    let tree = host.copy(commands);
+                    let answer = traced(&host.command(commands, &tree), call, *number, *fault);
+                    let verdict = judge(&host, commands, tree.path(), &answer, *fault, &old, &new);
+                    let kind = match verdict {
+                        Verdict::Holds(kind) => kind,
+                        Verdict::Broken(why) => {
+                            let what = format!("{call} #{number} {fault}: {why}\n{answer}");
+                            broken.lock().unwrap_or_else(PoisonError::into_inner).push(what);
+                            continue;
+                        }
+                    };
+                    *kinds
+                        .lock()
+                        .unwrap()
+                        .entry(format!("{fault}: {kind}{}", if kind == "succeeded" { call } else { "" }))
+                        .or_default() += 1;
+                }
+            });
+        }
+    });
+    let (broken, kinds) = (broken.into_inner().unwrap(), kinds.into_inner().unwrap());
+    println!("{commands:?}: {} faults, {} broken\n{kinds:#?}", cases.len(), broken.len());
+    let shown: Vec<&str> = broken.iter().take(12).map(String::as_str).collect();
+    assert!(broken.is_empty(), "{} of {} faults:\n{}", broken.len(), cases.len(), shown.join("\n---\n"));
+    assert!(cases.len() > 300, "only {} calls were found", cases.len());
+    let reached = |word: &str| kinds.keys().any(|it| it.contains(word));
+    assert!(reached("KILL: cut") && reached("EROFS: failed") && reached("INT: interrupted"), "{kinds:#?}");
+}
+
+#[test]
+fn every_fault_of_a_converge_is_survived() {
+    survive(Commands::Converge);
+}
+
+#[test]
+fn every_fault_of_a_rollback_is_survived() {
+    survive(Commands::Rollback);
+}
+
+/// Returns the program under test, which `cargo build -p hoststate` puts beside this one.
+fn program() -> std::path::PathBuf {
+    let this = std::env::current_exe().unwrap();
+    let program = this.parent().and_then(Path::parent).unwrap().join("hoststate");
+    assert!(program.exists(), "cargo build -p hoststate makes {}", program.display());
+    program
+}
