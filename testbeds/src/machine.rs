@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use rustix::fs::{FlockOperation, flock};
+
 use crate::{
     error::{Error, Result},
     files,
@@ -10,23 +12,29 @@ use crate::{
 };
 
 /// Programs the beds call, each with the Debian package that brings it.
-const TOOLS: [(&str, &str); 15] = [
+const TOOLS: [(&str, &str); 19] = [
     ("blkid", "util-linux"),
     ("cc", "gcc"),
     ("chroot", "coreutils"),
     ("cpio", "cpio"),
     ("debugfs", "e2fsprogs"),
+    ("ip", "iproute2"),
     ("losetup", "mount"),
     ("mke2fs", "e2fsprogs"),
     ("mknod", "coreutils"),
     ("mmdebstrap", "mmdebstrap"),
     ("mount", "mount"),
+    ("python3", "python3"),
     ("setpriv", "util-linux"),
+    ("ssh", "openssh-client"),
+    ("ssh-keygen", "openssh-client"),
     ("strace", "strace"),
     ("umount", "mount"),
     ("unshare", "util-linux"),
     ("zstd", "zstd"),
 ];
+/// What the fleet is controlled by: the last release for the Python of Debian 12.
+const ANSIBLE: &str = "ansible-core==2.19.4";
 /// Names a mirror when the machine's apt sources do not.
 const MIRROR_VARIABLE: &str = "HOSTSTATE_DEBIAN_MIRROR";
 
@@ -47,9 +55,10 @@ pub(crate) fn install_tools(progress: &Progress) -> Result<()> {
         .collect();
     packages.sort_unstable();
     packages.dedup();
-    if packages.is_empty() {
-        return Ok(());
-    }
+    if packages.is_empty() { Ok(()) } else { install(&packages, progress) }
+}
+
+fn install(packages: &[&str], progress: &Progress) -> Result<()> {
     progress.line(&format!("installing {}", packages.join(", ")));
     Call::new(["apt-get", "-q", "update"]).within(300).succeed()?;
     Call::new(["apt-get", "-q", "-y", "--no-install-recommends", "install"])
@@ -58,6 +67,29 @@ pub(crate) fn install_tools(progress: &Progress) -> Result<()> {
         .within(900)
         .succeed()?;
     Ok(())
+}
+
+/// Returns a directory with Ansible (a Python environment), made once for each version of Python.
+pub(crate) fn ansible(cache: &Path) -> Result<PathBuf> {
+    let progress = Progress::new("ansible");
+    let version =
+        Call::new(["python3", "-c", "import sys; print('%d.%d' % sys.version_info[:2])"]).succeed()?;
+    let place = cache.join(format!("{ANSIBLE}-python{}", version.trim()));
+    let lock = files::lock_file(cache.join("ansible.lock"))?;
+    flock(&lock, FlockOperation::LockExclusive).map_err(std::io::Error::from)?;
+    if place.join("complete").exists() {
+        return Ok(place);
+    }
+    // Debian keeps what `venv` needs in a package of its own.
+    if Call::new(["python3", "-c", "import ensurepip, venv"]).finish()?.status != 0 {
+        install(&["python3-venv"], &progress)?;
+    }
+    progress.line(&format!("fetching {ANSIBLE}"));
+    files::remove_tree(&place)?;
+    Call::new(["python3", "-m", "venv"]).args([&place]).within(300).succeed()?;
+    Call::new([place.join("bin/pip")]).args(["-q", "install", ANSIBLE]).within(900).succeed()?;
+    files::write(place.join("complete"), "")?;
+    Ok(place)
 }
 
 /// The address of the Debian mirror that this machine's apt sources name.

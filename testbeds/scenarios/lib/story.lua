@@ -24,14 +24,15 @@ function story.converges(host, family)
 end
 
 function story.heals(host, family)
-  local oldest = evidence.image(evidence.kernels(host)[1])
+  local oldest = evidence.image(evidence.kernels(host)[1], family)
 
   host:shell("rm " .. oldest)
   noticed_and_healed(host, family, oldest, "a deleted image")
 
   -- A word that a hand took out of one entry.
-  host:shell [[sed -i '0,/ iommu=pt/s///' /boot/grub/grub.cfg]]
-  noticed_and_healed(host, family, "/boot/grub/grub.cfg", "a hand-edited grub.cfg")
+  local boot = evidence.boot(family)
+  host:shell("sed -i '0,/ iommu=pt/s///' " .. boot)
+  noticed_and_healed(host, family, boot, "a boot entry that a hand edited")
 
   -- An image from before the first run: its time stamp is newer than every source, so only what it contains
   -- gives it away.

@@ -1,6 +1,7 @@
 //! What a scenario acts on: one trait for containers and virtual machines, and the table of their kinds.
 
 pub(crate) mod container;
+mod fleet;
 pub(crate) mod vm;
 
 use std::path::{Path, PathBuf};
@@ -130,7 +131,7 @@ pub(crate) struct Kind {
 }
 
 /// Every kind there is.
-pub(crate) static KINDS: [Kind; 3] = [container::KIND, vm::FULL, vm::FAST];
+pub(crate) static KINDS: [Kind; 4] = [container::KIND, fleet::KIND, vm::FULL, vm::FAST];
 
 /// Finds a kind by its name.
 pub(crate) fn kind(name: &str) -> Result<&'static Kind> {

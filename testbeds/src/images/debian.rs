@@ -10,6 +10,12 @@ const SUITE: &str = "bookworm";
 /// The second kernel: a copy of the first under an older version, so that "every kernel" is more than one
 /// and the newest is not the only one that a tool looks at.
 const OLDER_KERNEL: &str = "6.1.0-1-amd64";
+/// Makes it.
+const SECOND_KERNEL: &str = "real=$(ls /lib/modules)
+cp -a /lib/modules/$real /lib/modules/$older
+for kind in vmlinuz config; do cp -a /boot/$kind-$real /boot/$kind-$older; done
+depmod $older
+";
 /// Room for the root, a second set of images and their temporary copies; the file is sparse.
 const FILE_SYSTEM_SIZE: &str = "900M";
 /// Directories of kernel modules that stay; the others are most of a root's size and nothing here needs them.
@@ -34,14 +40,36 @@ const KEPT_MODULES: [&str; 16] = [
 /// Packages of every root.
 const PACKAGES: [&str; 7] = ["linux-image-amd64", "grub-efi-amd64", "kmod", "udev", "mount", "cpio", "zstd"];
 
-pub(super) static IMAGES: [Image; 2] = [
+/// `grub-probe` of a host whose root is an overlay: the real one wants a block device. The rest of GRUB is real.
+const GRUB_PROBE: &str = r#"
+dpkg-divert --quiet --rename --add /usr/sbin/grub-probe
+cat > /usr/sbin/grub-probe <<END
+#!/bin/sh
+for word; do case \$word in --target=*) target=\${word#--target=} ;; esac; done
+[ "\$1" != -t ] || target=\$2
+case \$target in
+device) echo /dev/vda ;;
+fs) echo ext2 ;;
+fs_uuid) echo $(grub-probe.distrib --target=fs_uuid /) ;;
+partmap | abstraction | fs_label | msdos_parttype | partuuid) ;;
+*_hint* | hints_string) ;;
+*) exit 1 ;;
+esac
+END
+chmod +x /usr/sbin/grub-probe
+ssh-keygen -A
+"#;
+
+pub(super) static IMAGES: [Image; 3] = [
     Image {
         name: "debian-initramfs-tools",
         about: "Debian 12 with GRUB and initramfs-tools",
         made_of: &[include_str!("debian.rs")],
         needs: &[],
         build: |it| build(it, &["initramfs-tools", "busybox-static"]),
-        finish: Some(|work, file| finish(work, file, "update-initramfs -c -k \"$older\"\nupdate-grub\n")),
+        finish: Some(|work, file| {
+            finish(work, file, &format!("{SECOND_KERNEL}update-initramfs -c -k \"$older\"\nupdate-grub\n"))
+        }),
     },
     Image {
         name: "debian-dracut",
@@ -53,8 +81,16 @@ pub(super) static IMAGES: [Image; 2] = [
         finish: Some(|work, file| {
             let script = "echo 'hostonly=\"yes\"' > /etc/dracut.conf.d/10-hostonly.conf\n\
                           dracut --regenerate-all --force\nupdate-grub\n";
-            finish(work, file, script)
+            finish(work, file, &format!("{SECOND_KERNEL}{script}"))
         }),
+    },
+    Image {
+        name: "fleet-host",
+        about: "Debian 12 with one kernel, GRUB, initramfs-tools, sshd and Python",
+        made_of: &[include_str!("debian.rs")],
+        needs: &[],
+        build: |it| build(it, &["initramfs-tools", "busybox-static", "openssh-server", "python3"]),
+        finish: Some(|work, file| finish(work, file, &format!("update-grub\n{GRUB_PROBE}"))),
     },
 ];
 
@@ -107,10 +143,7 @@ fn finish(work: &Path, file: &Path, last: &str) -> Result<()> {
     let root = Mounts::make(work)?.mount(file)?;
     let script = format!(
         "set -eu\nexport PATH=/usr/sbin:/usr/bin:/sbin:/bin\n\
-         real=$(ls /lib/modules) older={OLDER_KERNEL}\n\
-         cp -a /lib/modules/$real /lib/modules/$older\n\
-         for kind in vmlinuz config; do cp -a /boot/$kind-$real /boot/$kind-$older; done\n\
-         depmod $older\n\
+         older={OLDER_KERNEL}\n\
          echo \"UUID=$(grub-probe --target=fs_uuid /) / ext4 errors=remount-ro 0 1\" > /etc/fstab\n\
          rm -rf /var/cache/apt/archives/*.deb /var/lib/apt/lists/*\n{last}",
     );

@@ -1,6 +1,7 @@
 //! The table of images: what beds start from, built once and kept.
 
 mod cache;
+mod centos;
 mod container_tar;
 mod debian;
 mod vm;
@@ -42,7 +43,7 @@ pub(crate) struct Building<'a> {
 }
 
 /// Every image there is.
-pub(crate) static IMAGES: [&[Image]; 2] = [&debian::IMAGES, &vm::IMAGES];
+pub(crate) static IMAGES: [&[Image]; 3] = [&debian::IMAGES, &centos::IMAGES, &vm::IMAGES];
 
 /// Finds an image by its name.
 pub(crate) fn image(name: &str) -> Result<&'static Image> {

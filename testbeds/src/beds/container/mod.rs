@@ -93,11 +93,12 @@ impl Container {
         playbook: Option<&str>,
         words: &[&str],
     ) -> Result<Call> {
-        let mut call = Call::new(tracer).args([&self.place.hoststate]).args([verb]);
+        // From its directory, so that the same playbook has the same name in every run.
+        let mut call = Call::new([Path::new("env"), Path::new("-C"), &self.place.work]);
+        call = call.args(tracer).args([&self.place.hoststate]).args([verb]);
         if let Some(text) = playbook {
-            let path = self.place.work.join("playbook.lua");
-            files::write(&path, text)?;
-            call = call.args([path]);
+            files::write(self.place.work.join("playbook.lua"), text)?;
+            call = call.args(["playbook.lua"]);
         }
         call = call.args(words).args([Path::new("--root"), self.root.path()]);
         if matches!(verb, "converge" | "rollback") {

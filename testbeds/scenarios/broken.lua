@@ -1,0 +1,56 @@
+-- Broken on purpose: the container bed turns red, and says why. `fails_with` is what the failure has to say.
+local function broken(it)
+  it.bed = "container"
+  it.machine = { image = "debian-initramfs-tools" }
+  it.ci = true
+  scenario(it)
+end
+
+broken {
+  name = "broken-playbook",
+  about = "a playbook with a misspelt field",
+  playbook = [[kernel_cmdline { presnt = { "intel_iommu=on" } }]],
+  fails_with = { "broken.lua:15", "exit status of `hoststate converge`", "playbook.lua:1", "presnt", "present" },
+  steps = function(host)
+    host:converge()
+  end,
+}
+
+broken {
+  name = "broken-status",
+  about = "changes where none are expected",
+  playbook = [[kernel_cmdline { present = { "intel_iommu=on" } }]],
+  fails_with = { "broken.lua:25", "`hoststate verify`", "expected: 0", "found:    2" },
+  steps = function(host)
+    host:verify()
+  end,
+}
+
+broken {
+  name = "broken-idempotence",
+  about = "a converge that does have something to do",
+  playbook = [[modprobe_options { module = "kvm", options = { ignore_msrs = 1 } }]],
+  fails_with = { "broken.lua:35", "nothing to do", "expected: 0 or 3", "found:    2" },
+  steps = function(host)
+    host:expect_no_changes()
+  end,
+}
+
+broken {
+  name = "broken-diff",
+  about = "a diff that is not the stored one",
+  playbook = [[modprobe_options { module = "kvm", options = { ignore_msrs = 1 } }]],
+  fails_with = { "broken.lua:45", "broken.diff", "-+options kvm ignore_msrs=0", "++options kvm ignore_msrs=1" },
+  steps = function(host)
+    host:expect_diff "broken.diff"
+  end,
+}
+
+broken {
+  name = "broken-step",
+  about = "a step that no bed has",
+  fails_with = { "broken.lua:54", "there is no step", "expect_divers" },
+  steps = function(host)
+    host:expect_divers("0000:01:00.0", "vfio-pci")
+  end,
+}
