@@ -31,6 +31,7 @@ pub(super) fn explain(err: &mlua::Error, scenario: &Path) -> Error {
                 None => text.to_owned(),
             }
         }
+        mlua::Error::DeserializeError(text) => text.clone(),
         other => other.to_string(),
     };
     let own = format!("{}:", scenario.display());

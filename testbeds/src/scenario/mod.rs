@@ -4,6 +4,8 @@ mod expectation;
 mod failure;
 mod host;
 mod step_result;
+#[cfg(test)]
+mod tests;
 
 use std::{
     cell::RefCell,
