@@ -3,6 +3,7 @@ set -e
 name=$1 directory=$2 lower=$3 hoststate=$4 key=$5
 mount --make-rprivate /
 cd "$directory"
+: >started
 mkdir -p upper work root
 mount -t overlay overlay -o "lowerdir=$lower,upperdir=upper,workdir=work" root
 cd root

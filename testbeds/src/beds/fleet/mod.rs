@@ -30,6 +30,12 @@ pub(super) const KIND: Kind = Kind {
 const CONTROL: &str = "/run/control";
 /// Starts one host; `sh` reads it.
 const HOST: &str = include_str!("host.sh");
+/// Starts its arguments in a session of its own; returns when they run.
+const START: &str = r#"
+cd "$1"; shift
+setsid "$@" >console.log 2>&1 </dev/null &
+until [ -e started ]; do sleep 0.01; done
+"#;
 /// The address of host N is `10.77.(N / 200).(N % 200 + 10)`, the control node has another one of this network.
 const CONTROL_ADDRESS: &str = "10.77.255.1/16";
 /// How long the hosts may take until ssh answers.
@@ -109,11 +115,11 @@ impl Fleet {
         }
         // Answers when every host lets us in.
         let script = format!(
-            "for n in $(seq {}); do until $SSH -o ConnectTimeout=5 h$n true; do sleep 0.1; done; done",
+            "for n in $(seq {}); do until $SSH -o ConnectTimeout=5 h$n true 2>/dev/null; do sleep 0.1; done; done",
             self.hosts
         );
         let up = self.call(&["sh", "-c", &script], None, UP_SECONDS)?;
-        check(up.status == 0, "the fleet", "ssh to every host", up.stderr)
+        check(up.status == 0, "the fleet", "ssh to every host", self.console()?)
     }
 
     fn make_host(&self, number: u16, lower: &Path, script: &Path) -> Result<()> {
@@ -131,9 +137,9 @@ impl Fleet {
         }
         let directory = self.place.work.join(&name);
         files::make_directory(&directory)?;
-        // It outlives this call in a session of its own, and ends with the process namespace of the world.
-        Call::new(["sh", "-c", r#"log=$1; shift; setsid "$@" >"$log" 2>&1 </dev/null &"#, "start"])
-            .args([directory.join("console.log")])
+        // It outlives this call once it has a session of its own, and ends with the process namespace of the world.
+        Call::new(["sh", "-c", START, "start"])
+            .args([&directory])
             .args(["ip", "netns", "exec", &name])
             .args(["unshare", "--mount", "--pid", "--uts", "--ipc", "--fork", "--kill-child", "sh"])
             .args([script])
@@ -161,6 +167,8 @@ impl Bed for Fleet {
             .env("ANSIBLE_HOME", format!("{CONTROL}/ansible"))
             .env("ANSIBLE_INVENTORY", format!("{CONTROL}/hosts.ini"))
             .env("ANSIBLE_SSH_ARGS", format!("{ssh} -o ControlMaster=auto -o ControlPersist=60s"))
+            // A Debian without recommended packages has no sudo.
+            .env("ANSIBLE_BECOME_METHOD", "su")
             .env("ANSIBLE_PIPELINING", "1")
             .env("ANSIBLE_FORKS", self.hosts.to_string())
             .env("ANSIBLE_PYTHON_INTERPRETER", "/usr/bin/python3")
