@@ -1,4 +1,4 @@
--- Broken on purpose: the container bed turns red, and says why. `fails_with` is what the failure has to say.
+-- Broken on purpose: every kind of bed turns red, and says why. `fails_with` is what the failure has to say.
 local function broken(it)
   it.bed = "container"
   it.machine = { image = "debian-initramfs-tools" }
@@ -52,5 +52,30 @@ broken {
   fails_with = { "broken.lua:54", "there is no step", "expect_divers" },
   steps = function(host)
     host:expect_divers("0000:01:00.0", "vfio-pci")
+  end,
+}
+
+scenario {
+  name = "broken-driver",
+  about = "a device that stays with its driver, on a real kernel",
+  bed = "fast-vm",
+  machine = { iommu = "intel", root_ports = { { "e1000e" } } },
+  ci = true,
+  fails_with = { "broken.lua:66", "driver of 0000:01:00.0", "expected: vfio-pci", "found:    e1000e" },
+  steps = function(host)
+    host:expect_driver("0000:01:00.0", "vfio-pci")
+  end,
+}
+
+scenario {
+  name = "broken-reboot",
+  about = "a reboot that was forgotten, on a machine with a boot loader",
+  bed = "vm",
+  playbook = [[kernel_cmdline { present = { "intel_iommu=on" } }]],
+  ci = true,
+  fails_with = { "broken.lua:79", "`hoststate verify`", "expected: 0", "found:    3" },
+  steps = function(host)
+    host:converge { status = 3 }
+    host:verify()
   end,
 }
