@@ -37,7 +37,8 @@ impl Mounts {
         let bed = Self { work: work.into() };
         mount(&["--make-rprivate", "/"])?;
         let path = work.to_string_lossy();
-        mount(&["--bind", &path, &path])?;
+        // With what is mounted in it: the scenario's own directory.
+        mount(&["--rbind", &path, &path])?;
         for place in ["/run", "/tmp"] {
             if !work.starts_with(place) {
                 mount(&["-t", "tmpfs", "tmpfs", place])?;
