@@ -14,7 +14,7 @@ scenario {
 
     -- It does it; nothing but the reboot is left.
     host:converge { status = 3 }
-    host:expect_output("grep -c 'linux.*intel_iommu=on' /boot/grub/grub.cfg", "4")
+    host:expect_output("grep -c 'linux.*intel_iommu=on' /boot/grub/grub.cfg", "3")
 
     -- It holds after the reboot, and a second run changes nothing and runs nothing.
     host:reboot()
