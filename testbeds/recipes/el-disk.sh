@@ -38,7 +38,7 @@ for directory in drivers/media drivers/infiniband drivers/isdn drivers/staging d
 done
 version=${modules##*/}
 chroot root depmod "$version"
-arguments="root=UUID=$root_uuid ro console=tty0 console=ttyS0,115200 quiet"
+arguments="root=UUID=$root_uuid ro console=tty0 console=ttyS0,115200 no_timer_check quiet"
 mkdir -p root/etc/dracut.conf.d root/etc/kernel root/etc/default
 printf 'hostonly="yes"\ncompress="zstd -1"\n' >root/etc/dracut.conf.d/02-generic-image.conf
 echo "$arguments" >root/etc/kernel/cmdline
@@ -49,7 +49,7 @@ GRUB_DISTRIBUTOR="\$(sed 's, release .*\$,,g' /etc/system-release)"
 GRUB_DEFAULT=saved
 GRUB_DISABLE_SUBMENU=true
 GRUB_TERMINAL_OUTPUT="console"
-GRUB_CMDLINE_LINUX="console=tty0 console=ttyS0,115200 quiet"
+GRUB_CMDLINE_LINUX="console=tty0 console=ttyS0,115200 no_timer_check quiet"
 GRUB_DISABLE_RECOVERY="true"
 GRUB_ENABLE_BLSCFG=true
 EOF

@@ -138,7 +138,7 @@ impl Vm {
                 "-initrd".into(),
                 self.toolbox.inside(initramfs),
                 "-append".into(),
-                format!("console=ttyS0 panic=-1 quiet {}", self.hardware.cmdline),
+                format!("console=ttyS0 panic=-1 no_timer_check quiet {}", self.hardware.cmdline),
             ],
             Boot::Disk { .. } => {
                 self.hardware.disk_arguments(&self.toolbox.inside(&overlay(&self.work)), "qcow2")
