@@ -158,7 +158,7 @@ fn what_is_misspelt_is_named() {
         "host:converge { statsu = 3 }",
         "",
         expect![
-            "it.lua:2: deserialize error: unknown field `statsu`, expected one of `status`, `options`, `seconds`"
+            "it.lua:2: unknown field `statsu`, expected one of `status`, `options`, `seconds`"
         ],
     );
     check_file(
