@@ -157,15 +157,13 @@ fn what_is_misspelt_is_named() {
     check(
         "host:converge { statsu = 3 }",
         "",
-        expect![
-            "it.lua:2: unknown field `statsu`, expected one of `status`, `options`, `seconds`"
-        ],
+        expect!["it.lua:2: unknown field `statsu`, expected one of `status`, `options`, `seconds`"],
     );
     check_file(
         "scenario { name = 'it', abuot = '', bed = 'echo', steps = print }",
         "",
         expect![
-            "it.lua:1: deserialize error: unknown field `abuot`, expected one of `name`, `about`, `bed`, `machine`, `playbook`, `ci`, `seconds`, `fails_with`"
+            "it.lua:1: unknown field `abuot`, expected one of `name`, `about`, `bed`, `machine`, `playbook`, `ci`, `seconds`, `fails_with`"
         ],
     );
     check_file(
