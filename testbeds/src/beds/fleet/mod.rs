@@ -39,7 +39,7 @@ until [ -e started ]; do sleep 0.01; done
 /// The address of host N is `10.77.(N / 200).(N % 200 + 10)`, the control node has another one of this network.
 const CONTROL_ADDRESS: &str = "10.77.255.1/16";
 /// How long the hosts may take until ssh answers.
-const UP_SECONDS: u64 = 60;
+const UP_SECONDS: u64 = 300;
 
 /// Words of a scenario's `machine`.
 #[derive(Deserialize)]
