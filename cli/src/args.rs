@@ -42,6 +42,8 @@ pub(crate) enum Command {
     Check(CheckArguments),
     /// Show what is there now
     Inspect(InspectArguments),
+    /// Say why a PCI device is or will not be on a driver, from the firmware to who holds it
+    Why(WhyArguments),
     /// Put back the files that a recorded run changed
     Rollback(RollbackArguments),
     /// List the recorded runs
@@ -171,6 +173,17 @@ pub(crate) struct InspectArguments {
     /// What to show; everything when left out
     #[arg(value_enum)]
     pub(crate) what: Option<Inspected>,
+    #[command(flatten)]
+    pub(crate) host: HostOptions,
+}
+
+/// Arguments of `why`.
+#[derive(Debug, Args)]
+pub(crate) struct WhyArguments {
+    /// An address (01:00.0), traits (vendor=10de,class=display), or a network interface (ens1f0)
+    pub(crate) device: String,
+    /// A playbook that says which driver is wanted
+    pub(crate) playbook: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) host: HostOptions,
 }

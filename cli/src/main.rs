@@ -57,6 +57,7 @@ fn run(command: &Command, session: &Session) -> Result<Exit> {
         Command::Verify(arguments) => commands::verify::run(arguments, session),
         Command::Check(arguments) => commands::check::run(arguments, session),
         Command::Inspect(arguments) => commands::inspect::run(arguments, session),
+        Command::Why(arguments) => commands::why::run(arguments, session),
         Command::Rollback(arguments) => commands::rollback::run(arguments, session),
         Command::History(arguments) => commands::history::run(arguments, session),
         Command::Schema(arguments) => commands::schema::run(arguments, session),

@@ -11,6 +11,9 @@ use crate::distro::{Distro, Family};
 use crate::error::Result;
 use crate::kernels;
 
+/// Where the kernel shows the groups of devices that its IOMMU parts.
+const GROUPS: &str = "/sys/kernel/iommu_groups";
+
 /// The host a plan was made for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct HostSummary {
@@ -116,8 +119,20 @@ pub fn iommu(host: &HostView) -> io::Result<Option<IommuSummary>> {
     if !host.is_dir(Path::new("/sys/bus"))? {
         return Ok(None);
     }
-    let groups = host.list(Path::new("/sys/kernel/iommu_groups"))?.len();
+    let mut groups = host.list(Path::new(GROUPS))?;
     let units = host.list(Path::new("/sys/class/iommu"))?;
+    if units.is_empty() {
+        // vfio makes groups of its own for devices without an IOMMU (drivers/vfio/group.c, `noiommu`).
+        let mut real = Vec::with_capacity(groups.len());
+        for group in groups {
+            let name = host.attribute(&Path::new(GROUPS).join(&group).join("name"))?;
+            if name.as_deref() != Some("vfio-noiommu") {
+                real.push(group);
+            }
+        }
+        groups = real;
+    }
+    let groups = groups.len();
     Ok(Some(IommuSummary { active: groups > 0, groups, units }))
 }
 

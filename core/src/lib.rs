@@ -1,5 +1,6 @@
 //! The hoststate engine: resources compare themselves with a host, the engine plans and converges.
 
+pub mod after_boot;
 pub mod apply;
 pub mod boot_words;
 pub mod booted;
@@ -14,6 +15,7 @@ pub mod free_space;
 pub mod guard;
 pub mod guards;
 pub mod host;
+pub mod iommu;
 pub mod kernels;
 pub mod modprobe_d;
 pub mod pci_bus;
@@ -28,3 +30,4 @@ pub mod rollback;
 pub mod selector;
 pub mod takeover;
 pub mod trust;
+pub mod why;

@@ -5,10 +5,12 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
+use hoststate_abi::host_view::HostView;
 use hoststate_abi::step::Step;
 
 use crate::boot_words::{self, BootWords};
 use crate::error::{Error, Result};
+use crate::formats::kernel_cmdline::Cmdline;
 use crate::formats::pci::{PciAddress, PciIdPattern};
 use crate::guard::Scene;
 use crate::pci_bus::{self, PciDevice};
@@ -112,6 +114,14 @@ impl Outlook {
     pub fn of(&self, address: PciAddress) -> Option<&Takeover> {
         self.takeovers.iter().find(|it| it.device.address == address)
     }
+}
+
+/// Returns what claims a device at a boot with these words.
+///
+/// # Errors
+/// When the host cannot be read.
+pub fn claim_of(host: &HostView, device: &PciDevice, words: &Cmdline) -> Result<Option<Claim>> {
+    Ok(claim::all(host, std::slice::from_ref(device), words)?.remove(&device.address))
 }
 
 /// Returns whether a driver keeps devices for guests or programs and does nothing for the host itself.

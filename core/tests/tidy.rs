@@ -44,6 +44,7 @@ const IMPORTS: [(&str, &[&str]); 9] = [
             "distro",
             "facts",
             "formats",
+            "iommu",
             "kernels",
             "modprobe_d",
             "pci_bus",

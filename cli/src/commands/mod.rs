@@ -11,3 +11,4 @@ pub(crate) mod plan;
 pub(crate) mod rollback;
 pub(crate) mod schema;
 pub(crate) mod verify;
+pub(crate) mod why;

@@ -8,3 +8,4 @@ pub(crate) mod report;
 pub(crate) mod screen;
 pub(crate) mod table;
 pub(crate) mod verify;
+pub(crate) mod why;

@@ -68,3 +68,74 @@ fn a_word_that_nothing_configured_and_an_entry_that_is_gone_are_told() {
     "#]]
     .assert_eq(&tree.run("inspect cmdline --root root").to_string());
 }
+
+#[test]
+fn a_chain_leads_from_the_firmware_to_the_holder() {
+    check(
+        "why vendor=10de,class=display",
+        expect![[r#"
+        0000:01:00.0 (display 10de:0ffc): on nouveau
+        ok       firmware: the IOMMU is on
+                   /sys/class/iommu: dmar0 dmar1
+                   /sys/kernel/iommu_groups: 12 groups
+        -        command line: nothing about IOMMU or drivers
+                   /proc/cmdline: nothing about IOMMU or drivers
+                   /boot/grub/grub.cfg:49 ("Ubuntu"): nothing about IOMMU or drivers
+        -        IOMMU group: it shares group 1
+                   /sys/kernel/iommu_groups/1/devices/0000:00:01.0: pcieport
+                   /sys/kernel/iommu_groups/1/devices/0000:01:00.0: nouveau
+                   /sys/kernel/iommu_groups/1/devices/0000:01:00.1: snd_hda_intel
+        -        modules: nouveau, nvidiafb claim it
+                   nouveau is a module of 6.8.0-45-generic
+                   nvidiafb is a module of 6.8.0-45-generic
+        -        bound by: whichever module claims it by its ids
+        -        driver now: nouveau
+                   /sys/bus/pci/devices/0000:01:00.0/driver -> ../../../../bus/pci/drivers/nouveau
+                   /sys/bus/pci/devices/0000:01:00.0/driver_override: (null)
+        -        held by: it is in use
+                   /sys/bus/pci/devices/0000:01:00.0/drm/card0
+
+        0000:01:00.0 is on nouveau, and nothing on this host wants another driver for it.
+        exit 0
+    "#]],
+    );
+}
+
+#[test]
+fn a_chain_for_what_is_no_device_says_what_one_is() {
+    check(
+        "why 0a:00.0",
+        expect![[r#"
+        error: there is no PCI device at 0000:0a:00.0
+        hint: `hoststate inspect devices` lists those that are there.
+        exit 1
+    "#]],
+    );
+    check(
+        "why a=b,c",
+        expect![[r#"
+        error: "a=b,c" is no device
+        hint: Give an address (01:00.0), traits (vendor=10de,class=display), or an interface (ens1f0).
+        exit 1
+    "#]],
+    );
+}
+
+#[test]
+fn a_chain_of_every_device_of_every_captured_host_can_be_read() {
+    let tree = Tree::with("");
+    let mut count = 0;
+    for host in ["centos-6", "centos-7", "centos-stream-9", "ubuntu-22.04", "ubuntu-24.04"] {
+        let root = format!("{}/../examples/hosts/{host}", env!("CARGO_MANIFEST_DIR"));
+        let answer = tree.run(&format!("inspect devices --format json --root {root}"));
+        let devices: serde_json::Value = serde_json::from_str(&answer.stdout).expect("JSON");
+        for device in devices["devices"].as_array().expect("devices") {
+            let address = device["address"].as_str().expect("an address");
+            let answer = tree.run(&format!("why {address} --format json --root {root}"));
+            let chain: serde_json::Value = serde_json::from_str(&answer.stdout).expect("JSON");
+            assert_eq!((answer.status, &chain["format"]), (Some(0), &"hoststate.why/1".into()));
+            count += 1;
+        }
+    }
+    assert!(count > 50, "{count}");
+}

@@ -15,37 +15,38 @@ fn help_names_the_commands_and_the_exit_status() {
         &Tree::with(""),
         "-h",
         expect![[r#"
-        Makes this Linux host match a playbook: kernel command line, module policy, PCI passthrough, SR-IOV
+            Makes this Linux host match a playbook: kernel command line, module policy, PCI passthrough, SR-IOV
 
-        Usage: hoststate [OPTIONS] <COMMAND>
+            Usage: hoststate [OPTIONS] <COMMAND>
 
-        Commands:
-          plan         Show every difference between the host and a playbook; change nothing
-          converge     Show every difference, make the changes, read the host again, say what is left
-          verify       Check strictly whether the host is in the desired state: one line per setting
-          check        Evaluate and validate a playbook without looking at any host
-          inspect      Show what is there now
-          rollback     Put back the files that a recorded run changed
-          history      List the recorded runs
-          schema       Print the JSON Schema of declarations, of a plan or of a report
-          completions  Print the completions of a shell
-          man          Print the manual page
+            Commands:
+              plan         Show every difference between the host and a playbook; change nothing
+              converge     Show every difference, make the changes, read the host again, say what is left
+              verify       Check strictly whether the host is in the desired state: one line per setting
+              check        Evaluate and validate a playbook without looking at any host
+              inspect      Show what is there now
+              why          Say why a PCI device is or will not be on a driver, from the firmware to who holds it
+              rollback     Put back the files that a recorded run changed
+              history      List the recorded runs
+              schema       Print the JSON Schema of declarations, of a plan or of a report
+              completions  Print the completions of a shell
+              man          Print the manual page
 
-        Options:
-              --format <FORMAT>  Text for people, or one JSON object [default: text] [possible values: text,
-                                 json]
-              --color <WHEN>     Colour; NO_COLOR is honoured [default: auto] [possible values: auto,
-                                 always, never]
-          -v, --verbose          Show more: every step, and what is in the desired state
-          -q, --quiet            Show less: no diffs, only what needs attention
-          -h, --help             Print help (see more with '--help')
-          -V, --version          Print version
+            Options:
+                  --format <FORMAT>  Text for people, or one JSON object [default: text] [possible values: text,
+                                     json]
+                  --color <WHEN>     Colour; NO_COLOR is honoured [default: auto] [possible values: auto,
+                                     always, never]
+              -v, --verbose          Show more: every step, and what is in the desired state
+              -q, --quiet            Show less: no diffs, only what needs attention
+              -h, --help             Print help (see more with '--help')
+              -V, --version          Print version
 
-        Exit status: 0 success, 1 error, 4 refused by a guard, 130 interrupted.
-        With --detailed-exitcode, and always for verify: 0 in the desired state, 2 changes to make or made,
-        3 nothing left to do but a reboot.
-        exit 0
-    "#]],
+            Exit status: 0 success, 1 error, 4 refused by a guard, 130 interrupted.
+            With --detailed-exitcode, and always for verify: 0 in the desired state, 2 changes to make or made,
+            3 nothing left to do but a reboot.
+            exit 0
+        "#]],
     );
 }
 

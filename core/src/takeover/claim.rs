@@ -32,7 +32,8 @@ pub struct Claim {
 }
 
 impl Claim {
-    pub(super) fn is_by_id(&self) -> bool {
+    /// Returns whether it finds the device by an id.
+    pub fn is_by_id(&self) -> bool {
         self.causes.iter().any(|it| matches!(it.kind, Kind::Id(_)))
     }
 }

@@ -5,6 +5,7 @@ use std::path::Path;
 use crate::error::Result;
 use crate::facts;
 use crate::formats::kernel_cmdline::{Cmdline, CmdlineEdit, Word};
+use crate::iommu;
 use crate::pci_bus::PciDevice;
 use crate::resource::Context;
 
@@ -57,11 +58,10 @@ pub(super) fn why_no_group(cx: Context<'_>, device: &PciDevice) -> Result<NoGrou
             "the IOMMU is off, and vfio-pci needs it. Declare kernel_cmdline {{ present = {{ \"{INTEL}\" }} }}"
         )));
     }
-    Ok(NoGroup::Forever(
-        "the IOMMU is off although the command line allows it. Enable it in the firmware: VT-d (Intel) or AMD-Vi, \
-         also called IOMMU or SVM"
-            .to_owned(),
-    ))
+    // With the word on the command line, what remains is beyond it.
+    let why = iommu::why_off(cx.host, &running)?.map(|it| format!("{}. {}", it.reason, it.mend));
+    let why = why.unwrap_or_else(|| "this tree does not show why".to_owned());
+    Ok(NoGroup::Forever(format!("the IOMMU is off: {}", why.trim_end_matches('.'))))
 }
 
 /// Whether the sources of the boot configuration, as they will be, give that command line.

@@ -1,0 +1,93 @@
+//! `hoststate why`: from the firmware to its holder, why a device is or will not be on a driver.
+
+use hoststate_core::error::Error as EngineError;
+use hoststate_core::formats::pci::PciIdPattern;
+use hoststate_core::host::Host;
+use hoststate_core::pci_bus::{self, PciDevice};
+use hoststate_core::registry::Declared;
+use hoststate_core::selector::{DeviceSelector, Found};
+use hoststate_core::why;
+use serde_json::{Map, Value};
+
+use crate::args::{Format, WhyArguments};
+use crate::error::{Error, Result};
+use crate::exit::Exit;
+use crate::render;
+use crate::session::Session;
+use crate::target::Target;
+
+/// Runs the command.
+///
+/// # Errors
+/// When there is no such device, or the host or the playbook cannot be read.
+pub(crate) fn run(arguments: &WhyArguments, session: &Session) -> Result<Exit> {
+    let target = Target::open(&arguments.host)?;
+    let view = target.host.view();
+    let address = match selector(&arguments.device)?.resolve(&view)? {
+        Found::Device(device) => device.address,
+        Found::Absent(address) => address,
+    };
+    let Some(device) = pci_bus::device(&view, address)? else {
+        let what = format!("there is no PCI device at {address}");
+        return Err(Error::input(what, "`hoststate inspect devices` lists those that are there."));
+    };
+    let wanted = match &arguments.playbook {
+        Some(path) => wanted(&target, &target.playbook(path)?.declared, &device)?,
+        None => None,
+    };
+    let chain = why::chain(&view, &target.distro, &device, wanted)?;
+    match session.format {
+        Format::Json => session.print_json(&chain)?,
+        Format::Text => session.print(&render::why::text(&session.screen, &chain))?,
+    }
+    Ok(Exit::Success)
+}
+
+/// Reads `0000:01:00.0`, `vendor=10de,class=display`, or the name of a network interface.
+fn selector(text: &str) -> Result<DeviceSelector> {
+    let value = if text.contains('=') {
+        let pair = |it: &str| {
+            let (name, value) = it.split_once('=')?;
+            Some((name.trim().to_owned(), Value::from(value.trim())))
+        };
+        let traits: Option<Map<String, Value>> = text.split(',').map(pair).collect();
+        let hint = "Give an address (01:00.0), traits (vendor=10de,class=display), or an interface (ens1f0).";
+        Value::from(traits.ok_or_else(|| Error::input(format!("{text:?} is no device"), hint))?)
+    } else if text.contains(':') {
+        Value::from(text)
+    } else {
+        Value::from(Map::from_iter([("interface".to_owned(), Value::from(text))]))
+    };
+    let hint = "Give an address (01:00.0), traits (vendor=10de,class=display), or an interface (ens1f0).";
+    serde_json::from_value(value).map_err(|err| Error::input(format!("{text:?} is no device: {err}"), hint))
+}
+
+/// Returns the driver that declarations give a device: by address, else by id.
+fn wanted(target: &Target, declared: &[Declared], device: &PciDevice) -> Result<Option<String>> {
+    let view = target.host.view();
+    let mut by_id = None;
+    for it in declared {
+        let desired = &it.declaration.desired;
+        match it.declaration.kind.as_str() {
+            "driver_binding" => {
+                let selector = desired.get("device").cloned().map(serde_json::from_value::<DeviceSelector>);
+                let Some(Ok(selector)) = selector else { continue };
+                let found =
+                    selector.resolve(&view).map_err(|err: EngineError| Error::planning(err, declared))?;
+                let is_it = matches!(found, Found::Device(found) if found.address == device.address);
+                if let Some(driver) = desired.get("driver").and_then(Value::as_str).filter(|_| is_it) {
+                    return Ok(Some(driver.to_owned()));
+                }
+            }
+            "vfio_pci_ids" => {
+                let ids = desired.get("ids").and_then(Value::as_array).into_iter().flatten();
+                let mut patterns = ids.filter_map(|it| it.as_str()?.parse::<PciIdPattern>().ok());
+                if patterns.any(|it| it.matches(&device.id)) {
+                    by_id = Some("vfio-pci".to_owned());
+                }
+            }
+            _ => {}
+        }
+    }
+    Ok(by_id)
+}
