@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use hoststate_core::after_boot::{Finding, Verdict};
 use hoststate_core::plan::Plan;
 use hoststate_core::report::{Outcome, Report};
 use std::process::ExitCode;
@@ -50,9 +51,17 @@ impl Exit {
         }
     }
 
-    /// Returns the status of `verify`, which changes nothing: a guard has nothing to refuse.
-    pub(crate) fn of_verify(plan: &Plan) -> Self {
-        if plan.conflicts.is_empty() { Self::of_state(plan) } else { Self::Error }
+    /// Returns the status of `verify`, which changes nothing: a guard has nothing to refuse. A word without effect is
+    /// no desired state, and no boot brings it.
+    pub(crate) fn of_verify(plan: &Plan, findings: &[Finding]) -> Self {
+        let is_beyond_boot = |it: &Finding| {
+            matches!(it.verdict, Verdict::WordIgnored | Verdict::BoundElsewhere | Verdict::WithoutEffect)
+        };
+        match Self::of_state(plan) {
+            _ if !plan.conflicts.is_empty() => Self::Error,
+            Self::Success | Self::RebootLeft if findings.iter().any(is_beyond_boot) => Self::Changes,
+            state => state,
+        }
     }
 
     /// Returns the status of `converge`.

@@ -4,9 +4,12 @@ use std::io;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use hoststate_core::after_boot::{Finding, Judged, LastRun};
 use hoststate_core::error::Error as EngineError;
+use hoststate_core::host::Host;
 use hoststate_core::plan::Plan;
 use hoststate_core::record::RunRecord;
+use serde::Serialize;
 
 use crate::args::{Format, VerifyArguments};
 use crate::error::{Error, Result};
@@ -32,32 +35,32 @@ pub(crate) fn run(arguments: &VerifyArguments, session: &Session) -> Result<Exit
         thread::sleep(PAUSE);
         plan = target.plan(&playbook.declared)?;
     }
+    let findings = findings(&target, &plan)?;
     match session.format {
-        Format::Json => session.print_json(&plan)?,
+        Format::Json => session.print_json(&Verification { plan: &plan, findings: &findings })?,
         Format::Text => {
-            let note = if plan.reboot.required { reboot_note(&target, &plan)? } else { None };
-            let declared = &playbook.declared;
-            let text = render::verify::text(&session.screen, &plan, declared, note.as_deref());
+            let text = render::verify::text(&session.screen, &plan, &playbook.declared, &findings);
             session.print(&text)?;
         }
     }
-    Ok(Exit::of_verify(&plan))
+    Ok(Exit::of_verify(&plan, &findings))
 }
 
-/// Tells "not rebooted yet" from "rebooted, and still not as wanted", by the boot the last run was under.
-fn reboot_note(target: &Target, plan: &Plan) -> Result<Option<String>> {
-    let Some(boot) = target.boot_id()? else { return Ok(None) };
-    let Some(run) = last_run(target)? else { return Ok(None) };
-    let is_same_boot = run.boot_id.as_ref() == Some(&boot);
-    Ok(Some(match (is_same_boot, plan.has_work()) {
-        (true, _) => format!("The host was not booted since run {}.", run.id),
-        (false, true) => format!("The host was booted since run {}, before everything was in place.", run.id),
-        (false, false) => format!(
-            "The host was booted since run {}, and still runs without it: another boot entry was started, or the \
-             boot loader reads another configuration. `hoststate inspect cmdline` compares them.",
-            run.id
-        ),
-    }))
+/// A plan, and what was found about the boot.
+#[derive(Debug, Serialize)]
+struct Verification<'a> {
+    #[serde(flatten)]
+    plan: &'a Plan,
+    findings: &'a [Finding],
+}
+
+fn findings(target: &Target, plan: &Plan) -> Result<Vec<Finding>> {
+    let boot_id = target.boot_id()?;
+    let last = last_run(target)?.map(|it| LastRun { id: it.id, boot_id: it.boot_id });
+    let host = &target.host.view();
+    let judged =
+        Judged { host, distro: &target.distro, plan, last: last.as_ref(), boot_id: boot_id.as_deref() };
+    Ok(judged.findings()?)
 }
 
 fn last_run(target: &Target) -> Result<Option<RunRecord>> {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use hoststate_core::after_boot::{Finding, Verdict};
 use hoststate_core::declaration::ResourceId;
 use hoststate_core::plan::Plan;
 use hoststate_core::registry::Declared;
@@ -11,8 +12,8 @@ use crate::render::escape::visible_line;
 use crate::render::plan::{difference, named, settings};
 use crate::render::screen::{Amount, Paint, Screen};
 
-/// Returns the lines of a check; `note` is what is known about a reboot that did not help.
-pub(crate) fn text(screen: &Screen, plan: &Plan, declared: &[Declared], note: Option<&str>) -> String {
+/// Returns the lines of a check, then what a boot made of it.
+pub(crate) fn text(screen: &Screen, plan: &Plan, declared: &[Declared], findings: &[Finding]) -> String {
     let mut out = String::new();
     let mut differing: BTreeSet<&ResourceId> = BTreeSet::new();
     let mut line = |paint: Paint, label: &str, text: &str| {
@@ -47,19 +48,40 @@ pub(crate) fn text(screen: &Screen, plan: &Plan, declared: &[Declared], note: Op
             line(Paint::Added, "ok      ", &named(&it.id, it.declaration.playbook.as_ref()));
         }
     }
-    if let Some(note) = note {
-        screen.prose(&mut out, 0, note);
+    for it in findings {
+        if let Some(label) = label(it.verdict) {
+            screen.prose(
+                &mut out,
+                0,
+                &visible_line(&format!("{label}: {}.", it.reason.trim_end_matches('.'))),
+            );
+        }
     }
     let rest = plan.summary.in_desired_state;
     let differ = plan.changes.len() + plan.deferred.len() + plan.conflicts.len();
-    let verdict = match Exit::of_verify(plan) {
+    let verdict = match Exit::of_verify(plan, findings) {
         Exit::Success => format!("In the desired state: {}.", settings(rest)),
         Exit::RebootLeft => {
             format!("Nothing is left but a reboot, for {differ} of {}.", settings(rest + differ))
         }
+        _ if differ == 0 => "Not in the desired state: something is in place without effect.".to_owned(),
         _ => format!("Not in the desired state: {differ} of {} differ.", settings(rest + differ)),
     };
     out.push_str(&screen.paint(Paint::Heading, &verdict));
     out.push('\n');
     out
+}
+
+/// Returns how a finding begins; `None` where a line of its setting says the same already.
+fn label(verdict: Verdict) -> Option<&'static str> {
+    match verdict {
+        Verdict::InDesiredState | Verdict::Drifted | Verdict::Blocked => None,
+        Verdict::NotRebooted => Some("Not rebooted yet"),
+        Verdict::MaybeNotRebooted => Some("Perhaps not rebooted yet"),
+        Verdict::OtherEntry => Some("Another entry was booted"),
+        Verdict::WordLost => Some("Word lost"),
+        Verdict::WordIgnored => Some("Word without effect"),
+        Verdict::BoundElsewhere => Some("Bound by someone else"),
+        Verdict::WithoutEffect => Some("Without effect"),
+    }
 }

@@ -1,5 +1,6 @@
 //! The real binary on small host trees: what users and programs meet.
 
+mod after_boot;
 mod cut;
 mod declarations;
 mod exit_status;

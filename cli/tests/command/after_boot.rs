@@ -1,0 +1,171 @@
+//! What `verify` says after a boot, on a host whose kernel, boot menu and devices are written as each boot left them.
+
+use expect_test::{Expect, expect};
+
+use crate::support::Tree;
+
+const WORD: &str = r#"{"type":"kernel_cmdline","name":"iommu","present":["intel_iommu=on"]}"#;
+const IDS: &str = r#"{"type":"vfio_pci_ids","name":"gpu","ids":["10de:0ffc"]}"#;
+
+/// A host that was converged under boot `1`; its boot menu has been generated since.
+fn converged(declarations: &str) -> Tree {
+    let tree = Tree::with(declarations);
+    boot(&tree, "1", "1", "ro");
+    tree.write("root/proc/cpuinfo", "vendor_id : GenuineIntel\n");
+    tree.write("root/sys/bus/pci/drivers_probe", "");
+    tree.write("root/sys/kernel/iommu_groups/1/type", "DMA\n");
+    let done = tree.run("converge playbook.json --root root --yes");
+    assert_eq!(done.status, Some(0), "{done}");
+    tree.write(
+        "root/boot/grub/grub.cfg",
+        "set default=\"0\"\nmenuentry 'New' {\n linux /vmlinuz-2 ro intel_iommu=on\n}\n\
+         menuentry 'Old' {\n linux /vmlinuz-1 ro intel_iommu=on\n}\n\
+         menuentry 'New (recovery mode)' {\n linux /vmlinuz-2 ro recovery nomodeset\n}\n",
+    );
+    tree
+}
+
+fn boot(tree: &Tree, id: &str, kernel: &str, words: &str) {
+    tree.write("root/proc/sys/kernel/random/boot_id", &format!("{id}\n"));
+    tree.write("root/proc/sys/kernel/osrelease", &format!("{kernel}\n"));
+    tree.write("root/proc/cmdline", &format!("BOOT_IMAGE=/vmlinuz-{kernel} {words}\n"));
+}
+
+fn check(tree: &Tree, expected: Expect) {
+    let text = tree.run("verify playbook.json --root root");
+    let json = tree.run("verify playbook.json --root root --format json");
+    assert_eq!(json.status, text.status);
+    let json: serde_json::Value = serde_json::from_str(&json.stdout).expect("JSON");
+    let findings = json["findings"].as_array().expect("findings");
+    let verdicts: Vec<&str> = findings.iter().filter_map(|it| it["verdict"].as_str()).collect();
+    expected.assert_eq(&format!("{text}verdicts {}\n", verdicts.join(" ")));
+}
+
+#[test]
+fn a_boot_with_everything_in_effect_leaves_the_desired_state() {
+    let tree = converged(WORD);
+    boot(&tree, "2", "2", "ro intel_iommu=on");
+    check(
+        &tree,
+        expect![[r#"
+        ok       kernel_cmdline "iommu"
+        In the desired state: 3 settings.
+        exit 0
+        verdicts in_desired_state
+    "#]],
+    );
+}
+
+#[test]
+fn a_host_that_was_not_booted_is_told_by_its_boot_id() {
+    check(
+        &converged(WORD),
+        expect![[r#"
+        reboot   kernel_cmdline "iommu": /proc/cmdline: (absent) -> intel_iommu=on
+        Not rebooted yet: the host was not booted since run RUN.
+        Nothing is left but a reboot, for 1 of 3 settings.
+        exit 3
+        verdicts not_rebooted
+    "#]],
+    );
+}
+
+#[test]
+fn another_kernel_is_told_with_the_one_that_was_to_boot() {
+    let tree = converged(WORD);
+    boot(&tree, "2", "1", "ro");
+    check(
+        &tree,
+        expect![[r#"
+        reboot   kernel_cmdline "iommu": /proc/cmdline: (absent) -> intel_iommu=on
+        Another entry was booted: kernel 1 (BOOT_IMAGE=/vmlinuz-1) was booted, and the default is kernel 2 ("New", default=0 in /boot/grub/grub.cfg:1).
+        Nothing is left but a reboot, for 1 of 3 settings.
+        exit 3
+        verdicts other_entry
+    "#]],
+    );
+}
+
+#[test]
+fn another_entry_of_the_same_kernel_is_told_by_its_words() {
+    let tree = converged(WORD);
+    boot(&tree, "2", "2", "ro recovery nomodeset");
+    check(
+        &tree,
+        expect![[r#"
+        reboot   kernel_cmdline "iommu": /proc/cmdline: (absent) -> intel_iommu=on
+        Another entry was booted: "New (recovery mode)" (BOOT_IMAGE=/vmlinuz-2) was booted, and the default is "New", default=0 in /boot/grub/grub.cfg:1.
+        Nothing is left but a reboot, for 1 of 3 settings.
+        exit 3
+        verdicts other_entry
+    "#]],
+    );
+}
+
+#[test]
+fn a_word_of_the_booted_entry_that_the_kernel_was_not_given_is_lost() {
+    let tree = converged(WORD);
+    boot(&tree, "2", "2", "ro");
+    check(
+        &tree,
+        expect![[r#"
+        reboot   kernel_cmdline "iommu": /proc/cmdline: (absent) -> intel_iommu=on
+        Word lost: intel_iommu=on stands in the booted entry "New" (/boot/grub/grub.cfg:3) and not in /proc/cmdline.
+        Nothing is left but a reboot, for 1 of 3 settings.
+        exit 3
+        verdicts word_lost
+    "#]],
+    );
+}
+
+#[test]
+fn a_word_in_the_kernel_without_effect_is_no_desired_state() {
+    let tree = converged(WORD);
+    boot(&tree, "2", "2", "ro intel_iommu=on");
+    std::fs::remove_dir_all(tree.path("root/sys/kernel/iommu_groups")).expect("no groups");
+    tree.write("root/sys/firmware/acpi/tables/FACP", "");
+    check(
+        &tree,
+        expect![[r#"
+        ok       kernel_cmdline "iommu"
+        Word without effect: the kernel was given intel_iommu=on, and the IOMMU is off: the firmware describes no IOMMU: it has neither a DMAR (Intel) nor an IVRS (AMD) table (/sys/firmware/acpi/tables has none of DMAR, IVRS, IORT, VIOT). Turn on VT-d (Intel) or AMD-Vi, also called IOMMU or SVM, in the firmware's setup; a virtual machine needs an emulated IOMMU.
+        Not in the desired state: something is in place without effect.
+        exit 2
+        verdicts word_ignored
+    "#]],
+    );
+    tree.write("root/sys/firmware/acpi/tables/DMAR", "");
+    tree.write("root/boot/config-2", "CONFIG_AMD_IOMMU=y\n");
+    check(
+        &tree,
+        expect![[r#"
+        ok       kernel_cmdline "iommu"
+        Word without effect: the kernel was given intel_iommu=on, and the IOMMU is off: the running kernel was built without CONFIG_INTEL_IOMMU (/boot/config-2 has no CONFIG_INTEL_IOMMU=y). Boot a kernel of the distribution that has it.
+        Not in the desired state: something is in place without effect.
+        exit 2
+        verdicts word_ignored
+    "#]],
+    );
+}
+
+#[test]
+fn a_device_on_another_driver_after_the_boot_is_told_with_who_bound_it() {
+    let tree = converged(IDS);
+    boot(&tree, "2", "2", "ro");
+    let device = "root/sys/bus/pci/devices/0000:01:00.0";
+    tree.write(&format!("{device}/modalias"), "pci:v000010DEd00000FFCsv00001AF4sd00001100bc03sc00i00\n");
+    tree.write("root/lib/modules/2/modules.builtin", "kernel/nouveau.ko\n");
+    tree.write("root/sys/bus/pci/drivers/nouveau/bind", "");
+    std::os::unix::fs::symlink("../../drivers/nouveau", tree.path(&format!("{device}/driver")))
+        .expect("a link");
+    check(
+        &tree,
+        expect![[r#"
+        reboot   vfio_pci_ids "gpu": driver of 0000:01:00.0: nouveau -> vfio-pci
+        Bound by someone else: 0000:01:00.0 is bound to nouveau, not to vfio-pci: nouveau is built into 2 and binds before any module.
+        Not in the desired state: 1 of 2 settings differ.
+        exit 2
+        verdicts bound_elsewhere
+    "#]],
+    );
+}
