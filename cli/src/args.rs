@@ -135,18 +135,35 @@ pub(crate) struct PlanArguments {
 
 /// Arguments of `converge`.
 #[derive(Debug, Args)]
+#[command(after_help = AFTER_THE_BOOT)]
 pub(crate) struct ConvergeArguments {
     /// A .lua file, a .json file of declarations, a saved plan, or - for JSON on standard input
-    pub(crate) playbook: PathBuf,
+    #[arg(required_unless_present = "at_boot")]
+    pub(crate) playbook: Option<PathBuf>,
     /// Do not ask
     #[arg(long, short)]
     pub(crate) yes: bool,
     /// Only plan
     #[arg(long)]
     pub(crate) check: bool,
+    /// Finish after the next boot what must wait for it; without a playbook: finish now what was left for this boot
+    #[arg(long)]
+    pub(crate) at_boot: bool,
+    /// Try the new kernel command line in the next boot only; it becomes the default when that boot holds
+    #[arg(long, conflicts_with = "at_boot")]
+    pub(crate) confirm_boot: bool,
     #[command(flatten)]
     pub(crate) host: HostOptions,
 }
+
+const AFTER_THE_BOOT: &str = "\
+With --at-boot and --confirm-boot the unit hoststate-at-boot.service runs once, after the next
+boot; the diff shows its files. `hoststate history` has its verdict, the journal its report. No
+machine is rebooted by it.
+With --confirm-boot nothing else is changed before that boot: the default entry, its sources and
+the images stay. If the boot has the new words, the same root, writable, and the same default
+route, the playbook is converged. If not, or if it panics or hangs, the next boot is by the old
+default entry. `hoststate rollback` takes back a boot that was not tried yet.";
 
 /// Arguments of `verify`.
 #[derive(Debug, Args)]

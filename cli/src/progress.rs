@@ -28,13 +28,19 @@ pub(crate) struct Progress<'a> {
     activate: Activate,
     interrupt: Interrupt,
     rounds: usize,
+    first_is_shown: bool,
     ticker: Option<Ticker>,
 }
 
 impl<'a> Progress<'a> {
     /// Returns a watcher of a run whose first round was already shown.
     pub(crate) fn new(session: &'a Session, activate: Activate, interrupt: Interrupt) -> Self {
-        Self { session, activate, interrupt, rounds: 0, ticker: None }
+        Self { session, activate, interrupt, rounds: 0, first_is_shown: true, ticker: None }
+    }
+
+    /// Returns a watcher of a run of which nothing was shown.
+    pub(crate) fn from_the_start(session: &'a Session, activate: Activate, interrupt: Interrupt) -> Self {
+        Self { first_is_shown: false, ..Self::new(session, activate, interrupt) }
     }
 
     fn print(&self, text: &str) {
@@ -48,12 +54,12 @@ impl<'a> Progress<'a> {
 impl Watcher for Progress<'_> {
     fn round(&mut self, plan: &Plan) -> bool {
         self.rounds += 1;
-        match self.rounds {
-            1 => self.print("\n"),
-            _ => {
-                let plan = render::plan::text(&self.session.screen, plan, self.activate);
-                self.print(&format!("\nNow that this is done:\n\n{plan}\n"));
-            }
+        if self.rounds == 1 && self.first_is_shown {
+            self.print("\n");
+        } else {
+            let head = if self.rounds == 1 { "" } else { "\nNow that this is done:\n\n" };
+            let plan = render::plan::text(&self.session.screen, plan, self.activate);
+            self.print(&format!("{head}{plan}\n"));
         }
         true
     }

@@ -295,7 +295,7 @@ impl Run<'_> {
             None if changed || !last.in_desired_state() => (Outcome::Converged, None),
             None => (Outcome::InDesiredState, None),
         };
-        let (run, unrecorded) = self.recorder.finish(outcome, &steps);
+        let (run, unrecorded) = self.recorder.finish(outcome, error.as_deref(), &steps);
         let (outcome, error) = match unrecorded {
             None => (outcome, error),
             Some(err) => {

@@ -6,10 +6,11 @@ use std::rc::Rc;
 
 use hoststate_abi::host_view::HostView;
 use hoststate_abi::setting::{Place, Setting};
+use hoststate_abi::step::Step;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::formats::kernel_cmdline::{Cmdline, CmdlineEdit};
 use crate::formats::modprobe_conf::ModuleName;
 
@@ -72,6 +73,52 @@ pub trait Bootloader: fmt::Debug {
     /// # Errors
     /// When this boot loader has no such command, or the output file cannot be told.
     fn regenerate(&self, host: &HostView) -> Result<Vec<String>>;
+
+    /// Returns what makes the next boot, and only that one, start the default entry with other words; the default
+    /// entry and its sources stay as they are.
+    ///
+    /// # Errors
+    /// When this boot loader cannot do so on this host, with what shows that.
+    fn trial(&self, _host: &HostView, _edits: &[CmdlineEdit]) -> Result<Trial> {
+        Err(Error::Unsupported {
+            what: format!("{} has no entry for one boot", self.name()),
+            hint: "Converge without --confirm-boot.".to_owned(),
+        })
+    }
+
+    /// Returns the steps that take away what [`Self::trial`] made, whether it was booted or not.
+    ///
+    /// # Errors
+    /// When a file cannot be read.
+    fn end_trial(&self, _host: &HostView) -> Result<Vec<Step>> {
+        Ok(Vec::new())
+    }
+}
+
+/// An entry for one boot.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Trial {
+    /// Title of the entry that boots by default.
+    pub title: String,
+    /// Its words.
+    pub before: Cmdline,
+    /// The words of the entry for one boot.
+    pub after: Cmdline,
+    /// The file with that entry.
+    pub entry: TrialFile,
+    /// The environment block that names it for the next boot.
+    pub next: TrialFile,
+}
+
+/// A file that makes an entry for one boot.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TrialFile {
+    /// The file.
+    pub path: PathBuf,
+    /// Its text.
+    pub text: String,
+    /// What stands there, in words.
+    pub holds: String,
 }
 
 /// One entry of the boot menu.

@@ -2,6 +2,8 @@
 
 pub mod after_boot;
 pub mod apply;
+pub mod at_boot;
+mod block_devices;
 pub mod boot_words;
 pub mod booted;
 pub mod declaration;
@@ -12,6 +14,7 @@ pub mod external_type;
 pub mod facts;
 pub mod formats;
 pub mod free_space;
+pub mod grubenv_disk;
 pub mod guard;
 pub mod guards;
 pub mod host;

@@ -41,6 +41,9 @@ pub struct Plan {
     pub conflicts: Vec<Conflict>,
     /// Counts of settings.
     pub summary: Summary,
+    /// For a boot that is tried once: what is done by itself after that boot, if it holds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub once_confirmed: Option<Box<Plan>>,
 }
 
 /// A setting that differs.

@@ -141,6 +141,7 @@ impl Planner<'_> {
             deferred: draft.deferred,
             conflicts: draft.conflicts,
             summary,
+            once_confirmed: None,
         })
     }
 }

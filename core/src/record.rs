@@ -13,7 +13,7 @@ use crate::declaration::Declaration;
 use crate::error::{Error, Result};
 use crate::host::directory::Directory;
 use crate::plan::{FileChange, Plan, PlannedActivation};
-use crate::report::{Outcome, StepReport};
+use crate::report::{Outcome, Report, StepReport};
 
 /// Format of a run record.
 pub const RUN_FORMAT: &str = "hoststate.run/1";
@@ -40,6 +40,9 @@ pub struct RunRecord {
     pub activations: Vec<PlannedActivation>,
     /// How it ended; absent for a run that was cut.
     pub outcome: Option<Outcome>,
+    /// Why it ended so, where that needs a reason.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
     /// What it did.
     pub steps: Vec<StepReport>,
 }
@@ -249,20 +252,7 @@ impl Recorder {
     /// # Errors
     /// When the record cannot be written: then nothing may be changed.
     pub fn begin(&mut self, plan: &Plan) -> Result<()> {
-        let mut record = match self.record.take() {
-            Some(record) => record,
-            None => RunRecord {
-                format: RUN_FORMAT.to_owned(),
-                id: self.new_id()?,
-                command: self.command.clone(),
-                boot_id: self.boot_id.clone(),
-                declarations: plan.declarations.clone(),
-                files: Vec::new(),
-                activations: Vec::new(),
-                outcome: None,
-                steps: Vec::new(),
-            },
-        };
+        let mut record = self.take(&plan.declarations)?;
         for change in &plan.files {
             match record.files.iter_mut().find(|it| it.path == change.path) {
                 Some(known) => known.after.clone_from(&change.after),
@@ -277,11 +267,50 @@ impl Recorder {
 
     /// Records how the run ended. Returns its id, absent when it never began to change anything, and why the record
     /// could not be written, if it could not.
-    pub fn finish(&mut self, outcome: Outcome, steps: &[StepReport]) -> (Option<String>, Option<Error>) {
+    pub fn finish(
+        &mut self,
+        outcome: Outcome,
+        reason: Option<&str>,
+        steps: &[StepReport],
+    ) -> (Option<String>, Option<Error>) {
         let Some(record) = &mut self.record else { return (None, None) };
         record.outcome = Some(outcome);
+        record.reason = reason.map(str::to_owned);
         record.steps = steps.to_vec();
         (Some(record.id.clone()), self.store.save(record).err())
+    }
+
+    /// Records a verdict, also that of a run that changed nothing: nobody watched it.
+    ///
+    /// # Errors
+    /// When the record cannot be written.
+    pub fn verdict(&mut self, report: &mut Report) -> Result<()> {
+        let record = self.take(&report.plan.declarations)?;
+        report.run = Some(record.id.clone());
+        self.record = Some(record);
+        match self.finish(report.outcome, report.error.as_deref(), &report.steps) {
+            (_, Some(err)) => Err(err),
+            (_, None) => Ok(()),
+        }
+    }
+
+    fn take(&mut self, declarations: &[Declaration]) -> Result<RunRecord> {
+        if let Some(record) = self.record.take() {
+            return Ok(record);
+        }
+        self.store.make()?;
+        Ok(RunRecord {
+            format: RUN_FORMAT.to_owned(),
+            id: self.new_id()?,
+            command: self.command.clone(),
+            boot_id: self.boot_id.clone(),
+            declarations: declarations.to_vec(),
+            files: Vec::new(),
+            activations: Vec::new(),
+            outcome: None,
+            reason: None,
+            steps: Vec::new(),
+        })
     }
 
     fn new_id(&self) -> Result<String> {

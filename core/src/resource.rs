@@ -9,6 +9,7 @@ use serde::de::DeserializeOwned;
 
 use crate::distro::Distro;
 use crate::error::Result;
+use crate::formats::kernel_cmdline::CmdlineEdit;
 
 /// A desired state that can compare itself with a host.
 pub trait Resource: fmt::Debug {
@@ -19,6 +20,15 @@ pub trait Resource: fmt::Debug {
     /// # Errors
     /// When the host cannot be read, or cannot be what is wanted for a reason the user must mend.
     fn inspect(&self, cx: Context<'_>) -> Result<Vec<Setting>>;
+
+    /// Returns what this resource wants of the kernel command line, for a boot that tries it once; `None` when it wants
+    /// nothing there.
+    ///
+    /// # Errors
+    /// As for [`Self::inspect`].
+    fn cmdline(&self, _cx: Context<'_>) -> Result<Option<CmdlineEdit>> {
+        Ok(None)
+    }
 }
 
 /// What a resource compares itself with.

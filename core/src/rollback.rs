@@ -96,6 +96,7 @@ pub fn plan(record: &RunRecord, view: &HostView, distro: &Distro) -> Result<Roll
         deferred: Vec::new(),
         conflicts: Vec::new(),
         summary,
+        once_confirmed: None,
     };
     Ok(Rollback { plan, changed_since, attributes: attributes(record) })
 }

@@ -24,6 +24,7 @@ const IMPORTS: [(&str, &[&str]); 9] = [
     (
         "guards",
         &[
+            "block_devices",
             "boot_words",
             "distro",
             "facts",

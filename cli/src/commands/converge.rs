@@ -10,46 +10,47 @@ use hoststate_core::registry::Declared;
 use hoststate_core::report::{INTERRUPTED, Outcome, Report};
 
 use crate::args::{ConvergeArguments, Format};
+use crate::commands::at_boot::{self, Wanted};
 use crate::commands::plan::show;
 use crate::consent::{Answer, ask, can_ask};
 use crate::error::Result;
 use crate::exit::Exit;
 use crate::progress::Progress;
+use crate::render;
 use crate::render::escape::visible_line;
 use crate::render::report::Goal;
 use crate::session::{Session, say};
 use crate::signals::Interrupt;
 use crate::target::Target;
-use crate::{render, saved};
 
 /// Runs the command.
 ///
 /// # Errors
 /// When the playbook or the host cannot be read, a saved plan differs, or another run has the lock.
 pub(crate) fn run(arguments: &ConvergeArguments, session: &Session) -> Result<Exit> {
+    let Some(path) = &arguments.playbook else { return at_boot::finish(arguments, session) };
+    at_boot::check_options(arguments)?;
     let target = Target::open(&arguments.host)?;
     let playbook = match arguments.check {
-        true => target.playbook(&arguments.playbook)?,
-        false => target.playbook_to_obey(&arguments.playbook)?,
+        true => target.playbook(path)?,
+        false => target.playbook_to_obey(path)?,
     };
+    let name = format!("converge {}", playbook.name);
+    let mut wanted = Wanted::new(playbook, arguments);
     let mut view = target.host.view().remembering();
-    let mut plan = target.plan_in(&mut view, &playbook.declared)?;
-    if let Some(saved) = &playbook.saved {
-        saved::compare(saved, &plan)?;
-    }
+    let mut plan = wanted.plan(&target, &mut view)?;
     if arguments.check {
         show(&plan, &target, session)?;
         return Ok(Exit::of_plan(&plan, target.detail));
     }
-    let name = format!("converge {}", playbook.name);
     let mut taken = None;
     if target.records()?.is_left_behind()? {
         taken = Some(lock(&target, &name)?);
         view = target.host.view().remembering();
-        plan = target.plan_in(&mut view, &playbook.declared)?;
+        plan = wanted.plan(&target, &mut view)?;
     }
-    let converge = Converge { target: &target, declared: &playbook.declared, session };
-    let mut recorder = target.recorder("converge")?;
+    let mut recorder = target.recorder(wanted.command())?;
+    let converge = Converge { target: &target, declared: wanted.declared(), session };
     if !converge.is_actionable(&plan, &mut recorder) {
         let report = converge.nothing_to_do(plan, recorder)?;
         if let Some(lock) = taken {
@@ -63,13 +64,11 @@ pub(crate) fn run(arguments: &ConvergeArguments, session: &Session) -> Result<Ex
         Some(lock) => lock,
         None => lock(&target, &name)?,
     };
-    if !view.is_still_true() {
-        plan = target.plan(&playbook.declared)?;
-        if let Some(saved) = &playbook.saved {
-            saved::compare(saved, &plan)?;
-        }
+    if !(wanted.is_for_now() && view.is_still_true()) {
+        plan = wanted.plan(&target, &mut target.host.view())?;
     }
-    let question = (!arguments.yes).then_some("Converge this host?");
+    let converge = Converge { target: &target, declared: wanted.declared(), session };
+    let question = (!arguments.yes).then(|| wanted.question());
     match converge.carry_out(plan, recorder, question, lock)? {
         Carried::Out(report) => converge.finish(&report, Goal::DesiredState),
         Carried::Not(exit) => Ok(exit),

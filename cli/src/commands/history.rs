@@ -15,6 +15,9 @@ use crate::target::{records, root_of};
 /// Format of the list of runs.
 const HISTORY_FORMAT: &str = "hoststate.history/1";
 
+/// A reason stands below its run.
+const REASON_INDENT: usize = 4;
+
 /// Runs the command.
 ///
 /// # Errors
@@ -34,7 +37,15 @@ pub(crate) fn run(arguments: &HistoryArguments, session: &Session) -> Result<Exi
         Format::Text => {
             let mut rows = vec![["RUN", "COMMAND", "OUTCOME", "FILES"].map(str::to_owned).to_vec()];
             rows.extend(runs.iter().map(row));
-            session.print(&table(&rows))?;
+            let mut text = String::new();
+            for (line, run) in table(&rows).lines().zip(std::iter::once(None).chain(runs.iter().map(Some))) {
+                text.push_str(line);
+                text.push('\n');
+                if let Some(reason) = run.and_then(|it| it.reason.as_deref()) {
+                    session.screen.prose(&mut text, REASON_INDENT, reason);
+                }
+            }
+            session.print(&text)?;
         }
     }
     Ok(Exit::Success)
@@ -51,6 +62,7 @@ fn summary(run: &RunRecord) -> Value {
         "run": run.id,
         "command": run.command,
         "outcome": run.outcome,
+        "reason": run.reason,
         "boot_id": run.boot_id,
         "files": files,
     })

@@ -1,5 +1,6 @@
 //! The commands, one file each.
 
+pub(crate) mod at_boot;
 pub(crate) mod check;
 pub(crate) mod child;
 pub(crate) mod completions;

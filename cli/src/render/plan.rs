@@ -16,6 +16,9 @@ use crate::render::screen::{Amount, Paint, Screen};
 /// Indentation of what belongs to a heading.
 const INNER: usize = 4;
 
+/// What stands above the plan for after a boot that is tried.
+const ONCE_CONFIRMED: &str = "If that boot holds, this is done after it, without a question:";
+
 /// Returns a whole plan.
 pub(crate) fn text(screen: &Screen, plan: &Plan, activate: Activate) -> String {
     let mut out = String::new();
@@ -34,6 +37,12 @@ pub(crate) fn text(screen: &Screen, plan: &Plan, activate: Activate) -> String {
     gap(&mut out);
     out.push_str(&summary(screen, plan));
     out.push('\n');
+    if let Some(later) = &plan.once_confirmed {
+        gap(&mut out);
+        title(&mut out, screen, ONCE_CONFIRMED);
+        out.push('\n');
+        out.push_str(&text(screen, &Plan { guards: Vec::new(), ..Plan::clone(later) }, Activate::Run));
+    }
     out
 }
 

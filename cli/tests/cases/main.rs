@@ -6,6 +6,7 @@
 //! | `host.txt` | instead of it: the name of a host of `examples/hosts` |
 //! | `playbook.lua` | the declarations |
 //! | `plan.txt` | what `hoststate plan playbook.lua --root host` shows: standard output, then standard error and the exit status, where there is something on it |
+//! | `confirm.txt` | what `hoststate converge --check --confirm-boot` shows, where it is asked for |
 //! | `after.txt` | the plan after `hoststate converge --yes`: there where the first plan stands against nothing |
 //!
 //! `UPDATE_EXPECT=1` writes the expected texts; read them before they are committed. A host has none of its tools run:
@@ -29,7 +30,7 @@ use tempfile::TempDir;
 
 use crate::tree_text::Nodes;
 
-const FILES: [&str; 5] = ["tree.txt", "host.txt", "playbook.lua", "plan.txt", "after.txt"];
+const FILES: [&str; 6] = ["tree.txt", "host.txt", "playbook.lua", "plan.txt", "confirm.txt", "after.txt"];
 
 /// A copy of a case's host, in a directory of its own.
 struct Case {
@@ -103,6 +104,11 @@ impl Case {
         assert_eq!(json.status, plan.status, "the form of the output changes the exit status");
         if plan.status == Some(0) {
             same_diffs(&plan.stdout, &json.json());
+        }
+        let confirm = self.source.join("confirm.txt");
+        if confirm.exists() {
+            let shown = self.run("converge", &["--check", "--confirm-boot"]).shown();
+            expect_file![confirm].assert_eq(&shown);
         }
         assert!(self.nodes() == before, "planning changed the tree");
         self.check_after(plan.status == Some(0) && stands_against_nothing(&json.json()));

@@ -1,6 +1,7 @@
 //! The real binary on small host trees: what users and programs meet.
 
 mod after_boot;
+mod boots;
 mod cut;
 mod declarations;
 mod exit_status;

@@ -62,32 +62,44 @@ fn help_of_a_command_names_its_options() {
         &Tree::with(""),
         "converge -h",
         expect![[r#"
-        Show every difference, make the changes, read the host again, say what is left
+            Show every difference, make the changes, read the host again, say what is left
 
-        Usage: hoststate converge [OPTIONS] <PLAYBOOK>
+            Usage: hoststate converge [OPTIONS] [PLAYBOOK]
 
-        Arguments:
-          <PLAYBOOK>  A .lua file, a .json file of declarations, a saved plan, or - for JSON on standard
-                      input
+            Arguments:
+              [PLAYBOOK]  A .lua file, a .json file of declarations, a saved plan, or - for JSON on standard
+                          input
 
-        Options:
-          -y, --yes                Do not ask
-              --check              Only plan
-              --root <DIR>         The host is the tree below DIR: an image, a chroot, a captured host
-              --activate <HOW>     How the distribution's tools are run: auto runs them on /, names them
-                                   under --root [default: auto] [possible values: auto, chroot, skip]
-              --detailed-exitcode  Let the exit status tell changes (2) and a pending reboot (3) from the
-                                   desired state (0)
-              --accept <ID>        Let one guard pass, by the id it shows; may be repeated
-              --format <FORMAT>    Text for people, or one JSON object [default: text] [possible values:
-                                   text, json]
-              --color <WHEN>       Colour; NO_COLOR is honoured [default: auto] [possible values: auto,
-                                   always, never]
-          -v, --verbose            Show more: every step, and what is in the desired state
-          -q, --quiet              Show less: no diffs, only what needs attention
-          -h, --help               Print help (see more with '--help')
-        exit 0
-    "#]],
+            Options:
+              -y, --yes                Do not ask
+                  --check              Only plan
+                  --at-boot            Finish after the next boot what must wait for it; without a playbook:
+                                       finish now what was left for this boot
+                  --confirm-boot       Try the new kernel command line in the next boot only; it becomes the
+                                       default when that boot holds
+                  --root <DIR>         The host is the tree below DIR: an image, a chroot, a captured host
+                  --activate <HOW>     How the distribution's tools are run: auto runs them on /, names them
+                                       under --root [default: auto] [possible values: auto, chroot, skip]
+                  --detailed-exitcode  Let the exit status tell changes (2) and a pending reboot (3) from the
+                                       desired state (0)
+                  --accept <ID>        Let one guard pass, by the id it shows; may be repeated
+                  --format <FORMAT>    Text for people, or one JSON object [default: text] [possible values:
+                                       text, json]
+                  --color <WHEN>       Colour; NO_COLOR is honoured [default: auto] [possible values: auto,
+                                       always, never]
+              -v, --verbose            Show more: every step, and what is in the desired state
+              -q, --quiet              Show less: no diffs, only what needs attention
+              -h, --help               Print help (see more with '--help')
+
+            With --at-boot and --confirm-boot the unit hoststate-at-boot.service runs once, after the next
+            boot; the diff shows its files. `hoststate history` has its verdict, the journal its report. No
+            machine is rebooted by it.
+            With --confirm-boot nothing else is changed before that boot: the default entry, its sources and
+            the images stay. If the boot has the new words, the same root, writable, and the same default
+            route, the playbook is converged. If not, or if it panics or hangs, the next boot is by the old
+            default entry. `hoststate rollback` takes back a boot that was not tried yet.
+            exit 0
+        "#]],
     );
 }
 

@@ -39,6 +39,8 @@ pub struct MenuEntry {
     pub id: Option<String>,
     /// Titles of the submenus around it, outermost first.
     pub submenu: Vec<String>,
+    /// Lines of the whole `menuentry`, from 1: that of the command and that of its closing brace.
+    pub block: (usize, usize),
     /// Line of the `linux` command, from 1.
     pub line: usize,
     /// The command: `linux`, `linux16` or `linuxefi`.

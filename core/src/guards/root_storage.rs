@@ -5,13 +5,12 @@ use std::path::Path;
 
 use hoststate_abi::host_view::HostView;
 
+use crate::block_devices;
 use crate::error::Result;
-use crate::formats::mount_table::{self, Mount};
+use crate::formats::mount_table;
 use crate::formats::pci::PciAddress;
 use crate::guard::{Hazard, Scene, Severity};
 use crate::takeover;
-
-mod chain;
 
 const NAME: &str = "root-storage";
 
@@ -70,10 +69,10 @@ struct Used {
 
 fn used_devices(host: &HostView) -> Result<Vec<Used>> {
     let mut used = Vec::new();
-    let (table, mounts) = mounts(host)?;
+    let (table, mounts) = block_devices::mounts(host)?;
     for mount in mounts {
         let mut hops = vec![format!("{table}: {} is on {} ({})", mount.point, mount.source, mount.kind)];
-        let names = chain::names(host, &mount)?;
+        let names = block_devices::names(host, &mount)?;
         if mount.kind == "zfs" {
             hops.push("zfs does not say in /sys which disks a pool is on, so this could be one".to_owned());
         } else if names.is_empty() {
@@ -83,7 +82,7 @@ fn used_devices(host: &HostView) -> Result<Vec<Used>> {
     }
     let swaps = host.read(Path::new("/proc/swaps"))?.unwrap_or_default();
     for swap in mount_table::parse_swaps(&swaps) {
-        let names: Vec<String> = chain::name_of(host, &swap)?.into_iter().collect();
+        let names: Vec<String> = block_devices::name_of(host, &swap)?.into_iter().collect();
         if !names.is_empty() {
             add(host, &mut used, "swap".to_owned(), &names, vec![format!("/proc/swaps: {swap} is swap")])?;
         }
@@ -100,20 +99,11 @@ fn add(
 ) -> Result<()> {
     let mut devices = Vec::new();
     for name in names {
-        chain::walk(host, name, &mut devices, &mut evidence)?;
+        block_devices::walk(host, name, &mut devices, &mut evidence)?;
     }
     // A disk on the network or in memory hangs on no device of this host.
     if !devices.is_empty() || names.is_empty() {
         used.push(Used { used_as, devices, evidence });
     }
     Ok(())
-}
-
-fn mounts(host: &HostView) -> Result<(&'static str, Vec<Mount>)> {
-    let info = "/proc/self/mountinfo";
-    if let Some(text) = host.read(Path::new(info))? {
-        return Ok((info, mount_table::parse_mountinfo(&text)));
-    }
-    let text = host.read(Path::new("/proc/mounts"))?.unwrap_or_default();
-    Ok(("/proc/mounts", mount_table::parse_fstab(&text)))
 }

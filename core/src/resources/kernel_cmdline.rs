@@ -69,6 +69,10 @@ impl Resource for KernelCmdline {
         }
         Ok(settings)
     }
+
+    fn cmdline(&self, _: Context<'_>) -> Result<Option<CmdlineEdit>> {
+        Ok(Some(self.edit()))
+    }
 }
 
 /// Compares the words the running kernel was booted with.

@@ -66,7 +66,7 @@ impl Resource for VfioPciIds {
         let on_cmdline = matches!(&winner, Some(it) if matches!(it.origin, Origin::CommandLine { .. }));
         let mut settings = Vec::new();
         if !builtin.is_empty() || on_cmdline {
-            settings.extend(self.cmdline(cx)?);
+            settings.extend(self.words(cx)?);
         }
         if !modular.is_empty() || builtin.is_empty() {
             // Words of the command line beat every file, so the files matter only without them.
@@ -76,6 +76,14 @@ impl Resource for VfioPciIds {
         }
         settings.extend(self.drivers(cx.host)?);
         Ok(settings)
+    }
+
+    fn cmdline(&self, cx: Context<'_>) -> Result<Option<CmdlineEdit>> {
+        let module = driver()?;
+        let winner = modprobe_d::view(cx.host)?.effective_option(&module, "ids");
+        let on_cmdline = matches!(&winner, Some(it) if matches!(it.origin, Origin::CommandLine { .. }));
+        let is_builtin = !Kernels::read(cx.host, &module)?.builtin.is_empty();
+        if is_builtin || on_cmdline { Ok(Some(self.edit(cx)?)) } else { Ok(None) }
     }
 }
 
@@ -144,12 +152,16 @@ impl VfioPciIds {
         Ok(settings)
     }
 
-    fn cmdline(&self, cx: Context<'_>) -> Result<Vec<Setting>> {
+    fn edit(&self, cx: Context<'_>) -> Result<CmdlineEdit> {
         let found: Vec<PciIdPattern> = ids_of(&cx.distro.bootloader.future(cx.host)?);
         let list = self.missing_from(&found)?.unwrap_or_else(|| joined(&found));
         let word = Word::parse(&format!("{WORD}={list}"))
             .map_err(|err| Error::Invalid { what: err.to_string(), hint: None })?;
-        let edit = CmdlineEdit { present: vec![word], ..CmdlineEdit::default() };
+        Ok(CmdlineEdit { present: vec![word], ..CmdlineEdit::default() })
+    }
+
+    fn words(&self, cx: Context<'_>) -> Result<Vec<Setting>> {
+        let edit = self.edit(cx)?;
         let mut settings = cx.distro.bootloader.cmdline(cx.host, &edit)?;
         if let Some(text) = cx.host.attribute(std::path::Path::new("/proc/cmdline"))? {
             settings.push(kernel_cmdline::running(&Cmdline::parse(&text), &edit));

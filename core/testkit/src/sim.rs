@@ -34,6 +34,8 @@ pub struct SimHost {
     cut_after: Cell<Option<usize>>,
     boots: Cell<u32>,
     has_udev: bool,
+    /// A word of the command line with which the kernel panics.
+    fatal_word: Option<String>,
 }
 
 impl SimHost {
@@ -47,6 +49,7 @@ impl SimHost {
             cut_after: Cell::new(None),
             boots: Cell::new(0),
             has_udev: true,
+            fatal_word: None,
         }
     }
 
@@ -61,6 +64,12 @@ impl SimHost {
     #[must_use]
     pub fn without_udev(self) -> Self {
         Self { has_udev: false, ..self }
+    }
+
+    /// Lets kernels panic that are given this word.
+    #[must_use]
+    pub fn panics_with(self, word: &str) -> Self {
+        Self { fatal_word: Some(word.to_owned()), ..self }
     }
 
     /// Makes every step after the next `n` fail, as a power cut would.
@@ -85,10 +94,19 @@ impl SimHost {
         self.performed.borrow().clone()
     }
 
-    /// Boots: what is in files becomes true, what was only in the kernel is gone.
+    /// Boots: what is in files becomes true, what was only in the kernel is gone. A kernel that panics is followed by
+    /// one more boot: it reboots by itself, or somebody cycles the power.
+    ///
+    /// # Panics
+    /// When the kernel of that boot panics as well: nobody gets into this host again.
     pub fn reboot(&self) {
-        self.boots.set(self.boots.get() + 1);
-        boot::boot(self, self.boots.get());
+        for _ in 0..2 {
+            self.boots.set(self.boots.get() + 1);
+            if boot::boot(self, self.boots.get()) {
+                return;
+            }
+        }
+        panic!("the kernel panics in every boot");
     }
 
     fn refuse(path: &Path, value: &str, errno: i32) -> Error {

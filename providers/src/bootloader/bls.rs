@@ -15,7 +15,7 @@ use std::rc::Rc;
 use hoststate_abi::host_view::HostView;
 use hoststate_abi::setting::{Place, Remedy, Setting, State};
 use hoststate_abi::step::Step;
-use hoststate_core::distro::{BootEntry, Bootloader, NextBoot, WordSource};
+use hoststate_core::distro::{BootEntry, Bootloader, NextBoot, Trial, WordSource};
 use hoststate_core::error::{Error, Result};
 use hoststate_core::formats::bls_entry::{BlsEntry, Reader, expand};
 use hoststate_core::formats::grub_cfg::GrubCfg;
@@ -30,6 +30,7 @@ mod menu;
 mod options;
 #[cfg(test)]
 mod tests;
+mod trial;
 
 /// Where the entries lie; on XBOOTLDR hosts `/boot` is that partition.
 pub(crate) const ENTRIES: &str = "/boot/loader/entries";
@@ -148,6 +149,14 @@ impl Bootloader for Bls {
             hint: format!("Edit the files in {ENTRIES}; a new kernel's entry is made by kernel-install."),
         })
     }
+
+    fn trial(&self, host: &HostView, edits: &[CmdlineEdit]) -> Result<Trial> {
+        self.one_boot(host, edits)
+    }
+
+    fn end_trial(&self, host: &HostView) -> Result<Vec<Step>> {
+        self.end_one_boot(host)
+    }
 }
 
 impl Bls {
@@ -222,6 +231,10 @@ impl Found {
         self.name().contains("-0-rescue") || self.version().starts_with("0-rescue")
     }
 
+    fn is_for_one_boot(&self) -> bool {
+        self.path.file_stem().is_some_and(|it| it == trial::ID)
+    }
+
     fn version(&self) -> &str {
         self.entry.version().or(self.entry.linux()).unwrap_or_default()
     }
@@ -281,9 +294,10 @@ impl Variables {
     }
 }
 
-/// Returns the entries that are not for rescue, the newest kernel last.
+/// Returns the entries that are not for rescue or for one boot, the newest kernel last.
 fn regular(found: &[Found]) -> Vec<&Found> {
-    let mut regular: Vec<&Found> = found.iter().filter(|it| !it.is_rescue()).collect();
+    let mut regular: Vec<&Found> =
+        found.iter().filter(|it| !it.is_rescue() && !it.is_for_one_boot()).collect();
     regular.sort_by(|one, other| version::compare(one.version(), other.version()));
     regular
 }

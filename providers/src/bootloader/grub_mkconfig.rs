@@ -6,7 +6,8 @@ use std::rc::Rc;
 use hoststate_abi::activation::Activation;
 use hoststate_abi::host_view::HostView;
 use hoststate_abi::setting::{Place, Remedy, Setting, State};
-use hoststate_core::distro::{BootEntry, Bootloader, NextBoot, WordSource};
+use hoststate_abi::step::Step;
+use hoststate_core::distro::{BootEntry, Bootloader, NextBoot, Trial, WordSource};
 use hoststate_core::error::{Error, Result};
 use hoststate_core::formats::grub_cfg::{GrubCfg, MenuEntry};
 use hoststate_core::formats::kernel_cmdline::{Cmdline, CmdlineEdit};
@@ -18,6 +19,7 @@ use super::grub_text;
 
 #[cfg(test)]
 mod tests;
+mod trial;
 
 /// Words that `10_linux` itself writes into every entry; no file gives hoststate a say in them.
 const GENERATED: [&str; 3] = ["BOOT_IMAGE", "root", "ro"];
@@ -112,6 +114,14 @@ impl Bootloader for GrubMkconfig {
             what: format!("{} is generated, and the host has no grub-mkconfig", self.output.display()),
             hint: "Install the distribution's GRUB package (grub2-common, grub2-tools).".to_owned(),
         })
+    }
+
+    fn trial(&self, host: &HostView, edits: &[CmdlineEdit]) -> Result<Trial> {
+        self.one_boot(host, edits)
+    }
+
+    fn end_trial(&self, host: &HostView) -> Result<Vec<Step>> {
+        self.end_one_boot(host)
     }
 }
 

@@ -7,4 +7,5 @@ pub(crate) mod grub_legacy;
 mod grub_menu;
 pub(crate) mod grub_mkconfig;
 mod grub_text;
+pub(crate) mod one_boot;
 pub(crate) mod unsupported;

@@ -107,6 +107,11 @@ impl Lab {
         Self { host: self.host.cut_after(n), ..self }
     }
 
+    /// Lets kernels panic that are given this word.
+    pub(crate) fn panics_with(self, word: &str) -> Self {
+        Self { host: self.host.panics_with(word), ..self }
+    }
+
     /// Takes udev away from now on.
     pub(crate) fn without_udev(self) -> Self {
         Self { host: self.host.without_udev(), ..self }
@@ -127,7 +132,8 @@ impl Lab {
         RecordStore::new(self.state.path(), "/hoststate")
     }
 
-    fn planner<'a>(&'a self, declared: &'a [Declared]) -> Planner<'a> {
+    /// Returns what plans are made from.
+    pub(crate) fn planner<'a>(&'a self, declared: &'a [Declared]) -> Planner<'a> {
         Planner { declared, distro: &self.distro, guards: &[], accepted: &[], runtime: Runtime::Now }
     }
 
@@ -188,7 +194,7 @@ pub(crate) fn declared(playbook: &str) -> Vec<Declared> {
 
 /// Looks at every round and agrees.
 #[derive(Default)]
-struct Audience {
+pub(crate) struct Audience {
     shown: Vec<Plan>,
 }
 

@@ -1,5 +1,6 @@
 //! The laws of the engine, on simulated hosts with the mechanisms of real distributions.
 
+mod boots;
 mod converging;
 mod failing;
 mod lab;

@@ -12,6 +12,7 @@ enum Block {
         title: String,
         id: Option<String>,
         first: usize,
+        line: usize,
         outside: BTreeMap<String, Option<String>>,
         item: usize,
     },
@@ -69,7 +70,7 @@ impl Reader<'_> {
             };
             self.advance(end.len_utf8());
             match end {
-                '{' => self.open(&words),
+                '{' => self.open(&words, line),
                 '}' => self.close(),
                 _ => {}
             }
@@ -187,13 +188,13 @@ impl Reader<'_> {
         self.cfg.entries.push(entry);
     }
 
-    fn open(&mut self, words: &[Vec<Piece>]) {
+    fn open(&mut self, words: &[Vec<Piece>], line: usize) {
         let block = match words.first().and_then(|it| plain(it)) {
             Some("menuentry") => {
                 let (title, id) = self.title(&words[1..]);
                 let outside = self.variables.clone();
                 let item = self.item(&title, id.as_ref());
-                Block::Entry { title, id, first: self.cfg.entries.len(), outside, item }
+                Block::Entry { title, id, first: self.cfg.entries.len(), line, outside, item }
             }
             Some("submenu") => {
                 let (title, id) = self.title(&words[1..]);
@@ -220,8 +221,11 @@ impl Reader<'_> {
 
     fn close(&mut self) {
         // What an entry sets holds only when that entry is booted.
-        if let Some(Block::Entry { outside, .. }) = self.blocks.pop() {
+        if let Some(Block::Entry { outside, first, line, .. }) = self.blocks.pop() {
             self.variables = outside;
+            for entry in &mut self.cfg.entries[first..] {
+                entry.block = (line, self.line);
+            }
         }
     }
 

@@ -200,3 +200,12 @@ fn the_environment_block_decides_where_the_file_asks_it() {
     "#]]
     .assert_eq(&shown);
 }
+
+#[test]
+fn an_entry_knows_the_lines_of_its_block() {
+    let cfg = GrubCfg::parse(
+        "# c\nmenuentry A {\n  linux /a\n}\nsubmenu M {\n\n  menuentry B {\n    linux /b\n  }\n}\n",
+    );
+    let blocks: Vec<(usize, usize)> = cfg.entries.iter().map(|it| it.block).collect();
+    assert_eq!(blocks, [(2, 4), (7, 9)]);
+}

@@ -14,6 +14,15 @@ use super::{SimHost, cpio, modules};
 
 const DEFAULT_GRUB: &str = "/etc/default/grub";
 
+/// What `00_header` writes about entries for one boot.
+const HEADER: &str = "# A simulated grub-mkconfig made this.\nload_env\nif [ \"${next_entry}\" ] ; then\n   \
+                      set default=\"${next_entry}\"\n   set next_entry=\n   save_env next_entry\nelse\n   \
+                      set default=\"0\"\nfi\n";
+
+/// What `41_custom` writes.
+const CUSTOM: &str =
+    "if [ -f ${config_directory}/custom.cfg ]; then\n  source ${config_directory}/custom.cfg\nfi\n";
+
 /// Runs a tool.
 pub(super) fn run(host: &SimHost, argv: &[String]) -> Result<Done> {
     let words: Vec<&str> = argv.iter().map(String::as_str).collect();
@@ -123,7 +132,7 @@ fn grub_mkconfig(host: &SimHost, output: &str, shell: Shell) {
         Some(Value::Unknown { .. }) | None => String::new(),
     };
     let (always, normally) = (value("GRUB_CMDLINE_LINUX"), value("GRUB_CMDLINE_LINUX_DEFAULT"));
-    let mut text = String::from("# A simulated grub-mkconfig made this.\n");
+    let mut text = String::from(HEADER);
     let mut kernels: Vec<String> = view.list(Path::new("/boot")).expect("a readable directory");
     kernels.retain(|it| it.starts_with("vmlinuz-"));
     for kernel in kernels.iter().rev() {
@@ -138,5 +147,6 @@ fn grub_mkconfig(host: &SimHost, output: &str, shell: Shell) {
             text.push_str(&format!("\tinitrd\t/boot/initrd.img-{release}\n}}\n"));
         }
     }
+    text.push_str(CUSTOM);
     host.tree.write(output, text);
 }

@@ -1,18 +1,29 @@
-//! From a block device down to the PCI devices it hangs on: partitions, LVM, encryption, RAID, multipath, NVMe.
+//! What is mounted on which block devices, and what those hang on: partitions, LVM, encryption, RAID, multipath, NVMe.
 
 use std::path::{Path, PathBuf};
 
 use hoststate_abi::host_view::HostView;
 
 use crate::error::Result;
-use crate::formats::mount_table::Mount;
+use crate::formats::mount_table::{self, Mount};
 use crate::formats::pci::PciAddress;
 use crate::pci_bus;
 
-const BLOCK: &str = "/sys/class/block";
+/// Every block device by its name.
+pub(crate) const BLOCK: &str = "/sys/class/block";
+
+/// Returns what is mounted, and the table that says so.
+pub(crate) fn mounts(host: &HostView) -> Result<(&'static str, Vec<Mount>)> {
+    let info = "/proc/self/mountinfo";
+    if let Some(text) = host.read(Path::new(info))? {
+        return Ok((info, mount_table::parse_mountinfo(&text)));
+    }
+    let text = host.read(Path::new("/proc/mounts"))?.unwrap_or_default();
+    Ok(("/proc/mounts", mount_table::parse_fstab(&text)))
+}
 
 /// Returns the kernel's names of the block devices a file system is on: one, or all members of a btrfs or bcachefs.
-pub(super) fn names(host: &HostView, mount: &Mount) -> Result<Vec<String>> {
+pub(crate) fn names(host: &HostView, mount: &Mount) -> Result<Vec<String>> {
     let mut names = Vec::new();
     if let Some(number) = &mount.number {
         // File systems with several devices have numbers of their own, which are no block device's.
@@ -38,7 +49,7 @@ pub(super) fn names(host: &HostView, mount: &Mount) -> Result<Vec<String>> {
 }
 
 /// Returns the kernel's name of a device node; `None` when it is no block device.
-pub(super) fn name_of(host: &HostView, node: &str) -> Result<Option<String>> {
+pub(crate) fn name_of(host: &HostView, node: &str) -> Result<Option<String>> {
     let resolved = host.resolve(Path::new(node))?;
     let Some(name) = resolved.file_name().map(|it| it.to_string_lossy().into_owned()) else {
         return Ok(None);
@@ -65,8 +76,23 @@ pub(super) fn name_of(host: &HostView, node: &str) -> Result<Option<String>> {
     Ok(None)
 }
 
+/// Returns a block device and everything it is made of, down to the disks.
+pub(crate) fn stack(host: &HostView, name: &str) -> Result<Vec<String>> {
+    let mut stack = vec![name.to_owned()];
+    let mut at = 0;
+    while let Some(name) = stack.get(at) {
+        for slave in host.list(&Path::new(BLOCK).join(name).join("slaves"))? {
+            if !stack.contains(&slave) {
+                stack.push(slave);
+            }
+        }
+        at += 1;
+    }
+    Ok(stack)
+}
+
 /// Adds the PCI devices that a block device hangs on, and every hop.
-pub(super) fn walk(
+pub(crate) fn walk(
     host: &HostView,
     name: &str,
     devices: &mut Vec<PciAddress>,

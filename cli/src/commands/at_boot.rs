@@ -1,0 +1,253 @@
+//! `hoststate converge --at-boot` and `--confirm-boot`: what is left for after the boot, and that boot.
+
+use std::path::{Path, PathBuf};
+
+use hoststate_abi::host_view::HostView;
+use hoststate_core::at_boot::confirm;
+use hoststate_core::at_boot::finish::Finish;
+use hoststate_core::at_boot::{self, AtBoot, RECORD, trusted};
+use hoststate_core::host::Host;
+use hoststate_core::plan::{Change, Plan};
+use hoststate_core::planner::Planner;
+use hoststate_core::registry::Declared;
+
+use serde_json::Value;
+
+use crate::args::{ActivateMode, ConvergeArguments};
+use crate::commands::converge::{Converge, lock};
+use crate::commands::plan::show;
+use crate::error::{Error, Result};
+use crate::exit::Exit;
+use crate::playbook::{self, Playbook};
+use crate::progress::Progress;
+use crate::render::report::Goal;
+use crate::saved;
+use crate::session::Session;
+use crate::signals::Interrupt;
+use crate::target::{Target, root_of};
+
+/// What is to be done now, and what after the boot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum When {
+    /// All that can be done now.
+    Now,
+    /// All that can be done now, and the rest after the boot.
+    AlsoAtBoot,
+    /// A boot is tried first.
+    OnceConfirmed,
+}
+
+/// The declarations of a run of `converge`.
+pub(crate) struct Wanted<'a> {
+    /// Those of the playbook; behind them, that they are finished after the boot.
+    declared: Vec<Declared>,
+    /// How many are the playbook's.
+    own: usize,
+    /// The boot that is tried, instead of them.
+    trial: Vec<Declared>,
+    saved: Option<Value>,
+    when: When,
+    accepted: &'a [String],
+    is_check: bool,
+}
+
+impl<'a> Wanted<'a> {
+    /// Returns what a playbook wants.
+    pub(crate) fn new(playbook: Playbook, arguments: &'a ConvergeArguments) -> Self {
+        let when = match (arguments.at_boot, arguments.confirm_boot) {
+            (true, _) => When::AlsoAtBoot,
+            (_, true) => When::OnceConfirmed,
+            (false, false) => When::Now,
+        };
+        let Playbook { declared, saved, .. } = playbook;
+        let (own, accepted) = (declared.len(), &arguments.host.accept[..]);
+        Self { declared, own, trial: Vec::new(), saved, when, accepted, is_check: arguments.check }
+    }
+
+    /// Returns what the plan was made of.
+    pub(crate) fn declared(&self) -> &[Declared] {
+        if self.trial.is_empty() { &self.declared } else { &self.trial }
+    }
+
+    /// Returns the name of the command in the records.
+    pub(crate) fn command(&self) -> &'static str {
+        match self.when {
+            When::Now => "converge",
+            When::AlsoAtBoot => "converge --at-boot",
+            When::OnceConfirmed => "converge --confirm-boot",
+        }
+    }
+
+    /// Returns what the user is asked.
+    pub(crate) fn question(&self) -> &'static str {
+        if self.trial.is_empty() { "Converge this host?" } else { "Try this in the next boot?" }
+    }
+
+    /// Returns whether nothing is left for after the boot: then the plan depends on what was read, and nothing else.
+    pub(crate) fn is_for_now(&self) -> bool {
+        self.when == When::Now
+    }
+
+    /// Plans for the host in `view`, as it is now.
+    ///
+    /// # Errors
+    /// When the host cannot be read, the saved plan differs, no boot can be tried, or something else is left for after
+    /// the boot.
+    pub(crate) fn plan(&mut self, target: &Target, view: &mut HostView) -> Result<Plan> {
+        self.declared.truncate(self.own);
+        self.trial.clear();
+        if !self.is_check {
+            self.refuse_other_pending(view)?;
+        }
+        let plan = target.plan_in(view, &self.declared)?;
+        if let Some(saved) = &self.saved {
+            saved::compare(saved, &plan)?;
+        }
+        let is_refused = plan.refusals().next().is_some() || !plan.conflicts.is_empty();
+        match self.when {
+            When::AlsoAtBoot if !is_refused && (plan.reboot.required || !plan.deferred.is_empty()) => {
+                let enabled =
+                    at_boot::declared(&target.host.view(), self.record(target)?, &self.program(target)?)?;
+                self.declared.push(enabled);
+                target.plan(&self.declared)
+            }
+            When::OnceConfirmed if !is_refused => self.plan_trial(target, plan),
+            When::Now | When::AlsoAtBoot | When::OnceConfirmed => Ok(plan),
+        }
+    }
+
+    fn plan_trial(&mut self, target: &Target, later: Plan) -> Result<Plan> {
+        let (view, record) = (target.host.view(), self.record(target)?);
+        let trial = confirm::declared(&view, &target.distro, &self.declared, record, &self.program(target)?)?;
+        let Some(trial) = trial else {
+            if !later.has_work() {
+                return Ok(later);
+            }
+            let what =
+                "the default boot entry has all words that the playbook wants, so there is no boot to try";
+            return Err(Error::input(what, "Converge without --confirm-boot."));
+        };
+        self.trial.push(trial);
+        let mut plan = target.plan(&self.trial)?;
+        // What the trial leads to is consented to now, its warnings included.
+        for hazard in &later.guards {
+            if !plan.guards.iter().any(|it| it.id == hazard.id) {
+                plan.guards.push(hazard.clone());
+            }
+        }
+        plan.once_confirmed = Some(Box::new(after_the_trial(later)));
+        Ok(plan)
+    }
+
+    fn record(&self, target: &Target) -> Result<AtBoot> {
+        Ok(AtBoot::new(target.boot_id()?, &self.declared[..self.own], self.accepted))
+    }
+
+    /// Returns the program that the unit will start: this one, or what a package would bring into a tree.
+    fn program(&self, target: &Target) -> Result<PathBuf> {
+        if target.host.view().root() != Path::new("/") {
+            return Ok(at_boot::SHIPPED_PROGRAM.into());
+        }
+        let program = std::env::current_exe().map_err(|err| Error::io("the path of this program", err))?;
+        if !self.is_check {
+            trusted::require_own(&program)?;
+        }
+        Ok(program)
+    }
+
+    /// What is left for after the boot would undo this run, or be undone by it.
+    fn refuse_other_pending(&self, view: &HostView) -> Result<()> {
+        let Some(pending) = at_boot::pending(view)? else { return Ok(()) };
+        let is_same = self.declared.iter().map(|it| &it.declaration).eq(&pending.declarations);
+        let (what, hint) = match (&pending.trial, self.when) {
+            (Some(_), When::OnceConfirmed) if is_same => return Ok(()),
+            (None, When::AlsoAtBoot) => return Ok(()),
+            (None, When::Now) if is_same => return Ok(()),
+            (Some(_), _) => (
+                "a boot is to be tried, and was not yet: until then nothing else is changed",
+                "Reboot to try it; `hoststate history` names the run and `hoststate rollback` takes it back.",
+            ),
+            (None, _) => (
+                "other declarations are to be finished after the next boot, and would undo these",
+                "Converge with --at-boot to finish these instead; `hoststate rollback` takes the other run back.",
+            ),
+        };
+        Err(Error::input(format!("{what} ({RECORD})"), hint))
+    }
+}
+
+/// Returns what is left of a plan when the words it waits for are there.
+fn after_the_trial(mut plan: Plan) -> Plan {
+    let is_there = |it: &Change| it.waits_for_reboot() && it.subject == "/proc/cmdline";
+    let (there, left): (Vec<Change>, Vec<Change>) = plan.changes.into_iter().partition(is_there);
+    plan.changes = left;
+    if !there.is_empty() {
+        plan.summary.only_reboot = plan.summary.only_reboot.saturating_sub(1);
+        plan.reboot.because.retain(|it| !it.contains(": /proc/cmdline"));
+        plan.reboot.required = plan.changes.iter().any(Change::waits_for_reboot);
+    }
+    plan
+}
+
+/// Refuses what has no meaning together.
+///
+/// # Errors
+/// When the host is not this machine, or its tools are not to be run.
+pub(crate) fn check_options(arguments: &ConvergeArguments) -> Result<()> {
+    let option = match (arguments.at_boot, arguments.confirm_boot) {
+        (true, _) => "--at-boot",
+        (_, true) => "--confirm-boot",
+        (false, false) => return Ok(()),
+    };
+    if arguments.check && arguments.playbook.is_some() {
+        return Ok(());
+    }
+    if root_of(&arguments.host)? != Path::new("/") {
+        let hint = "Run it on the machine itself; with --check it shows what it would do there.";
+        return Err(Error::input(
+            format!("{option} is about the next boot of this machine, not of a tree"),
+            hint,
+        ));
+    }
+    if arguments.host.activate == ActivateMode::Skip {
+        let what = format!("{option} has nobody to leave the distribution's tools to");
+        return Err(Error::input(what, "Leave out --activate skip."));
+    }
+    Ok(())
+}
+
+/// Finishes what was left for this boot.
+///
+/// # Errors
+/// When the record cannot be trusted or read, or another run has the lock.
+pub(crate) fn finish(arguments: &ConvergeArguments, session: &Session) -> Result<Exit> {
+    check_options(arguments)?;
+    let target = Target::open(&arguments.host)?;
+    let Some(record) = at_boot::pending(&target.host.view())? else {
+        session.print("Nothing was left to be done after a boot.\n")?;
+        return Ok(Exit::Success);
+    };
+    trusted::require_own(Path::new(RECORD))?;
+    let boot_id = target.boot_id()?;
+    let declared = playbook::registry().decode_all(record.declarations.clone())?;
+    let accepted = record.accepted.clone();
+    let planner = Planner { accepted: &accepted, ..target.planner(&declared) };
+    if arguments.check {
+        let plan = planner.plan(&mut target.host.view()).map_err(|err| Error::planning(err, &declared))?;
+        show(&plan, &target, session)?;
+        return Ok(Exit::of_plan(&plan, target.detail));
+    }
+    if record.boot_id == boot_id {
+        session.print("The host was not booted yet: what is left waits for the next boot.\n")?;
+        return Ok(Exit::Success);
+    }
+    let lock = lock(&target, "converge --at-boot")?;
+    let mut recorder = target.recorder("at boot")?;
+    let interrupt = Interrupt::watch()?;
+    let mut watcher = Progress::from_the_start(session, target.activate, interrupt);
+    let (recorder, watcher) = (&mut recorder, &mut watcher);
+    let finish = Finish { planner, host: &target.host, record, boot_id, recorder, watcher };
+    let report = finish.run().map_err(|err| Error::planning(err, &declared))?;
+    lock.end();
+    Converge { target: &target, declared: &declared, session }.finish(&report, Goal::DesiredState)
+}

@@ -1,0 +1,181 @@
+//! What happens after the boot: the tried boot is judged, the host converged to what was recorded, and all of it
+//! taken away again, whatever came of it.
+
+use std::path::Path;
+use std::time::Instant;
+
+use hoststate_abi::host_view::HostView;
+use hoststate_abi::step::Step;
+
+use super::confirm::{TrialRecord, edits};
+use super::{AtBoot, RECORD};
+use crate::apply::{Activate, Run, Watcher};
+use crate::error::{Error, Result};
+use crate::formats::kernel_cmdline::Cmdline;
+use crate::host::Host;
+use crate::plan::Plan;
+use crate::planner::Planner;
+use crate::record::Recorder;
+use crate::report::{Left, Outcome, REPORT_FORMAT, Report, StepReport, StepStatus};
+
+/// Finishes what was recorded, in the boot after.
+pub struct Finish<'a> {
+    /// The declarations of the record, decoded.
+    pub planner: Planner<'a>,
+    /// The host.
+    pub host: &'a dyn Host,
+    /// What was recorded.
+    pub record: AtBoot,
+    /// Boot id of the kernel that runs.
+    pub boot_id: Option<String>,
+    /// Keeps the verdict.
+    pub recorder: &'a mut Recorder,
+    /// Who watches.
+    pub watcher: &'a mut dyn Watcher,
+}
+
+impl Finish<'_> {
+    /// Does what the record says, once, and leaves nothing for the boot after this one. The verdict is in the run
+    /// record.
+    ///
+    /// # Errors
+    /// When the host cannot be planned for, or neither the verdict nor its absence can be written.
+    pub fn run(mut self) -> Result<Report> {
+        let verdict = self.decide();
+        // Also when nothing could be decided: a unit that fails in every boot helps nobody.
+        let cleaned = self.clean();
+        let mut report = verdict?;
+        report.steps.extend(cleaned);
+        let is_failed = |it: &&StepReport| it.status == StepStatus::Failed;
+        if let Some(why) = report.steps.iter().rev().find(is_failed).and_then(|it| it.reason.clone())
+            && report.outcome != Outcome::Failed
+        {
+            report.outcome = Outcome::Failed;
+            report.error = Some(why);
+        }
+        self.recorder.verdict(&mut report)?;
+        Ok(report)
+    }
+
+    fn decide(&mut self) -> Result<Report> {
+        let plan = self.planner.plan(&mut self.host.view())?;
+        if let Some(boot) = &self.record.begun {
+            let why = format!(
+                "this was begun in boot {boot} and did not end: the machine went down on the way. It is not begun \
+                 again by itself"
+            );
+            return Ok(failed(plan, why));
+        }
+        let begun = AtBoot { begun: self.boot_id.clone(), ..self.record.clone() };
+        let path = self.host.view().resolve(Path::new(RECORD))?;
+        self.host.perform(&Step::WriteFile { path, text: begun.text()? })?;
+        self.host.sync()?;
+        if let Some(trial) = self.record.trial.clone()
+            && let Some(why) = self.judge(&trial)?
+        {
+            return Ok(failed(plan, why));
+        }
+        let run = Run {
+            planner: self.planner,
+            host: self.host,
+            activate: Activate::Run,
+            recorder: &mut *self.recorder,
+            watcher: &mut *self.watcher,
+        };
+        Ok(run.converge(plan))
+    }
+
+    /// Returns why the tried boot is not confirmed. The network may come up late, so what is lost is looked for until
+    /// the host has settled.
+    fn judge(&self, trial: &TrialRecord) -> Result<Option<String>> {
+        let host = self.host.view();
+        let running = Cmdline::parse(&host.attribute(Path::new("/proc/cmdline"))?.unwrap_or_default());
+        let wanted = edits(&host, self.planner.distro, self.planner.declared)?;
+        let holds = wanted.iter().all(|it| running.satisfies(it));
+        if !running.words().any(|it| it.raw() == trial.mark) && !holds {
+            return Ok(Some(format!(
+                "the boot that was to be tried did not come up: this one was started by the default entry ({} is not in \
+                 /proc/cmdline). Nothing was changed but for that entry, which is gone",
+                trial.mark
+            )));
+        }
+        if !holds {
+            return Ok(Some(not_confirmed(&[
+                "/proc/cmdline does not have what the playbook wants".to_owned()
+            ])));
+        }
+        for attempt in 0.. {
+            let lost = trial.witness.lost(&self.host.view())?;
+            if lost.is_empty() {
+                return Ok(None);
+            }
+            if !self.host.settle(attempt) {
+                return Ok(Some(not_confirmed(&lost)));
+            }
+        }
+        unreachable!("the loop above ends when the host stops settling")
+    }
+
+    /// Takes away the unit, the record and the tried entry. Returns what was done.
+    fn clean(&mut self) -> Vec<StepReport> {
+        let host = self.host.view();
+        let steps = match self.leftovers(&host) {
+            Ok(steps) => steps,
+            Err(err) => return vec![step("look for what is left of it", Instant::now(), Err(err))],
+        };
+        let mut reports = Vec::new();
+        for it in steps {
+            let what = it.to_string();
+            self.watcher.begin(&what);
+            let start = Instant::now();
+            let report = step(&what, start, self.host.perform(&it).map(drop));
+            self.watcher.end(&report);
+            reports.push(report);
+        }
+        if let Err(err) = self.host.sync() {
+            reports.push(step("sync what was removed", Instant::now(), Err(err)));
+        }
+        reports
+    }
+
+    fn leftovers(&self, host: &HostView) -> Result<Vec<Step>> {
+        let mut steps = Vec::new();
+        if self.record.trial.is_some() {
+            steps.extend(self.planner.distro.bootloader.end_trial(host)?);
+        }
+        steps.extend(super::disarm(host)?);
+        for it in &mut steps {
+            if let Step::WriteFile { path, .. } | Step::RemoveFile { path } = it {
+                *path = host.resolve(path)?;
+            }
+        }
+        Ok(steps)
+    }
+}
+
+fn not_confirmed(faults: &[String]) -> String {
+    format!(
+        "the boot that was tried is not confirmed: {}. Nothing was made permanent; the next boot is by the default entry, \
+         as before",
+        faults.join("; ")
+    )
+}
+
+fn failed(plan: Plan, why: String) -> Report {
+    let left = Left::from(plan.clone());
+    let (outcome, error) = (Outcome::Failed, Some(why));
+    let (format, steps) = (REPORT_FORMAT.to_owned(), Vec::new());
+    Report { format, outcome, changed: false, plan, steps, left, run: None, error }
+}
+
+fn step(what: &str, start: Instant, result: Result<(), Error>) -> StepReport {
+    StepReport {
+        what: what.to_owned(),
+        status: if result.is_ok() { StepStatus::Done } else { StepStatus::Failed },
+        seconds: start.elapsed().as_secs_f64(),
+        argv: None,
+        exit_status: None,
+        stderr: None,
+        reason: result.err().map(|it| it.to_string()),
+    }
+}
