@@ -11,6 +11,7 @@ use crate::booted::{self, Booted};
 use crate::declaration::{Declaration, ResourceId};
 use crate::distro::{BootEntry, Distro, NextBoot};
 use crate::error::Result;
+use crate::facts;
 use crate::formats::kernel_cmdline::{Cmdline, Word};
 use crate::formats::pci::PciAddress;
 use crate::iommu;
@@ -173,6 +174,10 @@ impl Judged<'_> {
 
     /// Finds wanted words that the kernel was given in vain.
     fn ignored_words(self) -> Result<Vec<Finding>> {
+        // The kernel and the devices of a chroot are those of the machine it is mounted on.
+        if facts::proc_is_foreign(self.host)? {
+            return Ok(Vec::new());
+        }
         let Some(text) = self.host.attribute(Path::new("/proc/cmdline"))? else { return Ok(Vec::new()) };
         let running = Cmdline::parse(&text);
         let mut findings = Vec::new();

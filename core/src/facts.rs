@@ -14,6 +14,16 @@ use crate::kernels;
 /// Where the kernel shows the groups of devices that its IOMMU parts.
 const GROUPS: &str = "/sys/kernel/iommu_groups";
 
+/// Returns whether `/proc` and `/sys` tell about another system: the host is a tree, and the machine's own `/proc` is
+/// mounted in it, as a chroot has it. There `self` is a link; in a captured tree it is a directory.
+///
+/// # Errors
+/// When the link cannot be read.
+pub fn proc_is_foreign(host: &HostView) -> Result<bool> {
+    let is_tree = host.root() != Path::new("/");
+    Ok(is_tree && host.link_target(Path::new("/proc/self"))?.is_some())
+}
+
 /// The host a plan was made for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct HostSummary {

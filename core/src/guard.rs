@@ -142,17 +142,5 @@ impl<'a> Scene<'a> {
     }
 }
 
-impl Scene<'_> {
-    /// Returns whether `/proc` tells about mounts and locks of another system: the host is a tree, and the machine's
-    /// own `/proc` is mounted in it, as a chroot has it. There `self` is a link; in a captured tree it is a directory.
-    ///
-    /// # Errors
-    /// When the link cannot be read.
-    pub fn proc_is_foreign(&self) -> Result<bool> {
-        let is_tree = self.before.root() != Path::new("/");
-        Ok(is_tree && self.before.link_target(Path::new("/proc/self"))?.is_some())
-    }
-}
-
 /// A guard returns the hazards it sees; none on an ordinary host.
 pub type Guard = fn(Scene<'_>) -> Result<Vec<Hazard>>;

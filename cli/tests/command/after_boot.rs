@@ -149,6 +149,23 @@ fn a_word_in_the_kernel_without_effect_is_no_desired_state() {
 }
 
 #[test]
+fn the_iommu_of_the_machine_says_nothing_about_a_chroot_on_it() {
+    let tree = converged(WORD);
+    boot(&tree, "2", "2", "ro intel_iommu=on");
+    std::fs::remove_dir_all(tree.path("root/sys/kernel/iommu_groups")).expect("no groups");
+    std::os::unix::fs::symlink("4711", tree.path("root/proc/self")).expect("a link");
+    check(
+        &tree,
+        expect![[r#"
+        ok       kernel_cmdline "iommu"
+        In the desired state: 3 settings.
+        exit 0
+        verdicts in_desired_state
+    "#]],
+    );
+}
+
+#[test]
 fn a_device_on_another_driver_after_the_boot_is_told_with_who_bound_it() {
     let tree = converged(IDS);
     boot(&tree, "2", "2", "ro");

@@ -6,6 +6,7 @@ use hoststate_abi::activation::Activation;
 use hoststate_abi::host_view::HostView;
 
 use crate::error::Result;
+use crate::facts::proc_is_foreign;
 use crate::formats::mount_table::{self, Mount};
 use crate::free_space;
 use crate::guard::{Hazard, Scene, Severity};
@@ -23,7 +24,7 @@ const GROWTH_PERCENT: u64 = 10;
 /// When the host cannot be read.
 pub fn hazards(scene: Scene<'_>) -> Result<Vec<Hazard>> {
     let points = touched_points(scene)?;
-    if points.is_empty() || scene.proc_is_foreign()? {
+    if points.is_empty() || proc_is_foreign(scene.before)? {
         return Ok(Vec::new());
     }
     let mut hazards = Vec::new();

@@ -5,6 +5,7 @@ use std::path::Path;
 use hoststate_abi::host_view::HostView;
 
 use crate::error::Result;
+use crate::facts::proc_is_foreign;
 use crate::guard::{Hazard, Scene, Severity};
 
 const NAME: &str = "package-manager";
@@ -26,7 +27,7 @@ const PROCESSES: [&str; 2] = ["/run/yum.pid", "/var/run/yum.pid"];
 /// When the host cannot be read.
 pub fn hazards(scene: Scene<'_>) -> Result<Vec<Hazard>> {
     let writes_there = scene.changed_files()?.iter().any(|it| it.starts_with("/boot"));
-    if (!scene.rebuilds_boot_files() && !writes_there) || scene.proc_is_foreign()? {
+    if (!scene.rebuilds_boot_files() && !writes_there) || proc_is_foreign(scene.before)? {
         return Ok(Vec::new());
     }
     let host = scene.before;
