@@ -50,6 +50,11 @@ pub(crate) enum Command {
     History(HistoryArguments),
     /// Print the JSON Schema of declarations, of a plan or of a report
     Schema(SchemaArguments),
+    /// List, try out and trust plugins
+    Plugin {
+        #[command(subcommand)]
+        command: PluginCommand,
+    },
     /// Print the completions of a shell
     Completions(CompletionsArguments),
     /// Print the manual page
@@ -88,6 +93,55 @@ pub(crate) struct HostOptions {
     /// Let one guard pass, by the id it shows; may be repeated
     #[arg(long, value_name = "ID")]
     pub(crate) accept: Vec<String>,
+    #[command(flatten)]
+    pub(crate) plugins: PluginOptions,
+}
+
+/// Options of the commands that know resource types.
+#[derive(Debug, Args)]
+pub(crate) struct PluginOptions {
+    /// Also use the trusted plugins in this folder; may be repeated
+    #[arg(long, value_name = "DIR")]
+    pub(crate) plugin_dir: Vec<PathBuf>,
+}
+
+/// A command about plugins.
+#[derive(Debug, Subcommand)]
+pub(crate) enum PluginCommand {
+    /// List the plugins that are there, and whether they are trusted
+    List(PluginListArguments),
+    /// Try out a plugin: whether it keeps the laws that every resource type keeps
+    Test(PluginTestArguments),
+    /// Show what a plugin asks for, and trust it as it is now
+    Trust(PluginTrustArguments),
+}
+
+/// Arguments of `plugin list`.
+#[derive(Debug, Args)]
+pub(crate) struct PluginListArguments {
+    #[command(flatten)]
+    pub(crate) plugins: PluginOptions,
+}
+
+/// Arguments of `plugin test`.
+#[derive(Debug, Args)]
+pub(crate) struct PluginTestArguments {
+    /// The file of the plugin, wherever it is
+    pub(crate) plugin: PathBuf,
+    #[command(flatten)]
+    pub(crate) plugins: PluginOptions,
+}
+
+/// Arguments of `plugin trust`.
+#[derive(Debug, Args)]
+pub(crate) struct PluginTrustArguments {
+    /// The file of the plugin, in a folder of plugins
+    pub(crate) plugin: PathBuf,
+    /// Do not ask
+    #[arg(long, short)]
+    pub(crate) yes: bool,
+    #[command(flatten)]
+    pub(crate) plugins: PluginOptions,
 }
 
 /// How results are written.
@@ -182,6 +236,8 @@ pub(crate) struct VerifyArguments {
 pub(crate) struct CheckArguments {
     /// A .lua file, a .json file of declarations, or - for JSON on standard input
     pub(crate) playbook: PathBuf,
+    #[command(flatten)]
+    pub(crate) plugins: PluginOptions,
 }
 
 /// Arguments of `inspect`.
@@ -252,6 +308,8 @@ pub(crate) struct SchemaArguments {
     /// Print the definitions for lua-language-server instead
     #[arg(long, conflicts_with = "kind")]
     pub(crate) luals: bool,
+    #[command(flatten)]
+    pub(crate) plugins: PluginOptions,
 }
 
 /// Arguments of `completions`.

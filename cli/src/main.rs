@@ -6,6 +6,7 @@ mod consent;
 mod error;
 mod exit;
 mod playbook;
+mod plugins;
 mod progress;
 mod render;
 mod saved;
@@ -61,6 +62,7 @@ fn run(command: &Command, session: &Session) -> Result<Exit> {
         Command::Rollback(arguments) => commands::rollback::run(arguments, session),
         Command::History(arguments) => commands::history::run(arguments, session),
         Command::Schema(arguments) => commands::schema::run(arguments, session),
+        Command::Plugin { command } => commands::plugin::run(command, session),
         Command::Completions(arguments) => commands::completions::run(arguments, session),
         Command::Man => commands::man::run(session),
     }

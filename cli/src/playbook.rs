@@ -7,7 +7,6 @@ use hoststate_core::declaration::{Declaration, Declarations};
 use hoststate_core::error::Error as EngineError;
 use hoststate_core::plan::PLAN_FORMAT;
 use hoststate_core::registry::{Declared, Registry};
-use hoststate_core::resources;
 use hoststate_core::trust::Trust;
 use hoststate_lua::facts::Facts;
 use hoststate_lua::{Level, Options};
@@ -44,26 +43,20 @@ struct Labelled {
     format: Option<String>,
 }
 
-/// Returns the resource types that playbooks can use.
-pub(crate) fn registry() -> Registry {
-    Registry::new(resources::TABLE)
-}
-
 /// Reads the playbook at `path`; `-` is JSON on standard input.
 ///
 /// # Errors
 /// When it cannot be read, is not what its name says, or declares what cannot be.
-pub(crate) fn load(path: &Path, facts: &dyn Facts, belief: &Belief) -> Result<Playbook> {
+pub(crate) fn load(path: &Path, facts: &dyn Facts, registry: &Registry, belief: &Belief) -> Result<Playbook> {
     let name = path.display().to_string();
     let text = read(path, belief)?;
-    let registry = registry();
     if path.extension().is_some_and(|it| it == "lua") {
-        let declared = evaluate(path, &name, &text, &registry, facts, belief)?;
+        let declared = evaluate(path, &name, &text, registry, facts, belief)?;
         return Ok(Playbook { name, declared, saved: None });
     }
     let labelled: Option<Labelled> = serde_json::from_str(&text).ok();
     match labelled.and_then(|it| it.format) {
-        Some(format) if format.starts_with("hoststate.plan/") => saved_plan(name, &format, &text, &registry),
+        Some(format) if format.starts_with("hoststate.plan/") => saved_plan(name, &format, &text, registry),
         _ => {
             let read = Declarations::from_json(&text).map_err(|err| in_file(&name, &err))?;
             let declared = registry.decode_all(read.resources)?;

@@ -9,7 +9,7 @@ use hoststate_core::host::{Host, LiveHost};
 use hoststate_core::plan::Plan;
 use hoststate_core::planner::{Planner, Runtime};
 use hoststate_core::record::{RecordStore, Recorder, STATE_DIRECTORY};
-use hoststate_core::registry::Declared;
+use hoststate_core::registry::{Declared, Registry};
 use hoststate_core::trust::Trust;
 use hoststate_lua::host_facts::HostFacts;
 
@@ -17,6 +17,7 @@ use crate::args::{ActivateMode, HostOptions};
 use crate::error::{Error, Result};
 use crate::exit::Detail;
 use crate::playbook::{self, Belief, Playbook};
+use crate::plugins::Plugins;
 
 /// Where the kernel names the boot it runs since.
 const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
@@ -33,6 +34,8 @@ pub(crate) struct Target {
     /// What the exit status tells.
     pub(crate) detail: Detail,
     accepted: Vec<String>,
+    /// The types that its playbooks have.
+    pub(crate) registry: Registry,
 }
 
 impl Target {
@@ -50,8 +53,9 @@ impl Target {
         let detail = if options.detailed_exitcode { Detail::Detailed } else { Detail::Plain };
         let program = std::env::current_exe().map_err(|err| Error::io("the path of this program", err))?;
         let host = LiveHost::new(root, program);
+        let registry = Plugins::new(&options.plugins)?.registry()?;
         let distro = hoststate_providers::detect(&host.view())?;
-        Ok(Self { host, distro, activate, detail, accepted: options.accept.clone() })
+        Ok(Self { host, distro, activate, detail, accepted: options.accept.clone(), registry })
     }
 
     /// Reads the playbook at `path`, which may ask for facts about this host.
@@ -77,7 +81,8 @@ impl Target {
     }
 
     fn load(&self, path: &Path, belief: &Belief) -> Result<Playbook> {
-        playbook::load(path, &HostFacts { host: &self.host.view(), distro: &self.distro }, belief)
+        let facts = HostFacts { host: &self.host.view(), distro: &self.distro };
+        playbook::load(path, &facts, &self.registry, belief)
     }
 
     /// Returns what plans are made from.

@@ -1,7 +1,7 @@
 //! What can go wrong in the engine: what, where, and how to mend it.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::declaration::ResourceId;
 
@@ -71,6 +71,16 @@ pub enum Error {
         /// What that reason means for this attribute.
         hint: Option<String>,
     },
+    /// A plugin cannot be used, or does not do what it must.
+    #[error("{path}: {what}", path = .path.display())]
+    Plugin {
+        /// The file, or the directory on the way that is to blame.
+        path: PathBuf,
+        /// What is wrong with it.
+        what: String,
+        /// How to mend it.
+        hint: Option<String>,
+    },
     /// Another run holds the lock.
     #[error("another run has the lock {path}: {holder}", path = .path.display())]
     Locked {
@@ -90,12 +100,18 @@ impl Error {
         Self::Invalid { what: what.into(), hint: Some(hint.into()) }
     }
 
+    /// Returns an error about a plugin, with a hint.
+    pub fn plugin(path: &Path, what: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self::Plugin { path: path.to_owned(), what: what.into(), hint: Some(hint.into()) }
+    }
+
     /// Returns how to mend it, as a sentence.
     pub fn hint(&self) -> Option<String> {
         match self {
-            Self::Invalid { hint, .. } | Self::Malformed { hint, .. } | Self::Attribute { hint, .. } => {
-                hint.clone()
-            }
+            Self::Invalid { hint, .. }
+            | Self::Malformed { hint, .. }
+            | Self::Attribute { hint, .. }
+            | Self::Plugin { hint, .. } => hint.clone(),
             Self::Unsupported { hint, .. } => Some(hint.clone()),
             Self::Resource { source, .. } => source.hint(),
             Self::Tool { .. } => None,

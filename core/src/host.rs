@@ -15,7 +15,7 @@ use crate::host::file::Medium;
 
 pub mod child;
 pub(crate) mod directory;
-mod file;
+pub(crate) mod file;
 mod process;
 mod stuck;
 

@@ -66,7 +66,12 @@ impl Entry {
     pub fn schema(&self) -> Schema {
         match &self.0 {
             Source::BuiltIn { schema, .. } => schema(),
-            Source::External(it) => it.kind.description().schema.clone(),
+            Source::External(it) => {
+                let mut schema = it.kind.description().schema.clone();
+                // What `FieldCheck` does, whether the schema says so or not.
+                schema.insert("additionalProperties".to_owned(), Value::Bool(false));
+                schema
+            }
         }
     }
 

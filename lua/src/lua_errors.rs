@@ -217,7 +217,7 @@ fn suggestion(evaluation: &Evaluation<'_>, name: &str) -> String {
         Some(near) => format!("Did you mean `{near}`?"),
         None => {
             format!(
-                "The functions that declare are: {}.",
+                "The functions that declare are: {}. A vendor's come with a plugin: `hoststate plugin list`.",
                 types.chain(composites).collect::<Vec<_>>().join(", ")
             )
         }

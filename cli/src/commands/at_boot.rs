@@ -18,7 +18,7 @@ use crate::commands::converge::{Converge, lock};
 use crate::commands::plan::show;
 use crate::error::{Error, Result};
 use crate::exit::Exit;
-use crate::playbook::{self, Playbook};
+use crate::playbook::Playbook;
 use crate::progress::Progress;
 use crate::render::report::Goal;
 use crate::saved;
@@ -229,7 +229,7 @@ pub(crate) fn finish(arguments: &ConvergeArguments, session: &Session) -> Result
     };
     trusted::require_own(Path::new(RECORD))?;
     let boot_id = target.boot_id()?;
-    let declared = playbook::registry().decode_all(record.declarations.clone())?;
+    let declared = target.registry.decode_all(record.declarations.clone())?;
     let accepted = record.accepted.clone();
     let planner = Planner { accepted: &accepted, ..target.planner(&declared) };
     if arguments.check {

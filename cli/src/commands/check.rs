@@ -8,6 +8,7 @@ use crate::args::{CheckArguments, Format};
 use crate::error::Result;
 use crate::exit::Exit;
 use crate::playbook::{self, Belief};
+use crate::plugins::Plugins;
 use crate::render::escape::visible_line;
 use crate::render::plan::named;
 use crate::render::screen::Amount;
@@ -18,7 +19,8 @@ use crate::session::Session;
 /// # Errors
 /// When the playbook cannot be read or declares what cannot be.
 pub(crate) fn run(arguments: &CheckArguments, session: &Session) -> Result<Exit> {
-    let playbook = playbook::load(&arguments.playbook, &NoHost, &Belief::Any)?;
+    let registry = Plugins::new(&arguments.plugins)?.registry()?;
+    let playbook = playbook::load(&arguments.playbook, &NoHost, &registry, &Belief::Any)?;
     if session.format == Format::Json {
         let resources = playbook.declared.into_iter().map(|it| it.declaration).collect();
         session.print_json(&Declarations { format: DECLARATIONS_FORMAT.to_owned(), resources })?;

@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use hoststate_core::host::{LiveHost, child};
+use hoststate_core::plugin;
 
+use crate::commands::plugin_host;
 use crate::session::say;
 
 /// As env(1), chroot(1) and shells answer when a program cannot be run.
@@ -18,6 +20,7 @@ pub(crate) fn run(words: &[OsString]) -> Option<ExitCode> {
     match words.get(1)?.to_str()? {
         LiveHost::ATTRIBUTE_COMMAND => Some(write_attribute(&words[2..])),
         LiveHost::ENTER_COMMAND => Some(enter_root(&words[2..])),
+        plugin::HOST_COMMAND => Some(plugin_host::run(&words[2..])),
         _ => None,
     }
 }

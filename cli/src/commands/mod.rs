@@ -9,6 +9,8 @@ pub(crate) mod history;
 pub(crate) mod inspect;
 pub(crate) mod man;
 pub(crate) mod plan;
+pub(crate) mod plugin;
+pub(crate) mod plugin_host;
 pub(crate) mod rollback;
 pub(crate) mod schema;
 pub(crate) mod verify;

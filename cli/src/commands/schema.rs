@@ -2,7 +2,7 @@
 
 use hoststate_core::declaration::{DECLARATIONS_FORMAT, Origin};
 use hoststate_core::plan::Plan;
-use hoststate_core::registry::Entry;
+use hoststate_core::registry::{Entry, Registry};
 use hoststate_core::report::Report;
 use hoststate_lua::luals::luals_definitions;
 use schemars::generate::SchemaSettings;
@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 use crate::args::SchemaArguments;
 use crate::error::Result;
 use crate::exit::Exit;
-use crate::playbook::registry;
+use crate::plugins::Plugins;
 use crate::session::Session;
 
 /// The dialect of every schema.
@@ -22,18 +22,19 @@ const DIALECT: &str = "https://json-schema.org/draft/2020-12/schema";
 /// # Errors
 /// When there is no such type.
 pub(crate) fn run(arguments: &SchemaArguments, session: &Session) -> Result<Exit> {
+    let registry = Plugins::new(&arguments.plugins)?.registry()?;
     if arguments.luals {
-        session.print(&luals_definitions(&registry()))?;
+        session.print(&luals_definitions(&registry))?;
         return Ok(Exit::Success);
     }
     let schema = match arguments.kind.as_deref() {
-        None => declarations(),
+        None => declarations(&registry),
         // What is printed: fields that are left out when absent are not required.
         Some("plan") => serialized::<Plan>(),
         Some("report") => serialized::<Report>(),
         Some(kind) => {
             let mut definitions = Map::new();
-            let mut schema = one_of_type(registry().entry(kind)?, &mut definitions);
+            let mut schema = one_of_type(registry.entry(kind)?, &mut definitions);
             schema.insert("$schema".to_owned(), DIALECT.into());
             if !definitions.is_empty() {
                 schema.insert("$defs".to_owned(), Value::Object(definitions));
@@ -51,9 +52,9 @@ fn serialized<T: schemars::JsonSchema>() -> Value {
 }
 
 /// Returns the schema of a file of declarations: one alternative for each type.
-fn declarations() -> Value {
+fn declarations(registry: &Registry) -> Value {
     let mut definitions = Map::new();
-    let alternatives: Vec<Value> = registry()
+    let alternatives: Vec<Value> = registry
         .entries()
         .iter()
         .map(|entry| {

@@ -29,6 +29,7 @@ fn help_names_the_commands_and_the_exit_status() {
               rollback     Put back the files that a recorded run changed
               history      List the recorded runs
               schema       Print the JSON Schema of declarations, of a plan or of a report
+              plugin       List, try out and trust plugins
               completions  Print the completions of a shell
               man          Print the manual page
 
@@ -83,6 +84,7 @@ fn help_of_a_command_names_its_options() {
                   --detailed-exitcode  Let the exit status tell changes (2) and a pending reboot (3) from the
                                        desired state (0)
                   --accept <ID>        Let one guard pass, by the id it shows; may be repeated
+                  --plugin-dir <DIR>   Also use the trusted plugins in this folder; may be repeated
                   --format <FORMAT>    Text for people, or one JSON object [default: text] [possible values:
                                        text, json]
                   --color <WHEN>       Colour; NO_COLOR is honoured [default: auto] [possible values: auto,

@@ -4,7 +4,7 @@ mod files;
 
 use std::any::{Any, TypeId};
 use std::cell::RefCell;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::ffi::OsString;
 use std::io;
 use std::path::{Component, Path, PathBuf};
@@ -101,6 +101,11 @@ impl HostView {
         self.history.push(resolved.clone());
         self.predicted.insert(resolved.into_os_string(), text);
         Ok(())
+    }
+
+    /// Returns what is predicted, by resolved path; `None` is a file that will be gone.
+    pub fn predictions(&self) -> BTreeMap<PathBuf, Option<String>> {
+        self.predicted.iter().map(|(path, text)| (PathBuf::from(path), text.clone())).collect()
     }
 
     /// Returns the text of a file; `None` when there is no such file.

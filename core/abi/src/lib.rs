@@ -2,6 +2,9 @@
 
 pub mod activation;
 pub mod description;
+pub mod export;
 pub mod host_view;
+pub mod message;
+pub mod plugin;
 pub mod setting;
 pub mod step;

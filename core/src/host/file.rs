@@ -15,7 +15,7 @@ const NEW_FILE_MODE: u32 = 0o644;
 
 /// How the file system of a file behaves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Medium {
+pub(crate) enum Medium {
     /// A rename replaces a file at once, also when the power goes.
     Atomic,
     /// A rename is several writes to the disk, and files have no owner, mode or attributes: the EFI system partition.
@@ -31,7 +31,7 @@ pub(super) enum Medium {
 ///
 /// # Errors
 /// When a step fails: the file then has the old text or the new one, and is never a part of one.
-pub(super) fn replace(root: &Path, path: &Path, text: &str, medium: Medium) -> io::Result<Directory> {
+pub(crate) fn replace(root: &Path, path: &Path, text: &str, medium: Medium) -> io::Result<Directory> {
     let (directory, name) = place(path)?;
     let directory = Directory::make(root, directory)?;
     let medium = if directory.is_fat()? { Medium::Fat } else { medium };

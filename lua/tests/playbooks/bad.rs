@@ -40,7 +40,7 @@ fn a_misspelt_function_is_answered_with_the_nearest() {
             frobnicate {}
             error: there is no function `frobnicate`
               at gpu.lua:1
-            hint: The functions that declare are: kernel_cmdline, modprobe_softdep, modprobe_options, modprobe_blacklist, modules_load, initramfs_modules, vfio_pci_ids, sriov_numvfs, driver_binding, gpu_passthrough, iommu, sriov_nic.
+            hint: The functions that declare are: kernel_cmdline, modprobe_softdep, modprobe_options, modprobe_blacklist, modules_load, initramfs_modules, vfio_pci_ids, sriov_numvfs, driver_binding, gpu_passthrough, iommu, sriov_nic. A vendor's come with a plugin: `hoststate plugin list`.
 
             hots.pci()
             error: there is no `hots`

@@ -74,7 +74,7 @@ fn a_vendor_or_type_that_is_not_there_is_an_error_at_the_line() {
     expect![[r#"
         error: there is no `acme`
           at gpu.lua:1
-        hint: The functions that declare are: kernel_cmdline, modprobe_softdep, modprobe_options, modprobe_blacklist, modules_load, initramfs_modules, vfio_pci_ids, sriov_numvfs, driver_binding, gpu_passthrough, iommu, sriov_nic.
+        hint: The functions that declare are: kernel_cmdline, modprobe_softdep, modprobe_options, modprobe_blacklist, modules_load, initramfs_modules, vfio_pci_ids, sriov_numvfs, driver_binding, gpu_passthrough, iommu, sriov_nic. A vendor's come with a plugin: `hoststate plugin list`.
     "#]].assert_eq(&outcome(&NoHost, "acme.fpga { card = 0 }", &[]));
 }
 

@@ -1,6 +1,7 @@
 //! The laws of the engine, on simulated hosts with the mechanisms of real distributions.
 
 mod boots;
+mod conformance;
 mod converging;
 mod failing;
 mod lab;

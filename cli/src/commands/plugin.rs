@@ -1,0 +1,189 @@
+//! `hoststate plugin`: which plugins there are, whether they behave, and which are trusted.
+
+use std::path::{Path, PathBuf};
+
+use hoststate_abi::message::{Asks, User};
+use hoststate_core::plugin::trust::{TrustList, Trusted};
+use hoststate_core::plugin::{Candidate, Standing, survey};
+use serde_json::{Value, json};
+
+use crate::args::{Format, PluginCommand, PluginListArguments, PluginTrustArguments};
+use crate::consent::{Answer, ask, can_ask};
+use crate::error::{Error, Result};
+use crate::exit::Exit;
+use crate::plugins::{Folder, Plugins, canonical};
+use crate::render::escape::visible_line;
+use crate::render::table::table;
+use crate::session::Session;
+use crate::signals::Interrupt;
+
+mod kit;
+
+/// Format of the list of plugins.
+const LIST_FORMAT: &str = "hoststate.plugin-list/1";
+
+/// Runs the command.
+///
+/// # Errors
+/// When a plugin cannot be read, or someone else could change it.
+pub(crate) fn run(command: &PluginCommand, session: &Session) -> Result<Exit> {
+    match command {
+        PluginCommand::List(arguments) => list(arguments, session),
+        PluginCommand::Test(arguments) => kit::run(arguments, session),
+        PluginCommand::Trust(arguments) => trust(arguments, session),
+    }
+}
+
+fn list(arguments: &PluginListArguments, session: &Session) -> Result<Exit> {
+    let plugins = Plugins::new(&arguments.plugins)?;
+    let mut found: Vec<(PathBuf, Standing, Option<Trusted>)> = Vec::new();
+    for (lock, list) in plugins.trusted()? {
+        for folder in plugins.folders.iter().filter(|it| it.lock == lock) {
+            for (file, standing) in survey(&folder.path, &list)? {
+                let trusted = list.of(&file).cloned();
+                found.push((file, standing, trusted));
+            }
+        }
+    }
+    match session.format {
+        Format::Json => {
+            let shown: Vec<Value> = found.iter().map(|(file, standing, trusted)| {
+                json!({ "file": file, "standing": word(*standing), "trusted": trusted })
+            }).collect();
+            session.print_json(&json!({ "format": LIST_FORMAT, "plugins": shown }))?;
+        }
+        Format::Text if found.is_empty() => {
+            let folders: Vec<String> = plugins
+                .folders
+                .iter()
+                .map(|it| visible_line(&it.path.display().to_string()).into_owned())
+                .collect();
+            session.print(&format!("There are no plugins in {}.\n", folders.join(", ")))?;
+        }
+        Format::Text => {
+            let mut rows = vec![["STANDING", "TYPES", "PLUGIN"].map(str::to_owned).to_vec()];
+            rows.extend(found.iter().map(|(file, standing, trusted)| {
+                let types = trusted.as_ref().map(types_of).unwrap_or_default();
+                vec![word(*standing).to_owned(), types, file.display().to_string()]
+            }));
+            session.print(&table(&rows))?;
+            if found.iter().any(|(_, standing, _)| matches!(standing, Standing::New | Standing::Changed)) {
+                session
+                    .print("`hoststate plugin trust FILE` shows what a plugin asks for, and trusts it.\n")?;
+            }
+        }
+    }
+    Ok(Exit::Success)
+}
+
+fn types_of(trusted: &Trusted) -> String {
+    let names: Vec<&str> = trusted.description.types.iter().map(|it| it.name.as_str()).collect();
+    names.join(" ")
+}
+
+fn word(standing: Standing) -> &'static str {
+    match standing {
+        Standing::Trusted => "trusted",
+        Standing::Changed => "changed",
+        Standing::New => "new",
+        Standing::Gone => "gone",
+    }
+}
+
+fn trust(arguments: &PluginTrustArguments, session: &Session) -> Result<Exit> {
+    let plugins = Plugins::new(&arguments.plugins)?;
+    let (file, folder) = locate(&arguments.plugin, &plugins)?;
+    let mut list = TrustList::read(&folder.lock)?;
+    let candidate = Candidate::examine(&file, &plugins.program)?;
+    let before = list.of(&file).cloned();
+    if before.as_ref() == Some(&candidate.trusted()) {
+        session.print(&format!("{} is trusted as it is.\n", visible_line(&file.display().to_string())))?;
+        return Ok(Exit::Success);
+    }
+    // Two types of one name would be found out by every later run; better now.
+    let mut registry = hoststate_core::registry::Registry::clone(&plugins.base);
+    for (lock, others) in plugins.trusted()? {
+        let others = others.only(|it| it != file || lock != folder.lock);
+        registry.add(hoststate_core::plugin::entries(others, &plugins.program, &plugins.base))?;
+    }
+    registry.add(candidate.entries(&plugins.program, &plugins.base))?;
+    if session.format == Format::Text {
+        session.print(&shown(&candidate, before.as_ref()))?;
+    }
+    if !arguments.yes {
+        if !can_ask() {
+            let hint = "Read what it asks for above, then say --yes.";
+            return Err(Error::input("nobody is there to be asked whether to trust it", hint));
+        }
+        match ask(session, "Trust this plugin?", &Interrupt::watch()?)? {
+            Answer::Yes => {}
+            Answer::No => {
+                session.print("Nothing was changed.\n")?;
+                return Ok(Exit::Error);
+            }
+            Answer::Interrupted => return Ok(Exit::Interrupted),
+        }
+    }
+    list.add(candidate.trusted());
+    list.write(&folder.lock)?;
+    match session.format {
+        Format::Json => session.print_json(&candidate.trusted())?,
+        Format::Text => session.print("Trusted.\n")?,
+    }
+    Ok(Exit::Success)
+}
+
+/// Returns the plugin file that the user named, and the folder it lies in.
+fn locate<'a>(named: &Path, plugins: &'a Plugins) -> Result<(PathBuf, &'a Folder)> {
+    let shown = named.display();
+    let file = canonical(named).map_err(|err| Error::io(format!("the plugin {shown}"), err))?;
+    match plugins.folders.iter().find(|it| file.parent() == Some(&it.path)) {
+        Some(folder) => Ok((file, folder)),
+        None => {
+            let folders: Vec<String> =
+                plugins.folders.iter().map(|it| it.path.display().to_string()).collect();
+            let hint = format!("Copy it to {}, or name its folder with --plugin-dir.", folders.join(" or "));
+            Err(Error::input(format!("{shown} is in none of the folders of plugins"), hint))
+        }
+    }
+}
+
+/// Returns what a plugin is and asks for, line by line.
+fn shown(candidate: &Candidate, before: Option<&Trusted>) -> String {
+    let description = &candidate.description;
+    let mut lines = vec![
+        format!("plugin    {} {}", description.name, description.version),
+        format!("file      {}", candidate.file.display()),
+        format!("sha256    {}", candidate.sha256),
+    ];
+    if let Some(before) = before {
+        lines.push(format!("          was {} when it was trusted", before.sha256));
+    }
+    for described in &description.types {
+        let about = described.schema.get("description").and_then(Value::as_str).unwrap_or_default();
+        lines.push(format!("type      {}: {}", described.name, about.lines().next().unwrap_or_default()));
+    }
+    lines.extend(asked(&description.asks));
+    let is_new = |it: &String| before.is_some_and(|before| !asked(&before.description.asks).contains(it));
+    let mut text = String::new();
+    for line in lines {
+        let mark = if line.starts_with("asks") && is_new(&line) { "   (new)" } else { "" };
+        text.push_str(&format!("{}{mark}\n", visible_line(&line)));
+    }
+    text
+}
+
+fn asked(asks: &Asks) -> Vec<String> {
+    let mut lines = vec![match asks.user {
+        User::Nobody => "asks      to read the host as a user without rights".to_owned(),
+        User::Root => "asks      to run as root: it can do whatever root can, unseen".to_owned(),
+    }];
+    for program in &asks.runs {
+        lines.push(format!(
+            "asks      to propose runs of {}, as root; each is shown before",
+            program.display()
+        ));
+    }
+    lines.push(format!("asks      for at most {} s to answer", asks.seconds.get()));
+    lines
+}

@@ -1,0 +1,183 @@
+//! `hoststate plugin test`: the laws that a plugin and its types keep, each tried, each in plain words.
+
+use std::collections::BTreeMap;
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use hoststate_abi::description::{Example, TypeDescription};
+use hoststate_core::apply::Activate;
+use hoststate_core::conformance::{self, Finding, Trial, TrialHost, Verdict};
+use hoststate_core::declaration::Declaration;
+use hoststate_core::plugin::{Candidate, trial};
+use hoststate_core::record::RecordStore;
+use hoststate_core::registry::Registry;
+use serde_json::{Value, json};
+
+use crate::args::{Format, PluginTestArguments};
+use crate::error::{Error, Result};
+use crate::exit::Exit;
+use crate::plugins::{Plugins, canonical};
+use crate::render::escape::visible_line;
+use crate::session::Session;
+
+/// Format of what the kit found.
+const TEST_FORMAT: &str = "hoststate.plugin-test/1";
+
+/// The law that there is something to try.
+const HAS_EXAMPLES: &str = "it has an example to be tried on";
+
+/// What every host of an example has, unless the example says otherwise: a Debian without a kernel.
+const PLAIN_HOST: [(&str, &str); 6] = [
+    ("/etc/os-release", "ID=debian\nVERSION_ID=\"12\"\n"),
+    ("/etc/default/grub", "GRUB_CMDLINE_LINUX_DEFAULT=\"quiet\"\nGRUB_CMDLINE_LINUX=\"\"\n"),
+    ("/boot/grub/grub.cfg", ""),
+    ("/etc/initramfs-tools/initramfs.conf", "MODULES=most\n"),
+    ("/usr/sbin/update-grub", ""),
+    ("/usr/sbin/update-initramfs", ""),
+];
+
+/// What was tried, and how each law fared.
+struct Chapter {
+    about: String,
+    laws: Vec<(&'static str, Fared)>,
+}
+
+/// How a law fared.
+enum Fared {
+    Holds,
+    Broken(Finding),
+    NotTried,
+}
+
+impl Chapter {
+    fn new(about: String, laws: &[&'static str], Verdict { tried, findings }: Verdict) -> Self {
+        let fared = |(index, law): (usize, &&'static str)| {
+            let finding = findings.iter().find(|it| it.law == *law).cloned();
+            let fared = match finding {
+                Some(finding) => Fared::Broken(finding),
+                None if index < tried => Fared::Holds,
+                None => Fared::NotTried,
+            };
+            (*law, fared)
+        };
+        Self { about, laws: laws.iter().enumerate().map(fared).collect() }
+    }
+}
+
+/// Runs the command. The plugin runs without rights, whatever it asks for.
+///
+/// # Errors
+/// When it cannot be read or cannot say what it is, or there is no room for its hosts.
+pub(crate) fn run(arguments: &PluginTestArguments, session: &Session) -> Result<Exit> {
+    let plugins = Plugins::new(&arguments.plugins)?;
+    let named = &arguments.plugin;
+    let file = canonical(named).map_err(|err| Error::io(format!("the plugin {}", named.display()), err))?;
+    let candidate = Candidate::try_out(&file, &plugins.program)?;
+    let about = format!("{} {}", candidate.description.name, candidate.description.version);
+    let findings = candidate.conversation(&plugins.program);
+    let verdict = Verdict { tried: trial::LAWS.len(), findings };
+    let mut chapters = vec![Chapter::new(about, &trial::LAWS, verdict)];
+    let mut registry = Registry::clone(&plugins.base);
+    registry.add(candidate.entries(&plugins.program, &plugins.base))?;
+    for described in &candidate.description.types {
+        chapters.extend(of_type(described, &registry)?);
+    }
+    let broken =
+        chapters.iter().flat_map(|it| &it.laws).filter(|(_, it)| matches!(it, Fared::Broken(_))).count();
+    match session.format {
+        Format::Json => session.print_json(&as_json(&file, &chapters, broken))?,
+        Format::Text => session.print(&as_text(&chapters, broken))?,
+    }
+    Ok(if broken == 0 { Exit::Success } else { Exit::Error })
+}
+
+fn of_type(described: &TypeDescription, registry: &Registry) -> Result<Vec<Chapter>> {
+    if described.examples.is_empty() {
+        let mend = "Give the type `examples`: a `desired` value, and the `files` of a host that is not so.";
+        let finding = Finding::new(HAS_EXAMPLES, "there is none, so nothing of the type was tried", mend);
+        return Ok(vec![Chapter::new(
+            described.name.clone(),
+            &[HAS_EXAMPLES],
+            Verdict { tried: 1, findings: vec![finding] },
+        )]);
+    }
+    let mut chapters = Vec::new();
+    for (number, example) in (1..).zip(&described.examples) {
+        let verdict = of_example(described, example, registry)?;
+        let about = format!("{}, example {number}", described.name);
+        chapters.push(Chapter::new(about, &conformance::LAWS, verdict));
+    }
+    Ok(chapters)
+}
+
+fn of_example(described: &TypeDescription, example: &Example, registry: &Registry) -> Result<Verdict> {
+    let no_room = |err| Error::io("a directory for the host of an example", err);
+    let room =
+        |permissions| tempfile::Builder::new().permissions(Permissions::from_mode(permissions)).tempdir();
+    // The plugin reads it without rights.
+    let (root, records) = (room(0o755).map_err(no_room)?, room(0o700).map_err(no_room)?);
+    let mut files: BTreeMap<PathBuf, String> =
+        PLAIN_HOST.iter().map(|(path, text)| (PathBuf::from(path), (*text).to_owned())).collect();
+    files.extend(example.files.clone());
+    let host = match TrialHost::new(root.path(), &files, &example.links) {
+        Ok(host) => host,
+        Err(err) => return Ok(Verdict::of(&err)),
+    };
+    let (kind, desired) = (described.name.clone(), example.desired.clone());
+    let declared = match registry.decode(Declaration { kind, name: None, playbook: None, desired }) {
+        Ok(declared) => declared,
+        Err(rejected) => return Ok(Verdict::of(&rejected.source)),
+    };
+    let distro = match hoststate_providers::detect(&hoststate_core::host::Host::view(&host)) {
+        Ok(distro) => distro,
+        Err(err) => return Ok(Verdict::of(&err)),
+    };
+    let records = RecordStore::new("/", records.path().join("runs"));
+    let trial = Trial { declared: &declared, distro: &distro, records, activate: Activate::Skip };
+    Ok(conformance::check(&trial, &host))
+}
+
+fn as_text(chapters: &[Chapter], broken: usize) -> String {
+    let mut text = String::new();
+    let mut line = |it: String| {
+        text.push_str(&visible_line(&it));
+        text.push('\n');
+    };
+    for chapter in chapters {
+        line(chapter.about.clone());
+        for (law, fared) in &chapter.laws {
+            match fared {
+                Fared::Holds => line(format!("    ok      {law}")),
+                Fared::NotTried => line(format!("    -       {law}: not tried")),
+                Fared::Broken(finding) => {
+                    line(format!("    BROKEN  {law}"));
+                    finding.what.lines().for_each(|it| line(format!("            {it}")));
+                    line(format!("            hint: {}", finding.mend));
+                }
+            }
+        }
+    }
+    line(match broken {
+        0 => "All laws hold.".to_owned(),
+        1 => "1 law is broken.".to_owned(),
+        count => format!("{count} laws are broken."),
+    });
+    text
+}
+
+fn as_json(file: &Path, chapters: &[Chapter], broken: usize) -> Value {
+    let laws: Vec<Value> = chapters
+        .iter()
+        .flat_map(|chapter| {
+            chapter.laws.iter().map(|(law, fared)| match fared {
+                Fared::Holds => json!({ "subject": chapter.about, "law": law, "holds": true }),
+                Fared::NotTried => json!({ "subject": chapter.about, "law": law, "holds": null }),
+                Fared::Broken(Finding { what, mend, .. }) => json!({
+                    "subject": chapter.about, "law": law, "holds": false, "what": what, "hint": mend,
+                }),
+            })
+        })
+        .collect();
+    json!({ "format": TEST_FORMAT, "file": file, "laws": laws, "broken": broken })
+}

@@ -1,0 +1,93 @@
+//! Where plugins are looked for, and the types that playbooks have with them.
+
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+
+use hoststate_core::plugin;
+use hoststate_core::plugin::trust::{FILE_NAME, TrustList};
+use hoststate_core::registry::Registry;
+use hoststate_core::resources;
+
+use crate::args::PluginOptions;
+use crate::error::{Error, Result};
+
+/// Where packages and the administrator put plugins.
+const FOLDERS: [&str; 2] = ["/usr/lib/hoststate/plugins", "/etc/hoststate/plugins"];
+
+/// What is trusted of them.
+const LOCK: &str = "/etc/hoststate/plugins.lock";
+
+/// A folder of plugins, and the file that says which of them are trusted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Folder {
+    /// The folder.
+    pub(crate) path: PathBuf,
+    /// Its lock file.
+    pub(crate) lock: PathBuf,
+}
+
+/// The folders of plugins. They are those of the machine, whatever `--root` is.
+#[derive(Debug)]
+pub(crate) struct Plugins {
+    /// The folders.
+    pub(crate) folders: Vec<Folder>,
+    /// This program, which becomes plugins in children of its own.
+    pub(crate) program: PathBuf,
+    /// The types that are built in.
+    pub(crate) base: Rc<Registry>,
+}
+
+impl Plugins {
+    /// Returns the folders that are always there, and those that the options name.
+    ///
+    /// # Errors
+    /// When a named folder is not there.
+    pub(crate) fn new(options: &PluginOptions) -> Result<Self> {
+        let lock = PathBuf::from(LOCK);
+        let mut folders: Vec<Folder> =
+            FOLDERS.iter().map(|it| Folder { path: PathBuf::from(it), lock: lock.clone() }).collect();
+        for named in &options.plugin_dir {
+            let path = canonical(named)
+                .map_err(|err| Error::io(format!("--plugin-dir {}", named.display()), err))?;
+            let lock = path.join(FILE_NAME);
+            folders.push(Folder { path, lock });
+        }
+        let program = std::env::current_exe().map_err(|err| Error::io("the path of this program", err))?;
+        Ok(Self { folders, program, base: Rc::new(Registry::new(resources::TABLE)) })
+    }
+
+    /// Returns the lock files with what they trust, each once.
+    ///
+    /// # Errors
+    /// When someone else could change one.
+    pub(crate) fn trusted(&self) -> Result<Vec<(PathBuf, TrustList)>> {
+        let mut lists: Vec<(PathBuf, TrustList)> = Vec::new();
+        for folder in &self.folders {
+            if !lists.iter().any(|(lock, _)| *lock == folder.lock) {
+                lists.push((folder.lock.clone(), TrustList::read(&folder.lock)?));
+            }
+        }
+        Ok(lists)
+    }
+
+    /// Returns the types of playbooks: the built-in ones and those of trusted plugins. No plugin is read or started.
+    ///
+    /// # Errors
+    /// When someone else could change a lock file, or two types have one name.
+    pub(crate) fn registry(&self) -> Result<Registry> {
+        let mut registry = Registry::clone(&self.base);
+        for (lock, list) in self.trusted()? {
+            let is_here = |file: &Path| {
+                self.folders.iter().any(|it| it.lock == lock && file.parent() == Some(&it.path))
+            };
+            let list = list.only(is_here);
+            registry.add(plugin::entries(list, &self.program, &self.base))?;
+        }
+        Ok(registry)
+    }
+}
+
+/// Returns where a path leads, links followed: each directory on that way is checked later.
+pub(crate) fn canonical(path: &Path) -> std::io::Result<PathBuf> {
+    std::fs::canonicalize(path)
+}

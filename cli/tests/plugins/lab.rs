@@ -1,0 +1,120 @@
+//! A host, a folder of plugins, and the command run with both.
+
+#![expect(clippy::disallowed_methods, reason = "tests build trees and plugins, and start programs")]
+
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use expect_test::Expect;
+use tempfile::TempDir;
+
+/// A host below `root`, plugins in `plugins`, and a playbook.
+pub(crate) struct Lab {
+    directory: TempDir,
+}
+
+impl Lab {
+    /// An Ubuntu without a kernel, with a lamp that is off, and a playbook that wants it on.
+    pub(crate) fn new() -> Self {
+        // A plugin without rights reads the host.
+        let open = Permissions::from_mode(0o755);
+        let lab = Self { directory: tempfile::Builder::new().permissions(open).tempdir().expect("room") };
+        lab.write("root/etc/os-release", "ID=ubuntu\nVERSION_ID=\"24.04\"\n");
+        lab.write("root/etc/default/grub", "GRUB_CMDLINE_LINUX=\"\"\n");
+        lab.write("root/boot/grub/grub.cfg", "");
+        lab.write("root/etc/initramfs-tools/initramfs.conf", "MODULES=most\n");
+        lab.write("root/usr/sbin/update-grub", "");
+        lab.write("root/usr/sbin/update-initramfs", "");
+        lab.write("root/sys/lamp", "off\n");
+        lab.write("plugins/README", "");
+        std::fs::remove_file(lab.path("plugins/README")).expect("it was written");
+        lab.write("lamp.lua", "acme.lamp { on = true }\n");
+        lab
+    }
+
+    /// Such a host with the lamp's plugin, built with these macros and trusted.
+    pub(crate) fn with(macros: &[&str]) -> Self {
+        let lab = Self::new();
+        lab.compile("cli/tests/plugins/abi1.c", "lamp.so", macros);
+        lab.trusts("lamp.so");
+        lab
+    }
+
+    pub(crate) fn path(&self, path: &str) -> PathBuf {
+        self.directory.path().join(path)
+    }
+
+    pub(crate) fn write(&self, path: &str, text: &str) {
+        let path = self.path(path);
+        std::fs::create_dir_all(path.parent().expect("a directory")).expect("room");
+        std::fs::write(path, text).expect("room");
+    }
+
+    pub(crate) fn read(&self, path: &str) -> String {
+        std::fs::read_to_string(self.path(path)).expect("a file")
+    }
+
+    /// Compiles a C source of the project to a plugin.
+    pub(crate) fn compile(&self, source: &str, name: &str, macros: &[&str]) {
+        let mut command = Command::new("cc");
+        command.current_dir(project()).args(["-Wall", "-Wextra", "-Werror", "-shared", "-fPIC"]);
+        command.args(["-I", "core/abi/include"]);
+        command
+            .args(macros.iter().map(|it| format!("-D{it}")))
+            .arg("-o")
+            .arg(self.path("plugins").join(name))
+            .arg(source);
+        let output = command.output().expect("a C compiler builds this project");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+
+    /// Builds a package of the workspace whose library is a plugin.
+    pub(crate) fn build(&self, package: &str) {
+        let built = Path::new(env!("CARGO_BIN_EXE_hoststate")).parent().expect("target/debug");
+        let mut command = Command::new(env!("CARGO"));
+        command.current_dir(project()).args(["build", "-q", "-p", package, "--target-dir"]);
+        let output = command.arg(built.join("..")).output().expect("cargo builds this project");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let library = format!("lib{}.so", package.replace('-', "_"));
+        std::fs::copy(built.join(&library), self.path("plugins").join(library)).expect("it is built");
+    }
+
+    /// Puts a program among the plugins.
+    pub(crate) fn install(&self, name: &str, text: &str) {
+        self.write(&format!("plugins/{name}"), text);
+        self.mode(&format!("plugins/{name}"), 0o755);
+    }
+
+    pub(crate) fn mode(&self, path: &str, mode: u32) {
+        std::fs::set_permissions(self.path(path), Permissions::from_mode(mode)).expect("it is there");
+    }
+
+    pub(crate) fn trusts(&self, name: &str) {
+        let answer = self.run(&format!("plugin trust plugins/{name} --yes"));
+        assert!(answer.ends_with("exit 0\n"), "{answer}");
+    }
+
+    /// Runs the command with the folder of plugins. Paths of the lab read `LAB`.
+    pub(crate) fn run(&self, words: &str) -> String {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_hoststate"));
+        command.args(words.split_whitespace()).arg("--plugin-dir").arg(self.path("plugins"));
+        command.current_dir(self.directory.path()).env_clear().stdin(Stdio::null());
+        let output = command.output().expect("the command is built");
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        let status = output.status.code().map_or("signal".to_owned(), |it| it.to_string());
+        let shown = format!("{}{}exit {status}\n", text(&output.stdout), text(&output.stderr));
+        shown.replace(&self.directory.path().display().to_string(), "LAB")
+    }
+
+    /// Checks what the command answers.
+    pub(crate) fn check(&self, words: &str, expect: Expect) {
+        expect.assert_eq(&self.run(words));
+    }
+}
+
+/// The directory of the workspace.
+pub(crate) fn project() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("cli lies in the workspace")
+}

@@ -1,0 +1,8 @@
+//! Plugins from outside: the contract, those who break it, the C ABI, trust and the kit.
+
+mod bad;
+mod examples;
+mod good;
+mod lab;
+mod rights;
+mod trust;
