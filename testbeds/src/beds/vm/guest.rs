@@ -103,8 +103,8 @@ fn connect(
 
 /// KVM where it works, else emulation.
 ///
-/// A machine may have `/dev/kvm`, answer every call, run the first thousands of instructions, and then stand still:
-/// only a guest that reaches its end proves it.
+/// A machine that is a guest itself may have `/dev/kvm`, answer every call, run all of SeaBIOS, and then stand still in
+/// the kernel: the processor must say that it virtualizes, and a guest must reach its end.
 fn accelerator(toolbox: &Toolbox, place: &Path) -> Result<[&'static str; 2]> {
     const KVM: [&str; 2] = ["-accel", "kvm,kernel-irqchip=split"];
     const EMULATION: [&str; 2] = ["-accel", "tcg,thread=multi"];
@@ -112,8 +112,14 @@ fn accelerator(toolbox: &Toolbox, place: &Path) -> Result<[&'static str; 2]> {
     if let Some(works) = WORKS.get() {
         return Ok(if *works { KVM } else { EMULATION });
     }
-    let works = Path::new("/dev/kvm").exists() && kvm_runs(toolbox, place)?;
+    let works = Path::new("/dev/kvm").exists() && processor_virtualizes()? && kvm_runs(toolbox, place)?;
     Ok(if *WORKS.get_or_init(|| works) { KVM } else { EMULATION })
+}
+
+fn processor_virtualizes() -> Result<bool> {
+    let text = files::read("/proc/cpuinfo")?;
+    let mut flags = text.lines().filter(|line| line.starts_with("flags")).flat_map(str::split_whitespace);
+    Ok(flags.any(|it| it == "vmx" || it == "svm"))
 }
 
 fn kvm_runs(toolbox: &Toolbox, place: &Path) -> Result<bool> {
