@@ -11,7 +11,7 @@ use crate::plugin::session::Session;
 /// A protocol that there will never be.
 const NEVER: u32 = 1_000_000;
 
-/// The laws of [`conversation`], in the order in which they are tried.
+/// The laws of `conversation`, in the order in which they are tried.
 pub const LAWS: [&str; 6] = [
     "it speaks to this hoststate",
     "it speaks to a newer hoststate that still knows its protocol",
