@@ -22,6 +22,7 @@ pub mod host;
 pub mod iommu;
 pub mod kernels;
 pub mod modprobe_d;
+mod open_files;
 pub mod pci_bus;
 pub mod plan;
 pub mod planner;

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use hoststate_abi::host_view::HostView;
 
 use crate::formats::pci::PciAddress;
+use crate::open_files;
 use crate::pci_bus;
 
 /// How many functions of a stack are shown: the innermost say what is waited for.
@@ -65,22 +66,11 @@ fn nodes(machine: &HostView, attribute: &Path, value: &str) -> Vec<PathBuf> {
 }
 
 fn holders(machine: &HostView, nodes: &[PathBuf]) -> Vec<String> {
-    let mut holders = Vec::new();
-    for process in machine.list(Path::new("/proc")).unwrap_or_default() {
-        if !process.bytes().all(|it| it.is_ascii_digit()) {
-            continue;
-        }
-        let directory = Path::new("/proc").join(&process);
-        let files = directory.join("fd");
-        // Processes end at any time, and those of others may be hidden.
-        for descriptor in machine.list(&files).unwrap_or_default() {
-            let Ok(Some(target)) = machine.link_target(&files.join(descriptor)) else { continue };
-            if nodes.contains(&target) {
-                let name = machine.attribute(&directory.join("comm")).ok().flatten().unwrap_or_default();
-                holders.push(format!("Process {process} ({name}) has {} open", target.display()));
-            }
-        }
-    }
+    let open = open_files::of(machine, nodes).unwrap_or_default().found;
+    let mut holders: Vec<String> = open
+        .iter()
+        .map(|it| format!("Process {} ({}) has {} open", it.process, it.name, it.file.display()))
+        .collect();
     holders.dedup();
     holders
 }

@@ -1,11 +1,11 @@
 //! The links at the end: the group, the driver now, and who holds the device.
 
-use std::io;
 use std::path::{Path, PathBuf};
 
 use super::{Case, Link, Standing};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::formats::mount_table::{parse_mountinfo, parse_swaps};
+use crate::open_files;
 use crate::pci_bus;
 use crate::takeover::is_for_guests;
 
@@ -182,28 +182,9 @@ fn guests(case: &Case<'_>) -> Result<(Vec<String>, usize)> {
     let mut nodes = vec![PathBuf::from(format!("/dev/vfio/{group}"))];
     let own = case.host.list(&pci_bus::directory(case.device.address).join("vfio-dev"))?;
     nodes.extend(own.iter().map(|it| Path::new("/dev/vfio/devices").join(it)));
-    let (mut found, mut hidden) = (Vec::new(), 0);
-    for process in case.host.list(Path::new("/proc"))? {
-        if !process.bytes().all(|it| it.is_ascii_digit()) {
-            continue;
-        }
-        let directory = Path::new("/proc").join(&process);
-        let open = match case.host.list(&directory.join("fd")) {
-            Ok(open) => open,
-            Err(err) if err.kind() == io::ErrorKind::PermissionDenied => {
-                hidden += 1;
-                continue;
-            }
-            Err(err) => return Err(Error::from(err)),
-        };
-        for descriptor in open {
-            // One that was closed meanwhile is absent.
-            let target = case.host.link_target(&directory.join("fd").join(&descriptor))?;
-            if let Some(node) = target.filter(|it| nodes.contains(it)) {
-                let name = case.host.attribute(&directory.join("comm"))?.unwrap_or_default();
-                found.push(format!("{}/fd/{descriptor} -> {} ({name})", directory.display(), node.display()));
-            }
-        }
-    }
-    Ok((found, hidden))
+    let open = open_files::of(case.host, &nodes)?;
+    let found = open.found.iter().map(|it| {
+        format!("/proc/{}/fd/{} -> {} ({})", it.process, it.descriptor, it.file.display(), it.name)
+    });
+    Ok((found.collect(), open.hidden))
 }
