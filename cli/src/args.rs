@@ -48,7 +48,7 @@ pub(crate) enum Command {
     Rollback(RollbackArguments),
     /// List the recorded runs
     History(HistoryArguments),
-    /// Print the JSON Schema of declarations, of a plan or of a report
+    /// Print the JSON Schema of declarations, or of what another command prints
     Schema(SchemaArguments),
     /// List, try out and trust plugins
     Plugin {
@@ -302,7 +302,7 @@ pub(crate) struct HistoryArguments {
 /// Arguments of `schema`.
 #[derive(Debug, Args)]
 pub(crate) struct SchemaArguments {
-    /// A resource type, `plan` or `report`; a file of declarations when left out
+    /// A resource type, or `plan`, `report`, `verify`, `why` or `inspect`; a file of declarations when left out
     #[arg(value_name = "TYPE")]
     pub(crate) kind: Option<String>,
     /// Print the definitions for lua-language-server instead

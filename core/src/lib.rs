@@ -19,6 +19,7 @@ pub mod grubenv_disk;
 pub mod guard;
 pub mod guards;
 pub mod host;
+pub mod image_contents;
 pub mod iommu;
 pub mod kernels;
 pub mod modprobe_d;

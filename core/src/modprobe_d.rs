@@ -138,6 +138,16 @@ fn links(host: &HostView) -> Result<Rc<Links>> {
 }
 
 fn read(host: &HostView) -> Result<ModprobeView> {
+    let cmdline = host.attribute(Path::new("/proc/cmdline"))?.unwrap_or_default();
+    let newest = kernels::installed(host)?.0.last().cloned();
+    read_for(host, newest.as_deref(), &Cmdline::parse(&cmdline))
+}
+
+/// Returns what all files of modprobe.d, the softdeps of one kernel and these words mean together.
+///
+/// # Errors
+/// When a file or directory exists and cannot be read.
+pub fn read_for(host: &HostView, kernel: Option<&str>, words: &Cmdline) -> Result<ModprobeView> {
     let mut files = Vec::new();
     for (rank, directory) in DIRECTORIES.iter().enumerate() {
         for name in host.list(Path::new(directory))? {
@@ -147,15 +157,13 @@ fn read(host: &HostView) -> Result<ModprobeView> {
         }
     }
     let mut view = ModprobeView::new(files);
-    if let Some(release) = kernels::installed(host)?.0.last() {
+    if let Some(release) = kernel {
         let path = kernels::modules_directory(release).join("modules.softdep");
         if let Some(conf) = host.parsed(&path, ModprobeConf::parse)? {
             view = view.with_kernel_softdep(&path, conf);
         }
     }
-    let cmdline = host.attribute(Path::new("/proc/cmdline"))?.unwrap_or_default();
-    let cmdline = Cmdline::parse(&cmdline);
-    Ok(view.with_command_line(cmdline.words().chain(cmdline.init_words()).map(|it| it.raw())))
+    Ok(view.with_command_line(words.words().chain(words.init_words()).map(|it| it.raw())))
 }
 
 /// Returns whether a line in `file` takes effect before one at `origin`: files are read in bytewise order of their

@@ -11,14 +11,16 @@ use hoststate_abi::step::Step;
 use crate::boot_words::{self, BootWords};
 use crate::error::{Error, Result};
 use crate::formats::kernel_cmdline::Cmdline;
+use crate::formats::modprobe_conf::{ModprobeView, ModuleName};
 use crate::formats::pci::{PciAddress, PciIdPattern};
 use crate::guard::Scene;
+use crate::modprobe_d;
 use crate::pci_bus::{self, PciDevice};
 
 mod claim;
 mod now;
 
-pub use claim::Claim;
+pub use claim::{BY_ID, Claim};
 
 /// A device that leaves the driver it has, or gets a driver where it had none.
 #[derive(Debug, Clone)]
@@ -116,12 +118,27 @@ impl Outlook {
     }
 }
 
-/// Returns what claims a device at a boot with these words.
+/// Returns what claims a device at a boot with these words; `policy` is the modprobe.d that a module is loaded with.
 ///
 /// # Errors
 /// When the host cannot be read.
-pub fn claim_of(host: &HostView, device: &PciDevice, words: &Cmdline) -> Result<Option<Claim>> {
-    Ok(claim::all(host, std::slice::from_ref(device), words)?.remove(&device.address))
+pub fn claim_of<'a>(
+    host: &HostView,
+    device: &PciDevice,
+    words: &Cmdline,
+    policy: &dyn Fn(&ModuleName) -> &'a ModprobeView,
+) -> Result<Option<Claim>> {
+    Ok(claim::all(host, std::slice::from_ref(device), words, policy)?.remove(&device.address))
+}
+
+/// Returns whether the command of an `install` line loads nothing. Any other may do what it likes, and load the module
+/// after all.
+pub fn loads_nothing(command: &str) -> bool {
+    let mut words = command.split_whitespace();
+    let program = words.next().unwrap_or_default();
+    // kmod gives the line to a shell, which may go on behind these.
+    let is_plain = !command.contains([';', '&', '|', '`', '$', '(']);
+    is_plain && matches!(program.rsplit('/').next(), Some("false" | "true" | ":"))
 }
 
 /// Returns whether a driver keeps devices for guests or programs and does nothing for the host itself.
@@ -181,8 +198,14 @@ fn find(scene: Scene<'_>) -> Result<Outlook, Error> {
         return Ok(outlook);
     }
     let words = boot_words::read(scene)?;
-    let before = claim::all(scene.before, &devices, &words.before)?;
-    let after = claim::all(scene.after, &devices, &words.after)?;
+    let before = {
+        let policy = modprobe_d::view(scene.before)?;
+        claim::all(scene.before, &devices, &words.before, &|_| &policy)?
+    };
+    let after = {
+        let policy = modprobe_d::view(scene.after)?;
+        claim::all(scene.after, &devices, &words.after, &|_| &policy)?
+    };
     let moved = now::moves(scene, &devices);
     let sooner = loads_sooner(scene, &words)?;
     for device in devices.iter() {

@@ -7,17 +7,21 @@ use hoststate_abi::host_view::HostView;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use self::policy::Policy;
 use crate::booted::Booted;
 use crate::distro::Distro;
 use crate::error::{Error, Result};
 use crate::formats::kernel_cmdline::Cmdline;
+use crate::formats::modprobe_conf::ModuleName;
 use crate::formats::pci::class_name;
+use crate::kernels;
 use crate::pci_bus::{self, PciDevice};
-use crate::takeover::{self, Claim};
+use crate::takeover::{self, BY_ID, Claim};
 
 mod boot;
 mod holders;
 mod loading;
+mod policy;
 
 /// Format of a chain.
 pub const WHY_FORMAT: &str = "hoststate.why/1";
@@ -80,6 +84,13 @@ struct Case<'a> {
     by_playbook: bool,
     /// What claims it at the next boot.
     claim: Option<Claim>,
+    /// What would claim it if the image held what the root file system holds.
+    claim_of_root: Option<Claim>,
+    /// The kernel of the next boot: that of its entry, else the running one, else the newest.
+    kernel: Option<String>,
+    policy: Policy,
+    /// The modules of that kernel that claim it by its ids.
+    rivals: Vec<ModuleName>,
     booted: Option<Booted>,
     /// The words of the next boot; `None` where they cannot be told.
     next: Option<(Cmdline, String)>,
@@ -153,11 +164,40 @@ impl<'a> Case<'a> {
         let booted = Booted::read(host, &entries)?;
         let running = booted.as_ref().map(|it| it.cmdline.clone()).unwrap_or_default();
         let words = next.as_ref().map_or(&running, |it| &it.0);
-        let claim = takeover::claim_of(host, device, words)?;
+        let of_entry = entry.and_then(|it| it.kernel.clone());
+        let kernel = of_entry.or(kernels::running(host)?).or(kernels::installed(host)?.0.last().cloned());
         let by_playbook = wanted.is_some();
-        let by_claim = claim.as_ref().and_then(|it| it.to.clone());
+        let named = wanted.clone().or_else(|| device.driver_override.clone());
+        let claimers = BY_ID.into_iter().chain(named.as_deref()).filter_map(|it| ModuleName::parse(it).ok());
+        let claimers: Vec<ModuleName> = claimers.collect();
+        let rivals = match &kernel {
+            Some(release) => pci_bus::modules(host, release, device)?,
+            None => Vec::new(),
+        };
+        let candidates = [claimers.as_slice(), &rivals].concat();
+        let policy = Policy::read(host, distro, kernel.as_deref(), words, &candidates)?;
+        let by_policy = |module: &ModuleName| match claimers.contains(module) {
+            true => policy.of_claimer(module),
+            false => policy.of_driver(module),
+        };
+        let claim = takeover::claim_of(host, device, words, &by_policy)?;
+        let claim_of_root = takeover::claim_of(host, device, words, &|it| policy.of_root(it))?;
+        let by_claim = claim.as_ref().or(claim_of_root.as_ref()).and_then(|it| it.to.clone());
         let wanted = wanted.or(by_claim).or_else(|| device.driver_override.clone());
-        Ok(Self { host, distro, device, wanted, by_playbook, claim, booted, next })
+        Ok(Self {
+            host,
+            distro,
+            device,
+            wanted,
+            by_playbook,
+            claim,
+            claim_of_root,
+            kernel,
+            policy,
+            rivals,
+            booted,
+            next,
+        })
     }
 
     fn conclusion(&self, links: &[Link]) -> String {
@@ -172,12 +212,18 @@ impl<'a> Case<'a> {
             };
         };
         let blocks: Vec<&Link> = links.iter().filter(|it| it.standing == Standing::Blocks).collect();
+        let is_unknown = |it: &&Link| it.what == "loaded first" && it.standing == Standing::Unknown;
+        let unknown = links.iter().find(is_unknown);
         let claimed = self.claim.as_ref().and_then(|it| it.to.as_deref()) == Some(wanted);
         match (now == Some(wanted), blocks.first()) {
             (true, None) => format!("{address} is on {wanted}, as wanted."),
             (true, Some(link)) => format!("{address} is on {wanted}; {}: {}.", link.what, link.finding),
             (false, Some(link)) => {
                 format!("{address} will not be on {wanted}: {}: {}.", link.what, link.finding)
+            }
+            (false, None) if claimed && unknown.is_some() => {
+                let why = unknown.map(|it| it.finding.as_str()).unwrap_or_default();
+                format!("{address} is on {}; {why}.", now.unwrap_or("no driver"))
             }
             (false, None) if claimed => {
                 format!(

@@ -5,6 +5,7 @@ mod devices;
 mod modules;
 
 use hoststate_core::host::Host;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::args::{Format, InspectArguments, Inspected};
@@ -18,8 +19,8 @@ use crate::target::Target;
 const INSPECT_FORMAT: &str = "hoststate.inspect/1";
 
 /// What was asked for.
-#[derive(Debug, Serialize)]
-struct Inspection {
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct Inspection {
     format: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     devices: Option<Vec<devices::Device>>,

@@ -1,14 +1,17 @@
-//! `hoststate schema`: what declarations, plans and reports look like, for programs and editors.
+//! `hoststate schema`: what declarations and the answers of the other commands look like, for programs and editors.
 
 use hoststate_core::declaration::{DECLARATIONS_FORMAT, Origin};
 use hoststate_core::plan::Plan;
 use hoststate_core::registry::{Entry, Registry};
 use hoststate_core::report::Report;
+use hoststate_core::why::Chain;
 use hoststate_lua::luals::luals_definitions;
 use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value, json};
 
 use crate::args::SchemaArguments;
+use crate::commands::inspect::Inspection;
+use crate::commands::verify::Verification;
 use crate::error::Result;
 use crate::exit::Exit;
 use crate::plugins::Plugins;
@@ -32,6 +35,9 @@ pub(crate) fn run(arguments: &SchemaArguments, session: &Session) -> Result<Exit
         // What is printed: fields that are left out when absent are not required.
         Some("plan") => serialized::<Plan>(),
         Some("report") => serialized::<Report>(),
+        Some("verify") => serialized::<Verification>(),
+        Some("why") => serialized::<Chain>(),
+        Some("inspect") => serialized::<Inspection>(),
         Some(kind) => {
             let mut definitions = Map::new();
             let mut schema = one_of_type(registry.entry(kind)?, &mut definitions);

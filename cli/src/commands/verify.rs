@@ -9,6 +9,7 @@ use hoststate_core::error::Error as EngineError;
 use hoststate_core::host::Host;
 use hoststate_core::plan::Plan;
 use hoststate_core::record::RunRecord;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::args::{Format, VerifyArguments};
@@ -47,8 +48,8 @@ pub(crate) fn run(arguments: &VerifyArguments, session: &Session) -> Result<Exit
 }
 
 /// A plan, and what was found about the boot.
-#[derive(Debug, Serialize)]
-struct Verification<'a> {
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct Verification<'a> {
     #[serde(flatten)]
     plan: &'a Plan,
     findings: &'a [Finding],

@@ -186,3 +186,41 @@ fn a_device_on_another_driver_after_the_boot_is_told_with_who_bound_it() {
     "#]],
     );
 }
+
+#[test]
+fn without_a_recorded_run_nobody_knows_whether_the_host_was_booted() {
+    let tree = converged(WORD);
+    std::fs::remove_dir_all(tree.path("root/var")).expect("the records");
+    check(
+        &tree,
+        expect![[r#"
+        reboot   kernel_cmdline "iommu": /proc/cmdline: (absent) -> intel_iommu=on
+        Perhaps not rebooted yet: no recorded run tells whether the host was booted since everything was put in place.
+        Nothing is left but a reboot, for 1 of 3 settings.
+        exit 3
+        verdicts maybe_not_rebooted
+    "#]],
+    );
+}
+
+#[test]
+fn a_word_that_no_entry_has_and_the_kernel_got_all_the_same_is_a_change_without_effect() {
+    let gone = r#"{"type":"kernel_cmdline","name":"gone","absent":["nomodeset"]}"#;
+    let tree = Tree::with(gone);
+    tree.write("root/etc/default/grub", "GRUB_CMDLINE_LINUX=\"nomodeset\"\n");
+    boot(&tree, "1", "2", "ro nomodeset");
+    let done = tree.run("converge playbook.json --root root --yes");
+    assert_eq!(done.status, Some(0), "{done}");
+    tree.write("root/boot/grub/grub.cfg", "menuentry 'New' {\n linux /vmlinuz-2 ro\n}\n");
+    boot(&tree, "2", "2", "ro nomodeset");
+    check(
+        &tree,
+        expect![[r#"
+        reboot   kernel_cmdline "gone": /proc/cmdline: nomodeset -> no nomodeset
+        Without effect: the host was booted since run RUN, and /proc/cmdline is nomodeset, not no nomodeset.
+        Not in the desired state: 1 of 3 settings differ.
+        exit 2
+        verdicts without_effect
+    "#]],
+    );
+}

@@ -1,5 +1,7 @@
 //! What is there now, on the captured hosts.
 
+#![expect(clippy::disallowed_methods, reason = "links are made here, below a temporary directory")]
+
 use expect_test::{Expect, expect};
 
 use crate::support::Tree;
@@ -138,4 +140,55 @@ fn a_chain_of_every_device_of_every_captured_host_can_be_read() {
         }
     }
     assert!(count > 50, "{count}");
+}
+
+#[test]
+fn a_chain_ends_with_the_process_that_has_the_device_open() {
+    let tree = Tree::with("");
+    let device = "root/sys/bus/pci/devices/0000:01:00.0";
+    for (name, value) in [
+        ("vendor", "0x10de"),
+        ("device", "0x0ffc"),
+        ("subsystem_vendor", "0x0000"),
+        ("subsystem_device", "0x0000"),
+        ("class", "0x030000"),
+        ("modalias", "pci:v000010DEd00000FFC"),
+        ("driver_override", "vfio-pci"),
+        ("vfio-dev/vfio3/dev", "511:3"),
+    ] {
+        tree.write(&format!("{device}/{name}"), &format!("{value}\n"));
+    }
+    tree.write("root/sys/kernel/iommu_groups/7/type", "DMA\n");
+    let link = |target: &str, link: &str| {
+        let path = tree.path(link);
+        std::fs::create_dir_all(path.parent().expect("a directory")).expect("directories");
+        std::os::unix::fs::symlink(target, path).expect("a link");
+    };
+    link("../../../../kernel/iommu_groups/7", &format!("{device}/iommu_group"));
+    link("../../../../bus/pci/drivers/vfio-pci", &format!("{device}/driver"));
+    link("/dev/vfio/devices/vfio3", "root/proc/4711/fd/12");
+    link("/dev/vfio/7", "root/proc/812/fd/3");
+    link("/dev/vfio/8", "root/proc/813/fd/3");
+    tree.write("root/proc/4711/comm", "qemu-system-x86\n");
+    tree.write("root/proc/812/comm", "cloud-hyperviso\n");
+    expect![[r#"
+        0000:01:00.0 (display 10de:0ffc): on vfio-pci, wanted on vfio-pci
+        ok       firmware: the IOMMU is on
+                   /sys/class/iommu: units not shown
+                   /sys/kernel/iommu_groups: 1 groups
+        ok       IOMMU group: group 7 can go to a guest
+                   /sys/kernel/iommu_groups/7/devices/0000:01:00.0: vfio-pci
+        unknown  wanted driver: no kernel is installed that could have vfio-pci
+        -        bound by: whichever module claims it by its ids
+        ok       driver now: vfio-pci
+                   /sys/bus/pci/devices/0000:01:00.0/driver -> ../../../../bus/pci/drivers/vfio-pci
+                   /sys/bus/pci/devices/0000:01:00.0/driver_override: vfio-pci
+        -        held by: it is in use
+                   /proc/4711/fd/12 -> /dev/vfio/devices/vfio3 (qemu-system-x86)
+                   /proc/812/fd/3 -> /dev/vfio/7 (cloud-hyperviso)
+
+        0000:01:00.0 is on vfio-pci, as wanted.
+        exit 0
+    "#]]
+    .assert_eq(&tree.run("why 01:00.0 --root root").to_string());
 }

@@ -44,6 +44,19 @@ fn a_report_is_what_its_schema_says() {
 }
 
 #[test]
+fn a_chain_an_inspection_and_a_verification_are_what_their_schemas_say() {
+    let tree = Tree::with(&format!("{SOFTDEP},{OPTIONS}"));
+    check(&tree, "schema verify", "verify playbook.json --root root --format json");
+    let hosts = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/hosts");
+    for host in ["centos-6", "centos-stream-9", "ubuntu-24.04"] {
+        let words = format!("--root {hosts}/{host} --format json");
+        let devices = &check(&tree, "schema inspect", &format!("inspect {words}"))["devices"];
+        let address = devices[0]["address"].as_str().unwrap();
+        check(&tree, "schema why", &format!("why {address} {words}"));
+    }
+}
+
+#[test]
 fn a_refused_run_has_a_report_too() {
     let tree = Tree::with(&format!("{OPTIONS},{OTHER_OPTIONS}"));
     let report = check(&tree, "schema report", "converge playbook.json --root root --format json");

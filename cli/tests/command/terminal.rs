@@ -147,6 +147,32 @@ fn a_terminal_that_is_gone_at_the_question_is_a_no() {
 }
 
 #[test]
+fn a_terminal_that_goes_away_after_the_yes_stops_nothing() {
+    const FILES: usize = 100;
+    let declaration = |it: usize| {
+        format!(r#"{{"type":"modprobe_options","module":"m{it}","options":{{"a":1}},"file":"{it:03}.conf"}}"#)
+    };
+    let declarations: Vec<String> = (0..FILES).map(declaration).collect();
+    let tree = Tree::with(&declarations.join(","));
+    let mut session = converge(&tree, "");
+    session.read_until(Some(QUESTION));
+    session.terminal.write_all(b"y\n").unwrap();
+    while tree.read("root/etc/modprobe.d/000.conf").is_none() {
+        std::thread::yield_now();
+    }
+    let Session { terminal, mut child, .. } = session;
+    drop(terminal);
+    // The kernel tells the leader of the session only; this one has none.
+    kill_process(Pid::from_child(&child), Signal::HUP).unwrap();
+    child.wait().unwrap();
+    let written = (0..FILES).filter(|it| tree.read(&format!("root/etc/modprobe.d/{it:03}.conf")).is_some());
+    assert_eq!(written.count(), FILES);
+    let history = tree.run("history --root root --format json");
+    let history: serde_json::Value = serde_json::from_str(&history.stdout).unwrap();
+    assert_eq!(history["runs"][0]["outcome"], "converged", "{history}");
+}
+
+#[test]
 fn a_yes_on_the_command_line_is_not_asked_for_again() {
     let tree = Tree::with(SOFTDEP);
     let (status, seen) = converge(&tree, "--yes").end();

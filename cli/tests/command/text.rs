@@ -28,7 +28,7 @@ fn help_names_the_commands_and_the_exit_status() {
               why          Say why a PCI device is or will not be on a driver, from the firmware to who holds it
               rollback     Put back the files that a recorded run changed
               history      List the recorded runs
-              schema       Print the JSON Schema of declarations, of a plan or of a report
+              schema       Print the JSON Schema of declarations, or of what another command prints
               plugin       List, try out and trust plugins
               completions  Print the completions of a shell
               man          Print the manual page

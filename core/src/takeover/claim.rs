@@ -5,7 +5,7 @@ use std::path::Path;
 
 use hoststate_abi::host_view::HostView;
 
-use super::{Cause, Kind, rule_values};
+use super::{Cause, Kind, loads_nothing, rule_values};
 use crate::boot_words::BootWords;
 use crate::error::{Error, Result};
 use crate::formats::kernel_cmdline::Cmdline;
@@ -17,7 +17,7 @@ use crate::pci_bus::{self, PciDevice};
 
 /// Drivers that take an `ids` parameter and keep what they claim (drivers/vfio/pci/vfio_pci.c,
 /// drivers/pci/pci-stub.c).
-const BY_ID: [&str; 2] = ["vfio-pci", "pci-stub"];
+pub const BY_ID: [&str; 2] = ["vfio-pci", "pci-stub"];
 
 /// Where the plan's own rules are; those of packages do not change with it.
 const RULES: &str = "/etc/udev/rules.d";
@@ -51,16 +51,17 @@ struct IdList {
 }
 
 /// Returns the claims on the devices.
-pub(super) fn all(
+pub(super) fn all<'a>(
     host: &HostView,
     devices: &[PciDevice],
     words: &Cmdline,
+    policy: &dyn Fn(&ModuleName) -> &'a ModprobeView,
 ) -> Result<BTreeMap<PciAddress, Claim>> {
-    let modprobe = modprobe_d::view(host)?;
     let overrides = overrides(host)?;
     let mut lists = Vec::new();
     for driver in BY_ID {
-        lists.extend(id_list(driver, &modprobe, words)?);
+        let module = module(driver)?;
+        lists.extend(id_list(driver, &module, policy(&module), words));
     }
     let hidden = BootWords::last(words, "xen-pciback.hide").unwrap_or_default();
     let mut kept_back: BTreeMap<&str, Option<String>> = BTreeMap::new();
@@ -89,7 +90,7 @@ pub(super) fn all(
         } else {
             let Some(driver) = device.driver.as_deref() else { continue };
             if !kept_back.contains_key(driver) {
-                kept_back.insert(driver, keeps_back(host, driver, &modprobe, words)?);
+                kept_back.insert(driver, keeps_back(host, driver, policy, words)?);
             }
             let Some(Some(evidence)) = kept_back.get(driver) else { continue };
             let causes = vec![Cause { kind: Kind::Driver, evidence: evidence.clone() }];
@@ -116,30 +117,35 @@ fn overrides(host: &HostView) -> Result<Vec<Override>> {
 
 /// Returns the one list of ids that a driver will have: the last word of the command line, else the last option of
 /// the files.
-fn id_list(driver: &'static str, modprobe: &ModprobeView, words: &Cmdline) -> Result<Option<IdList>> {
+fn id_list(
+    driver: &'static str,
+    module: &ModuleName,
+    modprobe: &ModprobeView,
+    words: &Cmdline,
+) -> Option<IdList> {
     let list = |text: &str, place: String| {
         let patterns = parse_id_list(text).patterns;
         Some(IdList { driver, patterns, place })
     };
     if let Some(value) = BootWords::last(words, &format!("{driver}.ids")) {
-        return Ok(list(value, "the kernel command line".to_owned()));
+        return list(value, "the kernel command line".to_owned());
     }
-    for line in modprobe.options(&module(driver)?).into_iter().rev() {
+    for line in modprobe.options(module).into_iter().rev() {
         // The words of the running kernel are not those of the next boot.
         let Origin::File { path, line: number } = &line.origin else { continue };
         let ids = params(&line.value).into_iter().rev().find(|(name, _)| *name == "ids");
         if let Some((_, Some(value))) = ids {
-            return Ok(list(value, format!("{}:{number}", path.display())));
+            return list(value, format!("{}:{number}", path.display()));
         }
     }
-    Ok(None)
+    None
 }
 
 /// Returns what keeps a driver's module from being loaded. A driver built into the kernel cannot be kept back.
-fn keeps_back(
+fn keeps_back<'a>(
     host: &HostView,
     driver: &str,
-    modprobe: &ModprobeView,
+    policy: &dyn Fn(&ModuleName) -> &'a ModprobeView,
     words: &Cmdline,
 ) -> Result<Option<String>> {
     let link = host.link_target(&Path::new("/sys/bus/pci/drivers").join(driver).join("module"))?;
@@ -157,16 +163,12 @@ fn keeps_back(
             return Ok(Some(format!("the kernel command line has {word}= with {name}")));
         }
     }
+    let modprobe = policy(&module);
     if let Some(Origin::File { path, line }) = modprobe.blacklisted(&module) {
         return Ok(Some(format!("{}:{line} blacklists {name}", path.display())));
     }
-    let install = modprobe.install(&module).filter(|it| refuses(&it.value));
+    let install = modprobe.install(&module).filter(|it| loads_nothing(&it.value));
     Ok(install.map(|it| format!("{} installs {name} by {:?}", modprobe_d::place(&it.origin), it.value)))
-}
-
-fn refuses(command: &str) -> bool {
-    let program = command.split_whitespace().next().unwrap_or_default();
-    matches!(program.rsplit('/').next(), Some("false" | "true"))
 }
 
 fn module(name: &str) -> Result<ModuleName> {

@@ -2,17 +2,17 @@
 
 use std::path::Path;
 
-use hoststate_abi::setting::State;
-
+use super::policy::Policy;
 use super::{Case, Link, Standing, evidence_of, grouped};
-use crate::distro::ImageContent;
 use crate::error::{Error, Result};
-use crate::formats::modprobe_conf::ModuleName;
+use crate::formats::modprobe_conf::{ModprobeView, ModuleName, Origin, Softdep, Winner};
 use crate::formats::module_index::{ModulesBuiltin, ModulesDep};
 use crate::formats::module_list::{ListKind, ModuleList};
+use crate::image_contents;
 use crate::kernels;
 use crate::modprobe_d;
 use crate::pci_bus;
+use crate::takeover::loads_nothing;
 
 /// Directories of lists that systemd loads in the root file system.
 const LISTS: [&str; 4] = [
@@ -101,106 +101,163 @@ pub(super) fn modules(case: &Case<'_>) -> Result<Vec<Link>> {
     Ok(links)
 }
 
+/// When a rival is loaded, beside the wanted driver.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Turn {
+    /// After the wanted driver, which it drags along or which is there before udev.
+    Later,
+    /// Not at all.
+    Never,
+    Sooner,
+    Unknown,
+}
+
 /// What loads first: the wanted driver or one that claims the device by its ids.
 pub(super) fn first(case: &Case<'_>) -> Result<Option<Link>> {
-    let (Some(wanted), Some(release)) = (case.wanted.as_deref(), kernel(case)?) else { return Ok(None) };
+    let (Some(wanted), Some(release)) = (case.wanted.as_deref(), case.kernel.as_deref()) else {
+        return Ok(None);
+    };
     let module = named(wanted)?;
-    let mut rivals = pci_bus::modules(case.host, &release, case.device)?;
-    rivals.retain(|it| *it != module);
+    let rivals: Vec<&ModuleName> = case.rivals.iter().filter(|it| **it != module).collect();
     if rivals.is_empty() {
         return Ok(None);
     }
-    let is_builtin = presence(case, &release, &module)? == Presence::BuiltIn;
-    let mut evidence = early(case, &release, &module, is_builtin)?;
-    let loads_wanted = !evidence.is_empty();
-    let by_address = case.claim.as_ref().is_some_and(|it| !it.is_by_id());
-    let mut sooner = Vec::new();
+    let mut evidence = early(case, &module);
+    let is_early = !evidence.is_empty();
+    let mut turns = Vec::new();
     for rival in &rivals {
-        let (is_late, shown) = order(case, &release, rival, &module, loads_wanted)?;
-        evidence.push(shown);
-        if !is_late {
-            sooner.push(rival.to_string());
-        }
+        turns.push((turn(case, release, rival, &module, is_early)?, rival.as_str()));
     }
-    let (standing, finding) = if sooner.is_empty() {
-        (Standing::Ok, format!("{wanted} is there before {}", list(&rivals)))
-    } else if by_address {
-        (
-            Standing::Ok,
-            format!("{} may load first, and the device is taken back by its address", sooner.join(", ")),
-        )
-    } else if case.claim.is_none() {
-        (Standing::Fact, format!("{} may load before {wanted}", sooner.join(", ")))
-    } else {
-        (
-            Standing::Blocks,
-            format!(
-                "{} loads before {wanted}, and {wanted} takes no device that has a driver; declare driver_binding, or \
-                 modprobe_softdep {{ module = \"{}\", pre = {{ \"{wanted}\" }} }}",
-                sooner.join(", "),
-                sooner[0]
-            ),
-        )
+    let names = |turn: Turn| {
+        let names: Vec<&str> = turns.iter().filter(|it| it.0.turn == turn).map(|it| it.1).collect();
+        names.join(", ")
     };
+    let has = |turn: Turn| turns.iter().any(|it| it.0.turn == turn);
+    let loads = is_early || has(Turn::Later) || case.rivals.contains(&module);
+    let lists = if loads { Vec::new() } else { lists(case, &module)? };
+    let by_address = case.claim.as_ref().is_some_and(|it| !it.is_by_id());
+    let claimed = case.claim.is_some() || case.claim_of_root.is_some();
+    let first = if has(Turn::Sooner) { names(Turn::Sooner) } else { names(Turn::Unknown) };
+    let (standing, finding) = if by_address && !first.is_empty() {
+        (Standing::Ok, format!("{first} may load first, and the device is taken back by its address"))
+    } else if !first.is_empty() && !claimed {
+        (Standing::Fact, format!("{first} may load before {wanted}"))
+    } else if has(Turn::Sooner) {
+        let mend = turns.iter().find_map(|it| it.0.mend.clone()).unwrap_or_else(|| {
+            let rival = first.split(',').next().unwrap_or_default();
+            format!(
+                "declare driver_binding, or modprobe_softdep {{ module = \"{rival}\", pre = {{ \"{wanted}\" }} }}"
+            )
+        });
+        let why = format!("{wanted} takes no device that has a driver");
+        (Standing::Blocks, format!("{first} loads before {wanted}, and {why}; {mend}"))
+    } else if has(Turn::Unknown) {
+        (Standing::Unknown, format!("whether {first} loads before {wanted} is not known"))
+    } else if loads || by_address || !lists.is_empty() {
+        let all = rivals.iter().map(|it| it.as_str()).collect::<Vec<_>>().join(", ");
+        (Standing::Ok, format!("{wanted} is there before {all}"))
+    } else {
+        let mend = format!("declare modules_load {{ modules = {{ \"{wanted}\" }} }}");
+        let standing = if claimed { Standing::Blocks } else { Standing::Fact };
+        (standing, format!("{} is kept back, and nothing loads {wanted}; {mend}", names(Turn::Never)))
+    };
+    evidence.extend(turns.into_iter().map(|it| it.0.shown));
+    evidence.extend(lists.iter().map(|it| format!("{it} loads {wanted}")));
     Ok(Some(Link::new("loaded first", standing, finding, evidence)))
 }
 
-fn list(modules: &[ModuleName]) -> String {
-    modules.iter().map(ModuleName::as_str).collect::<Vec<_>>().join(", ")
-}
-
 /// What loads a module before udev looks at the devices.
-fn early(case: &Case<'_>, release: &str, module: &ModuleName, is_builtin: bool) -> Result<Vec<String>> {
-    if is_builtin {
-        return Ok(vec![format!("{module} is built in")]);
+fn early(case: &Case<'_>, module: &ModuleName) -> Vec<String> {
+    if case.policy.is_builtin(module) {
+        return vec![format!("{module} is built in")];
     }
-    let mut evidence = Vec::new();
-    let image = case.distro.initramfs.image(release).display().to_string();
-    let wanted = std::slice::from_ref(module);
-    let settings = super::supported(case.distro.initramfs.early_modules(case.host, wanted))?;
-    if settings.iter().flatten().any(|it| it.subject == image && it.state == State::Converged) {
-        evidence.push(format!("{image} loads {module} before udev"));
-    }
-    let words = case.next.as_ref().map(|it| &it.0).or(case.booted.as_ref().map(|it| &it.cmdline));
-    let pre = words.into_iter().flat_map(|it| it.words()).filter(|it| it.same_name("rd.driver.pre"));
-    let named = pre.filter(|it| it.value().is_some_and(|it| it.split(',').any(|it| module.is_spelled(it))));
-    evidence.extend(named.map(|it| format!("the kernel command line has {it}")));
-    Ok(evidence)
+    let image = case.policy.image();
+    let loads = case.policy.loads_early(module);
+    loads.then(|| format!("{image} loads {module} before udev")).into_iter().collect()
 }
 
-/// Returns whether a rival is loaded only after the wanted module, and what shows it.
-fn order(
+/// When a rival is loaded, and what shows it.
+struct Shown {
+    turn: Turn,
+    shown: String,
+    /// What to do, where another declaration is not it.
+    mend: Option<String>,
+}
+
+fn turn(
     case: &Case<'_>,
     release: &str,
     rival: &ModuleName,
     wanted: &ModuleName,
-    loads_wanted: bool,
-) -> Result<(bool, String)> {
-    if presence(case, release, rival)? == Presence::BuiltIn {
-        return Ok((false, format!("{rival} is built into {release}: no line of modprobe.d delays it")));
+    is_early: bool,
+) -> Result<Shown> {
+    let known = |turn, shown| Ok(Shown { turn, shown, mend: None });
+    let policy = &case.policy;
+    if policy.is_builtin(rival) {
+        let shown = format!("{rival} is built into {release}: no line of modprobe.d delays it");
+        return known(Turn::Sooner, shown);
     }
-    let view = modprobe_d::view(case.host)?;
-    if let Some(softdep) =
-        view.softdep(rival).filter(|it| it.value.pre.iter().any(|it| wanted.is_spelled(it)))
-    {
-        let place = modprobe_d::place(&softdep.origin);
-        return Ok((true, format!("{place}: softdep {rival} pre: {wanted}")));
+    let (image, inside) = (policy.image(), policy.holds(rival));
+    if let (Some(why), false) = (policy.unreadable(), is_early) {
+        return known(Turn::Unknown, format!("{image} cannot be read, which may hold {rival}: {why}"));
     }
-    if let Some(install) = view.install(rival) {
-        return Ok((
-            true,
-            format!("{}: install {rival} {}", modprobe_d::place(&install.origin), install.value),
-        ));
+    // What loads a module of the image is kmod in there, with what is in there.
+    if let Some((turn, shown)) = by_policy(policy, policy.of_driver(rival), rival, wanted) {
+        let has_wanted = !inside || policy.holds(wanted) || policy.is_builtin(wanted);
+        if turn == Turn::Later && !has_wanted {
+            let shown = format!("{shown}, and {image} lacks {wanted}");
+            let mend = format!("declare initramfs_modules {{ modules = {{ \"{wanted}\" }} }}");
+            return Ok(Shown { turn: Turn::Sooner, shown, mend: Some(mend) });
+        }
+        return known(turn, shown);
     }
-    if loads_wanted {
-        return Ok((true, format!("nothing loads {rival} before udev")));
+    if is_early && policy.loads_early(rival) {
+        return known(Turn::Unknown, format!("{image} loads {rival} before udev, too"));
+    }
+    if is_early {
+        return known(Turn::Later, format!("nothing loads {rival} before udev"));
+    }
+    if let (true, Some((_, shown))) = (inside, by_policy(policy, policy.of_root(rival), rival, wanted)) {
+        let shown = format!("{image} holds {rival}, and lacks what stands in the root file system: {shown}");
+        return Ok(Shown { turn: Turn::Sooner, shown, mend: Some(policy.mend()) });
     }
     let lists = lists(case, wanted)?;
-    let inside = image_with(case, release, rival)?;
-    Ok(match (inside, lists.first()) {
-        (Some(image), _) => (false, format!("{image} holds {rival}, and does not load {wanted} before it")),
-        (None, Some(list)) => (false, format!("{list} loads {wanted}, perhaps after udev loaded {rival}")),
-        (None, None) => (false, format!("nothing loads {wanted}; udev loads {rival} by the device's ids")),
+    known(
+        Turn::Sooner,
+        match (inside, lists.first()) {
+            (true, _) => format!("{image} holds {rival}, and does not load {wanted} before it"),
+            (false, Some(list)) => format!("{list} loads {wanted}, perhaps after udev loaded {rival}"),
+            (false, None) => format!("nothing loads {wanted}; udev loads {rival} by the device's ids"),
+        },
+    )
+}
+
+/// What the lines for a rival make of it.
+fn by_policy(
+    policy: &Policy,
+    view: &ModprobeView,
+    rival: &ModuleName,
+    wanted: &ModuleName,
+) -> Option<(Turn, String)> {
+    let in_image = std::ptr::eq(view, policy.of_driver(rival));
+    let place = |origin: &Origin| match in_image {
+        true => policy.place(rival, origin),
+        false => modprobe_d::place(origin).to_string(),
+    };
+    // udev asks kmod to heed the blacklist.
+    if let Some(origin) = view.blacklisted(rival) {
+        return Some((Turn::Never, format!("{}: blacklist {rival}", place(&origin))));
+    }
+    // A softdep is loaded even where a command is run instead of the module.
+    let names_wanted = |it: &Winner<Softdep>| it.value.pre.iter().any(|it| wanted.is_spelled(it));
+    if let Some(softdep) = view.softdep(rival).filter(names_wanted) {
+        return Some((Turn::Later, format!("{}: softdep {rival} pre: {wanted}", place(&softdep.origin))));
+    }
+    let install = view.install(rival)?;
+    let shown = format!("{}: install {rival} {}", place(&install.origin), install.value);
+    Some(match loads_nothing(&install.value) {
+        true => (Turn::Never, shown),
+        false => (Turn::Unknown, format!("{shown}, which may load what it likes")),
     })
 }
 
@@ -219,15 +276,6 @@ fn lists(case: &Case<'_>, module: &ModuleName) -> Result<Vec<String>> {
     Ok(found)
 }
 
-/// Returns the image of a kernel if it holds a module's file.
-fn image_with(case: &Case<'_>, release: &str, module: &ModuleName) -> Result<Option<String>> {
-    let wanted = ImageContent { files: Vec::new(), modules: vec![module.clone()] };
-    let settings = super::supported(case.distro.initramfs.contents(case.host, &wanted))?.unwrap_or_default();
-    let image = case.distro.initramfs.image(release).display().to_string();
-    let holds = settings.iter().any(|it| it.subject == image && it.state == State::Converged);
-    Ok(holds.then_some(image))
-}
-
 /// Who would bind the device at the next boot.
 pub(super) fn claim(case: &Case<'_>) -> Result<Link> {
     let mut evidence: Vec<String> = case.claim.iter().flat_map(evidence_of).collect();
@@ -236,6 +284,18 @@ pub(super) fn claim(case: &Case<'_>) -> Result<Link> {
         if let Some(driver) = case.host.attribute(&path)? {
             evidence.push(format!("{}: {driver}", path.display()));
         }
+    }
+    if let (None, Some(claim)) = (&case.claim, &case.claim_of_root)
+        && claim.to.is_some()
+        && claim.to == case.wanted
+    {
+        evidence.extend(evidence_of(claim));
+        let (driver, image) = (claim.to.as_deref().unwrap_or_default(), case.policy.image());
+        let finding = match case.policy.is_builtin(&named(driver)?) {
+            true => format!("{driver} is built in, and no line of modprobe.d reaches it"),
+            false => format!("{image} loads {driver} without these ids; {}", case.policy.mend()),
+        };
+        return Ok(Link::new("bound by", Standing::Blocks, finding, evidence));
     }
     let to = case.claim.as_ref().map(|it| it.to.as_deref());
     let (standing, finding) = match (to, case.wanted.as_deref()) {
@@ -270,7 +330,10 @@ pub(super) fn origin(case: &Case<'_>, driver: &str) -> Result<String> {
         if presence(case, &release, &module)? == Presence::BuiltIn {
             return Ok(format!("{module} is built into {release} and binds before any module"));
         }
-        if let Some(image) = image_with(case, &release, &module)? {
+        let image = case.distro.initramfs.image(&release);
+        let contents = image_contents::read(case.host, &image)?;
+        if matches!(contents.as_deref(), Some(Ok(it)) if it.modules.contains(&module)) {
+            let image = image.display();
             return Ok(format!("{image} holds {module}, which claims its ids and was loaded first"));
         }
     }

@@ -14,8 +14,9 @@ use hoststate_core::error::Result;
 use hoststate_core::formats::dracut_conf::{DracutConf, words};
 use hoststate_core::formats::kernel_cmdline::Cmdline;
 use hoststate_core::formats::modprobe_conf::ModuleName;
+use hoststate_core::image_contents::Contents;
 
-use super::image::{self, Contents, Kernel};
+use super::image::{self, Kernel};
 
 #[cfg(test)]
 mod tests;

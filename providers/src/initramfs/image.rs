@@ -9,19 +9,10 @@ use hoststate_abi::host_view::HostView;
 use hoststate_abi::setting::{Remedy, Setting, State};
 use hoststate_core::distro::Initramfs;
 use hoststate_core::error::Result;
-use hoststate_core::formats::initramfs::{Image, list_with};
 use hoststate_core::formats::modprobe_conf::ModuleName;
 use hoststate_core::formats::module_index::{ModulesBuiltin, module_of_path};
+use hoststate_core::image_contents::{self, Contents};
 use hoststate_core::kernels;
-
-/// What an image says when it is unpacked.
-#[derive(Debug)]
-pub(super) struct Contents {
-    /// The small files, by path without a leading slash.
-    pub(super) image: Image,
-    /// The modules whose file is inside.
-    pub(super) modules: BTreeSet<ModuleName>,
-}
 
 /// An installed kernel with its image and its modules.
 #[derive(Debug)]
@@ -53,23 +44,12 @@ pub(super) fn kernels(host: &HostView, generator: &dyn Initramfs) -> Result<Vec<
     let mut all = Vec::new();
     for release in &kernels::installed(host)?.0 {
         let modules = kernels::modules_directory(release);
-        let contents = host.parsed_bytes(&generator.image(release), unpack)?;
+        let contents = image_contents::read(host, &generator.image(release))?;
         let builtin = host.parsed(&modules.join("modules.builtin"), ModulesBuiltin::parse)?;
         let loadable = host.parsed(&modules.join("modules.dep"), Loadable::parse)?;
         all.push(Kernel { release: release.clone(), contents, builtin, loadable });
     }
     Ok(all)
-}
-
-fn unpack(bytes: &[u8]) -> Result<Contents, String> {
-    let image = list_with(bytes, is_configuration).map_err(|err| err.to_string())?;
-    let modules = image.entries.iter().filter_map(|it| module_of_path(&it.path)).collect();
-    Ok(Contents { image, modules })
-}
-
-/// Which files of an image are compared by their text.
-fn is_configuration(path: &str) -> bool {
-    path.starts_with("etc/") || path == "conf/modules"
 }
 
 impl Kernel {

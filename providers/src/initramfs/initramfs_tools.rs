@@ -10,8 +10,9 @@ use hoststate_core::error::Result;
 use hoststate_core::formats::modprobe_conf::ModuleName;
 use hoststate_core::formats::module_list::{ListKind, ModuleList};
 use hoststate_core::formats::shell_assignments::{Environment, Shell, ShellFile, Value};
+use hoststate_core::image_contents::Contents;
 
-use super::image::{self, Contents, Kernel};
+use super::image::{self, Kernel};
 
 #[cfg(test)]
 mod tests;

@@ -7,4 +7,5 @@ mod failing;
 mod lab;
 mod planning;
 mod random;
+mod reasons;
 mod undoing;

@@ -6,6 +6,7 @@ use hoststate_abi::setting::Place;
 use hoststate_core::booted::{self, Booted};
 use hoststate_core::distro::{BootEntry, BootVariable, Distro, NextBoot};
 use hoststate_core::formats::kernel_cmdline::{Cmdline, Word as CmdlineWord};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::error::Result;
@@ -18,7 +19,7 @@ pub(super) use text::text;
 const ADDED_BY_LOADER: &str = "BOOT_IMAGE";
 
 /// The command lines of a host.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct CommandLines {
     /// The words the running kernel got; null for a tree without `/proc`.
     running: Option<Vec<String>>,
@@ -35,7 +36,7 @@ pub(crate) struct CommandLines {
 }
 
 /// A boot entry.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct Entry {
     title: String,
     kernel: Option<String>,
@@ -48,7 +49,7 @@ struct Entry {
 }
 
 /// A word of an entry.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct Word {
     word: String,
     /// The line it comes from.

@@ -6,13 +6,14 @@ use hoststate_core::formats::modprobe_conf::ModuleName;
 use hoststate_core::formats::pci::{PciAddress, class_name};
 use hoststate_core::kernels;
 use hoststate_core::pci_bus::{self, PciDevice};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::error::Result;
 use crate::render::table::table;
 
 /// A PCI function.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct Device {
     address: String,
     /// Addresses of the bridges above it, outermost first; empty where the tree does not tell.

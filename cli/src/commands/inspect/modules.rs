@@ -10,13 +10,14 @@ use hoststate_core::formats::modprobe_conf::{
     DIRECTORIES, Directive, ModprobeConf, ModprobeView, ModuleName, Origin, params,
 };
 use hoststate_core::modprobe_d;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::error::Result;
 use crate::render::table::table;
 
 /// A line of modprobe.d.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct Line {
     /// The module, or the pattern, it is about.
     module: String,
@@ -30,7 +31,7 @@ pub(crate) struct Line {
 }
 
 /// What kmod makes of a line.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 enum Effect {
     /// It takes effect.

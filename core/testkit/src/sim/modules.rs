@@ -6,10 +6,12 @@ use std::rc::Rc;
 use hoststate_core::formats::initramfs;
 use hoststate_core::formats::kernel_cmdline::Cmdline;
 use hoststate_core::formats::modprobe_conf::{ModprobeConf, ModprobeView, ModuleName};
+use hoststate_core::formats::module_index::module_of_path;
 use hoststate_core::formats::module_list::{ListKind, ModuleList};
 use hoststate_core::formats::pci::parse_id_list;
 use hoststate_core::modprobe_d;
 use hoststate_core::pci_bus::DriverName;
+use hoststate_core::takeover::loads_nothing;
 
 use super::{SimHost, kernel};
 
@@ -52,6 +54,14 @@ pub(super) fn load_from_image(host: &SimHost, release: &str, cmdline: &str) {
             word.value().into_iter().flat_map(|it| it.split(',')).for_each(|it| load(host, it, &policy));
         }
     }
+    // Then the image's udev sees the devices, and finds the modules that are inside.
+    let inside: Vec<ModuleName> = image.entries.iter().filter_map(|it| module_of_path(&it.path)).collect();
+    for device in kernel::all(host).iter().filter(|it| it.driver.is_none()) {
+        let driver = kernel::native(host, device).and_then(|it| ModuleName::parse(&it).ok());
+        if let Some(driver) = driver.filter(|it| inside.contains(it) && policy.blacklisted(it).is_none()) {
+            load_from(host, driver.as_str(), &policy, &mut Vec::new(), &|it| inside.contains(it));
+        }
+    }
 }
 
 /// What systemd-modules-load loads.
@@ -79,20 +89,29 @@ pub(super) fn forget(host: &SimHost) {
 }
 
 fn load(host: &SimHost, module: &str, policy: &ModprobeView) {
-    load_after(host, module, policy, &mut Vec::new());
+    load_from(host, module, policy, &mut Vec::new(), &|_| true);
 }
 
-/// Loads a module after what its softdep names; `under_way` ends circles of softdeps, as kmod does.
-fn load_after(host: &SimHost, module: &str, policy: &ModprobeView, under_way: &mut Vec<ModuleName>) {
+/// Loads a module that is there, after what its softdep names; `under_way` ends circles of softdeps, as kmod does.
+fn load_from(
+    host: &SimHost,
+    module: &str,
+    policy: &ModprobeView,
+    under_way: &mut Vec<ModuleName>,
+    is_there: &dyn Fn(&ModuleName) -> bool,
+) {
     // What cannot be a name is no module, and modprobe finds none.
     let Ok(name) = ModuleName::parse(module) else { return };
     let Ok(driver) = DriverName::try_from(module.to_owned()) else { return };
-    if under_way.contains(&name) {
+    if under_way.contains(&name) || !is_there(&name) {
         return;
     }
     under_way.push(name.clone());
     if let Some(softdep) = policy.softdep(&name) {
-        softdep.value.pre.iter().for_each(|it| load_after(host, it, policy, under_way));
+        softdep.value.pre.iter().for_each(|it| load_from(host, it, policy, under_way, is_there));
+    }
+    if policy.install(&name).is_some_and(|it| loads_nothing(&it.value)) {
+        return;
     }
     let known = host.native.iter().map(|(_, driver)| driver.clone()).collect::<Vec<_>>();
     let driver = driver.spelled_by_kernel(&known);
