@@ -11,10 +11,12 @@ use hoststate_abi::step::Step;
 
 use crate::error::{Error, Result};
 use crate::host::Host;
+use crate::pci_bus;
 use crate::plan::{Change, FileChange, Plan, PlannedActivation};
 use crate::planner::{Planner, Runtime};
 use crate::record::Recorder;
 use crate::report::{INTERRUPTED, Left, Outcome, REPORT_FORMAT, Report, StepReport, StepStatus};
+use crate::way_back;
 
 /// A playbook whose devices come and go would never end; no real one needs more than three rounds.
 const MAX_ROUNDS: usize = 8;
@@ -70,6 +72,7 @@ impl Run<'_> {
         let mut steps = Vec::new();
         let mut plan = first.clone();
         let mut stop = None;
+        let mut given_back = Vec::new();
         for round in 0.. {
             if !self.is_actionable(&plan) {
                 break;
@@ -81,6 +84,7 @@ impl Run<'_> {
             }
             if let Err(why) = self.round(&plan, &mut steps) {
                 stop = Some(why);
+                given_back = self.give_back(&plan, &mut steps);
                 // A host that cannot be read now was not changed into the plan: that stays what is left.
                 if let Ok(after) = self.planner.plan(&mut self.host.view()) {
                     plan = after;
@@ -89,9 +93,15 @@ impl Run<'_> {
             }
             match self.read_back(&plan) {
                 Ok((after, ineffective)) => {
-                    plan = after;
+                    let done = std::mem::replace(&mut plan, after);
                     if let Some(change) = ineffective {
                         stop = Some(Stop::Failed(no_effect(&change)));
+                        given_back = self.give_back(&done, &mut steps);
+                        if let (false, Ok(after)) =
+                            (given_back.is_empty(), self.planner.plan(&mut self.host.view()))
+                        {
+                            plan = after;
+                        }
                         break;
                     }
                 }
@@ -101,7 +111,26 @@ impl Run<'_> {
                 }
             }
         }
-        self.report(first, plan, steps, stop)
+        self.report(first, plan, steps, stop, given_back)
+    }
+
+    /// Gives the devices that `done` left without a driver back to those they had, and says what came of it.
+    fn give_back(&mut self, done: &Plan, steps: &mut Vec<StepReport>) -> Vec<String> {
+        let stranded = match way_back::stranded(done, &self.host.view()) {
+            Ok(stranded) => stranded,
+            Err(err) => return vec![format!("whether every device has a driver cannot be read: {err}")],
+        };
+        let mut outcomes = Vec::new();
+        for it in stranded {
+            // Even when the user wants to stop: what was taken away in the middle of a change is put back first.
+            let result = it.steps.iter().try_for_each(|step| self.perform(step, steps));
+            let device = pci_bus::device(&self.host.view(), it.address);
+            outcomes.push(match (result, device) {
+                (Ok(()), Ok(device)) => it.outcome(device.and_then(|it| it.driver).as_deref()),
+                (Err(err), _) | (_, Err(err)) => format!("{} Giving it back failed: {err}", it.outcome(None)),
+            });
+        }
+        outcomes
     }
 
     /// Returns whether there is something in `plan` that this run may do.
@@ -224,6 +253,10 @@ impl Run<'_> {
         if self.watcher.interrupted() {
             return Err(Stop::Interrupted);
         }
+        self.perform(step, steps).map_err(Stop::Failed)
+    }
+
+    fn perform(&mut self, step: &Step, steps: &mut Vec<StepReport>) -> Result<()> {
         let what = step.to_string();
         self.watcher.begin(&what);
         let start = Instant::now();
@@ -254,7 +287,7 @@ impl Run<'_> {
                     report.stderr = Some(stderr.clone());
                 }
                 report.reason = Some(err.to_string());
-                Err(Stop::Failed(err))
+                Err(err)
             }
         };
         self.watcher.end(&report);
@@ -262,7 +295,14 @@ impl Run<'_> {
         outcome
     }
 
-    fn report(self, first: Plan, last: Plan, steps: Vec<StepReport>, stop: Option<Stop>) -> Report {
+    fn report(
+        self,
+        first: Plan,
+        last: Plan,
+        steps: Vec<StepReport>,
+        stop: Option<Stop>,
+        given_back: Vec<String>,
+    ) -> Report {
         // A tool that failed, or a disk that failed after the new text had its name, has changed the host as well.
         let is_changed = |it: &FileChange| match self.host.view().read(&it.path) {
             Ok(text) => text != it.before,
@@ -295,6 +335,7 @@ impl Run<'_> {
             None if changed || !last.in_desired_state() => (Outcome::Converged, None),
             None => (Outcome::InDesiredState, None),
         };
+        let error = error.map(|it| [vec![it], given_back].concat().join("\n"));
         let (run, unrecorded) = self.recorder.finish(outcome, error.as_deref(), &steps);
         let (outcome, error) = match unrecorded {
             None => (outcome, error),
@@ -337,6 +378,8 @@ fn no_effect(change: &Change) -> Error {
     let found = change.actual.as_deref().unwrap_or("(nothing)");
     let what =
         format!("{}: every step succeeded, but {} is {found}, not {wanted}", change.resource, change.subject);
-    let hint = "Something undoes the change or ignores it; the steps above show what ran.".to_owned();
+    let hint = way_back::hint(change).unwrap_or_else(|| {
+        "Something undoes the change or ignores it; the steps above show what ran.".to_owned()
+    });
     Error::Invalid { what, hint: Some(hint) }
 }

@@ -38,4 +38,5 @@ pub mod rollback;
 pub mod selector;
 pub mod takeover;
 pub mod trust;
+pub mod way_back;
 pub mod why;

@@ -30,6 +30,8 @@ scenario {
     local refused = host:converge { status = { 1, 4 } }
     host:say(refused.stdout .. refused.stderr)
     assert((refused.stdout .. refused.stderr):find("igb", 1, true), "the message does not name the driver")
+    assert((refused.stdout .. refused.stderr):find("given back to e1000e", 1, true), "it is not given back")
+    host:expect_driver(card, "e1000e")
 
     host:say "a device that is taken away and comes back"
     host:playbook(bound "vfio-pci")

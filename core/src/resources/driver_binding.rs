@@ -158,16 +158,19 @@ impl DriverBinding {
 /// That suffices for a device without a driver whose new driver was not loaded. A device that the initramfs or a
 /// built-in driver holds has to leave it, and a driver that is loaded already looks at it only when the bus probes
 /// again; a rule can write no attribute after its `RUN`, hence the shell. It acts only if the device is not yet where
-/// it should be, so a repeated `add` (`udevadm trigger`) disturbs no guest.
+/// it should be, so a repeated `add` (`udevadm trigger`) disturbs no guest. A device that the driver does not take goes
+/// back to its own driver: without one a network card would be lost with the host behind it.
 fn after_boot(host: &HostView, address: PciAddress, driver: &str) -> Result<Setting> {
     let event = format!("ACTION==\"add\", SUBSYSTEM==\"pci\", KERNEL==\"{address}\"");
     let device = format!("/sys/bus/pci/devices/{address}/driver");
     let there = format!("test -e /sys/bus/pci/drivers/{driver}/{address}");
     let leave = format!("if test -e {device}; then echo {address} > {device}/unbind; fi");
     let probe = format!("echo {address} > {}", pci_bus::DRIVERS_PROBE);
+    let give_back =
+        format!("test -e {device} || {{ echo > /sys/bus/pci/devices/{address}/driver_override; {probe}; }}");
     let rules = vec![
         format!("{event}, ATTR{{driver_override}}=\"{driver}\", RUN{{builtin}}+=\"kmod load {driver}\""),
-        format!("{event}, RUN+=\"/bin/sh -c '{there} || {{ {leave}; {probe}; }}'\""),
+        format!("{event}, RUN+=\"/bin/sh -c '{there} || {{ {leave}; {probe}; {give_back}; }}'\""),
     ];
     PciRules { file: Path::new(RULES), owner: DriverBinding::NAME, address, rules }.setting(host)
 }

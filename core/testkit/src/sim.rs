@@ -36,6 +36,8 @@ pub struct SimHost {
     has_udev: bool,
     /// A word of the command line with which the kernel panics.
     fatal_word: Option<String>,
+    /// A driver whose probe fails for every device.
+    refusing: Option<String>,
 }
 
 impl SimHost {
@@ -50,6 +52,7 @@ impl SimHost {
             boots: Cell::new(0),
             has_udev: true,
             fatal_word: None,
+            refusing: None,
         }
     }
 
@@ -70,6 +73,12 @@ impl SimHost {
     #[must_use]
     pub fn panics_with(self, word: &str) -> Self {
         Self { fatal_word: Some(word.to_owned()), ..self }
+    }
+
+    /// Lets a driver fail to probe any device.
+    #[must_use]
+    pub fn refused_by(self, driver: &str) -> Self {
+        Self { refusing: Some(driver.to_owned()), ..self }
     }
 
     /// Makes every step after the next `n` fail, as a power cut would.

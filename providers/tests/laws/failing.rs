@@ -6,6 +6,8 @@ use std::path::PathBuf;
 
 use expect_test::expect;
 use hoststate_abi::step::Step;
+use hoststate_core::host::Host;
+use hoststate_core::pci_bus;
 use hoststate_core::report::{Outcome, Report, StepStatus};
 
 use crate::lab::{EVERY_TYPE, Fate, Fated, KERNELS, KINDS, Kind, Lab};
@@ -95,7 +97,8 @@ fn a_driver_that_is_not_loaded_in_spite_of_success_is_named() {
     let (report, _) = lab.converge_through(&host, playbook);
     expect![[r#"
         driver_binding "0000:01:00.0": every step succeeded, but /sys/bus/pci/devices/0000:01:00.0/driver is (nothing), not vfio-pci
-        hint: Something undoes the change or ignores it; the steps above show what ran."#]].assert_eq(&report.error.unwrap_or_default());
+        hint: vfio-pci does not take 0000:01:00.0; `dmesg | grep 0000:01:00.0` has why.
+        0000:01:00.0 was given back to nouveau."#]].assert_eq(&report.error.unwrap_or_default());
 }
 
 #[test]
@@ -140,4 +143,53 @@ fn what_was_written_outlasts_a_power_cut_before_a_tool_runs_and_before_the_run_e
         assert_eq!(report.outcome, Outcome::Failed, "{kind:?}");
         assert!(host.is_synced(), "{kind:?}");
     }
+}
+
+const TO_IGBVF: &str = r#"{"type":"driver_binding","device":"0000:01:00.0","driver":"igbvf"}"#;
+
+/// The driver and the override of the display.
+fn display(lab: &Lab) -> (Option<String>, Option<String>) {
+    let address = "0000:01:00.0".parse().expect("an address");
+    let device = pci_bus::device(&lab.host.view(), address).expect("a readable tree").expect("the display");
+    (device.driver, device.driver_override)
+}
+
+#[test]
+fn a_device_that_its_new_driver_does_not_take_goes_back_to_the_old_one_now_and_at_boot() {
+    let nouveau = (Some("nouveau".to_owned()), None);
+    let lab = Lab::new(Kind::Ubuntu).refused_by("igbvf");
+    assert_eq!(display(&lab), nouveau);
+    let report = lab.converge(TO_IGBVF);
+    assert_eq!((report.outcome, report.changed), (Outcome::Failed, true));
+    expect![[r#"
+        driver_binding "0000:01:00.0": every step succeeded, but /sys/bus/pci/devices/0000:01:00.0/driver is (nothing), not igbvf
+        hint: igbvf does not take 0000:01:00.0; `dmesg | grep 0000:01:00.0` has why.
+        0000:01:00.0 was given back to nouveau."#]]
+    .assert_eq(&report.error.unwrap_or_default());
+    assert_eq!(display(&lab), nouveau);
+    let left: Vec<_> =
+        report.left.changes.iter().map(|it| (it.actual.as_deref(), it.subject.as_str())).collect();
+    assert!(left.contains(&(Some("nouveau"), "/sys/bus/pci/devices/0000:01:00.0/driver")), "{left:?}");
+    lab.host.reboot();
+    assert_eq!(display(&lab), nouveau);
+}
+
+#[test]
+fn a_run_that_ends_between_two_drivers_gives_the_device_back() {
+    let lab = Lab::new(Kind::Ubuntu);
+    let probes = Cell::new(0);
+    let host = Fated::new(&lab.host, |step| match step {
+        Step::WriteAttribute { path, .. } if path.ends_with("drivers_probe") => {
+            probes.set(probes.get() + 1);
+            if probes.get() == 1 { Fate::Fails } else { Fate::Performed }
+        }
+        _ => Fate::Performed,
+    });
+    let (report, _) = lab.converge_through(&host, TO_IGBVF);
+    assert_eq!(report.outcome, Outcome::Failed);
+    expect![[r#"
+        it fails
+        0000:01:00.0 was given back to nouveau."#]]
+    .assert_eq(&report.error.unwrap_or_default());
+    assert_eq!(display(&lab), (Some("nouveau".to_owned()), None));
 }

@@ -112,6 +112,11 @@ impl Lab {
         Self { host: self.host.panics_with(word), ..self }
     }
 
+    /// Lets a driver fail to probe any device.
+    pub(crate) fn refused_by(self, driver: &str) -> Self {
+        Self { host: self.host.refused_by(driver), ..self }
+    }
+
     /// Takes udev away from now on.
     pub(crate) fn without_udev(self) -> Self {
         Self { host: self.host.without_udev(), ..self }

@@ -88,7 +88,8 @@ fn candidate(host: &SimHost, device: &PciDevice) -> Option<String> {
     }?;
     let is_registered = pci_bus::drivers(&host.tree.view()).is_ok_and(|it| it.contains(&wanted));
     // vfio-pci answers EINVAL to the probe of a device without a group.
-    let is_refused = wanted == "vfio-pci" && (device.iommu_group.is_none() || device.is_bridge());
+    let is_refused = (wanted == "vfio-pci" && (device.iommu_group.is_none() || device.is_bridge()))
+        || host.refusing.as_ref() == Some(&wanted);
     (is_registered && !is_refused).then_some(wanted)
 }
 

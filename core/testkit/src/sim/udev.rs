@@ -72,4 +72,9 @@ fn rebind(host: &SimHost, address: PciAddress) {
         kernel::write(host, Path::new(&path), &address.to_string()).expect("it is bound to that driver");
     }
     kernel::probe(host, address);
+    if kernel::find(host, &address.to_string()).is_some_and(|it| it.driver.is_none()) {
+        let path = format!("{BUS}/{address}/driver_override");
+        kernel::write(host, Path::new(&path), "\n").expect("the device is there");
+        kernel::probe(host, address);
+    }
 }
