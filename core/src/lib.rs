@@ -23,6 +23,7 @@ pub mod image_contents;
 pub mod iommu;
 pub mod kernels;
 pub mod modprobe_d;
+pub mod module_lookup;
 mod open_files;
 pub mod pci_bus;
 pub mod plan;

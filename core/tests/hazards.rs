@@ -14,6 +14,8 @@ use serde_json::Value;
 mod boot;
 #[path = "hazards/cards.rs"]
 mod cards;
+#[path = "hazards/dead_lines.rs"]
+mod dead_lines;
 #[path = "hazards/distro.rs"]
 mod distro;
 #[path = "hazards/network.rs"]

@@ -33,6 +33,7 @@ const IMPORTS: [(&str, &[&str]); 9] = [
             "guard",
             "kernels",
             "modprobe_d",
+            "module_lookup",
             "pci_bus",
             "plan",
             "selector",

@@ -10,7 +10,7 @@ mod lz4_legacy;
 mod tests;
 
 use std::collections::BTreeMap;
-use std::io;
+use std::io::{self, Read};
 
 use self::compressed::{Compressed, Compression};
 use self::cpio::{Collector, Stream};
@@ -119,6 +119,12 @@ impl Image {
     pub fn read(&self, path: &str) -> Option<&[u8]> {
         Some(self.contents.get(self.entry(path)?.content?)?.as_slice())
     }
+}
+
+/// Returns a reader of what a file holds that is compressed like a stretch of an image; `None` for any other file.
+pub(super) fn unpacked<'a>(file: &'a [u8]) -> Option<Box<dyn Read + 'a>> {
+    Compression::detect(file).filter(|it| it.unsupported().is_none())?;
+    Some(Box::new(Compressed::open(file).ok()?))
 }
 
 /// Lists an image without keeping any content.

@@ -10,6 +10,7 @@ pub mod ini;
 pub mod initramfs;
 pub mod kernel_cmdline;
 pub mod modprobe_conf;
+pub mod module_file;
 pub mod module_index;
 pub mod module_list;
 pub mod mount_table;

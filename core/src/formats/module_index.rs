@@ -70,6 +70,30 @@ impl<'a> ModulesDep<'a> {
     }
 }
 
+/// The modules that a kernel has as files, by its `modules.dep`, kept apart from its text.
+#[derive(Debug, Clone, Default)]
+pub struct ModuleFiles {
+    files: HashMap<ModuleName, Box<str>>,
+}
+
+impl ModuleFiles {
+    /// Reads what [`ModulesDep::parse`] reads.
+    pub fn parse(text: &str) -> Self {
+        let paths = text.lines().filter_map(|it| Some(it.split_once(':')?.0));
+        Self { files: paths.filter_map(|it| Some((module_of_path(it)?, it.into()))).collect() }
+    }
+
+    /// Returns whether the module exists as a file.
+    pub fn contains(&self, module: &ModuleName) -> bool {
+        self.files.contains_key(module)
+    }
+
+    /// Returns the module's file, relative to the module directory.
+    pub fn path(&self, module: &ModuleName) -> Option<&str> {
+        self.files.get(module).map(AsRef::as_ref)
+    }
+}
+
 /// Longest literal start of a pattern used as key: `pci:v000010DE`, which parts the vendors.
 const KEY: usize = 13;
 

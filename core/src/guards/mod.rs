@@ -4,6 +4,7 @@ use crate::guard::Guard;
 
 pub mod boot_not_ready;
 pub mod console_gpu;
+pub mod dead_line;
 pub mod half_group;
 pub mod ignored_words;
 pub mod measured_boot;
@@ -24,6 +25,7 @@ pub const TABLE: &[Guard] = &[
     vfs_in_use::hazards,
     second_owner::hazards,
     ignored_words::hazards,
+    dead_line::hazards,
     measured_boot::hazards,
     boot_not_ready::hazards,
     package_manager::hazards,

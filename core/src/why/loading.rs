@@ -6,11 +6,11 @@ use super::policy::Policy;
 use super::{Case, Link, Standing, evidence_of, grouped};
 use crate::error::{Error, Result};
 use crate::formats::modprobe_conf::{ModprobeView, ModuleName, Origin, Softdep, Winner};
-use crate::formats::module_index::{ModulesBuiltin, ModulesDep};
 use crate::formats::module_list::{ListKind, ModuleList};
 use crate::image_contents;
 use crate::kernels;
 use crate::modprobe_d;
+use crate::module_lookup::{Presence, presence};
 use crate::pci_bus;
 use crate::takeover::loads_nothing;
 
@@ -22,42 +22,18 @@ const LISTS: [&str; 4] = [
     "/usr/lib/modules-load.d",
 ];
 
-/// How a kernel has a module.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Presence {
-    BuiltIn,
-    Module,
-    Missing,
-    Unknown,
-}
-
-impl Presence {
-    fn shown(self) -> &'static str {
-        match self {
-            Self::BuiltIn => "built into",
-            Self::Module => "a module of",
-            Self::Missing => "missing in",
-            Self::Unknown => "not told by the indexes of",
-        }
-    }
-}
-
 /// The kernel whose modules count now: the running one, else the newest.
 fn kernel(case: &Case<'_>) -> Result<Option<String>> {
     Ok(kernels::running(case.host)?.or(kernels::installed(case.host)?.0.last().cloned()))
 }
 
-fn presence(case: &Case<'_>, release: &str, module: &ModuleName) -> Result<Presence> {
-    let directory = kernels::modules_directory(release);
-    let builtin = case.host.parsed(&directory.join("modules.builtin"), ModulesBuiltin::parse)?;
-    if builtin.is_some_and(|it| it.contains(module)) {
-        return Ok(Presence::BuiltIn);
+fn shown(presence: &Presence) -> &'static str {
+    match presence {
+        Presence::BuiltIn => "built into",
+        Presence::File(_) => "a module of",
+        Presence::Missing => "missing in",
+        Presence::Unknown => "not told by the indexes of",
     }
-    Ok(match case.host.parsed(&directory.join("modules.dep"), str::to_owned)? {
-        None => Presence::Unknown,
-        Some(text) if ModulesDep::parse(&text).contains(module) => Presence::Module,
-        Some(_) => Presence::Missing,
-    })
 }
 
 fn named(name: &str) -> Result<ModuleName> {
@@ -71,7 +47,8 @@ pub(super) fn modules(case: &Case<'_>) -> Result<Vec<Link>> {
         let claiming = pci_bus::modules(case.host, &release, case.device)?;
         let mut evidence = Vec::new();
         for module in &claiming {
-            evidence.push(format!("{module} is {} {release}", presence(case, &release, module)?.shown()));
+            evidence
+                .push(format!("{module} is {} {release}", shown(&presence(case.host, &release, module)?)));
         }
         let names: Vec<&str> = claiming.iter().map(ModuleName::as_str).collect();
         let finding = match names.is_empty() {
@@ -84,19 +61,19 @@ pub(super) fn modules(case: &Case<'_>) -> Result<Vec<Link>> {
     let module = named(wanted)?;
     let mut found = Vec::new();
     for release in &kernels::installed(case.host)?.0 {
-        found.push((presence(case, release, &module)?, release.clone()));
+        found.push((presence(case.host, release, &module)?, release.clone()));
     }
-    let has = |presence: Presence| found.iter().any(|it| it.0 == presence);
+    let is_missing = |it: &(Presence, String)| it.0 == Presence::Missing;
     let (standing, finding) = if found.is_empty() {
         (Standing::Unknown, format!("no kernel is installed that could have {wanted}"))
-    } else if has(Presence::Missing) && !has(Presence::Module) && !has(Presence::BuiltIn) {
+    } else if found.iter().all(is_missing) {
         (Standing::Blocks, format!("no installed kernel has {wanted}; install one that has it"))
-    } else if has(Presence::Missing) {
+    } else if found.iter().any(is_missing) {
         (Standing::Fact, format!("not every installed kernel has {wanted}"))
     } else {
         (Standing::Ok, format!("the installed kernels have {wanted}"))
     };
-    let evidence = grouped(found.into_iter().map(|it| (format!("{wanted} is {}", it.0.shown()), it.1)));
+    let evidence = grouped(found.into_iter().map(|it| (format!("{wanted} is {}", shown(&it.0)), it.1)));
     links.push(Link::new("wanted driver", standing, finding, evidence));
     Ok(links)
 }
@@ -327,7 +304,7 @@ pub(super) fn origin(case: &Case<'_>, driver: &str) -> Result<String> {
         Err(_) => return Ok(format!("{driver} claims its ids")),
     };
     if let Some(release) = kernel(case)? {
-        if presence(case, &release, &module)? == Presence::BuiltIn {
+        if presence(case.host, &release, &module)? == Presence::BuiltIn {
             return Ok(format!("{module} is built into {release} and binds before any module"));
         }
         let image = case.distro.initramfs.image(&release);

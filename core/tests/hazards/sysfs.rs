@@ -61,6 +61,7 @@ pub(crate) fn host() -> Tree {
         ("/boot/vmlinuz-6.8.0", ""),
         ("/boot/initrd.img-6.8.0", ""),
         ("/lib/modules/6.8.0/modules.builtin", ""),
+        ("/etc/modules-load.d/vfio.conf", "vfio-pci\n"),
         ("/proc/cmdline", "root=/dev/sda1 ro\n"),
         ("/etc/words", "root=/dev/sda1 ro\n"),
         ("/sys/class/tty/console/active", "tty0\n"),

@@ -1,6 +1,5 @@
 //! One kernel's image and modules, read once per view, and how they compare with what is wanted.
 
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
@@ -10,7 +9,7 @@ use hoststate_abi::setting::{Remedy, Setting, State};
 use hoststate_core::distro::Initramfs;
 use hoststate_core::error::Result;
 use hoststate_core::formats::modprobe_conf::ModuleName;
-use hoststate_core::formats::module_index::{ModulesBuiltin, module_of_path};
+use hoststate_core::formats::module_index::{ModuleFiles, ModulesBuiltin};
 use hoststate_core::image_contents::{self, Contents};
 use hoststate_core::kernels;
 
@@ -22,18 +21,7 @@ pub(super) struct Kernel {
     /// What is inside its image; a text says why that cannot be told.
     pub(super) contents: Option<Rc<Result<Contents, String>>>,
     builtin: Option<Rc<ModulesBuiltin>>,
-    loadable: Option<Rc<Loadable>>,
-}
-
-/// The modules a kernel has as files, by its `modules.dep`.
-#[derive(Debug)]
-struct Loadable(BTreeSet<ModuleName>);
-
-impl Loadable {
-    fn parse(text: &str) -> Self {
-        let paths = text.lines().filter_map(|it| it.split_once(':'));
-        Self(paths.filter_map(|it| module_of_path(it.0)).collect())
-    }
+    loadable: Option<Rc<ModuleFiles>>,
 }
 
 /// Reads every installed kernel.
@@ -46,7 +34,7 @@ pub(super) fn kernels(host: &HostView, generator: &dyn Initramfs) -> Result<Vec<
         let modules = kernels::modules_directory(release);
         let contents = image_contents::read(host, &generator.image(release))?;
         let builtin = host.parsed(&modules.join("modules.builtin"), ModulesBuiltin::parse)?;
-        let loadable = host.parsed(&modules.join("modules.dep"), Loadable::parse)?;
+        let loadable = host.parsed(&modules.join("modules.dep"), ModuleFiles::parse)?;
         all.push(Kernel { release: release.clone(), contents, builtin, loadable });
     }
     Ok(all)
@@ -67,7 +55,7 @@ impl Kernel {
     /// Returns the modules that this kernel has neither built in nor as a file; none where it has no index.
     pub(super) fn unknown<'a>(&self, modules: &'a [ModuleName]) -> Vec<&'a ModuleName> {
         let Some(loadable) = &self.loadable else { return Vec::new() };
-        modules.iter().filter(|it| !self.has_builtin(it) && !loadable.0.contains(*it)).collect()
+        modules.iter().filter(|it| !self.has_builtin(it) && !loadable.contains(it)).collect()
     }
 
     /// Compares the image with what it must contain: `lacks` names what is missing in a readable one.
