@@ -4,6 +4,7 @@ pub mod after_boot;
 pub mod apply;
 pub mod at_boot;
 mod block_devices;
+pub mod boot_outlook;
 pub mod boot_words;
 pub mod booted;
 pub mod conformance;

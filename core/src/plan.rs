@@ -9,6 +9,7 @@ use hoststate_abi::step::Step;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::boot_outlook::WordOutlook;
 use crate::declaration::{Declaration, Origin, ResourceId};
 use crate::facts::HostSummary;
 use crate::guard::{Hazard, Severity};
@@ -31,6 +32,9 @@ pub struct Plan {
     pub files: Vec<FileChange>,
     /// The activations that the changes call for, in the order in which they run; a reboot is not among them.
     pub activations: Vec<PlannedActivation>,
+    /// The words of the command line in which running kernel, next boot and declarations differ.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub cmdline: Vec<WordOutlook>,
     /// Whether the host must boot before everything holds.
     pub reboot: Reboot,
     /// The hazards that guards found.

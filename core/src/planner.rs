@@ -8,6 +8,7 @@ use hoststate_abi::host_view::HostView;
 use hoststate_abi::setting::{Remedy, Scope, Setting, State};
 use hoststate_abi::step::Step;
 
+use crate::boot_outlook::{self, WordOutlook};
 use crate::diff::unified;
 use crate::distro::Distro;
 use crate::error::{Error, Result};
@@ -82,6 +83,21 @@ impl Planner<'_> {
         declared.resource.inspect(cx).map_err(|err| err.of(&declared.id))
     }
 
+    /// Compares the command lines, if a declaration is about them.
+    fn cmdline(&self, view: &HostView, files: &[FileChange]) -> Result<Vec<WordOutlook>> {
+        let before = view.without_predictions();
+        let cx = Context { host: &before, distro: self.distro };
+        let mut edits = Vec::new();
+        for declared in self.declared {
+            edits.extend(declared.resource.cmdline(cx).map_err(|err| err.of(&declared.id))?);
+        }
+        if edits.is_empty() {
+            Ok(Vec::new())
+        } else {
+            boot_outlook::words(&before, self.distro, &edits, files)
+        }
+    }
+
     fn finish(&self, host: HostSummary, draft: Draft, view: &HostView) -> Result<Plan> {
         let mut files = Vec::with_capacity(draft.files.len());
         for (path, change) in draft.files {
@@ -116,6 +132,7 @@ impl Planner<'_> {
         for hazard in &mut guards {
             hazard.accepted = self.accepted.contains(&hazard.id);
         }
+        let cmdline = if draft.changes.is_empty() { Vec::new() } else { self.cmdline(view, &files)? };
         let refused = guards.iter().filter(|it| it.severity == Severity::Refuse && !it.accepted).count();
         // Several resources may ask for the same image or boot entries: that is one thing to change.
         let count = |waits: bool| {
@@ -142,6 +159,7 @@ impl Planner<'_> {
             conflicts: draft.conflicts,
             summary,
             once_confirmed: None,
+            cmdline,
         })
     }
 }

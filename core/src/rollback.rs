@@ -97,6 +97,7 @@ pub fn plan(record: &RunRecord, view: &HostView, distro: &Distro) -> Result<Roll
         conflicts: Vec::new(),
         summary,
         once_confirmed: None,
+        cmdline: Vec::new(),
     };
     Ok(Rollback { plan, changed_since, attributes: attributes(record) })
 }

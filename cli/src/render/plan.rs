@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use hoststate_abi::setting::Disruption;
 use hoststate_abi::step::Step;
 use hoststate_core::apply::Activate;
+use hoststate_core::boot_outlook::WordOutlook;
 use hoststate_core::declaration::{Origin, ResourceId};
 use hoststate_core::guard::{Hazard, Severity};
 use hoststate_core::plan::{Change, Conflict, Deferred, Plan, PlannedActivation, Summary};
@@ -12,6 +13,7 @@ use hoststate_core::plan::{Change, Conflict, Deferred, Plan, PlannedActivation, 
 use crate::render::diff;
 use crate::render::escape::visible_line;
 use crate::render::screen::{Amount, Paint, Screen};
+use crate::render::table::table;
 
 /// Indentation of what belongs to a heading.
 const INNER: usize = 4;
@@ -30,6 +32,7 @@ pub(crate) fn text(screen: &Screen, plan: &Plan, activate: Activate) -> String {
         }
     }
     activations(&mut out, screen, plan, activate);
+    cmdline(&mut out, screen, &plan.cmdline);
     reboot(&mut out, screen, &plan.changes);
     deferred(&mut out, screen, &plan.deferred);
     conflicts(&mut out, screen, &plan.conflicts);
@@ -146,6 +149,31 @@ fn found(subject: &str, actual: Option<&str>) -> String {
 fn distinct(lines: impl Iterator<Item = String>) -> Vec<String> {
     let mut seen = BTreeSet::new();
     lines.filter(|it| seen.insert(it.clone())).collect()
+}
+
+/// Adds the command lines side by side, where they say more than the changes do.
+fn cmdline(out: &mut String, screen: &Screen, words: &[WordOutlook]) {
+    let Some(first) = words.iter().find(|it| it.is_news()) else { return };
+    let mut rows = vec![vec!["WORD".to_owned()]];
+    rows[0].extend(first.running.map(|_| "RUNNING".to_owned()));
+    rows[0].extend(first.kernels.iter().map(|it| it.kernel.clone()));
+    rows[0].push("FROM".to_owned());
+    let mark = |has: bool| if has { "*" } else { "-" };
+    for it in words {
+        let mut row = vec![it.word.clone()];
+        row.extend(it.running.map(|it| mark(it).to_owned()));
+        row.extend(it.kernels.iter().map(|it| match it.next == it.desired {
+            true => mark(it.next).to_owned(),
+            false => format!("{} {} {}", mark(it.next), screen.arrow(), mark(it.desired)),
+        }));
+        row.push(it.from.as_ref().map_or("-".to_owned(), ToString::to_string));
+        rows.push(row);
+    }
+    gap(out);
+    title(out, screen, "The running kernel, and what the next boot of each kernel gets:");
+    for line in table(&rows).lines() {
+        out.push_str(&format!("{:INNER$}{line}\n", ""));
+    }
 }
 
 /// Adds the reasons for a reboot.

@@ -32,6 +32,24 @@ fn a_plan_is_what_its_schema_says() {
 }
 
 #[test]
+fn a_plan_has_the_command_lines_of_all_kernels_side_by_side() {
+    let tree = Tree::with(r#"{"type":"kernel_cmdline","present":["intel_iommu=on"],"absent":["quiet"]}"#);
+    let host = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/hosts/ubuntu-24.04");
+    let plan = check(&tree, "schema plan", &format!("plan playbook.json --root {host} --format json"));
+    let of = |word: &str| {
+        let words = plan["cmdline"].as_array().unwrap();
+        let found = words.iter().find(|it| it["word"] == word).unwrap();
+        let kernels = found["kernels"].as_array().unwrap().iter();
+        let kernels = kernels.map(|it| format!("{} {} -> {}", it["kernel"], it["next"], it["desired"]));
+        format!("{} {} {}", found["running"], kernels.collect::<Vec<_>>().join(" "), found["from"]["file"])
+    };
+    let (old, new) = (r#""6.8.0-41-generic""#, r#""6.8.0-45-generic""#);
+    let default = r#""/etc/default/grub""#;
+    assert_eq!(of("intel_iommu=on"), format!("false {old} false -> true {new} false -> true {default}"));
+    assert_eq!(of("quiet"), format!("true {old} true -> false {new} true -> false {default}"));
+}
+
+#[test]
 fn a_report_is_what_its_schema_says() {
     let tree = Tree::with(&format!("{SOFTDEP},{OPTIONS}"));
     let words = "converge playbook.json --root root --format json";
