@@ -11,6 +11,7 @@ use hoststate_abi::step::Step;
 
 use crate::error::{Error, Result};
 use crate::host::Host;
+use crate::image_contents;
 use crate::pci_bus;
 use crate::plan::{Change, FileChange, Plan, PlannedActivation};
 use crate::planner::{Planner, Runtime};
@@ -336,6 +337,7 @@ impl Run<'_> {
             None => (Outcome::InDesiredState, None),
         };
         let error = error.map(|it| [vec![it], given_back].concat().join("\n"));
+        self.recorder.keep_images(image_contents::news(&self.host.view()).as_deref());
         let (run, unrecorded) = self.recorder.finish(outcome, error.as_deref(), &steps);
         let (outcome, error) = match unrecorded {
             None => (outcome, error),

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use hoststate_abi::host_view::HostView;
+use hoststate_abi::host_view::{HostView, Memory};
 use hoststate_abi::step::Step;
 
 use crate::error::{Error, Result};
@@ -60,13 +60,19 @@ pub struct LiveHost {
     program: PathBuf,
     /// Directories with entries that a power cut may still take back: each is synced once for all its files.
     unsynced: RefCell<BTreeMap<PathBuf, Directory>>,
+    memory: Memory,
 }
 
 impl LiveHost {
     /// Returns the host below `root`. `program` is hoststate itself: see [`Self::ATTRIBUTE_COMMAND`] and
     /// [`Self::ENTER_COMMAND`].
     pub fn new(root: impl Into<PathBuf>, program: impl Into<PathBuf>) -> Self {
-        Self { root: root.into(), program: program.into(), unsynced: RefCell::default() }
+        Self {
+            root: root.into(),
+            program: program.into(),
+            unsynced: RefCell::default(),
+            memory: Memory::default(),
+        }
     }
 
     /// `program ATTRIBUTE_COMMAND PATH VALUE` writes one attribute with one write(2) and exits with the errno.
@@ -78,7 +84,7 @@ impl LiveHost {
 
 impl Host for LiveHost {
     fn view(&self) -> HostView {
-        HostView::new(&self.root)
+        HostView::new(&self.root).with_memory(&self.memory)
     }
 
     fn perform(&self, step: &Step) -> Result<Done> {

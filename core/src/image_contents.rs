@@ -1,41 +1,51 @@
 //! What an initramfs image of the host holds: modules, and the configuration that they are loaded with.
 
-use std::collections::BTreeSet;
+mod known;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::rc::Rc;
 
 use hoststate_abi::host_view::HostView;
+use serde::{Deserialize, Serialize};
+
+use self::known::Images;
 
 use crate::error::Result;
-use crate::formats::initramfs::{Image, list_with};
+use crate::formats::initramfs::list_with;
 use crate::formats::kernel_cmdline::Cmdline;
 use crate::formats::modprobe_conf::{DIRECTORIES, ModprobeConf, ModprobeView, ModuleName};
 use crate::formats::module_index::module_of_path;
+
+/// Where a run that changed something keeps what it knows of the images, so that the next need not unpack them.
+pub const IMAGES: &str = "/var/lib/hoststate/images.json";
 
 /// depmod's softdeps, below the modules of a kernel.
 const SOFTDEP: &str = "/modules.softdep";
 
 /// What an image says when it is unpacked.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Contents {
-    /// Its listing, with the text of the configuration.
-    pub image: Image,
     /// The modules whose file is inside.
     pub modules: BTreeSet<ModuleName>,
+    /// The files of its configuration, by path without a leading slash; none where it is binary.
+    pub files: BTreeMap<String, Option<String>>,
 }
 
-/// Unpacks an image, once per view; `None` when there is no such file. A text says why it cannot be unpacked.
+/// What an image contains, or why that cannot be told.
+pub type Unpacked = Result<Rc<Contents>, String>;
+
+/// Unpacks an image unless it is known; `None` when there is no such file.
 ///
 /// # Errors
 /// When the file exists and cannot be read.
-pub fn read(host: &HostView, image: &Path) -> Result<Option<Rc<Result<Contents, String>>>> {
-    Ok(host.parsed_bytes(image, unpack)?)
+pub fn read(host: &HostView, image: &Path) -> Result<Option<Unpacked>> {
+    host.memory::<Images>().contents(host, image)
 }
 
-fn unpack(bytes: &[u8]) -> Result<Contents, String> {
-    let image = list_with(bytes, is_configuration).map_err(|err| err.to_string())?;
-    let modules = image.entries.iter().filter_map(|it| module_of_path(&it.path)).collect();
-    Ok(Contents { image, modules })
+/// Returns what is to be kept in [`IMAGES`]; `None` when that has it already.
+pub fn news(host: &HostView) -> Option<String> {
+    host.memory::<Images>().news()
 }
 
 /// Which files of an image are kept with their text.
@@ -47,24 +57,37 @@ fn is_configuration(path: &str) -> bool {
 }
 
 impl Contents {
+    fn unpack(bytes: &[u8]) -> Result<Self, String> {
+        let image = list_with(bytes, is_configuration).map_err(|err| err.to_string())?;
+        let modules = image.entries.iter().filter_map(|it| module_of_path(&it.path)).collect();
+        let files = image.entries.iter().filter_map(|it| {
+            let bytes = image.read(&it.path)?;
+            let is_text = !bytes.contains(&0);
+            Some((it.path.clone(), is_text.then(|| String::from_utf8_lossy(bytes).into_owned())))
+        });
+        Ok(Self { modules, files: files.collect() })
+    }
+
+    /// Returns the text of a file of its configuration; empty where there is none.
+    pub fn text(&self, path: &str) -> &str {
+        self.files.get(path).and_then(Option::as_deref).unwrap_or_default()
+    }
+
     /// Returns what modules are loaded with inside the image: its own modprobe.d, its kernel's softdeps, and the words of
     /// the command line. Nothing of the root file system counts there.
     pub fn modprobe(&self, words: &Cmdline) -> ModprobeView {
-        let parsed = |path: &str| {
-            let text = String::from_utf8_lossy(self.image.read(path)?).into_owned();
-            Some(Rc::new(ModprobeConf::parse(&text)))
-        };
         let mut files = Vec::new();
         let mut softdep = None;
-        for entry in &self.image.entries {
+        for (path, text) in &self.files {
+            let Some(text) = text else { continue };
             let place = DIRECTORIES.iter().enumerate().find_map(|(rank, directory)| {
-                let name = entry.path.strip_prefix(&directory[1..])?.strip_prefix('/')?;
+                let name = path.strip_prefix(&directory[1..])?.strip_prefix('/')?;
                 Some((rank, name)).filter(|it| !it.1.contains('/'))
             });
-            if let (Some((rank, name)), Some(conf)) = (place, parsed(&entry.path)) {
-                files.push((rank, name.to_owned(), conf));
-            } else if entry.path.ends_with(SOFTDEP) {
-                softdep = parsed(&entry.path).map(|it| (format!("/{}", entry.path), it));
+            if let Some((rank, name)) = place {
+                files.push((rank, name.to_owned(), Rc::new(ModprobeConf::parse(text))));
+            } else if path.ends_with(SOFTDEP) {
+                softdep = Some((format!("/{path}"), Rc::new(ModprobeConf::parse(text))));
             }
         }
         let mut view = ModprobeView::new(files);

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::declaration::Declaration;
 use crate::error::{Error, Result};
 use crate::host::directory::Directory;
+use crate::image_contents::IMAGES;
 use crate::plan::{FileChange, Plan, PlannedActivation};
 use crate::report::{Outcome, Report, StepReport};
 
@@ -57,7 +58,7 @@ const LOCK: &str = "lock";
 /// The run records, in [`STATE_DIRECTORY`].
 const RUNS: &str = "runs";
 
-/// A record that is being written, in [`RUNS`].
+/// A file that is being written, in the directory it is for.
 const NEW: &str = ".new";
 
 /// The directory of the run records, on the machine hoststate runs on.
@@ -212,6 +213,12 @@ impl RecordStore {
         Ok((directory, runs))
     }
 
+    fn keep(&self, name: &OsStr, text: &str) -> Result<()> {
+        let (directory, _) = self.make()?;
+        directory.create(OsStr::new(NEW), text.as_bytes(), |_| Ok(()))?;
+        Ok(directory.rename(OsStr::new(NEW), name)?)
+    }
+
     fn save(&self, record: &RunRecord) -> Result<()> {
         let text = serde_json::to_string_pretty(record).map_err(io::Error::from)?;
         let (_, runs) = self.make()?;
@@ -278,6 +285,14 @@ impl Recorder {
         record.reason = reason.map(str::to_owned);
         record.steps = steps.to_vec();
         (Some(record.id.clone()), self.store.save(record).err())
+    }
+
+    /// Keeps what a run that changed something knows of the images. Without it the next run takes longer, so that it
+    /// cannot be written is no failure.
+    pub fn keep_images(&self, known: Option<&str>) {
+        if let (Some(text), Some(_), Some(name)) = (known, &self.record, Path::new(IMAGES).file_name()) {
+            self.store.keep(name, text).unwrap_or_default();
+        }
     }
 
     /// Records a verdict, also that of a run that changed nothing: nobody watched it.

@@ -111,6 +111,24 @@ fn cases(workspace: &Path, scratch: &Path, hoststate: &Path) -> Result<Vec<Case>
         floor: floor("floor_write", &[root.display().to_string(), "1000".into(), FILES.to_string()]),
         fresh: Some(root),
     });
+    let playbook = scratch.join("images.lua");
+    files::write(&playbook, tree::IMAGE_PLAYBOOK)?;
+    for (name, is_known) in [("check three images, new", false), ("check three images, known", true)] {
+        let root = scratch.join(if is_known { "known" } else { "new" });
+        tree::bare_host(&root)?;
+        tree::images(&root, 2)?;
+        if is_known {
+            Call::new(call(&converge, &playbook, &root)).finish()?;
+        }
+        let expected: &[i32] = if is_known { &[0] } else { &[2] };
+        cases.push(Case {
+            name: name.into(),
+            hoststate: call(&["plan", "--detailed-exitcode"], &playbook, &root),
+            statuses: expected,
+            floor: None,
+            fresh: None,
+        });
+    }
     for host in files::list(workspace.join("examples/hosts"))? {
         if !host.is_dir() {
             continue;

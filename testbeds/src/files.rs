@@ -31,6 +31,11 @@ pub(crate) fn write(path: impl AsRef<Path>, text: &str) -> Result<()> {
     Ok(fs_err::write(path, text)?)
 }
 
+/// Writes bytes to a file whose directory is there.
+pub(crate) fn write_bytes(path: impl AsRef<Path>, bytes: &[u8]) -> Result<()> {
+    Ok(fs_err::write(path.as_ref(), bytes)?)
+}
+
 /// Writes a program: a file with mode 0755.
 pub(crate) fn write_program(path: impl AsRef<Path>, text: &str) -> Result<()> {
     write(path.as_ref(), text)?;

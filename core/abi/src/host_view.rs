@@ -10,6 +10,8 @@ use std::io;
 use std::path::{Component, Path, PathBuf};
 use std::rc::Rc;
 
+use serde::{Deserialize, Serialize};
+
 use self::files::Files;
 
 /// As many symbolic links as Linux follows in one path (`MAXSYMLINKS`).
@@ -30,10 +32,15 @@ pub struct HostView {
     resolved: RefCell<HashMap<OsString, PathBuf>>,
     parsed: RefCell<HashMap<OsString, Vec<(TypeId, Parsed)>>>,
     derived: RefCell<HashMap<TypeId, Derived>>,
+    memory: Memory,
 }
 
+/// What outlasts one view of a host: values of which there is one of each type.
+#[derive(Debug, Clone, Default)]
+pub struct Memory(Rc<RefCell<HashMap<TypeId, Rc<dyn Any>>>>);
+
 /// What the file system knows about a file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Status {
     /// Its size in bytes.
     pub size: u64,
@@ -41,6 +48,8 @@ pub struct Status {
     pub device: u64,
     /// Number of its inode there.
     pub inode: u64,
+    /// When the inode changed last (`st_ctim`), in seconds and nanoseconds since 1970. No program can set it.
+    pub changed: (i64, u32),
 }
 
 /// What a parser made of a file; `None` when there was no file.
@@ -64,7 +73,22 @@ impl HostView {
             resolved: RefCell::default(),
             parsed: RefCell::default(),
             derived: RefCell::default(),
+            memory: Memory::default(),
         }
+    }
+
+    /// Gives the view what earlier views of the same host had in memory.
+    #[must_use]
+    pub fn with_memory(self, memory: &Memory) -> Self {
+        Self { memory: memory.clone(), ..self }
+    }
+
+    /// Returns the one value of a type that views of this host have in memory together. It must know by itself what
+    /// it may still believe: the host changes.
+    pub fn memory<T: Default + 'static>(&self) -> Rc<T> {
+        let mut values = self.memory.0.borrow_mut();
+        let value = Rc::clone(values.entry(TypeId::of::<T>()).or_insert_with(|| Rc::new(T::default())));
+        value.downcast().unwrap_or_default()
     }
 
     /// Lets the view remember what it is told, so that [`Self::is_still_true`] can tell.
@@ -83,7 +107,7 @@ impl HostView {
     /// Returns a view of the same host as it is on disk; what it is told is remembered here too.
     #[must_use]
     pub fn without_predictions(&self) -> Self {
-        Self { files: self.files.clone(), ..Self::new(&self.root) }
+        Self { files: self.files.clone(), memory: self.memory.clone(), ..Self::new(&self.root) }
     }
 
     /// Returns the directory that is the host's `/`.

@@ -309,7 +309,7 @@ pub(super) fn origin(case: &Case<'_>, driver: &str) -> Result<String> {
         }
         let image = case.distro.initramfs.image(&release);
         let contents = image_contents::read(case.host, &image)?;
-        if matches!(contents.as_deref(), Some(Ok(it)) if it.modules.contains(&module)) {
+        if matches!(&contents, Some(Ok(it)) if it.modules.contains(&module)) {
             let image = image.display();
             return Ok(format!("{image} holds {module}, which claims its ids and was loaded first"));
         }

@@ -13,7 +13,7 @@ use crate::error::Result;
 use crate::formats::kernel_cmdline::Cmdline;
 use crate::formats::modprobe_conf::{ModprobeView, ModuleName, Origin};
 use crate::formats::module_index::ModulesBuiltin;
-use crate::image_contents::{self, Contents};
+use crate::image_contents::{self, Unpacked};
 use crate::kernels;
 use crate::modprobe_d;
 
@@ -21,7 +21,7 @@ use crate::modprobe_d;
 #[derive(Debug, Default)]
 pub(super) struct Policy {
     image: PathBuf,
-    contents: Option<Rc<Result<Contents, String>>>,
+    contents: Option<Unpacked>,
     inside: Option<ModprobeView>,
     root: ModprobeView,
     /// That of modules which are built in: no file counts for them.
@@ -50,7 +50,7 @@ impl Policy {
         policy.builtin = host.parsed(&builtin, ModulesBuiltin::parse)?;
         let image = distro.initramfs.image(release);
         let contents = image_contents::read(host, &image)?;
-        let readable = contents.as_deref().and_then(|it| it.as_ref().ok());
+        let readable = contents.as_ref().and_then(|it| it.as_ref().ok());
         let inside = readable.map(|it| it.modprobe(words));
         let is_inside = |it: &&ModuleName| readable.is_some_and(|inside| inside.modules.contains(*it));
         for module in candidates.iter().filter(is_inside) {
@@ -86,12 +86,12 @@ impl Policy {
 
     /// Returns why the image cannot be read, if there is one that cannot.
     pub(super) fn unreadable(&self) -> Option<&str> {
-        self.contents.as_deref()?.as_ref().err().map(String::as_str)
+        self.contents.as_ref()?.as_ref().err().map(String::as_str)
     }
 
     /// Returns whether the image has a module's file.
     pub(super) fn holds(&self, module: &ModuleName) -> bool {
-        matches!(self.contents.as_deref(), Some(Ok(it)) if it.modules.contains(module))
+        matches!(&self.contents, Some(Ok(it)) if it.modules.contains(module))
     }
 
     /// Returns whether the image loads a candidate before udev looks at the devices.
@@ -102,7 +102,7 @@ impl Policy {
     /// Returns whether a module that claims no device by itself is loaded by the image: because it is listed there, or a
     /// module in the image drags it along.
     pub(super) fn loads(&self, module: &ModuleName) -> bool {
-        let (Some(inside), Some(Ok(contents))) = (&self.inside, self.contents.as_deref()) else {
+        let (Some(inside), Some(Ok(contents))) = (&self.inside, &self.contents) else {
             return false;
         };
         let drags = |it: &ModuleName| {

@@ -3,6 +3,7 @@
 //! Everything here works on directories a test owns; what goes wrong is the test's mistake, so it panics.
 
 pub mod fpga;
+pub mod initramfs;
 pub mod pci;
 pub mod sim;
 pub mod tree;

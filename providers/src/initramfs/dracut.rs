@@ -198,9 +198,8 @@ impl Configuration {
 /// Says which modules the image holds and does not load before udev; built-in ones need no loading.
 fn not_loaded(kernel: &Kernel, contents: &Contents, wanted: &[ModuleName]) -> Option<String> {
     let mut loaded: Vec<String> = Vec::new();
-    for entry in contents.image.entries.iter().filter(|it| it.path.starts_with(CMDLINE_D)) {
-        let text = String::from_utf8_lossy(contents.image.read(&entry.path).unwrap_or_default());
-        let line = Cmdline::parse(&text);
+    for path in contents.files.keys().filter(|it| it.starts_with(CMDLINE_D)) {
+        let line = Cmdline::parse(contents.text(path));
         let pre = line.words().filter(|it| it.name() == "rd.driver.pre");
         loaded.extend(pre.filter_map(|it| it.value()).flat_map(|it| it.split(',')).map(str::to_owned));
     }

@@ -10,7 +10,7 @@ use hoststate_core::distro::Initramfs;
 use hoststate_core::error::Result;
 use hoststate_core::formats::modprobe_conf::ModuleName;
 use hoststate_core::formats::module_index::{ModuleFiles, ModulesBuiltin};
-use hoststate_core::image_contents::{self, Contents};
+use hoststate_core::image_contents::{self, Contents, Unpacked};
 use hoststate_core::kernels;
 
 /// An installed kernel with its image and its modules.
@@ -19,7 +19,7 @@ pub(super) struct Kernel {
     /// Release, as `uname -r` prints it.
     pub(super) release: String,
     /// What is inside its image; a text says why that cannot be told.
-    pub(super) contents: Option<Rc<Result<Contents, String>>>,
+    pub(super) contents: Option<Unpacked>,
     builtin: Option<Rc<ModulesBuiltin>>,
     loadable: Option<Rc<ModuleFiles>>,
 }
@@ -48,7 +48,7 @@ impl Kernel {
 
     /// Returns whether the image has a module's file, or needs none.
     pub(super) fn has(&self, module: &ModuleName) -> bool {
-        let inside = matches!(self.contents.as_deref(), Some(Ok(it)) if it.modules.contains(module));
+        let inside = matches!(&self.contents, Some(Ok(it)) if it.modules.contains(module));
         inside || self.has_builtin(module)
     }
 
@@ -65,7 +65,7 @@ impl Kernel {
         desired: String,
         lacks: impl FnOnce(&Contents) -> Vec<String>,
     ) -> Setting {
-        let actual = match self.contents.as_deref() {
+        let actual = match &self.contents {
             None => None,
             Some(Err(why)) => Some(why.clone()),
             Some(Ok(contents)) => {
@@ -114,8 +114,8 @@ impl Kernel {
 pub(super) fn missing_files(contents: &Contents, files: &[(PathBuf, Rc<String>)]) -> Vec<String> {
     let fault = |(path, text): &(PathBuf, Rc<String>)| {
         let inside = inside(path);
-        match contents.image.read(&inside) {
-            Some(bytes) if bytes == text.as_bytes() => None,
+        match contents.files.get(&inside) {
+            Some(found) if found.as_deref() == Some(text) => None,
             Some(_) => Some(format!("has another {inside}")),
             None => Some(format!("lacks {inside}")),
         }

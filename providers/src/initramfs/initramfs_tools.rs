@@ -101,8 +101,7 @@ impl Initramfs for InitramfsTools {
 
 /// Says which modules the image holds and does not load; built-in ones need no loading.
 fn not_loaded(kernel: &Kernel, contents: &Contents, wanted: &[ModuleName]) -> Option<String> {
-    let text = String::from_utf8_lossy(contents.image.read(MODULES_INSIDE).unwrap_or_default());
-    let list = ModuleList::parse(ListKind::InitramfsTools, &text);
+    let list = ModuleList::parse(ListKind::InitramfsTools, contents.text(MODULES_INSIDE));
     let mut missing = wanted.iter().filter(|it| !list.contains(it) && !kernel.has_builtin(it)).peekable();
     missing.peek()?;
     Some(format!("does not load {}", image::list(missing)))

@@ -121,7 +121,10 @@ fn kind(path: &Path) -> io::Result<Option<FileType>> {
 
 fn status(path: &Path) -> io::Result<Option<Status>> {
     let found = absent_is_none(fs_err::symlink_metadata(path))?;
-    Ok(found.map(|it| Status { size: it.len(), device: it.dev(), inode: it.ino() }))
+    Ok(found.map(|it| {
+        let changed = (it.ctime(), u32::try_from(it.ctime_nsec()).unwrap_or_default());
+        Status { size: it.len(), device: it.dev(), inode: it.ino(), changed }
+    }))
 }
 
 /// What is no link answers EINVAL; fs_err would format a message for every plain file.

@@ -8,9 +8,10 @@ use hoststate_core::error::Result;
 use hoststate_core::formats::modprobe_conf::ModuleName;
 
 use super::Dracut;
+use hoststate_testkit::initramfs::image;
 use hoststate_testkit::tree::Tree;
 
-use crate::testing::{image, predict, show};
+use crate::testing::{predict, show};
 
 const KERNEL: &str = "5.14.0-70.el9.x86_64";
 const TEXT: &str = "options vfio-pci ids=10de:0ffc\n";

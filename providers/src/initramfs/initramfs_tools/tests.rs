@@ -7,9 +7,10 @@ use hoststate_core::error::Result;
 use hoststate_core::formats::modprobe_conf::ModuleName;
 
 use super::InitramfsTools;
+use hoststate_testkit::initramfs::image;
 use hoststate_testkit::tree::Tree;
 
-use crate::testing::{image, predict, show};
+use crate::testing::{predict, show};
 
 const OLD: &str = "6.1.0-9-amd64";
 const NEW: &str = "6.1.0-50-amd64";

@@ -1,0 +1,114 @@
+//! What images contain, unpacked once: unpacking one takes longer than everything else a plan does.
+//!
+//! An image is known again by the place, size and change time that the kernel gives its inode. No program can set the
+//! change time (`st_ctim`, inode(7)); whatever is written to an image or put in its place has another.
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use std::time::{Duration, SystemTime};
+
+use hoststate_abi::host_view::{HostView, Status};
+use serde::{Deserialize, Serialize};
+
+use super::{Contents, IMAGES, Unpacked};
+use crate::error::Result;
+
+#[cfg(test)]
+mod tests;
+
+/// Format of what is kept in [`IMAGES`].
+const FORMAT: &str = "hoststate.images/1";
+
+/// The kernel's clock of change times goes in steps of up to 10 ms: an image that changed in the same step as it was
+/// read would not show it.
+const SETTLED: Duration = Duration::from_millis(100);
+
+/// An image and its inode when it was unpacked.
+#[derive(Debug, Serialize, Deserialize)]
+struct Known {
+    inode: Status,
+    contents: Rc<Contents>,
+}
+
+/// What is written down for the next run.
+#[derive(Debug, Serialize, Deserialize)]
+struct Kept {
+    format: String,
+    images: HashMap<PathBuf, Known>,
+}
+
+/// The images of a host that are known.
+#[derive(Debug, Default)]
+pub(super) struct Images {
+    /// Those of the last run; none before they are looked for.
+    kept: RefCell<Option<HashMap<PathBuf, Known>>>,
+    /// Those that were asked for.
+    asked: RefCell<HashMap<PathBuf, Known>>,
+    has_news: Cell<bool>,
+}
+
+impl Images {
+    /// Returns what an image contains; `None` when there is none, a text when that cannot be told.
+    ///
+    /// # Errors
+    /// When it exists and cannot be read.
+    pub(super) fn contents(&self, host: &HostView, image: &Path) -> Result<Option<Unpacked>> {
+        let Some(inode) = host.status(image)? else { return Ok(None) };
+        if let Some(known) = self.asked.borrow().get(image).filter(|it| it.inode == inode) {
+            return Ok(Some(Ok(Rc::clone(&known.contents))));
+        }
+        if let Some(known) = self.take_kept(host, image).filter(|it| it.inode == inode) {
+            let contents = Rc::clone(&known.contents);
+            self.asked.borrow_mut().insert(image.to_owned(), known);
+            return Ok(Some(Ok(contents)));
+        }
+        let is_settled = has_settled(&inode, SystemTime::now());
+        // The view remembers damage, too.
+        let unpacked = host.parsed_bytes(image, |bytes| Contents::unpack(bytes).map(Rc::new))?;
+        let Some(unpacked) = unpacked else { return Ok(None) };
+        let contents = match &*unpacked {
+            Ok(contents) => Rc::clone(contents),
+            Err(why) => return Ok(Some(Err(why.clone()))),
+        };
+        if is_settled {
+            let known = Known { inode, contents: Rc::clone(&contents) };
+            self.asked.borrow_mut().insert(image.to_owned(), known);
+            self.has_news.set(true);
+        }
+        Ok(Some(Ok(contents)))
+    }
+
+    /// Returns what is to be kept in [`IMAGES`] for the next run; `None` when that has it already.
+    pub(super) fn news(&self) -> Option<String> {
+        if !self.has_news.get() {
+            return None;
+        }
+        let kept = Kept { format: FORMAT.to_owned(), images: self.asked.take() };
+        let text = serde_json::to_string(&kept).ok();
+        self.asked.replace(kept.images);
+        text
+    }
+
+    fn take_kept(&self, host: &HostView, image: &Path) -> Option<Known> {
+        let mut kept = self.kept.borrow_mut();
+        let kept = kept.get_or_insert_with(|| {
+            // Whoever may not read it, and who finds it damaged, unpacks the images.
+            let text = host.read(Path::new(IMAGES)).ok().flatten();
+            let kept: Option<Kept> = text.and_then(|it| serde_json::from_str(&it).ok());
+            kept.filter(|it| it.format == FORMAT).map_or_else(HashMap::new, |it| it.images)
+        });
+        kept.remove(image)
+    }
+}
+
+/// Returns whether any later change of an inode gets another change time. File systems that count whole seconds, FAT
+/// among them, never tell.
+fn has_settled(inode: &Status, now: SystemTime) -> bool {
+    let (seconds, nanoseconds) = inode.changed;
+    let changed = u64::try_from(seconds).ok().map(|it| Duration::new(it, nanoseconds));
+    let changed = changed.and_then(|it| SystemTime::UNIX_EPOCH.checked_add(it));
+    let age = changed.and_then(|it| now.duration_since(it).ok());
+    nanoseconds != 0 && age.is_some_and(|it| it > SETTLED)
+}
