@@ -24,7 +24,7 @@ pub(crate) struct OpenFile {
 pub(crate) struct OpenFiles {
     /// The files that were looked for, sorted by process.
     pub(crate) found: Vec<OpenFile>,
-    /// How many processes show their files to root only.
+    /// How many processes show their files to root only, or not even to root.
     pub(crate) hidden: usize,
 }
 
@@ -49,8 +49,17 @@ pub(crate) fn of(host: &HostView, files: &[PathBuf]) -> io::Result<OpenFiles> {
             Err(err) => return Err(err),
         };
         for descriptor in descriptors {
-            // One that was closed meanwhile is absent.
-            let target = host.link_target(&directory.join("fd").join(&descriptor))?;
+            let target = match host.link_target(&directory.join("fd").join(&descriptor)) {
+                // One that was closed meanwhile is absent.
+                Ok(target) => target,
+                // Root may list the files of a process in another container, and not see what they are (ptrace(2)).
+                Err(err) if err.kind() == io::ErrorKind::PermissionDenied => {
+                    open.hidden += 1;
+                    break;
+                }
+                Err(err) if err.raw_os_error() == Some(Errno::SRCH.raw_os_error()) => break,
+                Err(err) => return Err(err),
+            };
             if let Some(file) = target.filter(|it| files.contains(it)) {
                 let name = host.attribute(&directory.join("comm"))?.unwrap_or_default();
                 open.found.push(OpenFile { process: process.clone(), name, descriptor, file });

@@ -2,8 +2,7 @@
 //! truth.
 
 use std::ffi::OsStr;
-use std::fs::{File, TryLockError};
-use std::io::{self, Read, Seek, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -14,7 +13,10 @@ use crate::error::{Error, Result};
 use crate::host::directory::Directory;
 use crate::image_contents::IMAGES;
 use crate::plan::{FileChange, Plan, PlannedActivation};
+use crate::record::lock::Lock;
 use crate::report::{Outcome, Report, StepReport};
+
+pub mod lock;
 
 /// Format of a run record.
 pub const RUN_FORMAT: &str = "hoststate.run/1";
@@ -68,23 +70,6 @@ pub struct RecordStore {
     directory: PathBuf,
 }
 
-/// Holds the lock while it lives. The lock is the kernel's: it is gone with the process.
-#[derive(Debug)]
-pub struct Lock {
-    file: File,
-}
-
-impl Lock {
-    /// Ends the run that has the lock. A run that failed or was cut does not come here: then the lock goes on naming
-    /// it, and the next run looks at what it left.
-    pub fn end(self) {
-        match self.file.set_len(0) {
-            // That the lock names a run costs the next one a look.
-            Ok(()) | Err(_) => {}
-        }
-    }
-}
-
 impl RecordStore {
     /// Returns the store of the host below `root`, where [`STATE_DIRECTORY`] resolved is `directory`.
     pub fn new(root: impl Into<PathBuf>, directory: impl Into<PathBuf>) -> Self {
@@ -97,28 +82,7 @@ impl RecordStore {
     /// When another run holds it: the error says which.
     pub fn lock(&self, command: &str) -> Result<Lock> {
         let (directory, _) = self.make()?;
-        let mut file = directory.private_file(OsStr::new(LOCK))?;
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                let mut holder = String::new();
-                file.read_to_string(&mut holder)?;
-                let holder = match holder.trim() {
-                    "" => "a run that has just begun".to_owned(),
-                    holder => holder.to_owned(),
-                };
-                return Err(Error::Locked { path: directory.path().join(LOCK), holder });
-            }
-            Err(TryLockError::Error(err)) => return Err(err.into()),
-        }
-        let since = humantime::format_rfc3339_seconds(SystemTime::now());
-        let text = format!("hoststate {command}, process {}, since {since}\n", std::process::id());
-        let lock = Lock { file };
-        let written = lock.file.set_len(0).and_then(|()| (&lock.file).rewind());
-        written.and_then(|()| (&lock.file).write_all(text.as_bytes())).map_err(|err| {
-            io::Error::new(err.kind(), format!("{}: {err}", directory.path().join(LOCK).display()))
-        })?;
-        Ok(lock)
+        Lock::take(&directory, OsStr::new(LOCK), command)
     }
 
     /// Returns whether the last run that had the lock failed or was cut, or has it still.

@@ -9,6 +9,7 @@ use hoststate_core::at_boot::{self, AtBoot, RECORD, trusted};
 use hoststate_core::host::Host;
 use hoststate_core::plan::{Change, Plan};
 use hoststate_core::planner::Planner;
+use hoststate_core::record::lock::LockedHost;
 use hoststate_core::registry::Declared;
 
 use serde_json::Value;
@@ -246,7 +247,8 @@ pub(crate) fn finish(arguments: &ConvergeArguments, session: &Session) -> Result
     let interrupt = Interrupt::watch()?;
     let mut watcher = Progress::from_the_start(session, target.activate, interrupt);
     let (recorder, watcher) = (&mut recorder, &mut watcher);
-    let finish = Finish { planner, host: &target.host, record, boot_id, recorder, watcher };
+    let host = LockedHost { host: &target.host, lock: &lock };
+    let finish = Finish { planner, host: &host, record, boot_id, recorder, watcher };
     let report = finish.run().map_err(|err| Error::planning(err, &declared))?;
     lock.end();
     Converge { target: &target, declared: &declared, session }.finish(&report, Goal::DesiredState)

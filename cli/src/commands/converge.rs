@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use hoststate_core::apply::Run;
 use hoststate_core::host::Host;
 use hoststate_core::plan::Plan;
-use hoststate_core::record::{Lock, Recorder};
+use hoststate_core::record::Recorder;
+use hoststate_core::record::lock::{Lock, LockedHost};
 use hoststate_core::registry::Declared;
 use hoststate_core::report::{INTERRUPTED, Outcome, Report};
 
@@ -142,7 +143,8 @@ impl Converge<'_> {
             }
         }
         let mut progress = Progress::new(self.session, self.target.activate, interrupt);
-        let report = self.run(&mut recorder, &mut progress).converge(plan);
+        let host = LockedHost { host: &self.target.host, lock: &lock };
+        let report = Run { host: &host, ..self.run(&mut recorder, &mut progress) }.converge(plan);
         if report.outcome != Outcome::Failed {
             lock.end();
         }

@@ -86,7 +86,7 @@ pub(super) fn holders(case: &Case<'_>) -> Result<Option<Link>> {
         }
         (true, _) => (
             Standing::Unknown,
-            format!("nobody that can be seen; {hidden} processes show their files to root only"),
+            format!("nobody that can be seen; {hidden} processes do not show their files"),
         ),
         (false, _) => (Standing::Fact, "it is in use".to_owned()),
     };
