@@ -5,7 +5,7 @@ use hoststate_testkit::pci::SysfsDevice;
 use serde_json::json;
 
 use crate::sysfs::{host, with_gpu, with_igpu};
-use crate::{check, harmless};
+use crate::{check, harmless, plan};
 
 #[test]
 fn the_card_of_the_firmware_is_not_taken_by_id() {
@@ -315,4 +315,23 @@ fn half_a_card_is_warned_of_while_there_are_no_groups() {
         "#]],
     );
     harmless(&tree, json!([{ "type": "vfio_pci_ids", "ids": ["10de:0ffc", "10de:0e1b"] }]));
+}
+
+#[test]
+fn an_id_changes_with_the_hazard_and_not_with_the_way_to_it() {
+    let by_id = json!([{ "type": "vfio_pci_ids", "ids": ["8086:3e92"] }]);
+    let by_address = json!([{ "type": "driver_binding", "device": "0000:00:02.0", "driver": "vfio-pci" }]);
+    let tree = host();
+    with_igpu(&tree);
+    with_gpu(&tree, 1, 1);
+    let id = |playbook| plan(&tree, playbook, &[]).guards[0].id.clone();
+    let accepted = id(&by_id);
+    assert_eq!(id(&by_address), accepted);
+    SysfsDevice::new("0000:00:02.0", 0x8086, 0x3e92, 0x03_0000)
+        .driver("xe")
+        .group(0)
+        .boot_vga(true)
+        .write(&tree);
+    let other = plan(&tree, &by_address, std::slice::from_ref(&accepted));
+    assert!(other.guards[0].id != accepted && other.refusals().next().is_some(), "another driver leaves now");
 }

@@ -1,6 +1,7 @@
 //! Disks that the host is on: plain, behind LVM and encryption, RAID, multipath, swap.
 
 use expect_test::expect;
+use hoststate_testkit::pci::SysfsDevice;
 use hoststate_testkit::tree::Tree;
 use serde_json::{Value, json};
 
@@ -73,6 +74,10 @@ fn an_id_that_the_disk_of_root_shares_is_refused() {
                 /etc/modprobe.d/zz-hoststate.conf:1 gives 144d:a808 to vfio-pci
         "#]],
     );
+    let tree = two_disks();
+    mountinfo(&tree, &[("259:2", "/", "ext4", "/dev/nvme0n1p2")]);
+    SysfsDevice::new("0000:07:00.0", 0x144d, 0xa80a, 0x01_0802).driver("nvme").group(7).write(&tree);
+    harmless(&tree, json!([{ "type": "vfio_pci_ids", "ids": ["144d:a80a"] }]));
 }
 
 #[test]
