@@ -5,9 +5,9 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
 
-use crate::program;
 use crate::small_host::{Commands, Files, SmallHost, files};
 use crate::trace::{Answer, Fault, answer};
+use crate::{machine, program};
 
 /// What a fault came to.
 #[derive(Debug)]
@@ -80,7 +80,18 @@ fn unsaid(root: &Path, answer: &Answer, fault: Fault, old: &Files) -> Result<&'s
 
 /// The next run ends as if nothing had happened, and leaves nothing behind.
 fn unhealed(host: &SmallHost, commands: Commands, root: &Path, new: &Files) -> Result<(), String> {
-    let again = answer(&mut host.command_on(Commands::Converge, root));
+    let again = match commands {
+        Commands::Converge | Commands::Rollback => answer(&mut host.command_on(Commands::Converge, root)),
+        Commands::Stage => answer(&mut host.command_on(commands, root)),
+        Commands::Finish | Commands::AtBoot => {
+            // What went down in the middle is not begun again by itself; it clears up, and leaves the rest to a person.
+            let by_itself = answer(&mut host.command_on(commands, root));
+            if !matches!(by_itself.status, 0 | 1) || by_itself.said.contains("panicked") {
+                return Err(format!("the next boot does not end well:\n{by_itself}"));
+            }
+            answer(&mut machine::command(root, &["converge", "/root/playbook.lua", "--yes"]))
+        }
+    };
     if commands == Commands::Rollback {
         return undone(host, root, new, &again);
     }

@@ -1,4 +1,4 @@
-//! Every file system call of a converge and of a rollback, killed and failed one by one under strace.
+//! Every file system call of a converge, of a rollback, and of what comes before and after a boot, killed and failed one by one under strace.
 //!
 //! `cargo build -p hoststate && cargo test -p hoststate-testbeds --test faults`. Whatever happens to one call, each
 //! file has its old text or its new one, the error says what failed, nothing is left that another program would
@@ -6,6 +6,8 @@
 #![expect(clippy::disallowed_methods, reason = "this target breaks a host from outside the engine")]
 
 mod judge;
+mod machine;
+mod outlived;
 mod small_host;
 mod trace;
 
@@ -140,6 +142,21 @@ fn every_fault_of_a_converge_is_survived() {
 #[test]
 fn every_fault_of_a_rollback_is_survived() {
     survive(Commands::Rollback);
+}
+
+#[test]
+fn every_fault_of_staging_a_boot_is_survived() {
+    survive(Commands::Stage);
+}
+
+#[test]
+fn every_fault_after_a_boot_that_is_tried_is_survived() {
+    survive(Commands::Finish);
+}
+
+#[test]
+fn every_fault_after_a_boot_with_something_left_is_survived() {
+    survive(Commands::AtBoot);
 }
 
 /// Returns the program under test, which `cargo build -p hoststate` puts beside this one.

@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 
 use tempfile::TempDir;
 
-use crate::program;
+use crate::{machine, program};
 
 /// Memory, where there is such a place: it has the same calls, and they take no time.
 const MEMORY: &str = "/dev/shm";
@@ -62,6 +62,12 @@ pub(crate) enum Commands {
     Converge,
     /// Taking that back.
     Rollback,
+    /// A boot is to be tried, on a machine.
+    Stage,
+    /// That boot came up, and becomes the default.
+    Finish,
+    /// What is left is done after a boot that is not tried.
+    AtBoot,
 }
 
 /// Every file by its path in the tree: mode and text, or where a link leads.
@@ -92,9 +98,25 @@ impl SmallHost {
         write(&host.path("playbook.lua"), PLAYBOOK);
         let converged = host.path("converged");
         copy(&root, &converged);
-        let done = host.command_on(Commands::Converge, &converged).output().unwrap();
+        host.do_on(Commands::Converge, &converged);
+        let machine = host.path("machine");
+        machine::make(&machine);
+        let staged = host.path("staged");
+        copy(&machine, &staged);
+        host.do_on(Commands::Stage, &staged);
+        machine::boot(&staged);
+        let left = host.path("left");
+        copy(&machine, &left);
+        let words = ["converge", "/root/playbook.lua", "--at-boot", "--yes"];
+        let done = machine::command(&left, &words).output().unwrap();
         assert_eq!(done.status.code(), Some(0), "{done:?}");
+        machine::boot(&left);
         host
+    }
+
+    fn do_on(&self, commands: Commands, root: &Path) {
+        let done = self.command_on(commands, root).output().unwrap();
+        assert_eq!(done.status.code(), Some(0), "{done:?}");
     }
 
     /// Returns a copy of the host that a command begins with.
@@ -108,6 +130,9 @@ impl SmallHost {
         match commands {
             Commands::Converge => self.path("fresh"),
             Commands::Rollback => self.path("converged"),
+            Commands::Stage => self.path("machine"),
+            Commands::Finish => self.path("staged"),
+            Commands::AtBoot => self.path("left"),
         }
     }
 
@@ -133,6 +158,13 @@ impl SmallHost {
         match commands {
             Commands::Converge => command.arg("converge").arg(self.path("playbook.lua")),
             Commands::Rollback => command.arg("rollback"),
+            Commands::Stage => {
+                let words = ["converge", "/root/playbook.lua", "--confirm-boot", "--yes"];
+                return machine::command(root, &words);
+            }
+            Commands::Finish | Commands::AtBoot => {
+                return machine::command(root, &["converge", "--at-boot"]);
+            }
         };
         command.args(["--yes", "--activate", "skip", "--root"]).arg(root);
         command.env_clear().stdin(Stdio::null());
@@ -144,7 +176,7 @@ impl SmallHost {
     }
 }
 
-fn write(path: &Path, text: &str) {
+pub(crate) fn write(path: &Path, text: &str) {
     fs::create_dir_all(path.parent().unwrap()).unwrap();
     fs::write(path, text).unwrap();
 }
@@ -159,6 +191,8 @@ fn copy(from: &Path, to: &Path) {
             symlink(fs::read_link(&from).unwrap(), to).unwrap();
         } else if from.is_dir() {
             copy(&from, &to);
+        } else if machine::is_program(&from) {
+            fs::hard_link(&from, to).unwrap();
         } else {
             fs::copy(&from, &to).unwrap();
         }
@@ -179,7 +213,7 @@ pub(crate) fn files(root: &Path) -> Files {
                 if name != Path::new("var/lib/hoststate") {
                     directories.push(path);
                 }
-            } else {
+            } else if !machine::is_program(&path) {
                 let status = fs::metadata(&path).unwrap();
                 let text = fs::read_to_string(&path).unwrap();
                 files.insert(name, format!("{:o} {}:{}\n{text}", status.mode(), status.uid(), status.gid()));

@@ -24,7 +24,6 @@ use crate::progress::Progress;
 use crate::render::report::Goal;
 use crate::saved;
 use crate::session::Session;
-use crate::signals::Interrupt;
 use crate::target::{Target, root_of};
 
 /// What is to be done now, and what after the boot.
@@ -164,6 +163,10 @@ impl<'a> Wanted<'a> {
             (Some(_), When::OnceConfirmed) if is_same => return Ok(()),
             (None, When::AlsoAtBoot) => return Ok(()),
             (None, When::Now) if is_same => return Ok(()),
+            (Some(_), _) if pending.begun.is_some() => (
+                "what was left for after a boot was begun, and did not end",
+                "`hoststate converge --at-boot` clears up behind it; then converge again.",
+            ),
             (Some(_), _) => (
                 "a boot is to be tried, and was not yet: until then nothing else is changed",
                 "Reboot to try it; `hoststate history` names the run and `hoststate rollback` takes it back.",
@@ -244,7 +247,7 @@ pub(crate) fn finish(arguments: &ConvergeArguments, session: &Session) -> Result
     }
     let lock = lock(&target, "converge --at-boot")?;
     let mut recorder = target.recorder("at boot")?;
-    let interrupt = Interrupt::watch()?;
+    let interrupt = session.interrupt()?;
     let mut watcher = Progress::from_the_start(session, target.activate, interrupt);
     let (recorder, watcher) = (&mut recorder, &mut watcher);
     let host = LockedHost { host: &target.host, lock: &lock };

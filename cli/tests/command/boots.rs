@@ -110,6 +110,16 @@ fn nothing_else_is_changed_while_a_boot_is_to_be_tried() {
         exit 1
     "#]],
     );
+    tree.write(RECORD, &record(SOFTDEP, &format!(",\"begun\":\"2\",{trial}")));
+    check(
+        &tree,
+        "converge playbook.json --root root",
+        expect![[r#"
+        error: what was left for after a boot was begun, and did not end (/var/lib/hoststate/at-boot.json)
+        hint: `hoststate converge --at-boot` clears up behind it; then converge again.
+        exit 1
+    "#]],
+    );
     tree.write(RECORD, &record(OPTIONS, ""));
     check(
         &tree,

@@ -45,6 +45,7 @@ impl Finish<'_> {
         // Also when nothing could be decided: a unit that fails in every boot helps nobody.
         let cleaned = self.clean();
         let mut report = verdict?;
+        let is_cleaned = cleaned.iter().any(|it| it.status == StepStatus::Done);
         report.steps.extend(cleaned);
         let is_failed = |it: &&StepReport| it.status == StepStatus::Failed;
         if let Some(why) = report.steps.iter().rev().find(is_failed).and_then(|it| it.reason.clone())
@@ -53,6 +54,8 @@ impl Finish<'_> {
             report.outcome = Outcome::Failed;
             report.error = Some(why);
         }
+        // A failure says whether anything was changed, and the entry and the unit are something.
+        report.changed |= report.outcome == Outcome::Failed && is_cleaned;
         self.recorder.verdict(&mut report)?;
         Ok(report)
     }
@@ -116,7 +119,7 @@ impl Finish<'_> {
         unreachable!("the loop above ends when the host stops settling")
     }
 
-    /// Takes away the unit, the record and the tried entry. Returns what was done.
+    /// Takes away the tried entry, the unit and the record. Returns what was done.
     fn clean(&mut self) -> Vec<StepReport> {
         let host = self.host.view();
         let steps = match self.leftovers(&host) {
@@ -130,7 +133,12 @@ impl Finish<'_> {
             let start = Instant::now();
             let report = step(&what, start, self.host.perform(&it).map(drop));
             self.watcher.end(&report);
+            let is_failed = report.status == StepStatus::Failed;
             reports.push(report);
+            if is_failed {
+                // The record goes last: while it is there, the next boot clears up.
+                break;
+            }
         }
         if let Err(err) = self.host.sync() {
             reports.push(step("sync what was removed", Instant::now(), Err(err)));
