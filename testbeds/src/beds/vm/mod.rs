@@ -7,7 +7,10 @@ pub(crate) mod hardware;
 mod monitor;
 pub(crate) mod toolbox;
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    time::{Duration, Instant},
+};
 
 use serde_json::Value;
 
@@ -67,6 +70,9 @@ const OFF_SECONDS: u64 = 180;
 /// Enough for any tool that only asks or tells the kernel something.
 const SHORT_SECONDS: u64 = 120;
 
+/// How often the console is looked at.
+const POLL: Duration = Duration::from_millis(500);
+
 /// What timeout(1) says of a command that it ended.
 const TIMED_OUT: i32 = 124;
 
@@ -100,6 +106,8 @@ pub(crate) struct Vm {
     /// `None` while it is turned off.
     guest: Option<Guest>,
     boot_id: String,
+    /// How much of the console no step waits for again.
+    console_read: usize,
 }
 
 impl Vm {
@@ -119,6 +127,7 @@ impl Vm {
             hoststate: None,
             guest: None,
             boot_id: String::new(),
+            console_read: 0,
         })
     }
 
@@ -213,7 +222,7 @@ impl Bed for Vm {
         if finished.status == TIMED_OUT {
             return Err(Error::TooSlow {
                 argv: argv.join(" "),
-                limit: std::time::Duration::from_secs(seconds),
+                limit: Duration::from_secs(seconds),
                 stderr: tail(&finished.stderr).into(),
             });
         }
@@ -258,7 +267,26 @@ impl Bed for Vm {
                 let (command, arguments): (String, Value) = argument(step, value)?;
                 self.guest()?.monitor.execute(&command, &arguments)
             }
-            _ => Err(unknown_step(step, &["move_to", "qemu"])),
+            // For a boot that ends before its agent is there.
+            "wait_for_console" => {
+                let text: String = argument(step, value)?;
+                let deadline = Instant::now() + Duration::from_secs(BOOT_SECONDS);
+                while !self.console()?.get(self.console_read..).is_some_and(|it| it.contains(&text)) {
+                    if Instant::now() >= deadline {
+                        let found = self.console()?;
+                        check(
+                            false,
+                            "the console",
+                            format!("`{text}` within {BOOT_SECONDS} s"),
+                            tail(&found),
+                        )?;
+                    }
+                    std::thread::sleep(POLL);
+                }
+                self.console_read = self.console()?.len();
+                Ok(Value::Null)
+            }
+            _ => Err(unknown_step(step, &["move_to", "qemu", "wait_for_console"])),
         }
     }
 }

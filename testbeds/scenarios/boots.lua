@@ -1,0 +1,264 @@
+-- Boots that are tried, boots that fail, boots that finish what was left, and what `verify` says after each.
+local record = "/var/lib/hoststate/at-boot.json"
+
+local function words(...)
+  return ('kernel_cmdline { name = "words", present = { "%s" } }'):format(table.concat({ ... }, '", "'))
+end
+
+local function expect_words(host, wanted)
+  for word, is_there in pairs(wanted) do
+    host:expect_output("cat /proc/cmdline", is_there and { contains = word } or { lacks = word })
+  end
+end
+
+-- What was left for after the boot has been done, or given up, and has left nothing behind.
+local function expect_over(host)
+  host:wait_for("test ! -e " .. record .. " && ! systemctl is-active -q hoststate-at-boot.service", 240)
+  host:shell [[
+    test ! -e /etc/systemd/system/hoststate-at-boot.service
+    test ! -e /etc/systemd/system/multi-user.target.d/hoststate-at-boot.conf]]
+  host:expect_output("grub-editenv - list", { lacks = "next_entry=host" })
+  host:expect_output("cat /boot/grub/custom.cfg /boot/grub/grub.cfg 2>&1 || :", { lacks = "hoststate.trial" })
+end
+
+-- The last recorded run has this outcome, and its reason has this text.
+local function expect_history(host, outcome, text)
+  host:hoststate { "history" }
+  local runs = host:hoststate({ "history", "--format", "json" }).json.runs
+  local last = runs[#runs]
+  assert(last.command == "at boot" and last.outcome == outcome,
+    ("expected a run at boot that %s, found `%s` that %s: %s"):format(outcome, last.command, last.outcome,
+      tostring(last.reason)))
+  assert(not text or tostring(last.reason):find(text, 1, true), tostring(last.reason))
+end
+
+local function expect_in(result, text)
+  assert((result.stdout .. result.stderr):gsub("%s+", " "):find(text, 1, true),
+    ("expected `%s` in:\n%s%s"):format(text, result.stdout, result.stderr))
+end
+
+scenario {
+  name = "boot-trial",
+  about = "a tried boot that loses the network is not confirmed; one that holds becomes the default",
+  bed = "vm",
+  machine = { iommu = "intel", devices = { "e1000" } },
+  playbook = words "modprobe.blacklist=e1000",
+  seconds = 3000,
+  steps = function(host)
+    host:put("/etc/systemd/network/10-testbed.network",
+      "[Match]\nDriver=e1000\n[Network]\nAddress=192.0.2.2/24\nGateway=192.0.2.1\n")
+    host:shell "systemctl enable --now systemd-networkd"
+    host:wait_for "ip route | grep -q ^default"
+
+    host:say "a word that takes the network away"
+    local sources = host:read "/etc/default/grub" .. host:read "/boot/grub/grub.cfg"
+    host:converge { status = 3, options = { "--confirm-boot" } }
+    assert(sources == host:read "/etc/default/grub" .. host:read "/boot/grub/grub.cfg", "the default entry was touched")
+    host:verify { status = { 2, 3 } }
+    host:reboot()
+    expect_words(host, { ["modprobe.blacklist=e1000"] = true, ["hoststate.trial="] = true })
+    expect_over(host)
+    expect_history(host, "failed", "the default route leaves by nothing")
+    assert(sources == host:read "/etc/default/grub" .. host:read "/boot/grub/grub.cfg", "the default entry was touched")
+    host:verify { status = 2 }
+
+    host:say "words that do no harm"
+    host:shell "modprobe e1000"
+    host:wait_for "ip route | grep -q ^default"
+    host:playbook(words("intel_iommu=on", "iommu=pt"))
+    host:converge { status = 3, options = { "--confirm-boot" } }
+    host:reboot()
+    expect_words(host, { ["intel_iommu=on iommu=pt"] = true, ["hoststate.trial="] = true, ["blacklist"] = false })
+    expect_over(host)
+    expect_history(host, "converged")
+    host:verify()
+    host:expect_no_changes { status = 0 }
+
+    host:say "the power fails: the words are those of the default entry now"
+    host:power_cycle()
+    expect_words(host, { ["intel_iommu=on iommu=pt"] = true, ["hoststate.trial="] = false, ["panic="] = false })
+    host:verify()
+    host:expect_no_changes { status = 0 }
+  end,
+}
+
+scenario {
+  name = "boot-panics",
+  about = "tried words that make the kernel panic, and others that make it hang: the old entry is back",
+  bed = "vm",
+  playbook = words "rdinit=/nowhere",
+  ci = true,
+  seconds = 3000,
+  steps = function(host)
+    local function expect_back()
+      expect_words(host, { ["rdinit"] = false, ["hoststate.trial="] = false })
+      expect_over(host)
+      expect_history(host, "failed", "did not come up")
+      expect_in(host:verify { status = 2 }, "/etc/default/grub")
+    end
+    host:converge { status = 3, options = { "--confirm-boot" } }
+    host:reboot()
+    host:wait_for_console "Kernel panic - not syncing"
+    expect_back()
+
+    host:say "an init that does nothing, for ever"
+    host:playbook(words("rdinit=/bin/cat", "ignore_loglevel"))
+    host:converge { status = 3, options = { "--confirm-boot" } }
+    host:shell "(sleep 1; systemctl reboot) >/dev/null 2>&1 &"
+    host:wait_for_console "Run /bin/cat as init process"
+    host:power_cycle()
+    expect_back()
+  end,
+}
+
+scenario {
+  name = "boot-at-boot",
+  about = "a function for vfio-pci has to wait for the IOMMU, and gets it after the boot by itself",
+  bed = "vm",
+  machine = { iommu = "intel", root_ports = { { "igb" } } },
+  playbook = [[
+    kernel_cmdline { name = "iommu", present = { "intel_iommu=on", "iommu=pt" }, absent = { "intel_iommu=off" } }
+    sriov_numvfs { device = "0000:01:00.0", numvfs = 2, autoprobe = false }
+    driver_binding { device = "0000:01:10.0", driver = "vfio-pci" }]],
+  seconds = 3000,
+  steps = function(host)
+    host:say "a host whose IOMMU is off"
+    host:shell [[sed -i 's/^GRUB_CMDLINE_LINUX_DEFAULT=.*/GRUB_CMDLINE_LINUX_DEFAULT="quiet intel_iommu=off"/' /etc/default/grub && update-grub]]
+    host:reboot()
+    host:shell "test -z \"$(ls /sys/kernel/iommu_groups)\""
+    host:plan { status = { 2, 3 } }
+    host:converge { status = { 2, 3 }, options = { "--at-boot" } }
+    host:verify { status = { 2, 3 } }
+    host:reboot()
+    expect_over(host)
+    expect_history(host, "converged")
+    host:expect_driver("0000:01:10.0", "vfio-pci")
+    host:verify()
+    host:expect_no_changes { status = 0 }
+  end,
+}
+
+scenario {
+  name = "boot-verify",
+  about = "`verify` tells apart: not rebooted, another entry, a word lost, a word in vain, a device on another driver",
+  bed = "vm",
+  machine = { iommu = "intel", root_ports = { { "e1000e" } } },
+  playbook = words("iommu=pt", "modprobe.blacklist=e1000e") .. [[
+
+    driver_binding { device = "0000:01:00.0", driver = "vfio-pci" }]],
+  seconds = 3000,
+  steps = function(host)
+    host:say "the entry of before, kept by a hand"
+    host:shell [[
+      awk '/^menuentry / { it = 1 } it { print } it && /^}/ { exit }' /boot/grub/grub.cfg |
+        sed "1s/.*/menuentry 'as before' {/" > /boot/grub/custom.cfg
+      cat /boot/grub/custom.cfg]]
+    host:converge { status = { 2, 3 } }
+    expect_in(host:verify { status = { 2, 3 } }, "Not rebooted yet")
+
+    host:shell "grub-reboot 'as before'"
+    host:reboot()
+    expect_words(host, { ["iommu=pt"] = false })
+    expect_in(host:verify { status = { 2, 3 } }, '"as before"')
+
+    host:say "a line of grub.cfg that was edited for one boot only"
+    host:shell [[
+      rm /boot/grub/custom.cfg
+      cp -p /boot/grub/grub.cfg /root/grub.cfg
+      sed -i 's/ iommu=pt//' /boot/grub/grub.cfg]]
+    host:reboot()
+    host:shell "cp -p /root/grub.cfg /boot/grub/grub.cfg"
+    expect_words(host, { ["iommu=pt"] = false, ["modprobe.blacklist=e1000e"] = true })
+    local lost = host:verify { status = { 2, 3 } }
+    expect_in(lost, "iommu=pt stands in the booted entry")
+    expect_in(lost, "and not in /proc/cmdline")
+
+    host:say "a unit of somebody who wants the card back"
+    host:put("/etc/systemd/system/hand.service", [[
+[Unit]
+After=systemd-udev-settle.service
+Wants=systemd-udev-settle.service
+[Service]
+Type=oneshot
+ExecStart=sh -c 'cd /sys/bus/pci/devices/0000:01:00.0; modprobe e1000e; echo 0000:01:00.0 > driver/unbind; echo e1000e > driver_override; echo 0000:01:00.0 > /sys/bus/pci/drivers/e1000e/bind'
+[Install]
+WantedBy=multi-user.target
+]])
+    host:shell "systemctl enable hand.service"
+    host:reboot()
+    host:expect_driver("0000:01:00.0", "e1000e")
+    local found = host:verify { status = 2 }
+    expect_in(found, "0000:01:00.0 is bound to e1000e, not to vfio-pci")
+    expect_in(found, "the kernel was given modprobe.blacklist=e1000e, and /sys/module/e1000e is loaded all the same")
+    host:say(found.stdout)
+  end,
+}
+
+scenario {
+  name = "no-iommu",
+  about = "a board without an IOMMU: the words have no effect, and `verify` says why",
+  bed = "vm",
+  playbook = words("intel_iommu=on", "iommu=pt"),
+  seconds = 3000,
+  steps = function(host)
+    host:hoststate { "inspect", "devices" }
+    host:converge { status = 3 }
+    host:reboot()
+    expect_words(host, { ["intel_iommu=on iommu=pt"] = true })
+    local found = host:verify { status = 2 }
+    expect_in(found, "the kernel was given intel_iommu=on iommu=pt, and the IOMMU is off")
+    expect_in(found, "DMAR")
+  end,
+}
+
+scenario {
+  name = "in-use",
+  about = "the network card of the default route, and virtual functions that somebody has, are not taken away",
+  bed = "fast-vm",
+  machine = { iommu = "intel", root_ports = { { "igb" }, { "e1000e" } } },
+  playbook = [[driver_binding { device = "0000:02:00.0", driver = "vfio-pci" }]],
+  ci = true,
+  steps = function(host)
+    local function expect_refusal(...)
+      local refused = host:converge { status = 4 }
+      for _, text in ipairs { ... } do
+        expect_in(refused, text)
+      end
+    end
+    local function functions(count)
+      return ('sriov_numvfs { device = "0000:01:00.0", numvfs = %d }'):format(count)
+    end
+    host:expect_driver("0000:02:00.0", "e1000e")
+    host:say "the default route"
+    host:shell [[
+      port=$(ls /sys/bus/pci/devices/0000:02:00.0/net)
+      ip link set "$port" up
+      ip address add 192.0.2.2/24 dev "$port"
+      ip route add default via 192.0.2.1]]
+    expect_refusal("network-path", "the default route goes over", "/proc/net/route")
+    host:expect_driver("0000:02:00.0", "e1000e")
+
+    host:say "a function that is up with an address"
+    host:playbook(functions(2))
+    host:converge { status = 2 }
+    host:expect_driver("0000:01:10.0", "igbvf")
+    host:shell [[
+      port=$(ls /sys/bus/pci/devices/0000:01:10.0/net)
+      ip link set "$port" up
+      ip address add 198.51.100.2/24 dev "$port"]]
+    host:playbook(functions(4))
+    expect_refusal("vfs-in-use", "0000:01:10.0", "/proc/net/route has an address or route on it")
+
+    host:say "a function whose group a program has open"
+    host:playbook [[driver_binding { device = "0000:01:10.2", driver = "vfio-pci" }]]
+    host:converge { status = 2 }
+    host:expect_driver("0000:01:10.2", "vfio-pci")
+    host:shell [[
+      group=$(basename "$(readlink /sys/bus/pci/devices/0000:01:10.2/iommu_group)")
+      (sleep 100000 <>"/dev/vfio/$group") >/dev/null 2>&1 &
+      ip link set "$(ls /sys/bus/pci/devices/0000:01:10.0/net)" down]]
+    host:playbook(functions(0))
+    expect_refusal("vfs-in-use", "0000:01:10.2/driver is vfio-pci")
+    host:expect_output("cat /sys/bus/pci/devices/0000:01:00.0/sriov_numvfs", "2")
+  end,
+}
