@@ -87,7 +87,6 @@ scenario {
   about = "tried words that make the kernel panic, and others that make it hang: the old entry is back",
   bed = "vm",
   playbook = words "rdinit=/nowhere",
-  ci = true,
   seconds = 3000,
   steps = function(host)
     local function expect_back()

@@ -57,6 +57,9 @@ enum Command {
         /// An official image instead of the bed's own
         #[arg(long)]
         image: Option<PathBuf>,
+        /// Put this program into it, a static executable, instead of building one
+        #[arg(long)]
+        hoststate: Option<PathBuf>,
     },
     /// Build an image now, not when a scenario first needs it
     Build { image: String },
@@ -91,19 +94,13 @@ pub(crate) fn obey() -> Result<()> {
             let wish = Wish { wanted: scenarios, all, image, bless, keep, jobs };
             let found = runner::select(&workspace, &wish.wanted, wish.all)?;
             machine::require_root()?;
-            let hoststate = match hoststate {
-                Some(program) => program,
-                None => {
-                    Progress::new("testbed").line("building hoststate");
-                    program::build_static(&workspace, &target)?
-                }
-            };
+            let hoststate = static_program(hoststate, &workspace, &target)?;
             runner::run(&found, &wish, &cache, &hoststate)
         }
-        Command::Shell { scenario, image } => {
+        Command::Shell { scenario, image, hoststate } => {
             let found = runner::select(&workspace, &[scenario], false)?;
             machine::require_root()?;
-            let hoststate = program::build_static(&workspace, &target)?;
+            let hoststate = static_program(hoststate, &workspace, &target)?;
             runner::shell(&found[0], image, &cache, &hoststate)
         }
         Command::Build { image } => {
@@ -123,6 +120,14 @@ pub(crate) fn obey() -> Result<()> {
         Command::Inside(Inside::Scenario { work }) => life::live(&work),
         Command::Inside(Inside::Shell { work }) => life::shell(&work),
     }
+}
+
+fn static_program(given: Option<PathBuf>, workspace: &Path, target: &Path) -> Result<PathBuf> {
+    if let Some(program) = given {
+        return Ok(program);
+    }
+    Progress::new("testbed").line("building hoststate");
+    program::build_static(workspace, target)
 }
 
 fn list(workspace: &Path) -> Result<()> {

@@ -8,6 +8,7 @@ mod monitor;
 pub(crate) mod toolbox;
 
 use std::{
+    io::{IsTerminal, Write},
     path::{Path, PathBuf},
     time::{Duration, Instant},
 };
@@ -61,8 +62,9 @@ pub(super) const FAST: Kind = Kind {
     },
 };
 
-/// How long a boot may take: 20 s when all is quiet, several times that on a loaded machine, more after a fault.
-const BOOT_SECONDS: u64 = 300;
+/// How long a boot may take: 20 s when all is quiet, several times that on a loaded machine, twice that when the first
+/// try panics.
+const BOOT_SECONDS: u64 = 600;
 /// How long the last of the host's units may take after the agent is there.
 const SETTLE_SECONDS: u64 = 240;
 /// How long a guest may take to turn itself off.
@@ -70,6 +72,9 @@ const OFF_SECONDS: u64 = 180;
 /// Enough for any tool that only asks or tells the kernel something.
 const SHORT_SECONDS: u64 = 120;
 
+/// The longest that a line of `shell` may run.
+const SHELL_SECONDS: u64 = 3600;
+const SHELL_PROMPT: &str = "testbed# ";
 /// How often the console is looked at.
 const POLL: Duration = Duration::from_millis(500);
 
@@ -250,6 +255,29 @@ impl Bed for Vm {
     fn console(&self) -> Result<String> {
         let place = self.work.join("console");
         if place.exists() { files::read(place) } else { Ok(String::new()) }
+    }
+
+    /// Line by line: the agent runs each by itself, in the directory where the last one ended.
+    fn shell(&mut self) -> Result<()> {
+        const KEPT: &str = "/run/testbed-shell";
+        let is_terminal = std::io::stdin().is_terminal();
+        let prompt = || if is_terminal { write!(std::io::stderr(), "{SHELL_PROMPT}") } else { Ok(()) };
+        prompt()?;
+        for line in std::io::stdin().lines() {
+            let line = line?;
+            if line.trim() == "exit" {
+                break;
+            }
+            let script = format!(
+                "cd \"$(cat {KEPT} 2>/dev/null || echo /root)\"\ntrap 'pwd >{KEPT}' EXIT\n{}\n",
+                line
+            );
+            let finished = self.call(&["sh", "-c", &script], None, SHELL_SECONDS)?;
+            write!(std::io::stdout(), "{}", finished.stdout)?;
+            write!(std::io::stderr(), "{}", finished.stderr)?;
+            prompt()?;
+        }
+        Ok(())
     }
 
     fn own_step(&mut self, step: &str, value: Value, _playbook: &str) -> Result<Value> {
