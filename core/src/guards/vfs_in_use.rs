@@ -43,9 +43,9 @@ pub fn hazards(scene: Scene<'_>) -> Result<Vec<Hazard>> {
         if used.is_empty() {
             continue;
         }
+        let are = if used.len() == 1 { "is" } else { "are" };
         let message = format!(
-            "changing the number of virtual functions of {address} removes all {now}, and {} of them are in use: {}",
-            used.len(),
+            "changing the number of virtual functions of {address} removes all {now}, and {} {are} in use",
             used.join(", ")
         );
         let (address, now) = (address.to_string(), now.to_string());

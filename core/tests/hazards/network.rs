@@ -224,7 +224,7 @@ fn a_virtual_function_that_carries_the_route_is_not_removed_with_the_others() {
                 /sys/bus/pci/devices/0000:3b:10.0/physfn is 0000:3b:00.0
                 /sys/bus/pci/devices/0000:3b:00.0/driver is igb
                 /sys/bus/pci/devices/0000:3b:00.0/sriov_numvfs is 1; 0 is written there
-            refuse vfs-in-use-28ea8b: changing the number of virtual functions of 0000:3b:00.0 removes all 1, and 1 of them are in use: 0000:3b:10.0
+            refuse vfs-in-use-28ea8b: changing the number of virtual functions of 0000:3b:00.0 removes all 1, and 0000:3b:10.0 is in use
                 eth5 is up and /proc/net/route has an address or route on it
                 /sys/bus/pci/devices/0000:3b:00.0/sriov_numvfs is 1; 0 is written there
         "#]],

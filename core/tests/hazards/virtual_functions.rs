@@ -32,7 +32,7 @@ fn functions_that_guests_may_have_are_not_removed() {
         &two_functions("vfio-pci"),
         count(4),
         expect![[r#"
-            refuse vfs-in-use-f3f887: changing the number of virtual functions of 0000:3b:00.0 removes all 2, and 2 of them are in use: 0000:3b:10.0, 0000:3b:10.1
+            refuse vfs-in-use-f3f887: changing the number of virtual functions of 0000:3b:00.0 removes all 2, and 0000:3b:10.0, 0000:3b:10.1 are in use
                 /sys/bus/pci/devices/0000:3b:10.0/driver is vfio-pci: a guest or a program may have it
                 /sys/bus/pci/devices/0000:3b:10.1/driver is vfio-pci: a guest or a program may have it
                 /sys/bus/pci/devices/0000:3b:00.0/sriov_numvfs is 2; 4 is written there
@@ -52,7 +52,7 @@ fn functions_in_another_network_namespace_are_not_removed() {
         &tree,
         count(0),
         expect![[r#"
-            refuse vfs-in-use-6976e5: changing the number of virtual functions of 0000:3b:00.0 removes all 2, and 1 of them are in use: 0000:3b:10.1
+            refuse vfs-in-use-6976e5: changing the number of virtual functions of 0000:3b:00.0 removes all 2, and 0000:3b:10.1 is in use
                 /sys/bus/pci/devices/0000:3b:10.1/driver is igbvf, and /sys/bus/pci/devices/0000:3b:10.1/net shows no interface: another network namespace has it
                 /sys/bus/pci/devices/0000:3b:00.0/sriov_numvfs is 2; 0 is written there
         "#]],
@@ -75,7 +75,7 @@ fn functions_with_addresses_or_in_a_bridge_are_not_removed() {
         &tree,
         count(4),
         expect![[r#"
-            refuse vfs-in-use-fd3e82: changing the number of virtual functions of 0000:3b:00.0 removes all 2, and 2 of them are in use: 0000:3b:10.0, 0000:3b:10.1
+            refuse vfs-in-use-fd3e82: changing the number of virtual functions of 0000:3b:00.0 removes all 2, and 0000:3b:10.0, 0000:3b:10.1 are in use
                 eth5 is up and /proc/net/if_inet6 has an address or route on it
                 eth6 is up and /sys/class/net/eth6/master is br0
                 /sys/bus/pci/devices/0000:3b:00.0/sriov_numvfs is 2; 4 is written there
