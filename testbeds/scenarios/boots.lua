@@ -15,8 +15,8 @@ end
 local function expect_over(host)
   host:wait_for("test ! -e " .. record .. " && ! systemctl is-active -q hoststate-at-boot.service", 240)
   host:shell [[
-    test ! -e /etc/systemd/system/hoststate-at-boot.service
-    test ! -e /etc/systemd/system/multi-user.target.d/hoststate-at-boot.conf]]
+    test ! -e /etc/systemd/system/hoststate-at-boot.service &&
+      test ! -e /etc/systemd/system/multi-user.target.d/hoststate-at-boot.conf]]
   host:expect_output("grub-editenv - list", { lacks = "next_entry=host" })
   host:expect_output("cat /boot/grub/custom.cfg /boot/grub/grub.cfg 2>&1 || :", { lacks = "hoststate.trial" })
 end
