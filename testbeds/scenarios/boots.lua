@@ -50,25 +50,32 @@ scenario {
     host:shell "systemctl enable --now systemd-networkd"
     host:wait_for "ip route | grep -q ^default"
 
-    host:say "a word that takes the network away"
+    host:say "a word that is known to take the network away"
+    expect_in(host:converge { status = 4, options = { "--confirm-boot" } }, "network-path")
+
+    host:say "a word that takes it away, and only the boot will tell"
+    host:playbook(words "systemd.mask=systemd-networkd.service")
     local sources = host:read "/etc/default/grub" .. host:read "/boot/grub/grub.cfg"
     host:converge { status = 3, options = { "--confirm-boot" } }
     assert(sources == host:read "/etc/default/grub" .. host:read "/boot/grub/grub.cfg", "the default entry was touched")
     host:verify { status = { 2, 3 } }
     host:reboot()
-    expect_words(host, { ["modprobe.blacklist=e1000"] = true, ["hoststate.trial="] = true })
+    expect_words(host, { ["systemd.mask="] = true, ["hoststate.trial="] = true })
     expect_over(host)
     expect_history(host, "failed", "the default route leaves by nothing")
     assert(sources == host:read "/etc/default/grub" .. host:read "/boot/grub/grub.cfg", "the default entry was touched")
     host:verify { status = 2 }
 
     host:say "words that do no harm"
-    host:shell "modprobe e1000"
-    host:wait_for "ip route | grep -q ^default"
+    host:shell [[
+      port=$(ls /sys/bus/pci/devices/0000:00:05.0/net)
+      ip link set "$port" up
+      ip address add 192.0.2.2/24 dev "$port"
+      ip route add default via 192.0.2.1]]
     host:playbook(words("intel_iommu=on", "iommu=pt"))
     host:converge { status = 3, options = { "--confirm-boot" } }
     host:reboot()
-    expect_words(host, { ["intel_iommu=on iommu=pt"] = true, ["hoststate.trial="] = true, ["blacklist"] = false })
+    expect_words(host, { ["intel_iommu=on iommu=pt"] = true, ["hoststate.trial="] = true, ["systemd.mask"] = false })
     expect_over(host)
     expect_history(host, "converged")
     host:verify()
