@@ -33,6 +33,8 @@ pub enum Verdict {
     NotRebooted,
     /// Everything is in place; no recorded run tells whether the host was booted since.
     MaybeNotRebooted,
+    /// What was left for after this boot was judged or begun then, and failed.
+    FailedAtBoot,
     /// Another entry or kernel was booted than the boot loader has as default.
     OtherEntry,
     /// The booted entry has a word that the kernel was not given.
@@ -63,6 +65,8 @@ pub struct LastRun {
     pub id: String,
     /// Id of the boot.
     pub boot_id: Option<String>,
+    /// Why it failed, for a run that a boot had been left to.
+    pub failed_at_boot: Option<String>,
 }
 
 /// A host after a boot, as it is judged.
@@ -105,7 +109,13 @@ impl Judged<'_> {
             }
         }
         let drifted = findings.iter().any(|it| it.verdict == Verdict::Drifted);
-        if !waiting.is_empty() {
+        let failed = self.last.filter(|_| was_booted == Some(false));
+        if let Some((run, why)) = failed.and_then(|it| Some((&it.id, it.failed_at_boot.as_ref()?))) {
+            // Where all is as wanted by now, its failure is history.
+            if !self.plan.in_desired_state() {
+                findings.push(finding(Verdict::FailedAtBoot, None, format!("run {run}: {why}")));
+            }
+        } else if !waiting.is_empty() {
             findings.extend(self.of_boot(&waiting, was_booted, drifted)?);
         }
         findings.extend(self.ignored_words()?);

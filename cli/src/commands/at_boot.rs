@@ -26,6 +26,9 @@ use crate::saved;
 use crate::session::Session;
 use crate::target::{Target, root_of};
 
+/// Name of the run after a boot, in the records.
+pub(crate) const COMMAND: &str = "at boot";
+
 /// What is to be done now, and what after the boot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum When {
@@ -246,7 +249,7 @@ pub(crate) fn finish(arguments: &ConvergeArguments, session: &Session) -> Result
         return Ok(Exit::Success);
     }
     let lock = lock(&target, "converge --at-boot")?;
-    let mut recorder = target.recorder("at boot")?;
+    let mut recorder = target.recorder(COMMAND)?;
     let interrupt = session.interrupt()?;
     let mut watcher = Progress::from_the_start(session, target.activate, interrupt);
     let (recorder, watcher) = (&mut recorder, &mut watcher);

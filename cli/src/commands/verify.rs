@@ -13,6 +13,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::args::{Format, VerifyArguments};
+use crate::commands::at_boot;
 use crate::error::{Error, Result};
 use crate::exit::Exit;
 use crate::render;
@@ -57,7 +58,11 @@ pub(crate) struct Verification<'a> {
 
 fn findings(target: &Target, plan: &Plan) -> Result<Vec<Finding>> {
     let boot_id = target.boot_id()?;
-    let last = last_run(target)?.map(|it| LastRun { id: it.id, boot_id: it.boot_id });
+    let last = last_run(target)?.map(|it| LastRun {
+        failed_at_boot: it.reason.filter(|_| it.command == at_boot::COMMAND),
+        id: it.id,
+        boot_id: it.boot_id,
+    });
     let host = &target.host.view();
     let judged =
         Judged { host, distro: &target.distro, plan, last: last.as_ref(), boot_id: boot_id.as_deref() };

@@ -78,6 +78,7 @@ fn label(verdict: Verdict) -> Option<&'static str> {
         Verdict::InDesiredState | Verdict::Drifted | Verdict::Blocked => None,
         Verdict::NotRebooted => Some("Not rebooted yet"),
         Verdict::MaybeNotRebooted => Some("Perhaps not rebooted yet"),
+        Verdict::FailedAtBoot => Some("Failed after the boot"),
         Verdict::OtherEntry => Some("Another entry was booted"),
         Verdict::WordLost => Some("Word lost"),
         Verdict::WordIgnored => Some("Word without effect"),

@@ -71,6 +71,25 @@ fn a_host_that_was_not_booted_is_told_by_its_boot_id() {
 }
 
 #[test]
+fn a_boot_whose_trial_failed_is_not_called_missing() {
+    let tree = converged(WORD);
+    boot(&tree, "2", "2", "ro");
+    let record = r#"{"format":"hoststate.run/1","id":"20990101T000000Z","command":"at boot","boot_id":"2",
+        "declarations":[],"files":[],"activations":[],"outcome":"failed","reason":"the boot did not come up","steps":[]}"#;
+    tree.write("root/var/lib/hoststate/runs/20990101T000000Z.json", record);
+    check(
+        &tree,
+        expect![[r#"
+        reboot   kernel_cmdline "iommu": /proc/cmdline: (absent) -> intel_iommu=on
+        Failed after the boot: run RUN: the boot did not come up.
+        Nothing is left but a reboot, for 1 of 3 settings.
+        exit 3
+        verdicts failed_at_boot
+    "#]],
+    );
+}
+
+#[test]
 fn another_kernel_is_told_with_the_one_that_was_to_boot() {
     let tree = converged(WORD);
     boot(&tree, "2", "1", "ro");
