@@ -12,9 +12,10 @@ tar -C root --numeric-owner -xpf root.tar --exclude='./dev/*'
 mknod -m 666 root/dev/null c 1 3
 mknod -m 600 root/dev/console c 5 1
 ln -s /proc/self/fd root/dev/fd
+# systemd gives up on a device after 90 s, in which an emulated machine on a busy one has not found it.
 cat >root/etc/fstab <<EOF
 UUID=$root_uuid / ext4 defaults 0 0
-UUID=$boot_uuid /boot ext4 defaults 0 0
+UUID=$boot_uuid /boot ext4 defaults,x-systemd.device-timeout=600 0 0
 UUID=$esp_uuid /boot/efi vfat umask=0077,nofail 0 2
 EOF
 rm -f root/etc/os-release root/etc/debian_version
@@ -30,15 +31,23 @@ EOF
 echo testbed >root/etc/hostname
 echo $machine >root/etc/machine-id
 sh ./install-agent.sh root
-modules=$(echo root/lib/modules/*)
-for directory in drivers/media drivers/infiniband drivers/isdn drivers/staging drivers/bluetooth drivers/net/wireless \
-	drivers/gpu/drm/amd drivers/gpu/drm/nouveau drivers/gpu/drm/i915 drivers/gpu/drm/xe drivers/iio drivers/hwmon \
-	sound/soc net/bluetooth net/mac80211 fs/ocfs2 fs/ceph fs/nfs fs/nfsd fs/xfs fs/btrfs fs/f2fs fs/bcachefs fs/smb; do
-	rm -rf "$modules/kernel/$directory"
+for modules in root/usr/lib/modules/*; do
+	for directory in drivers/media drivers/infiniband drivers/isdn drivers/staging drivers/bluetooth drivers/net/wireless \
+		drivers/gpu/drm/amd drivers/gpu/drm/nouveau drivers/gpu/drm/i915 drivers/gpu/drm/xe drivers/iio drivers/hwmon \
+		sound/soc net/bluetooth net/mac80211 fs/ocfs2 fs/ceph fs/nfs fs/nfsd fs/xfs fs/btrfs fs/f2fs fs/bcachefs fs/smb; do
+		rm -rf "$modules/kernel/$directory"
+	done
+	chroot root depmod "${modules##*/}"
 done
-version=${modules##*/}
-chroot root depmod "$version"
-arguments="root=UUID=$root_uuid ro console=tty0 console=ttyS0,115200 no_timer_check quiet"
+# The kernel to come, as EL's package of it lies on the disk before its scripts run; a scenario installs it.
+later=$(cd root/usr/lib/modules && echo *-rt-amd64)
+mkdir root/srv/modules
+mv "root/usr/lib/modules/$later" root/srv/modules/
+mv "root/boot/vmlinuz-$later" "root/srv/modules/$later/vmlinuz"
+rm root/boot/*-"$later"
+version=$(ls root/usr/lib/modules)
+# With `quiet` alone the console says nothing for minutes, whether the boot is slow or stuck.
+arguments="root=UUID=$root_uuid ro console=tty0 console=ttyS0,115200 no_timer_check quiet systemd.show_status=true"
 mkdir -p root/etc/dracut.conf.d root/etc/kernel root/etc/default
 printf 'hostonly="yes"\ncompress="zstd -1"\n' >root/etc/dracut.conf.d/02-generic-image.conf
 echo "$arguments" >root/etc/kernel/cmdline
@@ -49,7 +58,7 @@ GRUB_DISTRIBUTOR="\$(sed 's, release .*\$,,g' /etc/system-release)"
 GRUB_DEFAULT=saved
 GRUB_DISABLE_SUBMENU=true
 GRUB_TERMINAL_OUTPUT="console"
-GRUB_CMDLINE_LINUX="console=tty0 console=ttyS0,115200 no_timer_check quiet"
+GRUB_CMDLINE_LINUX="console=tty0 console=ttyS0,115200 no_timer_check quiet systemd.show_status=true"
 GRUB_DISABLE_RECOVERY="true"
 GRUB_ENABLE_BLSCFG=true
 EOF

@@ -79,3 +79,17 @@ scenario {
     host:verify()
   end,
 }
+
+scenario {
+  name = "broken-entry",
+  about = "a boot entry that a hand took the words from, on a machine whose boot loader reads entries",
+  bed = "vm",
+  machine = { image = "vm-el", memory = 1536 },
+  playbook = [[kernel_cmdline { present = { "intel_iommu=on" } }]],
+  fails_with = { "broken.lua:93", "`hoststate verify`", "expected: 0", "found:    2", "/boot/loader/entries/" },
+  steps = function(host)
+    host:converge { status = 3 }
+    host:shell "sed -i 's/ intel_iommu=on//' /boot/loader/entries/*"
+    host:verify()
+  end,
+}

@@ -49,8 +49,9 @@ const DEBIAN: [&str; 14] = [
     "udev",
     "zstd",
 ];
-/// What a host of the EL family is made of, as far as Debian has it. Its GRUB comes from elsewhere.
-const EL: [&str; 13] = [
+/// What a host of the EL family is made of, as far as Debian has it, and a second kernel for a scenario to install.
+/// Its GRUB comes from elsewhere.
+const EL: [&str; 14] = [
     "binutils",
     "cpio",
     "dbus",
@@ -59,6 +60,7 @@ const EL: [&str; 13] = [
     "iproute2",
     "kmod",
     "linux-image-amd64",
+    "linux-image-rt-amd64",
     "mount",
     "pciutils",
     "systemd-sysv",
