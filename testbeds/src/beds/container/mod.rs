@@ -222,5 +222,6 @@ fn fresh(mounts: &Mounts, place: &Place) -> Result<Root> {
     let inside = root.join(HOSTSTATE);
     files::make_directory(inside.parent().unwrap_or(&inside))?;
     Call::new([Path::new("cp"), &place.hoststate, &inside]).succeed()?;
+    root.install()?;
     Ok(root)
 }

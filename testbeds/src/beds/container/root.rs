@@ -24,6 +24,15 @@ const BOOT_CONFIGURATIONS: [(&str, Reader); 3] = [
     ("boot/grub/grub.conf", boot_entry::of_grub_conf),
 ];
 
+/// What is left to do where packages were unpacked and no installer ran.
+const INSTALL: &str = "set -e
+grep -q '^[^#].* / ' /etc/fstab ||
+	echo \"UUID=$(grub-probe --target=fs_uuid /) / ext4 errors=remount-ro 0 1\" >> /etc/fstab
+mkdir -p /boot/grub
+update-grub
+";
+const INSTALL_SECONDS: u64 = 300;
+
 /// A mounted host.
 #[derive(Debug)]
 pub(crate) struct Root {
@@ -54,6 +63,15 @@ impl Root {
             .args(argv)
             .env("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
             .env("HOME", "/root")
+    }
+
+    /// Does what an installer would have done last, where nothing says that one was there.
+    pub(crate) fn install(&self) -> Result<()> {
+        let is_installed = BOOT_CONFIGURATIONS.iter().any(|(path, _)| self.join(path).exists());
+        if !is_installed && self.join("usr/sbin/update-grub").exists() {
+            self.call(["sh", "-c", INSTALL]).within(INSTALL_SECONDS).succeed()?;
+        }
+        Ok(())
     }
 
     /// Makes the host look as if its default boot entry had just been booted: `/proc/cmdline`, the kernel's version,
@@ -110,7 +128,10 @@ impl Root {
         Err(Error::Unexpected {
             what: "boot configuration of the container".into(),
             expected: "an entry with a kernel".into(),
-            found: format!("none in {}", BOOT_CONFIGURATIONS.map(|(path, _)| path).join(", ")),
+            found: format!(
+                "none in {}; the image needs a kernel in /boot, and these files or GRUB's update-grub",
+                BOOT_CONFIGURATIONS.map(|(path, _)| path).join(", ")
+            ),
         })
     }
 }
