@@ -2,10 +2,12 @@
 
 use std::io::{self, Read, Write};
 use std::path::Path;
+use std::rc::Rc;
 
 use hoststate_core::declaration::{Declaration, Declarations};
 use hoststate_core::error::Error as EngineError;
 use hoststate_core::plan::PLAN_FORMAT;
+use hoststate_core::plugin;
 use hoststate_core::registry::{Declared, Registry};
 use hoststate_core::trust::Trust;
 use hoststate_lua::facts::Facts;
@@ -14,6 +16,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::error::{Error, Result};
+use crate::plugins::{built_in, this_program};
 use crate::render::escape::visible_line;
 
 /// A playbook, read and decoded.
@@ -125,7 +128,12 @@ fn evaluate(
         // What a playbook says is no result: when nobody can read it, the run goes on.
         writeln!(io::stderr(), "{head}{}", visible_line(message)).unwrap_or_default();
     };
-    let options = Options { registry, facts, modules: &modules, log: &log };
+    let program = this_program()?;
+    let base = Rc::new(built_in());
+    let types = |file: &str, text: &str, described| {
+        plugin::of_text(Path::new(file), text, described, &program, &base)
+    };
+    let options = Options { registry, facts, modules: &modules, types: &types, log: &log };
     Ok(hoststate_lua::evaluate(name, text, &options)?.declared)
 }
 

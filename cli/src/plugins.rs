@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use hoststate_core::plugin;
 use hoststate_core::plugin::trust::{FILE_NAME, TrustList};
-use hoststate_core::registry::Registry;
+use hoststate_core::registry::{Declared, Registry};
 use hoststate_core::resources;
 
 use crate::args::PluginOptions;
@@ -52,8 +52,7 @@ impl Plugins {
             let lock = path.join(FILE_NAME);
             folders.push(Folder { path, lock });
         }
-        let program = std::env::current_exe().map_err(|err| Error::io("the path of this program", err))?;
-        Ok(Self { folders, program, base: Rc::new(Registry::new(resources::TABLE)) })
+        Ok(Self { folders, program: this_program()?, base: Rc::new(built_in()) })
     }
 
     /// Returns the lock files with what they trust, each once.
@@ -85,6 +84,31 @@ impl Plugins {
         }
         Ok(registry)
     }
+}
+
+/// Returns the types that are built in.
+pub(crate) fn built_in() -> Registry {
+    Registry::new(resources::TABLE)
+}
+
+/// Refuses declarations that cannot be read again without their playbook, as a saved plan and a boot read them.
+///
+/// # Errors
+/// When one is of a type that a file beside the playbook describes.
+pub(crate) fn without_playbook(declared: &[Declared], registry: &Registry) -> Result<()> {
+    let is_known = |it: &&Declared| registry.entries().iter().any(|entry| entry.name() == it.id.kind);
+    match declared.iter().find(|it| !is_known(it)) {
+        None => Ok(()),
+        Some(declared) => Err(Error::input(
+            format!("{} is of a type that only this playbook knows", declared.id),
+            "Move the file that describes it to a folder of plugins and trust it there: `hoststate plugin trust FILE`.",
+        )),
+    }
+}
+
+/// Returns the path of this program, which becomes plugins in children of its own.
+pub(crate) fn this_program() -> Result<PathBuf> {
+    std::env::current_exe().map_err(|err| Error::io("the path of this program", err))
 }
 
 /// Returns where a path leads, links followed: each directory on that way is checked later.

@@ -34,6 +34,18 @@ pub fn entries(list: TrustList, program: &Path, base: &Rc<Registry>) -> Vec<Entr
     list.plugins.into_iter().flat_map(|it| of_plugin(it, None, program, base)).collect()
 }
 
+/// Returns the types of a file that is trusted already, as one that a playbook requires is. It gets no rights.
+pub fn of_text(
+    file: &Path,
+    text: &str,
+    description: Description,
+    program: &Path,
+    base: &Rc<Registry>,
+) -> Vec<Entry> {
+    let trusted = Trusted { file: file.to_owned(), sha256: String::new(), description };
+    of_plugin(trusted, Some(text.as_bytes().to_vec()), program, base)
+}
+
 fn of_plugin(trusted: Trusted, bytes: Option<Vec<u8>>, program: &Path, base: &Rc<Registry>) -> Vec<Entry> {
     let types = trusted.description.types.clone();
     let (program, base) = (program.to_owned(), Rc::clone(base));
@@ -149,7 +161,7 @@ fn existing(file: &Path) -> Result<file::Contents> {
 #[derive(Debug)]
 struct Plugin {
     trusted: Trusted,
-    /// What is run in place of the file, when it is tried out.
+    /// What is run, without rights, in place of what was trusted of the file.
     bytes: Option<Vec<u8>>,
     program: PathBuf,
     base: Rc<Registry>,

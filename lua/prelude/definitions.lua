@@ -60,6 +60,54 @@ function log.info(...) end
 ---@param ... any
 function log.warn(...) end
 
+---@class hoststate.resource_type
+---@field name string `vendor.type`, both of lower-case letters, digits and `_`.
+---@field description? string What it is for.
+---@field fields table<string, table> JSON Schema of each field.
+---@field required? string[] Fields that each declaration has.
+---@field key? string[] Fields whose values name a declaration without `name`.
+---@field examples? table[] `desired` values, with the `files` and `links` of a host that is not so.
+---@field inspect fun(desired: table, host: hoststate.type_host): hoststate.inspection Compares a declaration with the host.
+
+---Describes a resource type, in a file beside the playbook that requires it or in a folder of plugins.
+---@param fields hoststate.resource_type
+function resource_type(fields) end
+
+---Every setting that a declaration governs, as found and as wanted.
+---@class hoststate.inspection
+---@field settings? table[] As in docs/plugins.md.
+---@field resources? table[] Declarations of built-in types that are part of it.
+
+---The host as it will be when the declarations before this one are applied.
+---@class hoststate.type_host
+---@field distro { id: string, version: string, family: string } Its distribution.
+local type_host = {}
+
+---Returns the text of a file; nil when there is none.
+---@param path string
+---@return string?
+function type_host:read(path) end
+
+---Returns the text of a file without the line end behind it; nil when there is none.
+---@param path string
+---@return string?
+function type_host:attribute(path) end
+
+---Returns the names in a directory, sorted; none when there is none.
+---@param path string
+---@return string[]
+function type_host:list(path) end
+
+---Returns whether something is there.
+---@param path string
+---@return boolean
+function type_host:exists(path) end
+
+---Returns what a symbolic link holds; nil when there is none.
+---@param path string
+---@return string?
+function type_host:link(path) end
+
 ---@class hoststate.gpu_passthrough
 ---@field device string|hoststate.selector|hoststate.device The graphics card.
 ---@field drivers? string[] Modules that vfio-pci must come before; by default those that match the devices.

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use hoststate_core::declaration::Declaration;
 use hoststate_core::registry::Entry;
-use mlua::{Lua, MultiValue, Scope, Table};
+use mlua::{Function, Lua, MultiValue, Scope, Table};
 use serde_json::{Map, Value};
 
 use crate::error::Error;
@@ -26,25 +26,31 @@ pub(crate) fn install<'scope, 'env>(
         let objects = OnceCell::new();
         let function = scope
             .create_function(move |lua, arguments| declare(lua, evaluation, entry, &objects, &arguments))?;
-        let mut table = lua.globals();
-        let mut path = entry.name().split('.').peekable();
-        while let Some(part) = path.next() {
-            if path.peek().is_none() {
-                table.set(part, &function)?;
-                break;
-            }
-            let inner = match table.get::<Option<Table>>(part)? {
-                Some(inner) => inner,
-                None => lua.create_table()?,
-            };
-            table.set(part, &inner)?;
-            table = inner;
-        }
+        set_global(lua, entry.name(), &function)?;
     }
     Ok(())
 }
 
-fn declare(
+/// Sets a global; a name with a dot is a field of a table.
+pub(crate) fn set_global(lua: &Lua, name: &str, function: &Function) -> mlua::Result<()> {
+    let mut table = lua.globals();
+    let mut path = name.split('.').peekable();
+    while let Some(part) = path.next() {
+        if path.peek().is_none() {
+            return table.set(part, function);
+        }
+        let inner = match table.get::<Option<Table>>(part)? {
+            Some(inner) => inner,
+            None => lua.create_table()?,
+        };
+        table.set(part, &inner)?;
+        table = inner;
+    }
+    Ok(())
+}
+
+/// Declares what a playbook gave to the constructor of a type.
+pub(crate) fn declare(
     lua: &Lua,
     evaluation: &Evaluation<'_>,
     entry: &Entry,
@@ -81,11 +87,10 @@ fn declare(
         }
     };
     let declaration = Declaration { kind: entry.name().to_owned(), name, playbook: origin.clone(), desired };
-    let declared = evaluation
-        .options
-        .registry
-        .decode(declaration)
-        .map_err(|rejected| raise(Error::of_engine(&rejected.source)))?;
+    let added = evaluation.more_types.borrow();
+    let registry = added.as_ref().unwrap_or(evaluation.options.registry);
+    let declared =
+        registry.decode(declaration).map_err(|rejected| raise(Error::of_engine(&rejected.source)))?;
     evaluation.declared.borrow_mut().push(declared);
     Ok(())
 }

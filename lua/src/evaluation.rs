@@ -4,11 +4,12 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use hoststate_core::declaration::Origin;
-use hoststate_core::registry::{self, Declared};
+use hoststate_core::registry::{self, Declared, Registry};
 use mlua::{Function, Lua, Table};
 
 use crate::error::Error;
 use crate::lua_errors::{self, Failure};
+use crate::types::{self, LuaType};
 use crate::{Options, Playbook, constructors, modules, sandbox};
 
 /// Instructions of the Lua machine that a playbook may run: a second's worth. Ten thousand declarations take
@@ -18,9 +19,14 @@ pub(crate) const INSTRUCTIONS: u64 = 50_000_000;
 /// Bytes that a playbook may hold in Lua, and once more in declarations.
 pub(crate) const MEMORY: usize = 64 << 20;
 
+/// What messages call the file that the user named.
+const PLAYBOOK: &str = "the playbook";
+
 /// What an evaluation may still spend.
 #[derive(Debug)]
 pub(crate) struct Limits {
+    /// What they limit, for messages.
+    pub(crate) subject: &'static str,
     instructions: Cell<u64>,
     bytes: Cell<usize>,
     exhausted: Cell<bool>,
@@ -29,8 +35,9 @@ pub(crate) struct Limits {
 }
 
 impl Limits {
-    fn new() -> Self {
+    fn new(subject: &'static str) -> Self {
         Self {
+            subject,
             instructions: Cell::new(INSTRUCTIONS),
             bytes: Cell::new(MEMORY),
             exhausted: Cell::new(false),
@@ -49,7 +56,8 @@ impl Limits {
                 self.exhausted.set(true);
                 Err(Error::new(
                     format!(
-                        "the playbook does too much, or does not end: it was stopped after {INSTRUCTIONS} instructions"
+                        "{} does too much, or does not end: it was stopped after {INSTRUCTIONS} instructions",
+                        self.subject
                     ),
                     "Look for a loop that never ends, or for a very long text.",
                 ))
@@ -64,7 +72,7 @@ impl Limits {
                 self.bytes.set(left);
                 Ok(())
             }
-            None => Err(out_of_memory()),
+            None => Err(out_of_memory(self.subject)),
         }
     }
 
@@ -74,10 +82,10 @@ impl Limits {
     }
 }
 
-/// The error of a playbook that takes more than [`MEMORY`].
-pub(crate) fn out_of_memory() -> Error {
+/// The error of what takes more than [`MEMORY`].
+pub(crate) fn out_of_memory(subject: &str) -> Error {
     Error::new(
-        format!("the playbook takes more than {} MiB of memory", MEMORY >> 20),
+        format!("{subject} takes more than {} MiB of memory", MEMORY >> 20),
         "Look for a text or a table that grows without end, or a function that calls itself.",
     )
 }
@@ -95,10 +103,21 @@ pub(crate) struct Evaluation<'a> {
     pub(crate) files: RefCell<Vec<String>>,
     /// The globals of shipped Lua, which no playbook can change.
     pub(crate) prelude: RefCell<Option<Table>>,
+    /// The resource types that were described so far, and where.
+    pub(crate) types: RefCell<Vec<LuaType>>,
+    /// All types, when a file beside the playbook brought some.
+    pub(crate) more_types: RefCell<Option<Registry>>,
+    /// The function behind the constructors of these.
+    pub(crate) declare: RefCell<Option<Function>>,
     pub(crate) limits: Rc<Limits>,
 }
 
 impl Evaluation<'_> {
+    /// Returns the types that there are by now.
+    pub(crate) fn registry(&self) -> Registry {
+        self.more_types.borrow().as_ref().unwrap_or(self.options.registry).clone()
+    }
+
     /// Returns the user's line that is running: where a composite was called, else the innermost.
     pub(crate) fn call_site(&self, lua: &Lua) -> Option<Origin> {
         let composite = self.composite.borrow().clone();
@@ -137,15 +156,35 @@ pub(crate) fn evaluate(name: &str, text: &str, options: &Options<'_>) -> Result<
         Err(Failure::Memory(_)) => {
             let quiet = Options { log: &|_, _| (), ..*options };
             match run(name, text, &quiet, true) {
-                Err(Failure::Memory(last)) => Err(out_of_memory().at(last)),
+                Err(Failure::Memory(last)) => Err(out_of_memory(PLAYBOOK).at(last)),
                 Err(Failure::Error(error)) => Err(error),
-                Ok(_) => Err(out_of_memory()),
+                Ok(_) => Err(out_of_memory(PLAYBOOK)),
             }
         }
     }
 }
 
 fn run(name: &str, text: &str, options: &Options<'_>, trace: bool) -> Result<Playbook, Failure> {
+    let declared = within(PLAYBOOK, name, text, options, trace, |_, evaluation| {
+        types::none_in_playbook(evaluation)?;
+        finish(evaluation)?;
+        Ok(evaluation.declared.take())
+    })?;
+    let declared = registry::unique(declared).map_err(|rejected| {
+        Failure::Error(Error::of_engine(&rejected.source).at(rejected.declaration.playbook.clone()))
+    })?;
+    Ok(Playbook { declared })
+}
+
+/// Runs a file, and `then` in the state that it leaves. `subject` is what messages call it.
+pub(crate) fn within<T>(
+    subject: &'static str,
+    name: &str,
+    text: &str,
+    options: &Options<'_>,
+    trace: bool,
+    then: impl FnOnce(&Lua, &Evaluation<'_>) -> mlua::Result<T>,
+) -> Result<T, Failure> {
     let evaluation = Evaluation {
         name,
         options,
@@ -154,26 +193,28 @@ fn run(name: &str, text: &str, options: &Options<'_>, trace: bool) -> Result<Pla
         checks: RefCell::default(),
         files: RefCell::new(vec![name.to_owned()]),
         prelude: RefCell::default(),
-        limits: Rc::new(Limits::new()),
+        types: RefCell::default(),
+        more_types: RefCell::default(),
+        declare: RefCell::default(),
+        limits: Rc::new(Limits::new(subject)),
     };
     let done = sandbox::create(&evaluation.limits, trace).and_then(|lua| {
         let done = lua.scope(|scope| {
             constructors::install(&lua, scope, &evaluation)?;
             sandbox::furnish(&lua, scope, &evaluation)?;
             modules::install(&lua, scope, &evaluation)?;
+            types::install(&lua, scope, &evaluation)?;
             sandbox::chunk(&lua, name, text).exec()?;
-            finish(&evaluation)
+            then(&lua, &evaluation)
         });
         // They refer to the Lua state, which ends here.
         evaluation.checks.take();
         evaluation.prelude.take();
+        evaluation.types.take();
+        evaluation.declare.take();
         done
     });
-    done.map_err(|err| lua_errors::explain(&evaluation, &err))?;
-    let declared = registry::unique(evaluation.declared.into_inner()).map_err(|rejected| {
-        Failure::Error(Error::of_engine(&rejected.source).at(rejected.declaration.playbook.clone()))
-    })?;
-    Ok(Playbook { declared })
+    done.map_err(|err| lua_errors::explain(&evaluation, &err))
 }
 
 fn finish(evaluation: &Evaluation<'_>) -> mlua::Result<()> {

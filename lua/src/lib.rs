@@ -6,7 +6,8 @@
 
 use std::io;
 
-use hoststate_core::registry::{Declared, Registry};
+use hoststate_abi::message::Description;
+use hoststate_core::registry::{Declared, Entry, Registry};
 
 mod constructors;
 pub mod error;
@@ -20,6 +21,8 @@ mod modules;
 mod pattern;
 mod sandbox;
 mod strings;
+mod type_host;
+pub mod types;
 mod value;
 
 use crate::error::Error;
@@ -52,6 +55,8 @@ pub struct Options<'a> {
     /// Returns the text of a file beside the playbook, e.g. of `net/cards.lua` for `require "net.cards"`; `None`
     /// when there is no such file. The path is relative and has no `..`.
     pub modules: &'a dyn Fn(&str) -> io::Result<Option<String>>,
+    /// Returns the types of a file beside the playbook, by its name, its text and what it describes.
+    pub types: &'a dyn Fn(&str, &str, Description) -> Vec<Entry>,
     /// Takes what the playbook prints and logs.
     pub log: &'a dyn Fn(Level, &str),
 }

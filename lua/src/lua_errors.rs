@@ -34,6 +34,7 @@ const GLOBALS: &[&str] = &[
     "rawlen",
     "rawset",
     "require",
+    "resource_type",
     "select",
     "setmetatable",
     "string",
@@ -209,7 +210,8 @@ fn absent(name: &str) -> (String, Option<String>) {
 }
 
 fn suggestion(evaluation: &Evaluation<'_>, name: &str) -> String {
-    let types = evaluation.options.registry.entries().iter().map(|it| it.name());
+    let registry = evaluation.registry();
+    let types = registry.entries().iter().map(|it| it.name());
     let composites = COMPOSITES.iter().map(|(name, _)| *name);
     let vendors = types.clone().filter_map(|it| Some(it.split_once('.')?.0));
     let all = types.clone().chain(vendors).chain(composites.clone()).chain(GLOBALS.iter().copied());
@@ -226,7 +228,8 @@ fn suggestion(evaluation: &Evaluation<'_>, name: &str) -> String {
 
 /// Names the type of a vendor that a misspelled one in a table most likely was meant to be.
 fn in_a_table(evaluation: &Evaluation<'_>, name: &str) -> Option<String> {
-    let types = evaluation.options.registry.entries().iter().map(|it| it.name());
+    let registry = evaluation.registry();
+    let types = registry.entries().iter().map(|it| it.name());
     let of_vendors = types.filter_map(|it| it.split_once('.'));
     let near = nearest(name, of_vendors.clone().map(|(_, kind)| kind))?;
     let (vendor, kind) = of_vendors.clone().find(|(_, kind)| *kind == near)?;

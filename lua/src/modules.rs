@@ -1,5 +1,6 @@
 //! `require`, and the Lua that hoststate ships: composites made of resources.
 
+use std::io;
 use std::path::Path;
 
 use mlua::chunk::ChunkMode;
@@ -7,7 +8,7 @@ use mlua::{Function, Lua, MultiValue, Scope, Table, Value};
 
 use crate::error::Error;
 use crate::evaluation::Evaluation;
-use crate::sandbox;
+use crate::{sandbox, types};
 
 /// The composites by name, and their text.
 pub(crate) const COMPOSITES: &[(&str, &str)] = &[
@@ -116,7 +117,11 @@ fn require(lua: &Lua, evaluation: &Evaluation<'_>, loaded: &Table, name: &Value)
     }
     let path = format!("{}.lua", name.replace('.', "/"));
     let text = (evaluation.options.modules)(&path).map_err(|err| {
-        raise(format!("module {name:?}: {err}"), "Make the file readable, and writable for its owner only.")
+        let hint = match err.kind() {
+            io::ErrorKind::Unsupported => "Put what it needs into the same file.",
+            _ => "Make the file readable, and writable for its owner only.",
+        };
+        raise(format!("module {name:?}: {err}"), hint)
     })?;
     let value = match text {
         Some(text) => {
@@ -128,7 +133,9 @@ fn require(lua: &Lua, evaluation: &Evaluation<'_>, loaded: &Table, name: &Value)
                 // A `pcall` may go on and require it again.
                 loaded.raw_set(name.as_str(), Value::Nil)?;
             }
-            value?
+            let value = value?;
+            types::bring(lua, evaluation, &beside, &text)?;
+            value
         }
         None if COMPOSITES.iter().any(|(it, _)| *it == name) => match &*evaluation.prelude.borrow() {
             Some(prelude) => prelude.get(name.as_str())?,

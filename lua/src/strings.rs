@@ -230,7 +230,9 @@ fn replace(
             evaluation.limits.spend(1 << 12).map_err(|err| evaluation.raise(lua, err))?;
             held.set(out.len());
             if out.len() > crate::evaluation::MEMORY {
-                return Err(evaluation.raise(lua, crate::evaluation::out_of_memory()));
+                return Err(
+                    evaluation.raise(lua, crate::evaluation::out_of_memory(evaluation.limits.subject))
+                );
             }
         }
         if anchored {

@@ -20,6 +20,7 @@ use crate::commands::plan::show;
 use crate::error::{Error, Result};
 use crate::exit::Exit;
 use crate::playbook::Playbook;
+use crate::plugins::without_playbook;
 use crate::progress::Progress;
 use crate::render::report::Goal;
 use crate::saved;
@@ -143,7 +144,9 @@ impl<'a> Wanted<'a> {
     }
 
     fn record(&self, target: &Target) -> Result<AtBoot> {
-        Ok(AtBoot::new(target.boot_id()?, &self.declared[..self.own], self.accepted))
+        let declared = &self.declared[..self.own];
+        without_playbook(declared, &target.registry)?;
+        Ok(AtBoot::new(target.boot_id()?, declared, self.accepted))
     }
 
     /// Returns the program that the unit will start: this one, or what a package would bring into a tree.

@@ -5,6 +5,7 @@ use hoststate_core::plan::Plan;
 use crate::args::{Format, PlanArguments};
 use crate::error::Result;
 use crate::exit::Exit;
+use crate::plugins::without_playbook;
 use crate::session::Session;
 use crate::target::Target;
 use crate::{render, saved};
@@ -18,6 +19,7 @@ pub(crate) fn run(arguments: &PlanArguments, session: &Session) -> Result<Exit> 
     let playbook = target.playbook(&arguments.playbook)?;
     let plan = target.plan(&playbook.declared)?;
     if let Some(path) = &arguments.out {
+        without_playbook(&playbook.declared, &target.registry)?;
         saved::save(&plan, path)?;
     }
     show(&plan, &target, session)?;

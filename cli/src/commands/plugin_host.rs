@@ -11,6 +11,7 @@ use std::process::{Command, ExitCode};
 
 use hoststate_abi::export::{ABI, Abi, Call, Free};
 use hoststate_core::plugin::session::CANNOT_START;
+use hoststate_lua::types;
 use libloading::os::unix::{Library, RTLD_LOCAL, RTLD_NOW, Symbol};
 use rustix::process::{Resource, Rlimit, Signal};
 use rustix::thread::{set_no_new_privs, set_thread_groups, set_thread_res_gid, set_thread_res_uid};
@@ -47,6 +48,9 @@ fn host(keep_root: bool, file: RawFd, name: &str) -> Result<(), String> {
     if Path::new(name).extension().is_some_and(|it| it == "so") {
         return serve(&path, name);
     }
+    if Path::new(name).extension().is_some_and(|it| it == "lua") {
+        return serve_lua(&path, name);
+    }
     #[expect(clippy::disallowed_methods, reason = "this process becomes the plugin")]
     let err = Command::new(path).arg0(name).exec();
     Err(failed("cannot be run", err))
@@ -82,6 +86,17 @@ fn restrict(keep_root: bool) -> io::Result<()> {
     // The change of the user above would undo this one.
     rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;
     Ok(())
+}
+
+/// Answers requests by types written in Lua, until there are no more.
+fn serve_lua(path: &str, name: &str) -> Result<(), String> {
+    #[expect(clippy::disallowed_methods, reason = "this is the plugin's own file")]
+    let text = std::fs::read_to_string(path).map_err(|err| format!("{name}: {err}"))?;
+    let plugin = types::plugin(name, &text).map_err(|refusal| match refusal.hint {
+        Some(hint) => format!("{}\nhint: {hint}", refusal.what),
+        None => refusal.what,
+    })?;
+    plugin.serve().map_err(|err| err.to_string())
 }
 
 /// Answers requests by a shared library, until there are no more.

@@ -4,5 +4,6 @@ mod bad;
 mod examples;
 mod good;
 mod lab;
+mod lua;
 mod rights;
 mod trust;

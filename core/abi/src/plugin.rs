@@ -88,13 +88,18 @@ pub struct Context<'a> {
     pub distro: &'a Distro,
 }
 
-type Inspector = fn(Map<String, Value>, Context<'_>) -> Result<Inspection, Refusal>;
+type Inspector = Box<dyn Fn(Map<String, Value>, Context<'_>) -> Result<Inspection, Refusal>>;
 
 /// A plugin: its name, what it asks for, and its types.
-#[derive(Debug)]
 pub struct Plugin {
     description: Description,
     inspectors: Vec<Inspector>,
+}
+
+impl std::fmt::Debug for Plugin {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Plugin").field("description", &self.description).finish_non_exhaustive()
+    }
 }
 
 impl Plugin {
@@ -109,20 +114,37 @@ impl Plugin {
 
     /// Returns this plugin with one more type.
     #[must_use]
-    pub fn with<T: Resource>(mut self) -> Self {
-        self.description.types.push(TypeDescription {
+    pub fn with<T: Resource>(self) -> Self {
+        let description = TypeDescription {
             name: T::NAME.to_owned(),
             schema: schemars::schema_for!(T),
             key: T::KEY.iter().map(|it| (*it).to_owned()).collect(),
             examples: T::examples(),
-        });
-        self.inspectors.push(|desired, cx| {
+        };
+        self.with_type(description, |desired, cx| {
             let desired: T = serde_json::from_value(Value::Object(desired)).map_err(|err| {
                 Refusal::new(format!("{}: {err}", T::NAME), "Give the fields the values they take.")
             })?;
             desired.inspect(cx)
-        });
+        })
+    }
+
+    /// Returns this plugin with one more type, which is known only when the plugin runs: what hosts types that are
+    /// written in another language. `inspect` keeps the rules of [`Resource::inspect`].
+    #[must_use]
+    pub fn with_type(
+        mut self,
+        description: TypeDescription,
+        inspect: impl Fn(Map<String, Value>, Context<'_>) -> Result<Inspection, Refusal> + 'static,
+    ) -> Self {
+        self.description.types.push(description);
+        self.inspectors.push(Box::new(inspect));
         self
+    }
+
+    /// Returns what the plugin says of itself.
+    pub fn description(&self) -> &Description {
+        &self.description
     }
 
     /// Returns this plugin, asking to run as root.

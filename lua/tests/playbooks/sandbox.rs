@@ -206,6 +206,7 @@ fn nothing_leads_out_of_a_playbook() {
         > rawlen
         > rawset
         > require
+        > resource_type
         > select
         > setmetatable
         > sriov_nic

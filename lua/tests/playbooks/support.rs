@@ -86,7 +86,7 @@ pub(crate) fn outcome_with(
     };
     let find =
         |path: &str| Ok(modules.iter().find(|(it, _)| *it == path).map(|(_, text)| (*text).to_owned()));
-    let options = Options { registry, facts, modules: &find, log: &log };
+    let options = Options { registry, facts, modules: &find, types: &|_, _, _| Vec::new(), log: &log };
     let result = evaluate("gpu.lua", text, &options);
     let mut out = out.into_inner();
     let written = match result {
