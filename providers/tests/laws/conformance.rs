@@ -1,7 +1,13 @@
 //! The built-in types keep the laws that `hoststate plugin test` tries on others.
 
+use std::path::PathBuf;
+
+use hoststate_abi::setting::{Disruption, Setting, State};
 use hoststate_core::apply::Activate;
 use hoststate_core::conformance::{self, Trial};
+use hoststate_core::error::Result;
+use hoststate_core::registry::Declared;
+use hoststate_core::resource::{Context, Resource};
 
 use crate::lab::{EVERY_TYPE, KINDS, Lab, declared};
 
@@ -22,4 +28,31 @@ fn every_built_in_type_conforms_on_every_kind_of_host() {
             assert!(!lab.performed().is_empty(), "{kind:?} {}: nothing was tried", declared.id);
         }
     }
+}
+
+/// Declares nothing to do, and does it while it is asked.
+#[derive(Debug)]
+struct Meddler {
+    file: PathBuf,
+}
+
+impl Resource for Meddler {
+    fn inspect(&self, cx: Context<'_>) -> Result<Vec<Setting>> {
+        #[expect(clippy::disallowed_methods, reason = "this is what must not be done")]
+        std::fs::write(cx.host.below_root(&self.file), "meddled\n")?;
+        Ok(vec![Setting::runtime("lamp", Disruption::None, State::Converged)])
+    }
+}
+
+#[test]
+fn a_write_that_was_not_proposed_is_found() {
+    let lab = Lab::new(KINDS[0]);
+    let mut all = declared(EVERY_TYPE);
+    let resource = Box::new(Meddler { file: "/etc/lamp".into() });
+    let declared = Declared { resource, ..all.remove(0) };
+    let trial =
+        Trial { declared: &declared, distro: &lab.distro, records: lab.store(), activate: Activate::Run };
+    let verdict = conformance::check(&trial, &lab.host);
+    let found: Vec<_> = verdict.findings.iter().map(|it| (it.law, it.what.as_str())).collect();
+    assert_eq!(found, [("an inspection writes nothing", "/etc/lamp was changed")]);
 }
