@@ -25,12 +25,13 @@ fn a_second_run_says_who_has_the_lock() {
     lock.lock().unwrap();
     let just_begun = tree.run(CONVERGE);
     assert!(just_begun.stderr.contains("lock: a run that has just begun\n"), "{just_begun}");
-    lock.write_all(b"hoststate converge a.lua, process 812, since 2025-01-02T03:04:05Z\n").unwrap();
+    let holder = std::process::id();
+    writeln!(lock, "hoststate converge a.lua, process {holder}, since 2025-01-02T03:04:05Z").unwrap();
     expect![[r#"
-        error: another run has the lock TREE/root/var/lib/hoststate/lock: hoststate converge a.lua, process 812, since 2025-01-02T03:04:05Z
+        error: another run has the lock TREE/root/var/lib/hoststate/lock: hoststate converge a.lua, process HOLDER, since 2025-01-02T03:04:05Z
         hint: Wait for that run to end, then start again.
         exit 1
-    "#]].assert_eq(&tree.run(CONVERGE).to_string());
+    "#]].assert_eq(&tree.run(CONVERGE).to_string().replace(&format!("process {holder}"), "process HOLDER"));
     assert_eq!(tree.read(FILE), None);
     // A child that another test starts at this moment has the file open too, so closing it is not enough.
     lock.unlock().unwrap();
