@@ -1,5 +1,6 @@
 //! Times whole processes: `hoststate` beside C programs that do the least the same work can cost.
 
+mod plugin;
 mod tree;
 
 use std::path::{Path, PathBuf};
@@ -39,14 +40,17 @@ pub(crate) fn run(workspace: &Path, target: &Path, runs: usize) -> Result<()> {
     let progress = Progress::new("bench");
     progress.line("building the release program and the floors");
     let hoststate = program::build(workspace, target)?;
-    let scratch = tempfile::Builder::new().prefix("hoststate-bench-").tempdir()?;
+    // A plugin runs as a user without rights, and reads the hosts.
+    let open = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    let scratch = tempfile::Builder::new().prefix("hoststate-bench-").permissions(open).tempdir()?;
     for name in PROGRAMS {
         Call::new(["cc", "-O2", "-static", "-o"])
             .args([scratch.path().join(name)])
             .args([workspace.join(format!("testbeds/bench/{name}.c"))])
             .succeed()?;
     }
-    let cases = cases(workspace, scratch.path(), &hoststate)?;
+    let mut cases = cases(workspace, scratch.path(), &hoststate)?;
+    cases.extend(plugin::cases(workspace, target, scratch.path(), &hoststate)?);
     let mut rows = vec![["case", "hoststate", "min", "floor", "min", "ratio", "RSS"].map(String::from)];
     for case in cases {
         progress.line(&case.name);
