@@ -176,7 +176,10 @@ impl Run<'_> {
         // Tools read what is on the disk, and what a cut run says it did must be there.
         let synced = self.host.sync().map_err(Stop::Failed);
         done.and(synced)?;
-        self.activate(&plan.activations, steps)?;
+        let activated = self.activate(&plan.activations, steps);
+        // Tools write their results and do not wait for the disk.
+        let synced = self.host.sync().map_err(Stop::Failed);
+        activated.and(synced)?;
         for change in plan.changes.iter().filter(|it| it.scope == Scope::Runtime) {
             for step in &change.steps {
                 self.step(step, steps)?;

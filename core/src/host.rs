@@ -1,6 +1,6 @@
 //! Changing a host: the only place where files are written, attributes set and tools run.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -13,6 +13,7 @@ use crate::formats::mount_table;
 use crate::host::directory::Directory;
 use crate::host::file::Medium;
 
+mod boot_files;
 pub mod child;
 pub(crate) mod directory;
 pub(crate) mod file;
@@ -32,7 +33,7 @@ pub trait Host {
     /// When the step failed; a file then has its old text or the new one.
     fn perform(&self, step: &Step) -> Result<Done>;
 
-    /// Makes all file steps so far outlast a power cut.
+    /// Makes all steps so far outlast a power cut, for the boot loader's eyes too where the file system can.
     ///
     /// # Errors
     /// When the disk does not take it.
@@ -60,6 +61,8 @@ pub struct LiveHost {
     program: PathBuf,
     /// Directories with entries that a power cut may still take back: each is synced once for all its files.
     unsynced: RefCell<BTreeMap<PathBuf, Directory>>,
+    /// Whether the boot loader's files may have changed since the last sync.
+    has_boot_news: Cell<bool>,
     memory: Memory,
 }
 
@@ -71,6 +74,7 @@ impl LiveHost {
             root: root.into(),
             program: program.into(),
             unsynced: RefCell::default(),
+            has_boot_news: Cell::default(),
             memory: Memory::default(),
         }
     }
@@ -104,13 +108,19 @@ impl Host for LiveHost {
                 process::write_attribute(&self.program, path, &self.attribute(path)?, value)?;
                 Ok(Done::default())
             }
-            Step::Run { argv } => process::run(&self.program, &self.root, argv),
+            Step::Run { argv } => {
+                self.has_boot_news.set(true);
+                process::run(&self.program, &self.root, argv)
+            }
         }
     }
 
     fn sync(&self) -> Result<()> {
         for directory in self.unsynced.take().values() {
             directory.sync()?;
+        }
+        if self.has_boot_news.take() {
+            boot_files::settle(&self.root, &self.view().resolve(Path::new(boot_files::BOOT))?)?;
         }
         Ok(())
     }
@@ -128,6 +138,9 @@ impl Host for LiveHost {
 
 impl LiveHost {
     fn note(&self, file: &Path, directory: Directory) {
+        if file.starts_with(boot_files::BOOT) {
+            self.has_boot_news.set(true);
+        }
         let place = file.parent().unwrap_or(Path::new("/")).to_owned();
         self.unsynced.borrow_mut().insert(place, directory);
     }
