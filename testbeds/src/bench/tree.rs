@@ -66,15 +66,18 @@ const IMAGE_OPTIONS: &str = "options vfio-pci ids=10de:0ffc\n";
 fn archive() -> Vec<u8> {
     let mut archive = Vec::new();
     let mut state = 1_u64;
-    let mut module = Vec::new();
-    while module.len() < 46 << 10 {
-        // xorshift64: no pattern for the packer in these eight bytes, and nothing but pattern in the next sixteen.
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        module.extend_from_slice(&state.to_le_bytes());
-        module.extend_from_slice(&[0; 16]);
-    }
+    let mut module = || {
+        let mut module = Vec::new();
+        while module.len() < 46 << 10 {
+            // xorshift64: no pattern for the packer in these eight bytes, and nothing but pattern in the next sixteen.
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            module.extend_from_slice(&state.to_le_bytes());
+            module.extend_from_slice(&[0; 16]);
+        }
+        module
+    };
     let mut add = |path: &str, content: &[u8]| {
         let fields = [1, 0o100_644, 0, 0, 1, 0, content.len(), 0, 0, 0, 0, path.len() + 1, 0];
         archive.extend_from_slice(b"070701");
@@ -85,14 +88,10 @@ fn archive() -> Vec<u8> {
         archive.extend_from_slice(content);
         archive.resize(archive.len().next_multiple_of(4), 0);
     };
-    for number in 0..1600_usize {
-        let turned = module.len() / 1600 * number;
-        add(
-            &format!("usr/lib/modules/{KERNEL}/kernel/drivers/net/bench{number}.ko"),
-            &[&module[turned..], &module[..turned]].concat(),
-        );
+    for number in 0..1600 {
+        add(&format!("usr/lib/modules/{KERNEL}/kernel/drivers/net/bench{number}.ko"), &module());
     }
-    add(&format!("usr/lib/modules/{KERNEL}/kernel/drivers/vfio/pci/vfio-pci.ko"), &module);
+    add(&format!("usr/lib/modules/{KERNEL}/kernel/drivers/vfio/pci/vfio-pci.ko"), &module());
     add("etc/modprobe.d/zz-hoststate.conf", IMAGE_OPTIONS.as_bytes());
     add("TRAILER!!!", b"");
     archive
