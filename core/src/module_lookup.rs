@@ -1,6 +1,6 @@
-//! What an installed kernel has of a module: built in, a file, its parameters.
+//! What a host has of a module: built into a kernel, a file, its parameters, a list that loads it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use hoststate_abi::host_view::HostView;
 
@@ -8,7 +8,16 @@ use crate::error::Result;
 use crate::formats::modprobe_conf::ModuleName;
 use crate::formats::module_file::ModuleInfo;
 use crate::formats::module_index::{ModuleFiles, ModulesBuiltin};
+use crate::formats::module_list::{ListKind, ModuleList};
 use crate::kernels::modules_directory;
+
+/// Directories of lists that systemd loads, and the initramfs generators copy.
+const LISTS: [&str; 4] = [
+    "/etc/modules-load.d",
+    "/run/modules-load.d",
+    "/usr/local/lib/modules-load.d",
+    "/usr/lib/modules-load.d",
+];
 
 /// How a kernel has a module.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,4 +64,30 @@ pub fn info(host: &HostView, release: &str, module: &ModuleName) -> Result<Optio
         Presence::File(path) => host.read_bytes(&path)?.and_then(|it| ModuleInfo::parse(&it)),
         Presence::Missing | Presence::Unknown => None,
     })
+}
+
+/// Returns the lists in the root file system that load a module.
+///
+/// # Errors
+/// When a list or directory exists and cannot be read.
+pub fn lists(host: &HostView, module: &ModuleName) -> Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    for directory in LISTS.map(Path::new) {
+        for name in host.list(directory)?.into_iter().filter(|it| it.ends_with(".conf")) {
+            let path = directory.join(name);
+            if is_listed(host, &path, module)? {
+                found.push(path);
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// Returns whether a list names a module; one that is not there names none.
+///
+/// # Errors
+/// When it exists and cannot be read.
+pub fn is_listed(host: &HostView, list: &Path, module: &ModuleName) -> Result<bool> {
+    let list = host.parsed(list, |text| ModuleList::parse(ListKind::ModulesLoad, text))?;
+    Ok(list.is_some_and(|it| it.contains(module)))
 }

@@ -9,8 +9,9 @@ use hoststate_abi::setting::State;
 use crate::boot_words;
 use crate::error::Result;
 use crate::formats::kernel_cmdline::Cmdline;
-use crate::formats::modprobe_conf::{DIRECTORIES, Directive, ModprobeConf, ModuleName, Softdep, params};
-use crate::formats::module_list::{ListKind, ModuleList};
+use crate::formats::modprobe_conf::{
+    DIRECTORIES, Directive, KERNEL_SOFTDEP, ModprobeConf, ModuleName, Softdep, params,
+};
 use crate::guard::{Hazard, Scene, Severity};
 use crate::kernels;
 use crate::module_lookup::{self, Presence};
@@ -18,17 +19,6 @@ use crate::module_lookup::{self, Presence};
 const NAME: &str = "dead-line";
 
 const VFIO: &str = "vfio-pci";
-
-/// The name under which a kernel's own softdeps are sorted among the files.
-const KERNEL_SOFTDEP: &str = "modules.softdep";
-
-/// Lists that systemd and the initramfs generators load.
-const LISTS: [&str; 4] = [
-    "/etc/modules-load.d",
-    "/usr/lib/modules-load.d",
-    "/run/modules-load.d",
-    "/usr/local/lib/modules-load.d",
-];
 
 /// A line that the plan adds.
 struct Line {
@@ -298,16 +288,9 @@ fn loads(scene: Scene<'_>, module: &ModuleName) -> Result<bool> {
             }
         }
     }
-    let mut lists = vec![PathBuf::from("/etc/modules")];
-    for directory in LISTS {
-        let names = host.list(Path::new(directory))?.into_iter();
-        lists.extend(names.filter(|it| it.ends_with(".conf")).map(|it| Path::new(directory).join(it)));
-    }
-    for path in lists {
-        let list = host.parsed(&path, |text| ModuleList::parse(ListKind::ModulesLoad, text))?;
-        if list.is_some_and(|it| it.contains(module)) {
-            return Ok(true);
-        }
+    let is_listed = module_lookup::is_listed(host, Path::new("/etc/modules"), module)?;
+    if is_listed || !module_lookup::lists(host, module)?.is_empty() {
+        return Ok(true);
     }
     for directory in ["/etc/udev/rules.d", "/usr/lib/udev/rules.d", "/lib/udev/rules.d"] {
         for name in host.list(Path::new(directory))? {

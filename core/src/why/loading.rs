@@ -6,21 +6,12 @@ use super::policy::Policy;
 use super::{Case, Link, Standing, evidence_of, grouped};
 use crate::error::{Error, Result};
 use crate::formats::modprobe_conf::{ModprobeView, ModuleName, Origin, Softdep, Winner};
-use crate::formats::module_list::{ListKind, ModuleList};
 use crate::image_contents;
 use crate::kernels;
 use crate::modprobe_d;
-use crate::module_lookup::{Presence, presence};
+use crate::module_lookup::{self, Presence, presence};
 use crate::pci_bus;
 use crate::takeover::loads_nothing;
-
-/// Directories of lists that systemd loads in the root file system.
-const LISTS: [&str; 4] = [
-    "/etc/modules-load.d",
-    "/run/modules-load.d",
-    "/usr/local/lib/modules-load.d",
-    "/usr/lib/modules-load.d",
-];
 
 /// The kernel whose modules count now: the running one, else the newest.
 fn kernel(case: &Case<'_>) -> Result<Option<String>> {
@@ -240,17 +231,8 @@ fn by_policy(
 
 /// Lists that load a module in the root file system.
 fn lists(case: &Case<'_>, module: &ModuleName) -> Result<Vec<String>> {
-    let mut found = Vec::new();
-    for directory in LISTS {
-        for name in case.host.list(Path::new(directory))?.into_iter().filter(|it| it.ends_with(".conf")) {
-            let path = Path::new(directory).join(name);
-            let text = case.host.parsed(&path, str::to_owned)?;
-            if text.is_some_and(|it| ModuleList::parse(ListKind::ModulesLoad, &it).contains(module)) {
-                found.push(path.display().to_string());
-            }
-        }
-    }
-    Ok(found)
+    let lists = module_lookup::lists(case.host, module)?;
+    Ok(lists.iter().map(|it| it.display().to_string()).collect())
 }
 
 /// Who would bind the device at the next boot.

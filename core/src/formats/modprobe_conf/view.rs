@@ -18,7 +18,7 @@ pub const DIRECTORIES: [&str; 5] = [
 ];
 
 /// Name under which the kernel's softdeps take part in the order of files.
-const KERNEL_SOFTDEP: &str = "modules.softdep";
+pub const KERNEL_SOFTDEP: &str = "modules.softdep";
 
 /// Where a winning line stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
