@@ -201,7 +201,10 @@ pub trait Initramfs: fmt::Debug {
     fn early_modules(&self, host: &HostView, wanted: &[ModuleName]) -> Result<Vec<Setting>>;
 
     /// Returns the image of an installed kernel, whether it exists or not.
-    fn image(&self, kernel: &str) -> PathBuf;
+    ///
+    /// # Errors
+    /// When what names it cannot be read.
+    fn image(&self, host: &HostView, kernel: &str) -> Result<PathBuf>;
 
     /// Returns the command that builds the image of one kernel.
     ///

@@ -24,8 +24,8 @@ for _, firmware in ipairs { "bios", "efi" } do
       host:expect_output("uname -r", { contains = "-rt-amd64" })
       host:expect_output("cat /proc/cmdline", { contains = "intel_iommu=on iommu=pt" })
       gpu.expect_passed_through(host)
-      -- No verify here: systemd's kernel-install keeps the image in /boot/MACHINE/VERSION, EL's own plugin in /boot,
-      -- which is where hoststate looks for it.
+      host:verify()
+      host:expect_no_changes { status = 0 }
     end,
   }
 end

@@ -83,14 +83,12 @@ fn mounted(host: &HostView) -> Result<Option<(&'static str, Vec<Mount>)>> {
 /// Compares the room below `/boot` with what the new images need at most at one time: all that are not there yet, and
 /// one second copy.
 fn no_room(scene: Scene<'_>) -> Result<Option<Hazard>> {
-    let images: Vec<PathBuf> = scene
-        .changes
-        .iter()
-        .filter_map(|it| match &it.activation {
-            Some(Activation::Initramfs { kernel }) => Some(scene.distro.initramfs.image(kernel)),
-            _ => None,
-        })
-        .collect();
+    let mut images = Vec::new();
+    for change in scene.changes {
+        if let Some(Activation::Initramfs { kernel }) = &change.activation {
+            images.push(scene.distro.initramfs.image(scene.before, kernel)?);
+        }
+    }
     let mut sizes = Vec::new();
     let mut absent: u64 = 0;
     let mut seen: Vec<&PathBuf> = Vec::new();

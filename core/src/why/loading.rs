@@ -289,7 +289,7 @@ pub(super) fn origin(case: &Case<'_>, driver: &str) -> Result<String> {
         if presence(case.host, &release, &module)? == Presence::BuiltIn {
             return Ok(format!("{module} is built into {release} and binds before any module"));
         }
-        let image = case.distro.initramfs.image(&release);
+        let image = case.distro.initramfs.image(case.host, &release)?;
         let contents = image_contents::read(case.host, &image)?;
         if matches!(&contents, Some(Ok(it)) if it.modules.contains(&module)) {
             let image = image.display();

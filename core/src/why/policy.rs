@@ -48,7 +48,7 @@ impl Policy {
         let Some(release) = kernel else { return Ok(policy) };
         let builtin = kernels::modules_directory(release).join("modules.builtin");
         policy.builtin = host.parsed(&builtin, ModulesBuiltin::parse)?;
-        let image = distro.initramfs.image(release);
+        let image = distro.initramfs.image(host, release)?;
         let contents = image_contents::read(host, &image)?;
         let readable = contents.as_ref().and_then(|it| it.as_ref().ok());
         let inside = readable.map(|it| it.modprobe(words));

@@ -78,8 +78,8 @@ impl Initramfs for Images {
         let mut settings = Vec::new();
         for kernel in &kernels::installed(host)?.0 {
             // An image that is larger than any text of these tests is one nobody wants to read.
-            let size = host.status(&self.image(kernel))?.map_or(0, |it| it.size);
-            let text = if size > 1 << 20 { None } else { host.read(&self.image(kernel))? };
+            let size = host.status(&self.image(host, kernel)?)?.map_or(0, |it| it.size);
+            let text = if size > 1 << 20 { None } else { host.read(&self.image(host, kernel)?)? };
             let image = text.unwrap_or_default();
             for (path, text) in &wanted.files {
                 let state = if image.contains(text.as_str()) {
@@ -88,7 +88,7 @@ impl Initramfs for Images {
                     let remedy = Remedy::Activation(Activation::Initramfs { kernel: kernel.clone() });
                     State::Drifted { actual: None, desired: Some(path.display().to_string()), remedy }
                 };
-                settings.push(Setting::persistent(format!("{}", self.image(kernel).display()), state));
+                settings.push(Setting::persistent(format!("{}", self.image(host, kernel)?.display()), state));
             }
         }
         Ok(settings)
@@ -109,8 +109,8 @@ impl Initramfs for Images {
         Ok(vec![Setting::persistent(EARLY, state)])
     }
 
-    fn image(&self, kernel: &str) -> PathBuf {
-        PathBuf::from(format!("/boot/initrd.img-{kernel}"))
+    fn image(&self, _: &HostView, kernel: &str) -> Result<PathBuf> {
+        Ok(PathBuf::from(format!("/boot/initrd.img-{kernel}")))
     }
 
     fn rebuild(&self, _: &HostView, kernel: &str) -> Result<Vec<String>> {

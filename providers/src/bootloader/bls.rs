@@ -26,6 +26,7 @@ use super::default_grub::{DEFAULT_GRUB, Habit, Sources};
 use super::grub_text::{self, Level};
 use crate::version;
 
+pub(crate) mod image;
 mod menu;
 mod options;
 #[cfg(test)]

@@ -67,8 +67,8 @@ impl Initramfs for Unsupported {
         Err(self.error())
     }
 
-    fn image(&self, kernel: &str) -> PathBuf {
-        Path::new("/boot").join(format!("initramfs-{kernel}.img"))
+    fn image(&self, _: &HostView, kernel: &str) -> Result<PathBuf> {
+        Ok(Path::new("/boot").join(format!("initramfs-{kernel}.img")))
     }
 
     fn rebuild(&self, _: &HostView, _: &str) -> Result<Vec<String>> {

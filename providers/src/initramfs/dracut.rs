@@ -17,6 +17,7 @@ use hoststate_core::formats::modprobe_conf::ModuleName;
 use hoststate_core::image_contents::Contents;
 
 use super::image::{self, Kernel};
+use crate::bootloader::bls;
 
 #[cfg(test)]
 mod tests;
@@ -66,11 +67,11 @@ impl Initramfs for Dracut {
         for kernel in &kernels {
             let unknown = kernel.unknown(&wanted.modules);
             if !unknown.is_empty() {
-                settings.push(kernel.blocked(self, &unknown));
+                settings.push(kernel.blocked(&unknown));
                 continue;
             }
             let desired = image::wish(&wanted.files, &wanted.modules);
-            settings.push(kernel.setting(self, desired, |contents| {
+            settings.push(kernel.setting(desired, |contents| {
                 let mut lacks = image::missing_files(contents, &wanted.files);
                 lacks.extend(kernel.missing_modules(contents, &wanted.modules));
                 lacks
@@ -86,7 +87,7 @@ impl Initramfs for Dracut {
         // One unknown name makes dracut fail: it must not get into the configuration of the other kernels.
         let blocked = kernels.iter().filter_map(|kernel| {
             let unknown = kernel.unknown(wanted);
-            (!unknown.is_empty()).then(|| kernel.blocked(self, &unknown))
+            (!unknown.is_empty()).then(|| kernel.blocked(&unknown))
         });
         settings.extend(blocked);
         if !settings.is_empty() {
@@ -98,7 +99,7 @@ impl Initramfs for Dracut {
         settings.push(configuration.setting(host, &[("force_drivers", absent)])?);
         for kernel in &kernels {
             let desired = format!("loads {}", image::list(wanted));
-            settings.push(kernel.setting(self, desired, |contents| {
+            settings.push(kernel.setting(desired, |contents| {
                 let mut lacks: Vec<String> = kernel.missing_modules(contents, wanted).into_iter().collect();
                 lacks.extend(not_loaded(kernel, contents, wanted));
                 lacks
@@ -107,16 +108,17 @@ impl Initramfs for Dracut {
         Ok(settings)
     }
 
-    fn image(&self, kernel: &str) -> PathBuf {
-        PathBuf::from(match self.family {
-            Family::Debian => format!("/boot/initrd.img-{kernel}"),
-            Family::Redhat => format!("/boot/initramfs-{kernel}.img"),
+    fn image(&self, host: &HostView, kernel: &str) -> Result<PathBuf> {
+        Ok(match self.family {
+            Family::Debian => PathBuf::from(format!("/boot/initrd.img-{kernel}")),
+            Family::Redhat => bls::image::named_for(host, kernel)?
+                .unwrap_or_else(|| PathBuf::from(format!("/boot/initramfs-{kernel}.img"))),
         })
     }
 
     /// Without a release dracut builds for the running kernel only, and without `--force` it keeps what is there.
-    fn rebuild(&self, _: &HostView, kernel: &str) -> Result<Vec<String>> {
-        let image = self.image(kernel).display().to_string();
+    fn rebuild(&self, host: &HostView, kernel: &str) -> Result<Vec<String>> {
+        let image = self.image(host, kernel)?.display().to_string();
         Ok(vec!["dracut".to_owned(), "--force".to_owned(), image, kernel.to_owned()])
     }
 }

@@ -18,6 +18,7 @@ use hoststate_core::kernels;
 pub(super) struct Kernel {
     /// Release, as `uname -r` prints it.
     pub(super) release: String,
+    image: PathBuf,
     /// What is inside its image; a text says why that cannot be told.
     pub(super) contents: Option<Unpacked>,
     builtin: Option<Rc<ModulesBuiltin>>,
@@ -32,10 +33,11 @@ pub(super) fn kernels(host: &HostView, generator: &dyn Initramfs) -> Result<Vec<
     let mut all = Vec::new();
     for release in &kernels::installed(host)?.0 {
         let modules = kernels::modules_directory(release);
-        let contents = image_contents::read(host, &generator.image(release))?;
+        let image = generator.image(host, release)?;
+        let contents = image_contents::read(host, &image)?;
         let builtin = host.parsed(&modules.join("modules.builtin"), ModulesBuiltin::parse)?;
         let loadable = host.parsed(&modules.join("modules.dep"), ModuleFiles::parse)?;
-        all.push(Kernel { release: release.clone(), contents, builtin, loadable });
+        all.push(Kernel { release: release.clone(), image, contents, builtin, loadable });
     }
     Ok(all)
 }
@@ -59,30 +61,25 @@ impl Kernel {
     }
 
     /// Compares the image with what it must contain: `lacks` names what is missing in a readable one.
-    pub(super) fn setting(
-        &self,
-        generator: &dyn Initramfs,
-        desired: String,
-        lacks: impl FnOnce(&Contents) -> Vec<String>,
-    ) -> Setting {
+    pub(super) fn setting(&self, desired: String, lacks: impl FnOnce(&Contents) -> Vec<String>) -> Setting {
         let actual = match &self.contents {
             None => None,
             Some(Err(why)) => Some(why.clone()),
             Some(Ok(contents)) => {
                 let lacks = lacks(contents);
                 if lacks.is_empty() {
-                    return Setting::persistent(self.subject(generator), State::Converged);
+                    return Setting::persistent(self.subject(), State::Converged);
                 }
                 Some(lacks.join("; "))
             }
         };
         let remedy = Remedy::Activation(Activation::Initramfs { kernel: self.release.clone() });
         let state = State::Drifted { actual, desired: Some(desired), remedy };
-        Setting::persistent(self.subject(generator), state)
+        Setting::persistent(self.subject(), state)
     }
 
     /// Refuses modules that this kernel does not have: no image could contain them.
-    pub(super) fn blocked(&self, generator: &dyn Initramfs, unknown: &[&ModuleName]) -> Setting {
+    pub(super) fn blocked(&self, unknown: &[&ModuleName]) -> Setting {
         let names = list(unknown.iter().copied());
         let state = State::Blocked {
             actual: None,
@@ -94,7 +91,7 @@ impl Kernel {
                 kernels::modules_directory(&self.release).display()
             ),
         };
-        Setting::persistent(self.subject(generator), state)
+        Setting::persistent(self.subject(), state)
     }
 
     /// Says which of these modules' files are missing; built-in ones have none.
@@ -105,8 +102,8 @@ impl Kernel {
         Some(format!("lacks the module {}", list(missing)))
     }
 
-    fn subject(&self, generator: &dyn Initramfs) -> String {
-        generator.image(&self.release).display().to_string()
+    fn subject(&self) -> String {
+        self.image.display().to_string()
     }
 }
 

@@ -41,11 +41,11 @@ impl Initramfs for InitramfsTools {
         for kernel in image::kernels(host, self)? {
             let unknown = kernel.unknown(&wanted.modules);
             if !unknown.is_empty() {
-                settings.push(kernel.blocked(self, &unknown));
+                settings.push(kernel.blocked(&unknown));
                 continue;
             }
             let desired = image::wish(&wanted.files, &wanted.modules);
-            let setting = kernel.setting(self, desired, |contents| {
+            let setting = kernel.setting(desired, |contents| {
                 let mut lacks = image::missing_files(contents, &wanted.files);
                 lacks.extend(kernel.missing_modules(contents, &wanted.modules));
                 lacks
@@ -74,11 +74,11 @@ impl Initramfs for InitramfsTools {
         for kernel in image::kernels(host, self)? {
             let unknown = kernel.unknown(wanted);
             if !unknown.is_empty() {
-                settings.push(kernel.blocked(self, &unknown));
+                settings.push(kernel.blocked(&unknown));
                 continue;
             }
             let desired = format!("loads {}", image::list(wanted));
-            let setting = kernel.setting(self, desired, |contents| {
+            let setting = kernel.setting(desired, |contents| {
                 let mut lacks: Vec<String> = kernel.missing_modules(contents, wanted).into_iter().collect();
                 lacks.extend(not_loaded(&kernel, contents, wanted));
                 lacks
@@ -88,13 +88,13 @@ impl Initramfs for InitramfsTools {
         Ok(settings)
     }
 
-    fn image(&self, kernel: &str) -> PathBuf {
-        PathBuf::from(format!("/boot/initrd.img-{kernel}"))
+    fn image(&self, _: &HostView, kernel: &str) -> Result<PathBuf> {
+        Ok(PathBuf::from(format!("/boot/initrd.img-{kernel}")))
     }
 
     /// `-u` refuses a kernel without an image, `-c` makes a first one.
     fn rebuild(&self, host: &HostView, kernel: &str) -> Result<Vec<String>> {
-        let how = if host.exists(&self.image(kernel))? { "-u" } else { "-c" };
+        let how = if host.exists(&self.image(host, kernel)?)? { "-u" } else { "-c" };
         Ok(["update-initramfs", how, "-k", kernel].map(str::to_owned).to_vec())
     }
 }

@@ -33,8 +33,8 @@ impl Initramfs for NoInitramfs {
         Err(unsupported())
     }
 
-    fn image(&self, kernel: &str) -> PathBuf {
-        PathBuf::from(format!("/boot/initrd.img-{kernel}"))
+    fn image(&self, _: &HostView, kernel: &str) -> Result<PathBuf> {
+        Ok(PathBuf::from(format!("/boot/initrd.img-{kernel}")))
     }
 
     fn rebuild(&self, _host: &HostView, _kernel: &str) -> Result<Vec<String>> {

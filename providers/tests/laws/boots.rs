@@ -5,6 +5,8 @@ use std::path::Path;
 use hoststate_core::at_boot::finish::Finish;
 use hoststate_core::at_boot::{self, AtBoot, confirm};
 use hoststate_core::error::Result;
+use hoststate_core::guard::{Guard, Hazard, Severity};
+use hoststate_core::planner::Planner;
 use hoststate_core::record::Recorder;
 use hoststate_core::registry::Declared;
 use hoststate_core::report::{Outcome, Report, StepStatus};
@@ -69,13 +71,17 @@ fn stage(lab: &Lab, playbook: &str) -> Report {
 
 /// Does what the unit does.
 fn finish(lab: &Lab) -> Report {
+    finish_guarded(lab, &[])
+}
+
+fn finish_guarded(lab: &Lab, guards: &[Guard]) -> Report {
     let record = at_boot::pending(&lab.host.tree().view()).expect("a readable record").expect("a record");
     let json: Vec<String> =
         record.declarations.iter().map(|it| serde_json::to_string(it).expect("JSON")).collect();
     let declared = declared(&json.join(","));
     let mut recorder = Recorder::new(lab.store(), "at boot", boot_id(lab));
     let mut watcher = Audience::default();
-    let planner = lab.planner(&declared);
+    let planner = Planner { guards, ..lab.planner(&declared) };
     let (host, boot_id) = (&lab.host, boot_id(lab));
     let finish = Finish { planner, host, record, boot_id, recorder: &mut recorder, watcher: &mut watcher };
     finish.run().expect("a verdict")
@@ -248,6 +254,22 @@ fn what_is_left_for_after_the_boot_is_done_once_and_its_verdict_recorded() {
         assert_eq!(lab.host.tree().listing("/etc/systemd"), "", "{kind:?}");
         assert!(lab.plan(EVERY_TYPE).in_desired_state(), "{kind:?}");
     }
+}
+
+#[test]
+fn a_refusal_that_nobody_watched_is_recorded_with_its_hazards() {
+    let lab = machine(Kind::Ubuntu);
+    stage(&lab, EVERY_TYPE);
+    lab.host.reboot();
+    let guard: Guard = |_| {
+        let warning = Hazard::new("weather", Severity::Warn, &[], "it may rain");
+        Ok(vec![Hazard::new("card", Severity::Refuse, &[], "the card is in use"), warning])
+    };
+    let report = finish_guarded(&lab, &[guard]);
+    assert_eq!((report.outcome, &report.error), (Outcome::Refused, &None));
+    let record = lab.store().read(report.run.as_ref().unwrap()).unwrap();
+    let hazards: Vec<&str> = report.plan.refusals().map(|it| it.id.as_str()).collect();
+    assert_eq!(record.reason, Some(format!("{}: the card is in use", hazards[0])));
 }
 
 #[test]

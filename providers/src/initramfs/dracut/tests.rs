@@ -131,3 +131,27 @@ fn early_modules_are_forced_and_loaded_before_udev() {
     "#]],
     );
 }
+
+#[test]
+fn the_image_is_the_one_that_the_boot_entry_names() {
+    let named = |initrd: &str, directories: &[&str]| {
+        let tree = Tree::new(&[]);
+        let entry = format!("title Linux\nversion {KERNEL}\nlinux /vmlinuz\noptions ro\n{initrd}");
+        tree.write(format!("/boot/loader/entries/m-{KERNEL}.conf"), entry);
+        directories.iter().for_each(|it| tree.write(format!("{it}/linux"), ""));
+        let rebuild = DRACUT.rebuild(&tree.view(), KERNEL).unwrap();
+        assert_eq!(rebuild[2], DRACUT.image(&tree.view(), KERNEL).unwrap().display().to_string());
+        rebuild[2].replace(KERNEL, "RELEASE")
+    };
+    let usual = "/boot/initramfs-RELEASE.img";
+    let own = format!("initrd /m/{KERNEL}/initrd\n");
+    let (in_boot, in_root) = (format!("/boot/m/{KERNEL}"), format!("/m/{KERNEL}"));
+    assert_eq!(named(&own, &[&in_boot, &in_root]), "/boot/m/RELEASE/initrd");
+    assert_eq!(named(&own, &[&in_root]), "/m/RELEASE/initrd");
+    assert_eq!(named(&own, &[]), usual);
+    assert_eq!(named("", &[]), usual);
+    assert_eq!(named(&format!("initrd /initramfs-{KERNEL}.img $tuned_initrd\n"), &[]), usual);
+    assert_eq!(named(&format!("initrd /boot/initramfs-{KERNEL}.img\n"), &[]), usual);
+    assert_eq!(named(&format!("initrd /ucode.img\n{own}"), &[&in_boot]), "/boot/m/RELEASE/initrd");
+    assert_eq!(named("initrd /one.img /two.img\n", &[]), usual);
+}
