@@ -185,6 +185,15 @@ impl Plan {
         self.guards.iter().filter(|it| it.severity == Severity::Refuse && !it.accepted)
     }
 
+    /// Returns what stops this plan, a line for each hazard and conflict; `None` when nothing does.
+    pub fn obstacles(&self) -> Option<String> {
+        let hazards = self.refusals().map(|it| format!("{}: {}", it.id, it.message));
+        let conflicts =
+            self.conflicts.iter().map(|it| format!("{}: {}: {}", it.resource, it.subject, it.reason));
+        let lines: Vec<String> = hazards.chain(conflicts).collect();
+        (!lines.is_empty()).then(|| lines.join("\n"))
+    }
+
     /// Returns the text each changed file will have, by path.
     pub fn texts(&self) -> BTreeMap<PathBuf, Option<String>> {
         self.files.iter().map(|it| (it.path.clone(), it.after.clone())).collect()

@@ -267,7 +267,9 @@ impl Recorder {
         let record = self.take(&report.plan.declarations)?;
         report.run = Some(record.id.clone());
         self.record = Some(record);
-        match self.finish(report.outcome, report.error.as_deref(), &report.steps) {
+        let obstacles = || report.plan.obstacles().filter(|_| report.outcome == Outcome::Refused);
+        let reason = report.error.clone().or_else(obstacles);
+        match self.finish(report.outcome, reason.as_deref(), &report.steps) {
             (_, Some(err)) => Err(err),
             (_, None) => Ok(()),
         }
