@@ -276,7 +276,8 @@ fn lost(change: &Change, booted: &Booted, entry: &BootEntry) -> Option<String> {
     let words = lost.join(" ");
     (!lost.is_empty()).then(|| {
         format!(
-            "{words} stands in the booted entry {:?} ({}) and not in /proc/cmdline",
+            "{words} stands in the default entry {:?} ({}) and not in /proc/cmdline: taken out at the menu, or this kernel \
+             was started by an entry that is no longer there",
             entry.title, entry.place
         )
     })

@@ -176,7 +176,7 @@ scenario {
     host:shell "cp -p /root/grub.cfg /boot/grub/grub.cfg"
     expect_words(host, { ["iommu=pt"] = false, ["modprobe.blacklist=e1000e"] = true })
     local lost = host:verify { status = { 2, 3 } }
-    expect_in(lost, "iommu=pt stands in the booted entry")
+    expect_in(lost, "iommu=pt stands in the default entry")
     expect_in(lost, "and not in /proc/cmdline")
 
     host:say "a unit of somebody who wants the card back"

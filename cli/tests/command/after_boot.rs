@@ -129,7 +129,7 @@ fn a_word_of_the_booted_entry_that_the_kernel_was_not_given_is_lost() {
         &tree,
         expect![[r#"
         reboot   kernel_cmdline "iommu": /proc/cmdline: (absent) -> intel_iommu=on
-        Word lost: intel_iommu=on stands in the booted entry "New" (/boot/grub/grub.cfg:3) and not in /proc/cmdline.
+        Word lost: intel_iommu=on stands in the default entry "New" (/boot/grub/grub.cfg:3) and not in /proc/cmdline: taken out at the menu, or this kernel was started by an entry that is no longer there.
         Nothing is left but a reboot, for 1 of 3 settings.
         exit 3
         verdicts word_lost

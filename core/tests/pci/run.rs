@@ -63,8 +63,8 @@ impl Initramfs for NoImages {
         Ok(Vec::new())
     }
 
-    fn image(&self, kernel: &str) -> PathBuf {
-        PathBuf::from(format!("/boot/initrd.img-{kernel}"))
+    fn image(&self, _: &HostView, kernel: &str) -> Result<PathBuf> {
+        Ok(PathBuf::from(format!("/boot/initrd.img-{kernel}")))
     }
 
     fn rebuild(&self, _: &HostView, _: &str) -> Result<Vec<String>> {

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::rc::Rc;
 
 use hoststate_abi::host_view::HostView;
+use hoststate_abi::setting::Place;
 use hoststate_core::distro::{BootVariable, NextBoot};
 use hoststate_core::error::Result;
 use hoststate_core::formats::grub_cfg::{Choice, Decider, GrubCfg, Selection};
@@ -42,9 +43,15 @@ pub(super) fn variables(cfg: &GrubCfg, environment: &GrubEnv, line: &Cmdline) ->
 }
 
 /// Returns what a generated menu boots.
-pub(super) fn next_boot(cfg: &GrubCfg, environment: &GrubEnv, file: &Path, block: &Path) -> NextBoot {
+pub(super) fn next_boot(
+    cfg: &GrubCfg,
+    environment: &GrubEnv,
+    place: &dyn Fn(usize) -> Place,
+    file: &Path,
+    block: &Path,
+) -> NextBoot {
     let Some(selection) = cfg.selection(environment) else { return unknown_default(file) };
-    let because = because(&selection, file, block);
+    let because = because(&selection, place, file, block);
     match cfg.choose(&selection.value) {
         Choice::Linux(entry) => NextBoot { entry: Some(entry), ..decided(&selection, because) },
         Choice::Other(title) => decided(&selection, format!("{because} names {title:?}, which is no Linux")),
@@ -68,13 +75,18 @@ pub(super) fn decided(selection: &Selection, because: String) -> NextBoot {
     NextBoot { entry: None, because, once: selection.by == Decider::NextEntry }
 }
 
-/// Says what decides.
-pub(super) fn because(selection: &Selection, file: &Path, block: &Path) -> String {
+/// Says what decides; `place` tells where a line of the menu stands.
+pub(super) fn because(
+    selection: &Selection,
+    place: &dyn Fn(usize) -> Place,
+    file: &Path,
+    block: &Path,
+) -> String {
     let Selection { value, by } = selection;
     match by {
         Decider::NextEntry => format!("next_entry={value} in {}", block.display()),
         Decider::SavedEntry => format!("saved_entry={value} in {}", block.display()),
-        Decider::Line(line) => format!("default={value} in {}:{line}", file.display()),
+        Decider::Line(line) => format!("default={value} in {}", place(*line)),
         Decider::Nothing => format!("first in {}, and no other is set as default", file.display()),
     }
 }

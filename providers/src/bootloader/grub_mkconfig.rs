@@ -1,5 +1,6 @@
 //! GRUB 2 whose `grub.cfg` is generated from `/etc/default/grub`.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
@@ -16,7 +17,9 @@ use hoststate_core::kernels;
 use super::default_grub::{Habit, Sources};
 use super::grub_menu::{self, environment};
 use super::grub_text;
+use menu::Menu;
 
+mod menu;
 #[cfg(test)]
 mod tests;
 mod trial;
@@ -81,32 +84,34 @@ impl Bootloader for GrubMkconfig {
     }
 
     fn entries(&self, host: &HostView) -> Result<Vec<BootEntry>> {
-        let Some(cfg) = self.cfg(host)? else { return Ok(Vec::new()) };
+        let Some(menu) = self.menu(host)? else { return Ok(Vec::new()) };
         let sources = Sources::read(host, self.habit)?.words()?;
         let environment = environment(host, &self.environment_block())?;
+        let ours: HashSet<usize> = governed(&menu.cfg).map(|it| it.line).collect();
         let entry = |entry: &MenuEntry| {
-            let line = grub_text::passed_on(entry);
-            let from = sources.iter().filter(|it| line.words().any(|word| word.same(&it.0)));
+            let (line, place) = (grub_text::passed_on(entry), menu.place(entry.line));
+            let is_ours = place.file == self.output && ours.contains(&entry.line);
+            let from = sources.iter().filter(|it| is_ours && line.words().any(|word| word.same(&it.0)));
             BootEntry {
                 title: entry.title.clone(),
                 kernel: release(&entry.kernel).map(str::to_owned),
                 recovery: entry.recovery,
                 cmdline: line.to_string(),
-                place: Place { file: self.output.clone(), line: Some(entry.line) },
+                place,
                 sources: from
                     .map(|(word, place)| WordSource { word: word.raw().to_owned(), place: place.clone() })
                     .collect(),
-                variables: grub_menu::variables(&cfg, &environment, &line),
+                variables: grub_menu::variables(&menu.cfg, &environment, &line),
             }
         };
-        Ok(cfg.entries.iter().map(entry).collect())
+        Ok(menu.cfg.entries.iter().map(entry).collect())
     }
 
     fn next_boot(&self, host: &HostView) -> Result<NextBoot> {
-        let Some(cfg) = self.cfg(host)? else { return Ok(grub_menu::without_menu(&self.output)) };
+        let Some(menu) = self.menu(host)? else { return Ok(grub_menu::without_menu(&self.output)) };
         let block = self.environment_block();
         let environment = environment(host, &block)?;
-        Ok(grub_menu::next_boot(&cfg, &environment, &self.output, &block))
+        Ok(menu.next_boot(&environment, &block))
     }
 
     fn regenerate(&self, _: &HostView) -> Result<Vec<String>> {
@@ -129,6 +134,11 @@ impl GrubMkconfig {
     /// `$prefix/grubenv`: beside `grub.cfg`.
     fn environment_block(&self) -> PathBuf {
         self.output.with_file_name("grubenv")
+    }
+
+    /// The script that GRUB runs: `grub.cfg` with what that reads from `custom.cfg`.
+    fn menu(&self, host: &HostView) -> Result<Option<Menu>> {
+        Menu::read(host, &self.output)
     }
 
     fn cfg(&self, host: &HostView) -> Result<Option<Rc<GrubCfg>>> {

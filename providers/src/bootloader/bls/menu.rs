@@ -1,6 +1,7 @@
 //! The menu that `blscfg` makes of boot entries, and which of them GRUB boots next.
 
 use hoststate_abi::host_view::HostView;
+use hoststate_abi::setting::Place;
 use hoststate_core::distro::NextBoot;
 use hoststate_core::error::Result;
 use hoststate_core::formats::grub_cfg::GrubCfg;
@@ -27,7 +28,8 @@ pub(super) fn next_boot(bls: &Bls, host: &HostView, sorted: &[Found]) -> Result<
         None => return Ok(grub_menu::without_menu(&bls.grub_cfg)),
     };
     let Some(selection) = selection else { return Ok(grub_menu::unknown_default(&bls.grub_cfg)) };
-    let because = grub_menu::because(&selection, &bls.grub_cfg, &bls.grubenv);
+    let place = |line| Place { file: bls.grub_cfg.clone(), line: Some(line) };
+    let because = grub_menu::because(&selection, &place, &bls.grub_cfg, &bls.grubenv);
     let value = selection.value.as_str();
     let is_named =
         |it: &Found| it.name().strip_suffix(".conf") == Some(value) || it.entry.title() == Some(value);

@@ -1,7 +1,5 @@
 //! An entry for one boot, in the `custom.cfg` that a generated `grub.cfg` reads behind its own entries.
 
-use std::path::PathBuf;
-
 use hoststate_abi::host_view::HostView;
 use hoststate_abi::step::Step;
 use hoststate_core::distro::{Trial, TrialFile};
@@ -12,6 +10,7 @@ use hoststate_core::formats::kernel_cmdline::CmdlineEdit;
 use hoststate_core::grubenv_disk;
 
 use super::GrubMkconfig;
+use super::menu::{self, Menu};
 use crate::bootloader::grub_menu;
 use crate::bootloader::grub_text::{self, Level};
 use crate::bootloader::one_boot::{self, cannot};
@@ -24,16 +23,16 @@ const END: &str = "### END hoststate ###\n";
 impl GrubMkconfig {
     pub(super) fn one_boot(&self, host: &HostView, edits: &[CmdlineEdit]) -> Result<Trial> {
         let shown = self.output.display();
-        let Some(cfg) = self.cfg(host)? else { return Err(cannot(format!("there is no {shown}"))) };
-        let text = cfg.to_string();
+        let Some(menu) = self.menu(host)? else { return Err(cannot(format!("there is no {shown}"))) };
+        let text = menu.cfg.to_string();
         require_next_entry(&text).map_err(|why| cannot(format!("{shown} {why}")))?;
-        let grubenv = self.beside("grubenv");
+        let grubenv = self.environment_block();
         grubenv_disk::require_writable(host, &grubenv)?;
-        let entry = self.default_entry(host, &cfg)?;
+        let entry = self.default_entry(host, &menu)?;
         let before = grub_text::passed_on(entry);
         let (block, after) = trial_block(&text, entry, edits)?;
         grub_text::check_length(&entry.title, &entry.kernel, &after.to_string())?;
-        let path = host.resolve(&self.beside("custom.cfg"))?;
+        let path = host.resolve(&menu::custom_of(&self.output))?;
         let kept = without_block(&host.read(&path)?.unwrap_or_default());
         let gap = if kept.is_empty() { "" } else { "\n" };
         let entry_file = TrialFile {
@@ -46,8 +45,9 @@ impl GrubMkconfig {
     }
 
     pub(super) fn end_one_boot(&self, host: &HostView) -> Result<Vec<Step>> {
-        let mut steps: Vec<Step> = one_boot::forget(host, &self.beside("grubenv"), ID)?.into_iter().collect();
-        let path = host.resolve(&self.beside("custom.cfg"))?;
+        let mut steps: Vec<Step> =
+            one_boot::forget(host, &self.environment_block(), ID)?.into_iter().collect();
+        let path = host.resolve(&menu::custom_of(&self.output))?;
         let text = host.read(&path)?.unwrap_or_default();
         let kept = without_block(&text);
         if kept != text {
@@ -59,17 +59,13 @@ impl GrubMkconfig {
         Ok(steps)
     }
 
-    fn beside(&self, name: &str) -> PathBuf {
-        self.output.with_file_name(name)
-    }
-
     /// Returns the entry that boots when nothing is said for one boot.
-    fn default_entry<'a>(&self, host: &HostView, cfg: &'a GrubCfg) -> Result<&'a MenuEntry> {
-        let block = self.beside("grubenv");
+    fn default_entry<'a>(&self, host: &HostView, menu: &'a Menu) -> Result<&'a MenuEntry> {
+        let block = self.environment_block();
         let mut environment = GrubEnv::clone(&*grub_menu::environment(host, &block)?);
         environment.unset(one_boot::NEXT_ENTRY);
-        let next = grub_menu::next_boot(cfg, &environment, &self.output, &block);
-        let entry = next.entry.map(|it| &cfg.entries[it]).filter(|it| it.block.1 > it.block.0);
+        let next = menu.next_boot(&environment, &block);
+        let entry = next.entry.map(|it| &menu.cfg.entries[it]).filter(|it| it.block.1 > it.block.0);
         entry.ok_or_else(|| cannot(format!("it cannot be told what boots by default: {}", next.because)))
     }
 }
@@ -77,10 +73,10 @@ impl GrubMkconfig {
 /// `00_header` starts `next_entry` and takes it away, and `41_custom` reads `custom.cfg`: both may have been taken out.
 fn require_next_entry(cfg: &str) -> Result<(), &'static str> {
     let mut lines = cfg.lines().map(str::trim);
-    if !lines.clone().any(|it| it.starts_with("save_env") && it.contains("next_entry")) {
+    if !lines.any(|it| it.starts_with("save_env") && it.contains("next_entry")) {
         return Err("does not take `next_entry` back when it starts it (see /etc/grub.d/00_header)");
     }
-    if !lines.any(|it| it.starts_with("source ") && it.contains("custom.cfg")) {
+    if menu::reads_custom(cfg).is_none() {
         return Err("does not read custom.cfg (see /etc/grub.d/41_custom)");
     }
     Ok(())

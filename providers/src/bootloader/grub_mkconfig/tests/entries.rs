@@ -199,3 +199,51 @@ fn the_next_boot_and_the_values_of_variables_are_told_as_far_as_the_files_go() {
         [BootVariable { name: "v", values: ["1", ""] }, BootVariable { name: "w", values: [] }]
     "#]].assert_eq(&shown);
 }
+
+#[test]
+fn entries_of_custom_cfg_stand_in_the_menu_where_grub_reads_them() {
+    let reads = "### BEGIN /etc/grub.d/41_custom ###\nif [ -f  ${config_directory}/custom.cfg ]; then\n  \
+                 source ${config_directory}/custom.cfg\nelif [ -f  $prefix/custom.cfg ]; then\n  \
+                 source $prefix/custom.cfg\nfi\n### END /etc/grub.d/41_custom ###\n";
+    let behind = "menuentry Behind {\n linux /vmlinuz-6\n}\n";
+    let custom = "set default=By-hand\nmenuentry By-hand {\n linux /vmlinuz-6.8.0-1 iommu=pt\n}";
+    let menu = |cfg: &str, custom: &str| {
+        let tree = generated(&[], cfg);
+        tree.write("/boot/grub/custom.cfg", custom);
+        let view = tree.view();
+        let entries = debian().entries(&view).unwrap();
+        let next = debian().next_boot(&view).unwrap();
+        let lines: Vec<String> = entries
+            .iter()
+            .enumerate()
+            .map(|(index, it)| {
+                let mark = if next.entry == Some(index) { "*" } else { " " };
+                format!("{mark} {} {} {} sources\n", it.title, it.place, it.sources.len())
+            })
+            .collect();
+        format!("{}{}\n", lines.concat(), next.because)
+    };
+    expect![[r#"
+          Ubuntu /boot/grub/grub.cfg:3 2 sources
+          Ubuntu (recovery mode) /boot/grub/grub.cfg:8 0 sources
+          Other /boot/grub/grub.cfg:14 0 sources
+        * By-hand /boot/grub/custom.cfg:3 0 sources
+          Behind /boot/grub/grub.cfg:25 0 sources
+        default=By-hand in /boot/grub/custom.cfg:1
+    "#]]
+    .assert_eq(&menu(&format!("{CFG}{reads}{behind}"), custom));
+    expect![[r#"
+        * Ubuntu /boot/grub/grub.cfg:3 2 sources
+          Ubuntu (recovery mode) /boot/grub/grub.cfg:8 0 sources
+          Other /boot/grub/grub.cfg:14 0 sources
+        first in /boot/grub/grub.cfg, and no other is set as default
+    "#]]
+    .assert_eq(&menu(CFG, custom));
+    expect![[r#"
+        * Ubuntu /boot/grub/grub.cfg:3 2 sources
+          Ubuntu (recovery mode) /boot/grub/grub.cfg:8 0 sources
+          Other /boot/grub/grub.cfg:14 0 sources
+        first in /boot/grub/grub.cfg, and no other is set as default
+    "#]]
+    .assert_eq(&menu(&format!("{CFG}{reads}"), "menuentry 'cut"));
+}
