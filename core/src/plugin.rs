@@ -29,7 +29,8 @@ pub const HOST_COMMAND: &str = "plugin-host";
 
 /// Returns the types of the trusted plugins. `program` is hoststate, `base` has the built-in types.
 ///
-/// No plugin is started, and none is read, until a declaration of one of its types is compared with a host.
+/// No plugin is started, and none is read, until there is a declaration of one of its types. Then it is, so that it is
+/// there when that is compared with the host: two programs that start at a time are faster than one after the other.
 pub fn entries(list: TrustList, program: &Path, base: &Rc<Registry>) -> Vec<Entry> {
     list.plugins.into_iter().flat_map(|it| of_plugin(it, None, program, base)).collect()
 }
@@ -172,6 +173,7 @@ struct Plugin {
 #[derive(Debug)]
 enum Running {
     NotYet,
+    Begun(Result<Box<Session>>),
     Yes(Box<Session>),
     Failed(String),
 }
@@ -179,8 +181,14 @@ enum Running {
 impl Plugin {
     fn inspect(&self, inspect: Inspect) -> Result<message::Inspection> {
         let mut running = self.running.borrow_mut();
-        if let Running::NotYet = *running {
-            *running = Running::Yes(Box::new(self.start()?));
+        if let Running::NotYet | Running::Begun(_) = *running {
+            let begun = match std::mem::replace(&mut *running, Running::NotYet) {
+                Running::Begun(begun) => begun,
+                _ => self.start(),
+            };
+            let mut session = begun?;
+            session.meet()?;
+            *running = Running::Yes(session);
         }
         let result = match &mut *running {
             Running::Yes(session) => session.inspect(inspect),
@@ -189,7 +197,9 @@ impl Plugin {
                 format!("is not asked again in this run: {why}"),
                 "`hoststate plugin test` tries it out.",
             )),
-            Running::NotYet => Err(Error::plugin(&self.trusted.file, "was not started", "This is a bug.")),
+            Running::NotYet | Running::Begun(_) => {
+                Err(Error::plugin(&self.trusted.file, "was not started", "This is a bug."))
+            }
         };
         // Whoever broke the conversation once would be asked in vain, and waited for, by every declaration.
         if let (Running::Yes(_), Err(Error::Plugin { what, .. })) = (&*running, &result) {
@@ -199,18 +209,18 @@ impl Plugin {
         result
     }
 
-    fn start(&self) -> Result<Session> {
+    fn start(&self) -> Result<Box<Session>> {
         let Trusted { file, sha256, description } = &self.trusted;
         if let Some(bytes) = &self.bytes {
             let asks = Asks { user: User::Nobody, ..description.asks.clone() };
-            return Session::open(&self.program, file, bytes, &asks);
+            return Ok(Box::new(Session::begin(&self.program, file, bytes, &asks)?));
         }
         let contents = existing(file)?;
         if contents.sha256 != *sha256 {
             let hint = format!("`hoststate plugin trust {}` shows what it asks for now.", file.display());
             return Err(Error::plugin(file, "changed since it was trusted", hint));
         }
-        Session::open(&self.program, file, &contents.bytes, &description.asks)
+        Ok(Box::new(Session::begin(&self.program, file, &contents.bytes, &description.asks)?))
     }
 }
 
@@ -224,6 +234,13 @@ struct PluginType {
 impl ExternalType for PluginType {
     fn description(&self) -> &TypeDescription {
         &self.description
+    }
+
+    fn prepare(&self) {
+        let mut running = self.plugin.running.borrow_mut();
+        if let Running::NotYet = *running {
+            *running = Running::Begun(self.plugin.start());
+        }
     }
 
     fn resource(&self, desired: &Map<String, Value>) -> Result<Box<dyn Resource>> {

@@ -95,6 +95,7 @@ impl Entry {
 
 impl External {
     fn decode(&self, desired: &Map<String, Value>) -> Decode {
+        self.kind.prepare();
         let description = self.kind.description();
         let fields = match self.fields.get() {
             Some(fields) => fields,

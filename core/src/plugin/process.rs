@@ -192,10 +192,8 @@ impl Process {
             // It is gone already, or is about to go.
             Ok(()) | Err(_) => {}
         }
-        if let Some(mut child) = self.child.take() {
-            // What was killed ends; one that hangs in the kernel is not waited for.
-            thread::spawn(move || child.wait());
-        }
+        // It is not waited for, as it may hang in the kernel: init does that when this program has ended.
+        self.child = None;
     }
 }
 

@@ -34,10 +34,27 @@ impl Session {
     /// # Errors
     /// When it does not start, or speaks no protocol that we speak.
     pub fn open(program: &Path, path: &Path, bytes: &[u8], asks: &Asks) -> Result<Self> {
-        let mut session = Self::start(program, path, bytes, asks.user, asks.seconds)?;
-        let features = FEATURES.map(str::to_owned).to_vec();
-        session.greet(Hello { protocol: PROTOCOL, oldest: PROTOCOL, features })?;
+        let mut session = Self::begin(program, path, bytes, asks)?;
+        session.meet()?;
         Ok(session)
+    }
+
+    /// Starts the plugin as [`open`](Self::open) does, and does not wait until it is there: that is for
+    /// [`meet`](Self::meet).
+    ///
+    /// # Errors
+    /// When there can be no child for it.
+    pub fn begin(program: &Path, path: &Path, bytes: &[u8], asks: &Asks) -> Result<Self> {
+        Self::start(program, path, bytes, asks.user, asks.seconds)
+    }
+
+    /// Waits for a plugin that was begun, and shakes hands with it.
+    ///
+    /// # Errors
+    /// When it does not start, or speaks no protocol that we speak.
+    pub fn meet(&mut self) -> Result<()> {
+        let features = FEATURES.map(str::to_owned).to_vec();
+        self.greet(Hello { protocol: PROTOCOL, oldest: PROTOCOL, features })
     }
 
     /// Starts the plugin without a handshake.
