@@ -1,4 +1,7 @@
 
+---The type of each field that does not exist.
+---@alias hoststate.no_such_field "there is no such field"
+
 ---A PCI device of the host. Read-only; as a value of a field it is its address.
 ---@class hoststate.device
 ---@field address string Address, `DDDD:BB:DD.F`.
@@ -23,7 +26,7 @@
 ---@field virtfns string[] For a physical function: the addresses of its virtual functions.
 
 ---What exactly one device is.
----@class hoststate.selector
+---@class (exact) hoststate.selector
 ---@field vendor? string Vendor id, hexadecimal.
 ---@field device? string Device id, hexadecimal.
 ---@field class? string Class by word, such as `display`, or by the first digits of its code.
@@ -32,13 +35,18 @@
 ---@field serial? string Serial number.
 ---@field slot? string Label of its slot.
 
----@class hoststate.pci
+---A PCI device: its address, what exactly one device is, or one that was found.
+---@alias hoststate.DeviceSelector string|hoststate.selector|hoststate.device
+
+---@class hoststate.devices
 ---@field [integer] hoststate.device
+
+---@class hoststate.pci: hoststate.devices
 local pci = {}
 
 ---Returns the devices that a selector matches, by address; an empty list when there is none.
 ---@param selector hoststate.selector
----@return hoststate.device[]
+---@return hoststate.devices
 function pci:find(selector) end
 
 ---Facts about the host. Read-only; each is read when it is first used.
@@ -60,7 +68,7 @@ function log.info(...) end
 ---@param ... any
 function log.warn(...) end
 
----@class hoststate.resource_type
+---@class (exact) hoststate.resource_type
 ---@field name string `vendor.type`, both of lower-case letters, digits and `_`.
 ---@field description? string What it is for.
 ---@field fields table<string, table> JSON Schema of each field.
@@ -74,9 +82,33 @@ function log.warn(...) end
 function resource_type(fields) end
 
 ---Every setting that a declaration governs, as found and as wanted.
----@class hoststate.inspection
----@field settings? table[] As in docs/plugins.md.
+---@class (exact) hoststate.inspection
+---@field settings? hoststate.setting[] Those that are as wanted, too.
 ---@field resources? table[] Declarations of built-in types that are part of it.
+
+---@class (exact) hoststate.setting
+---@field scope "persistent"|"runtime" Whether it survives a boot, or is true now.
+---@field subject string What is compared, in words found on the host.
+---@field disruption? "none"|"device"|"network"|"reboot" What the change interrupts.
+---@field state hoststate.state How it stands.
+
+---@class (exact) hoststate.state
+---@field state "converged"|"drifted"|"blocked"|"deferred" As wanted; different; different for a reason elsewhere; not to be read yet.
+---@field actual? string As found; absent when there is nothing.
+---@field desired? string As wanted; absent when there shall be nothing.
+---@field remedy? hoststate.remedy What makes a drifted setting as wanted.
+---@field by? { file: string, line?: integer } The place that decides about a blocked setting.
+---@field reason? string Why it is blocked, or what is waited for.
+
+---@class (exact) hoststate.remedy
+---@field steps? hoststate.step[] Steps, in this order.
+---@field activation? { kind: "udev_reload"|"initramfs"|"boot_config"|"reboot", kernel?: string } Or one that settings share.
+
+---@class (exact) hoststate.step
+---@field kind "write_file"|"remove_file"|"write_attribute"
+---@field path string
+---@field text? string The whole new text of a file.
+---@field value? string What is written to an attribute.
 
 ---The host as it will be when the declarations before this one are applied.
 ---@class hoststate.type_host
@@ -108,8 +140,8 @@ function type_host:exists(path) end
 ---@return string?
 function type_host:link(path) end
 
----@class hoststate.gpu_passthrough
----@field device string|hoststate.selector|hoststate.device The graphics card.
+---@class (exact) hoststate.gpu_passthrough
+---@field device hoststate.DeviceSelector The graphics card.
 ---@field drivers? string[] Modules that vfio-pci must come before; by default those that match the devices.
 ---@field whole_group? boolean Whether the other members of its IOMMU group go along. Default: true.
 ---@field file? string File below /etc/modprobe.d. Default: 01-vfio-pci.conf.
@@ -118,7 +150,7 @@ function type_host:link(path) end
 ---@param fields hoststate.gpu_passthrough
 function gpu_passthrough(fields) end
 
----@class hoststate.iommu
+---@class (exact) hoststate.iommu
 ---@field passthrough? boolean `true`: devices of the host bypass it; `false`: they do not; absent: as it is.
 ---@field vendor? string The CPU's vendor, for a tree without /proc: `GenuineIntel` or `AuthenticAMD`.
 
@@ -126,8 +158,8 @@ function gpu_passthrough(fields) end
 ---@param fields hoststate.iommu
 function iommu(fields) end
 
----@class hoststate.sriov_nic
----@field device string|hoststate.selector|hoststate.device The physical function.
+---@class (exact) hoststate.sriov_nic
+---@field device hoststate.DeviceSelector The physical function.
 ---@field numvfs integer Number of virtual functions.
 ---@field driver? string The driver of the virtual functions; by default the host's own.
 

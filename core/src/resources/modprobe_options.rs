@@ -30,7 +30,7 @@ pub struct ModprobeOptions {
 /// A parameter's value as modprobe.d writes it.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(try_from = "Value")]
-#[schemars(with = "Value")]
+#[schemars(extend("type" = ["string", "number", "boolean"]))]
 struct OptionValue(String);
 
 impl TryFrom<Value> for OptionValue {

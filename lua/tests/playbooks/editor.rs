@@ -23,3 +23,18 @@ fn every_type_and_composite_has_a_function_and_its_fields() {
     }
     assert!(text.starts_with("---@meta\n"));
 }
+
+#[test]
+fn a_selector_has_the_fields_that_the_engine_reads() {
+    let registry = Registry::new(resources::TABLE);
+    let schema = registry.entry("driver_binding").unwrap().schema().to_value();
+    let table = &schema["$defs"]["DeviceSelector"]["anyOf"][1]["properties"];
+    let mut wanted: Vec<&str> = table.as_object().unwrap().keys().map(String::as_str).collect();
+    let text = luals_definitions(&registry);
+    let class = text.split("\n\n").find(|it| it.contains("---@class (exact) hoststate.selector:")).unwrap();
+    let fields = class.lines().filter_map(|it| it.strip_prefix("---@field "));
+    let mut found: Vec<&str> = fields.map(|it| it.split('?').next().unwrap()).collect();
+    wanted.sort_unstable();
+    found.sort_unstable();
+    assert_eq!(found, wanted);
+}

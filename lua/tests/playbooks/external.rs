@@ -3,12 +3,16 @@
 use std::rc::Rc;
 
 use expect_test::{Expect, expect};
-use hoststate_core::external_type::RESERVED_VENDORS;
+use hoststate_abi::description::TypeDescription;
+use hoststate_core::error::{Error, Result};
+use hoststate_core::external_type::{ExternalType, RESERVED_VENDORS};
 use hoststate_core::registry::{Entry, Registry};
+use hoststate_core::resource::Resource;
 use hoststate_core::resources;
 use hoststate_lua::facts::NoHost;
 use hoststate_lua::luals::luals_definitions;
 use hoststate_testkit::fpga::Fpga;
+use serde_json::{Map, Value, json};
 
 use crate::support::{outcome, outcome_with};
 
@@ -93,25 +97,98 @@ fn no_vendor_can_take_the_name_of_what_a_playbook_has() {
     assert!(free.is_empty(), "{free:?}");
 }
 
+/// A type that is described and never used.
+#[derive(Debug)]
+struct Described(TypeDescription);
+
+impl ExternalType for Described {
+    fn description(&self) -> &TypeDescription {
+        &self.0
+    }
+
+    fn resource(&self, _: &Map<String, Value>) -> Result<Box<dyn Resource>> {
+        Err(Error::invalid("it has no resource", "Use another."))
+    }
+}
+
+fn editor(description: Value, expect: Expect) {
+    let described = Described(serde_json::from_value(description).expect("a description"));
+    let mut registry = Registry::new(&[]);
+    registry.add([Entry::external(Rc::new(described))]).expect("the name is free");
+    let text = luals_definitions(&registry);
+    let end = text.find("\n---The type of each field that does not exist").expect("what is the same for all");
+    expect.assert_eq(&text[..end]);
+}
+
 #[test]
 fn an_editor_knows_the_fields_of_a_vendors_type() {
-    let text = luals_definitions(&registry());
-    let from = text.find("\nacme = {}\n").expect("the table of the vendor");
-    let end = text[from..].find("(desired) end").expect("the function") + from;
-    expect![[r#"
+    editor(
+        serde_json::to_value(Fpga::default().description()).expect("a description"),
+        expect![[r#"
+            ---@meta
 
-        acme = {}
+            ---@class hoststate.Vendor.acme
+            acme = {}
 
-        ---The image that an FPGA card runs.
-        ---@class hoststate.acme.fpga
-        ---@field name? string Free text, unique per type.
-        ---@field card integer Number of the card.
-        ---@field image "golden"|"user" The image.
-        ---@field lanes? integer[] Lanes that are on.
-        ---@field limits? table<string, number> Upper limits, by sensor.
+            ---The image that an FPGA card runs.
+            ---@class (exact) hoststate.acme.fpga: { card?: any, image?: any, lanes?: any, limits?: any, name?: any, [string]: hoststate.no_such_field }
+            ---@field card integer Number of the card.
+            ---@field image "golden"|"user" The image.
+            ---@field lanes? integer[] Lanes that are on.
+            ---@field limits? table<string, number> Upper limits, by sensor.
+            ---@field name? string Free text, unique per type.
 
-        ---The image that an FPGA card runs.
-        ---@param desired hoststate.acme.fpga
-        function acme.fpga"#]]
-    .assert_eq(&text[from..end]);
+            ---The image that an FPGA card runs.
+            ---@param desired hoststate.acme.fpga
+            function acme.fpga(desired) end
+        "#]],
+    );
+}
+
+#[test]
+fn an_editor_knows_the_fields_of_what_is_in_a_field() {
+    editor(
+        json!({
+            "name": "acme.fan",
+            "schema": {
+                "type": "object",
+                "properties": {
+                    "curve": { "type": "array", "items": { "$ref": "#/$defs/Point" } },
+                    "front-led": { "anyOf": [{ "type": "boolean" }, {
+                        "type": "object",
+                        "properties": { "color": { "type": "string", "description": "Its color." } },
+                    }] },
+                },
+                "$defs": { "Point": {
+                    "description": "A speed from a temperature on.",
+                    "type": "object",
+                    "required": ["at"],
+                    "additionalProperties": false,
+                    "properties": { "at": { "type": "number" }, "then": { "$ref": "#/$defs/Point" } },
+                } },
+            },
+        }),
+        expect![[r#"
+            ---@meta
+
+            ---@class hoststate.Vendor.acme
+            acme = {}
+
+            ---@class (exact) hoststate.acme.fan: { curve?: any, ["front-led"]?: any, name?: any, [string]: hoststate.no_such_field }
+            ---@field curve? hoststate.acme.fan.Point[]
+            ---@field ["front-led"]? boolean|hoststate.acme.fan.front-led.2
+            ---@field name? string Free text, unique per type.
+
+            ---A speed from a temperature on.
+            ---@class (exact) hoststate.acme.fan.Point: { at?: any, then?: any, [string]: hoststate.no_such_field }
+            ---@field at number
+            ---@field then? hoststate.acme.fan.Point
+
+            ---@class hoststate.acme.fan.front-led.2
+            ---@field color? string Its color.
+
+            ---@param desired hoststate.acme.fan
+            function acme.fan(desired) end
+        "#]],
+    );
 }
