@@ -15,7 +15,6 @@ use crate::resource::{Context, Resource};
 
 pub mod confirm;
 pub mod finish;
-pub mod trusted;
 pub mod witness;
 
 use confirm::TrialRecord;

@@ -1,18 +1,16 @@
-//! Files that a run as root believes: nobody else can have written them, nor put them where they are.
-
-#![expect(
-    clippy::disallowed_methods,
-    reason = "these are the user's files; they are judged by the descriptor read"
-)]
+//! Files that are believed: nobody else can have written them, nor put them where they are.
 
 use std::collections::BTreeSet;
-use std::ffi::OsString;
-use std::fs::{File, Metadata};
+use std::ffi::{OsStr, OsString};
+use std::fs::File;
 use std::io::{self, Read};
-use std::os::unix::fs::MetadataExt;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::ffi::OsStringExt;
 use std::path::{Component, Path, PathBuf};
 
 use hoststate_abi::host_view::HostView;
+use rustix::fs::{CWD, FileType, Mode, OFlags, Stat, fstat, openat, readlinkat, stat};
+use rustix::io::Errno;
 
 use crate::error::{Error, Result};
 
@@ -26,6 +24,26 @@ const STICKY: u32 = 0o1000;
 #[derive(Debug, Clone)]
 pub struct Trust {
     owners: BTreeSet<u32>,
+    what: What,
+}
+
+/// What is believed, and how strictly.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum What {
+    /// A user keeps them where and as users do.
+    Playbooks,
+    /// A program that runs at boot, and what it reads: links lead to it, and no group may change it.
+    Programs,
+    /// As those, and plain files by their own names.
+    Plugins,
+}
+
+/// What is wrong with a file, a directory or a link.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Why {
+    Type,
+    Owner,
+    Writable,
 }
 
 impl Trust {
@@ -35,97 +53,146 @@ impl Trust {
     /// # Errors
     /// When the tree cannot be read.
     pub fn new(root: &Path, users: impl IntoIterator<Item = u32>) -> io::Result<Self> {
-        let mut owners = BTreeSet::from([0, fs_err::metadata(root)?.uid()]);
+        let mut owners = BTreeSet::from([0, stat(root).map_err(|err| named(root, err))?.st_uid]);
         owners.extend(users);
-        Ok(Self { owners })
+        Ok(Self { owners, what: What::Playbooks })
     }
 
-    /// Returns the text of a file that is believed: owner and mode of the file, of every directory above it and of
-    /// every link on the way were looked at, the file's own by the descriptor that is read.
+    /// The plugins of root, and of whoever runs this, are believed.
+    pub(crate) fn plugins() -> Self {
+        Self::own(What::Plugins)
+    }
+
+    fn own(what: What) -> Self {
+        Self { owners: BTreeSet::from([0, rustix::process::geteuid().as_raw()]), what }
+    }
+
+    /// Returns the text of a file that is believed.
     ///
     /// # Errors
     /// When somebody else can write it or put another one in its place, or it cannot be read.
     pub fn read(&self, path: &Path) -> Result<String> {
-        let mut file = File::open(path)?;
-        self.way_to(path)?;
-        if let Some(why) = self.objection(&file.metadata()?)? {
-            return Err(refusal(path, path, &why));
-        }
+        let found = self.open(path, FileType::RegularFile)?;
         let mut text = String::new();
-        file.read_to_string(&mut text)?;
+        File::from(found.ok_or(Errno::NOENT).map_err(io::Error::from)?).read_to_string(&mut text)?;
         Ok(text)
     }
 
-    /// Looks at every directory and every link on the way to a file.
-    fn way_to(&self, path: &Path) -> Result<()> {
-        let mut rest: Vec<OsString> = names(&std::path::absolute(path)?);
-        let mut at = PathBuf::from("/");
-        let mut links = MAX_SYMLINKS;
-        self.directory(&at, path)?;
+    /// Opens a file or a directory; `None` when it, or a directory on the way, is not there. Owner and mode of it, of
+    /// every directory above it and of every link on the way were looked at, each by its descriptor, not its name.
+    ///
+    /// # Errors
+    /// When somebody else can write it or put another one in its place, or it cannot be opened.
+    pub(crate) fn open(&self, path: &Path, kind: FileType) -> Result<Option<OwnedFd>> {
+        // What is not a plain file or directory must not be opened for reading: a FIFO would wait for a writer.
+        let look = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let read = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let root = || open_in(CWD, "/".as_ref(), Path::new("/"), look);
+        let (mut at, mut directory, mut last) = (PathBuf::from("/"), root()?, OsString::from("."));
+        let (mut rest, mut links) = (names(&std::path::absolute(path)?), MAX_SYMLINKS);
+        self.check(path, &at, &directory, FileType::Directory, rest.is_empty())?;
         while let Some(name) = rest.pop() {
-            if name == ".." {
-                at.pop();
-                continue;
-            }
-            let next = at.join(&name);
-            let found = fs_err::symlink_metadata(&next)?;
-            if found.is_symlink() {
-                let Some(left) = links.checked_sub(1) else {
-                    let what = format!("{}: too many levels of symbolic links", path.display());
-                    return Err(io::Error::other(what).into());
-                };
-                links = left;
-                if !self.owners.contains(&found.uid()) {
-                    let why = format!("is a link of user {}", found.uid());
-                    return Err(refusal(&next, path, &why));
+            let next = if name == ".." { at.parent().unwrap_or(&at).to_owned() } else { at.join(&name) };
+            let found = match open_in(&directory, &name, &next, look) {
+                Err(err) if matches!(err.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+                    return Ok(None);
                 }
-                let target = fs_err::read_link(&next)?;
+                found => found?,
+            };
+            if self.what != What::Plugins && type_of(&status(&next, &found)?) == FileType::Symlink {
+                self.check(path, &next, &found, FileType::Symlink, false)?;
+                links = links.checked_sub(1).ok_or_else(|| named(path, Errno::LOOP))?;
+                let target = readlinkat(&found, "", Vec::new()).map_err(|err| named(&next, err))?;
+                let target = PathBuf::from(OsString::from_vec(target.into_bytes()));
                 if target.is_absolute() {
-                    at = PathBuf::from("/");
+                    (at, directory) = (PathBuf::from("/"), root()?);
                 }
                 rest.extend(names(&target));
-            } else {
-                at = next;
-                if found.is_dir() {
-                    self.directory(&at, path)?;
-                }
+                continue;
+            }
+            let is_last = rest.is_empty();
+            let wanted = if is_last { kind } else { FileType::Directory };
+            self.check(path, &next, &found, wanted, is_last)?;
+            at = next;
+            match is_last {
+                true => last = name,
+                false => directory = found,
             }
         }
-        Ok(())
+        let opened = open_in(&directory, &last, &at, read)?;
+        // Again, by what is read: it may be another file than the one that was looked at.
+        self.check(path, &at, &opened, kind, true)?;
+        Ok(Some(opened))
     }
 
-    fn directory(&self, directory: &Path, path: &Path) -> Result<()> {
-        let found = fs_err::metadata(directory)?;
-        match self.objection(&found)? {
-            // What lies in a sticky directory belongs to somebody, and that is looked at.
-            Some(_) if found.mode() & STICKY != 0 && self.owners.contains(&found.uid()) => Ok(()),
-            Some(why) => Err(refusal(directory, path, &why)),
-            None => Ok(()),
-        }
+    fn check(&self, path: &Path, at: &Path, found: &OwnedFd, kind: FileType, is_last: bool) -> Result<()> {
+        let found = status(at, found)?;
+        let Some(why) = self.objection(&found, kind, is_last)? else { return Ok(()) };
+        Err(match self.what {
+            What::Plugins => not_run(at, &found, kind, why),
+            _ if why == Why::Type => {
+                let hint = "What root follows is a plain file in plain directories.";
+                Error::invalid(format!("{} {}", at.display(), type_is(&found, kind)), hint)
+            }
+            What::Programs => not_started(path, at, &found),
+            What::Playbooks => not_followed(path, if is_last { path } else { at }, &found, why),
+        })
     }
 
-    /// Returns why a file or directory is not believed, as the end of a sentence.
-    fn objection(&self, found: &Metadata) -> Result<Option<String>> {
-        let mode = found.mode() & 0o7777;
-        let group = found.gid();
-        Ok(if !self.owners.contains(&found.uid()) {
-            Some(format!("belongs to user {}", found.uid()))
-        } else if mode & 0o002 != 0 {
-            Some(format!("can be written by everyone (mode {mode:04o})"))
-        } else if mode & 0o020 != 0 && !self.is_private(group)? {
-            Some(format!("can be written by group {group} (mode {mode:04o})"))
-        } else {
+    fn objection(&self, found: &Stat, kind: FileType, is_last: bool) -> io::Result<Option<Why>> {
+        let mode = found.st_mode;
+        let is_playbook = self.what == What::Playbooks;
+        // What lies in a sticky directory belongs to somebody, and that is looked at; but who can add a file to a
+        // folder of plugins adds a plugin. Everyone may do everything with a link, whatever its mode.
+        let keeps = !is_last && mode & STICKY != 0 && (found.st_uid == 0 || is_playbook);
+        let writable = if keeps || kind == FileType::Symlink { 0 } else { mode & 0o022 };
+        Ok(if type_of(found) != kind {
+            Some(Why::Type)
+        } else if !self.owners.contains(&found.st_uid) {
+            Some(Why::Owner)
+        } else if writable == 0 || writable == 0o020 && is_playbook && self.is_private(found.st_gid)? {
             None
+        } else {
+            Some(Why::Writable)
         })
     }
 
     /// Returns whether only users whose files are believed are in a group: Ubuntu and Fedora give each user a group
     /// of its own and a umask that lets it write.
-    fn is_private(&self, group: u32) -> Result<bool> {
+    fn is_private(&self, group: u32) -> io::Result<bool> {
         let machine = HostView::new("/");
         let read = |path: &str| Ok::<_, io::Error>(machine.read(Path::new(path))?.unwrap_or_default());
         Ok(is_private(group, &self.owners, &read("/etc/passwd")?, &read("/etc/group")?))
     }
+}
+
+/// Refuses a file that somebody else than root, or than this process's user, could change or replace.
+///
+/// # Errors
+/// When somebody could: the error names the file or directory, its owner and mode.
+pub fn require_own(path: &Path) -> Result<()> {
+    match Trust::own(What::Programs).open(path, FileType::RegularFile)? {
+        Some(_) => Ok(()),
+        None => Err(named(path, Errno::NOENT).into()),
+    }
+}
+
+fn open_in(directory: impl AsFd, name: &OsStr, at: &Path, flags: OFlags) -> io::Result<OwnedFd> {
+    openat(directory, name, flags, Mode::empty()).map_err(|err| named(at, err))
+}
+
+fn status(at: &Path, found: &OwnedFd) -> io::Result<Stat> {
+    fstat(found).map_err(|err| named(at, err))
+}
+
+fn type_of(found: &Stat) -> FileType {
+    FileType::from_raw_mode(found.st_mode)
+}
+
+/// Returns an error of the system with the path it is about.
+pub(crate) fn named(path: &Path, err: impl Into<io::Error>) -> io::Error {
+    let err = err.into();
+    io::Error::new(err.kind(), format!("{}: {err}", path.display()))
 }
 
 fn is_private(group: u32, owners: &BTreeSet<u32>, passwd: &str, groups: &str) -> bool {
@@ -157,9 +224,51 @@ fn names(path: &Path) -> Vec<OsString> {
     names.rev().collect()
 }
 
-fn refusal(what: &Path, path: &Path, why: &str) -> Error {
-    let shown = what.display();
-    let way = if what == path { String::new() } else { format!(", on the way to {},", path.display()) };
+fn type_is(found: &Stat, kind: FileType) -> &'static str {
+    match (type_of(found), kind) {
+        (FileType::Symlink, _) => "is a symbolic link",
+        (_, FileType::Directory) => "is no directory",
+        _ => "is no file",
+    }
+}
+
+fn not_run(at: &Path, found: &Stat, kind: FileType, why: Why) -> Error {
+    let (shown, mode) = (at.display(), found.st_mode & 0o7777);
+    let (what, hint) = match why {
+        Why::Type => (
+            type_is(found, kind).to_owned(),
+            "Plugins are plain files in the folders that `hoststate plugin list` names.".to_owned(),
+        ),
+        Why::Owner => (
+            format!("belongs to user {}, who could change what runs", found.st_uid),
+            format!("Give it to root: `chown root:root {shown}`."),
+        ),
+        Why::Writable => (
+            format!("can be changed by others than its owner (mode {mode:04o})"),
+            format!("Take that right away: `chmod go-w {shown}`."),
+        ),
+    };
+    Error::plugin(at, what, hint)
+}
+
+fn not_started(path: &Path, at: &Path, found: &Stat) -> Error {
+    let (path, at, owner, mode) = (path.display(), at.display(), found.st_uid, found.st_mode & 0o7777);
+    let what =
+        format!("others than root can change {path}: {at} has the owner {owner} and the mode {mode:04o}");
+    let hint =
+        "What root runs at boot must be root's: `chown root` and `chmod go-w` it, or keep it elsewhere.";
+    Error::invalid(what, hint)
+}
+
+fn not_followed(path: &Path, at: &Path, found: &Stat, why: Why) -> Error {
+    let (shown, mode) = (at.display(), found.st_mode & 0o7777);
+    let way = if at == path { String::new() } else { format!(", on the way to {},", path.display()) };
+    let kind = if type_of(found) == FileType::Symlink { "is a link of" } else { "belongs to" };
+    let why = match why {
+        Why::Type | Why::Owner => format!("{kind} user {}", found.st_uid),
+        Why::Writable if mode & 0o002 != 0 => format!("can be written by everyone (mode {mode:04o})"),
+        Why::Writable => format!("can be written by group {} (mode {mode:04o})", found.st_gid),
+    };
     let hint = format!(
         "Who can write it can do what root can. Look at what it says, then give it to root and to nobody else: \
          `chown root {shown}; chmod go-w {shown}`. With sudo, the files of who calls it are believed as well."
@@ -168,15 +277,18 @@ fn refusal(what: &Path, path: &Path, why: &str) -> Error {
 }
 
 #[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "tests build trees on this machine")]
 mod tests {
     use std::collections::BTreeSet;
     use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
     use std::path::Path;
 
     use expect_test::{Expect, expect};
+    use hoststate_testkit::tree::Tree;
+    use rustix::fs::{CWD, Mode, mkfifoat};
     use tempfile::TempDir;
 
-    use super::{Trust, is_private};
+    use super::{Trust, What, is_private, require_own};
 
     /// A tree whose owner is believed, as if this test were root.
     fn check(change: impl FnOnce(&Path), expected: Expect) {
@@ -192,7 +304,7 @@ mod tests {
         mode("a/b/gpu.lua", 0o644);
         change(at);
         let me = std::fs::metadata(at).unwrap().uid();
-        let trust = Trust { owners: BTreeSet::from([0, me]) };
+        let trust = Trust { owners: BTreeSet::from([0, me]), what: What::Playbooks };
         let read = trust.read(&at.join("a/b/gpu.lua"));
         let shown = read.unwrap_or_else(|err| format!("{err}\n{}", err.hint().unwrap_or_default()));
         expected.assert_eq(&shown.replace(&at.display().to_string(), "TREE"));
@@ -244,6 +356,19 @@ mod tests {
     }
 
     #[test]
+    fn what_is_no_file_is_refused_and_not_waited_for() {
+        check(
+            |at| {
+                std::fs::remove_file(at.join("a/b/gpu.lua")).unwrap();
+                mkfifoat(CWD, at.join("a/b/gpu.lua"), Mode::RUSR).unwrap();
+            },
+            expect![[r#"
+                TREE/a/b/gpu.lua is no file
+                What root follows is a plain file in plain directories."#]],
+        );
+    }
+
+    #[test]
     fn the_group_of_one_user_is_no_group_of_others() {
         let passwd = "root:x:0:0::/root:/bin/sh\nalice:x:1000:1000::/:/bin/sh\nbob:x:1001:1001::/:/bin/sh\n";
         let private = |group, groups: &str| is_private(group, &BTreeSet::from([0, 1000]), passwd, groups);
@@ -253,5 +378,20 @@ mod tests {
         assert!(!private(1000, "alice:x:1000:ldap-user\n"), "with a member nobody knows");
         assert!(!private(1001, "bob:x:1001:\n"), "the group of another user");
         assert!(!private(50, "staff:x:50:\n"), "a group of which the files name no member");
+    }
+
+    #[test]
+    fn what_others_can_write_or_replace_is_not_run_at_boot() {
+        let tree = Tree::new(&[("/state/record.json", "{}"), ("/link -> state/record.json", "")]);
+        let (file, directory) = (tree.real("/state/record.json"), tree.real("/state"));
+        mode(&file, 0o600);
+        mode(&directory, 0o700);
+        require_own(&file).unwrap();
+        require_own(&tree.real("/link")).unwrap();
+        mode(&file, 0o620);
+        assert!(require_own(&tree.real("/link")).unwrap_err().to_string().ends_with("the mode 0620"));
+        mode(&file, 0o600);
+        mode(&directory, 0o777);
+        assert!(require_own(&file).unwrap_err().to_string().ends_with("the mode 0777"));
     }
 }

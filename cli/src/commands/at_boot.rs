@@ -5,12 +5,13 @@ use std::path::{Path, PathBuf};
 use hoststate_abi::host_view::HostView;
 use hoststate_core::at_boot::confirm;
 use hoststate_core::at_boot::finish::Finish;
-use hoststate_core::at_boot::{self, AtBoot, RECORD, trusted};
+use hoststate_core::at_boot::{self, AtBoot, RECORD};
 use hoststate_core::host::Host;
 use hoststate_core::plan::{Change, Plan};
 use hoststate_core::planner::Planner;
 use hoststate_core::record::lock::LockedHost;
 use hoststate_core::registry::Declared;
+use hoststate_core::trust::require_own;
 
 use serde_json::Value;
 
@@ -156,7 +157,7 @@ impl<'a> Wanted<'a> {
         }
         let program = std::env::current_exe().map_err(|err| Error::io("the path of this program", err))?;
         if !self.is_check {
-            trusted::require_own(&program)?;
+            require_own(&program)?;
         }
         Ok(program)
     }
@@ -237,7 +238,7 @@ pub(crate) fn finish(arguments: &ConvergeArguments, session: &Session) -> Result
         session.print("Nothing was left to be done after a boot.\n")?;
         return Ok(Exit::Success);
     };
-    trusted::require_own(Path::new(RECORD))?;
+    require_own(Path::new(RECORD))?;
     let boot_id = target.boot_id()?;
     let declared = target.registry.decode_all(record.declarations.clone())?;
     let accepted = record.accepted.clone();
