@@ -1,6 +1,7 @@
 //! Resource types that are not built in: what they are, and what is checked before they see a value.
 
 use std::fmt;
+use std::path::Path;
 
 use hoststate_abi::description::TypeDescription;
 use jsonschema::error::ValidationErrorKind;
@@ -24,6 +25,11 @@ pub trait ExternalType: fmt::Debug {
     /// # Errors
     /// When the type refuses the value.
     fn resource(&self, desired: &Map<String, Value>) -> Result<Box<dyn Resource>>;
+
+    /// Returns the file that describes it, if `hoststate schema` does not know it.
+    fn known_from(&self) -> Option<&Path> {
+        None
+    }
 }
 
 /// Fields that every declaration has beside those of its type.

@@ -250,6 +250,10 @@ impl ExternalType for PluginType {
             desired: desired.clone(),
         }))
     }
+
+    fn known_from(&self) -> Option<&Path> {
+        self.plugin.bytes.is_some().then_some(&self.plugin.trusted.file)
+    }
 }
 
 /// A declaration of such a type.

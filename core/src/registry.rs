@@ -85,6 +85,16 @@ impl Entry {
         fields
     }
 
+    /// Returns where its fields are described, as a sentence.
+    fn manual(&self) -> String {
+        if let Source::External(it) = &self.0
+            && let Some(file) = it.kind.known_from()
+        {
+            return format!("{} says what each field takes.", file.display());
+        }
+        format!("`hoststate schema {}` shows what each field takes.", self.name())
+    }
+
     fn decode(&self, desired: &Map<String, Value>) -> Decode {
         match &self.0 {
             Source::BuiltIn { decode, .. } => decode(desired),
@@ -278,8 +288,7 @@ fn explain(entry: &Entry, declaration: &Declaration, err: DecodeError) -> Error 
         return Error::invalid(format!("{}: unknown field `{unknown}`", entry.name()), hint);
     }
     let at = if field == "." { String::new() } else { format!(" {}:", place(&field)) };
-    let hint = format!("`hoststate schema {}` shows what each field takes.", entry.name());
-    Error::invalid(format!("{}:{at} {what}", entry.name()), hint)
+    Error::invalid(format!("{}:{at} {what}", entry.name()), entry.manual())
 }
 
 /// Names a place in a declaration for authors who count from 1 as for those who count from 0.

@@ -116,7 +116,7 @@ fn a_wrong_field_is_an_error_at_the_line_of_the_playbook() {
         expect![[r#"
         error: acme.lamp: `on`: "yes" is not of type "boolean"
           at playbook.lua:3
-        hint: `hoststate schema acme.lamp` shows what each field takes.
+        hint: lamp.lua says what each field takes.
         exit 1
     "#]],
     );
