@@ -100,6 +100,11 @@ impl Candidate {
         trial::conversation(program, &self.file, &self.bytes, &self.description)
     }
 
+    /// Returns its name and its version, if it has one.
+    pub fn title(&self) -> String {
+        format!("{} {}", self.description.name, self.description.version).trim_end().to_owned()
+    }
+
     /// Returns what the lock file keeps of it.
     pub fn trusted(&self) -> Trusted {
         let (file, sha256) = (self.file.clone(), self.sha256.clone());

@@ -17,6 +17,7 @@ end
 
 resource_type {
   name = "linux.thp",
+  version = "1.0.0",
   description = "Transparent huge pages, now and after every boot.",
   fields = {
     mode = { description = "Who gets them.", enum = { "always", "madvise", "never" } },

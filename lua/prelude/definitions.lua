@@ -75,6 +75,7 @@ function log.warn(...) end
 ---@field required? string[] Fields that each declaration has.
 ---@field key? string[] Fields whose values name a declaration without `name`.
 ---@field examples? table[] `desired` values, with the `files` and `links` of a host that is not so.
+---@field version? string Version of the file; its first type that gives one counts.
 ---@field inspect fun(desired: table, host: hoststate.type_host): hoststate.inspection Compares a declaration with the host.
 
 ---Describes a resource type, in a file beside the playbook that requires it or in a folder of plugins.

@@ -20,7 +20,7 @@ use crate::lua_errors::Failure;
 use crate::{Level, Options, constructors, type_host, value};
 
 /// The fields of `resource_type` beside `inspect`.
-const FIELDS: [&str; 6] = ["description", "examples", "fields", "key", "name", "required"];
+const FIELDS: [&str; 7] = ["description", "examples", "fields", "key", "name", "required", "version"];
 
 /// What messages call a file of types.
 const TYPE: &str = "the type";
@@ -29,6 +29,7 @@ const TYPE: &str = "the type";
 #[derive(Debug)]
 pub(crate) struct LuaType {
     description: TypeDescription,
+    version: Option<String>,
     inspect: Function,
     origin: Option<Origin>,
 }
@@ -62,14 +63,16 @@ fn refusal(error: Error) -> Refusal {
 }
 
 fn describe(file: &str, text: &str, log: &dyn Fn(Level, &str)) -> Result<Description, Error> {
-    let types: Vec<TypeDescription> = alone(file, text, log, |_, evaluation| {
-        Ok(evaluation.types.borrow().iter().map(|it| it.description.clone()).collect())
+    let (types, version): (Vec<TypeDescription>, _) = alone(file, text, log, |_, evaluation| {
+        let types = evaluation.types.borrow();
+        let version = types.iter().find_map(|it| it.version.clone());
+        Ok((types.iter().map(|it| it.description.clone()).collect(), version.unwrap_or_default()))
     })?;
     if types.is_empty() {
         return Err(Error::new(format!("{file} has no `resource_type`"), "Describe a type in it."));
     }
     let name = Path::new(file).file_stem().unwrap_or_default().to_string_lossy().into_owned();
-    Ok(Description { name, version: "in Lua".to_owned(), asks: Asks::default(), types })
+    Ok(Description { name, version, asks: Asks::default(), types })
 }
 
 /// Runs a file of types by itself: no other file, no host and no type is there.
@@ -147,6 +150,14 @@ fn described(lua: &Lua, evaluation: &Evaluation<'_>, table: &mlua::Value) -> Res
         };
         return Err(Error::new(format!("resource_type: unknown field `{unknown}`"), hint));
     }
+    let version = match data.remove("version") {
+        None => None,
+        Some(Value::String(version)) => Some(version),
+        Some(other) => {
+            let what = format!("resource_type: `version` is {other}, not a text");
+            return Err(Error::new(what, "Write it as `version = \"1.0\"`."));
+        }
+    };
     let mut schema = json!({ "type": "object" });
     for (from, to) in [("description", "description"), ("fields", "properties"), ("required", "required")] {
         if let Some(value) = data.remove(from) {
@@ -157,7 +168,7 @@ fn described(lua: &Lua, evaluation: &Evaluation<'_>, table: &mlua::Value) -> Res
     let description: TypeDescription = serde_json::from_value(Value::Object(data))
         .map_err(|err| Error::new(format!("resource_type: {err}"), example))?;
     check_description(&description).map_err(|err| Error::of_engine(&err))?;
-    Ok(LuaType { description, inspect, origin: None })
+    Ok(LuaType { description, version, inspect, origin: None })
 }
 
 /// Gives a playbook the types that the file it required describes.

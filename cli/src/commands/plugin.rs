@@ -152,7 +152,7 @@ fn locate<'a>(named: &Path, plugins: &'a Plugins) -> Result<(PathBuf, &'a Folder
 fn shown(candidate: &Candidate, before: Option<&Trusted>) -> String {
     let description = &candidate.description;
     let mut lines = vec![
-        format!("plugin    {} {}", description.name, description.version),
+        format!("plugin    {}", candidate.title()),
         format!("file      {}", candidate.file.display()),
         format!("sha256    {}", candidate.sha256),
     ];

@@ -5,33 +5,44 @@ use expect_test::expect;
 use crate::lab::{Lab, project};
 
 /// Tries a plugin; every law must hold.
-fn conforms(lab: &Lab, plugin: &str) {
+fn conforms(lab: &Lab, plugin: &str, title: &str) {
     let shown = lab.run(&format!("plugin test {plugin}"));
+    assert!(shown.starts_with(&format!("{title}\n")), "{shown}");
     assert!(shown.ends_with("All laws hold.\nexit 0\n"), "{shown}");
+}
+
+#[test]
+fn the_example_in_lua_keeps_every_law() {
+    let plugin = project().join("examples/plugins/thp.lua");
+    conforms(&Lab::new(), &plugin.display().to_string(), "thp 1.0.0");
 }
 
 #[test]
 fn the_example_in_c_keeps_every_law() {
     let lab = Lab::new();
     lab.compile("examples/plugins/ksm.c", "ksm.so", &[]);
-    conforms(&lab, "plugins/ksm.so");
+    conforms(&lab, "plugins/ksm.so", "ksm 1.0.0");
 }
 
 #[test]
 fn the_example_in_shell_keeps_every_law() {
-    conforms(&Lab::new(), &project().join("examples/plugins/watchdog.sh").display().to_string());
+    conforms(
+        &Lab::new(),
+        &project().join("examples/plugins/watchdog.sh").display().to_string(),
+        "watchdog 1.0.0",
+    );
 }
 
 #[test]
 fn the_example_in_rust_keeps_every_law() {
     let lab = Lab::new();
     lab.build("hoststate-plugin-hugepages");
-    conforms(&lab, "plugins/libhoststate_plugin_hugepages.so");
+    conforms(&lab, "plugins/libhoststate_plugin_hugepages.so", "hugepages 1.0.0");
 }
 
 #[test]
 fn a_plugin_of_abi_1_keeps_every_law() {
-    conforms(&Lab::with(&[]), "plugins/lamp.so");
+    conforms(&Lab::with(&[]), "plugins/lamp.so", "lamp 1.0.0");
 }
 
 #[test]

@@ -74,10 +74,9 @@ pub(crate) fn run(arguments: &PluginTestArguments, session: &Session) -> Result<
     let named = &arguments.plugin;
     let file = canonical(named).map_err(|err| Error::io(format!("the plugin {}", named.display()), err))?;
     let candidate = Candidate::try_out(&file, &plugins.program)?;
-    let about = format!("{} {}", candidate.description.name, candidate.description.version);
     let findings = candidate.conversation(&plugins.program);
     let verdict = Verdict { tried: trial::LAWS.len(), findings };
-    let mut chapters = vec![Chapter::new(about, &trial::LAWS, verdict)];
+    let mut chapters = vec![Chapter::new(candidate.title(), &trial::LAWS, verdict)];
     let mut registry = Registry::clone(&plugins.base);
     registry.add(candidate.entries(&plugins.program, &plugins.base))?;
     for described in &candidate.description.types {
