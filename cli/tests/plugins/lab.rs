@@ -91,6 +91,29 @@ impl Lab {
         std::fs::set_permissions(self.path(path), Permissions::from_mode(mode)).expect("it is there");
     }
 
+    /// Checks that nothing of a plugin's `acme.lamp` is known before it is trusted.
+    pub(crate) fn knows_nothing_of(&self, name: &str, playbook: &str) {
+        let listed = self.run("plugin list");
+        let row = format!("new              LAB/plugins/{name}\n`hoststate plugin trust FILE` shows what");
+        assert!(listed.contains(&row), "{listed}");
+        let plan = self.run(&format!("plan {playbook} --root root"));
+        assert!(
+            plan.starts_with(&format!("error: there is no `acme`\n  at {playbook}:1\nhint: The functions")),
+            "{plan}"
+        );
+        assert!(plan.contains("A vendor's come with a plugin: `hoststate plugin list`."), "{plan}");
+    }
+
+    /// Checks that a plugin is refused because its file is another than was trusted.
+    pub(crate) fn refuses_changed(&self, name: &str, playbook: &str) {
+        let plan = self.run(&format!("plan {playbook} --root root"));
+        let why = format!(
+            "error: acme.lamp \"lamp\": LAB/plugins/{name}: changed since it was trusted\n  at {playbook}:1\nhint: \
+             `hoststate plugin trust LAB/plugins/{name}` shows what it asks for now.\nexit 1\n"
+        );
+        assert_eq!(plan, why);
+    }
+
     pub(crate) fn trusts(&self, name: &str) {
         let answer = self.run(&format!("plugin trust plugins/{name} --yes"));
         assert!(answer.ends_with("exit 0\n"), "{answer}");

@@ -19,21 +19,7 @@ fn without_hash(shown: &str) -> String {
 fn a_plugin_is_not_used_before_it_is_trusted() {
     let lab = Lab::new();
     lab.compile("cli/tests/plugins/abi1.c", "lamp.so", &[]);
-    lab.check("plan lamp.lua --root root", expect![[r#"
-        error: there is no `acme`
-          at lamp.lua:1
-        hint: The functions that declare are: kernel_cmdline, modprobe_softdep, modprobe_options, modprobe_blacklist, modules_load, initramfs_modules, vfio_pci_ids, sriov_numvfs, driver_binding, gpu_passthrough, iommu, sriov_nic. A vendor's come with a plugin: `hoststate plugin list`.
-        exit 1
-    "#]]);
-    lab.check(
-        "plugin list",
-        expect![[r#"
-        STANDING  TYPES  PLUGIN
-        new              LAB/plugins/lamp.so
-        `hoststate plugin trust FILE` shows what a plugin asks for, and trusts it.
-        exit 0
-    "#]],
-    );
+    lab.knows_nothing_of("lamp.so", "lamp.lua");
     expect![[r#"
         plugin    lamp 1.0.0
         file      LAB/plugins/lamp.so
@@ -78,15 +64,7 @@ fn a_plugin_is_not_used_before_it_is_trusted() {
 fn a_plugin_that_changed_is_refused_until_it_is_trusted_again() {
     let lab = Lab::with(&[]);
     lab.compile("cli/tests/plugins/abi1.c", "lamp.so", &[r#"ASKS="\"asks\":{\"user\":\"root\"},""#]);
-    lab.check(
-        "plan lamp.lua --root root",
-        expect![[r#"
-            error: acme.lamp "lamp": LAB/plugins/lamp.so: changed since it was trusted
-              at lamp.lua:1
-            hint: `hoststate plugin trust LAB/plugins/lamp.so` shows what it asks for now.
-            exit 1
-        "#]],
-    );
+    lab.refuses_changed("lamp.so", "lamp.lua");
     lab.check(
         "plugin list",
         expect![[r#"
