@@ -29,7 +29,7 @@ pub(crate) fn judge(
     new: &Files,
 ) -> Verdict {
     let found = torn(root, fault, old, new)
-        .and_then(|()| unsaid(root, answer, fault, old))
+        .and_then(|()| unsaid(root, commands, answer, fault, old))
         .and_then(|kind| unhealed(host, commands, root, new).map(|()| kind));
     match found {
         Ok(kind) => Verdict::Holds(kind),
@@ -60,7 +60,13 @@ fn torn(root: &Path, fault: Fault, old: &Files, new: &Files) -> Result<(), Strin
 }
 
 /// A run that did not do its work says so, and what it says is true.
-fn unsaid(root: &Path, answer: &Answer, fault: Fault, old: &Files) -> Result<&'static str, String> {
+fn unsaid(
+    root: &Path,
+    commands: Commands,
+    answer: &Answer,
+    fault: Fault,
+    old: &Files,
+) -> Result<&'static str, String> {
     let says = |it: &str| answer.said.contains(it);
     let unchanged = || files(root) == *old;
     if says("nothing was changed") && !unchanged() {
@@ -74,6 +80,9 @@ fn unsaid(root: &Path, answer: &Answer, fault: Fault, old: &Files) -> Result<&'s
         (Fault::Error(_), 1) => Ok("failed"),
         // A signal after the last step, an error that does no harm.
         (Fault::Error(_) | Fault::Signal("INT" | "TERM"), 0) => Ok("succeeded"),
+        // The plugin was hit, which is another process: while it was needed, or later.
+        (_, 1) if commands == Commands::Plugin && says("error:") && !says("panicked") => Ok("failed"),
+        (_, 0) if commands == Commands::Plugin => Ok("succeeded"),
         (_, status) => Err(format!("an unexpected exit status: {status}")),
     }
 }
@@ -82,7 +91,7 @@ fn unsaid(root: &Path, answer: &Answer, fault: Fault, old: &Files) -> Result<&'s
 fn unhealed(host: &SmallHost, commands: Commands, root: &Path, new: &Files) -> Result<(), String> {
     let again = match commands {
         Commands::Converge | Commands::Rollback => answer(&mut host.command_on(Commands::Converge, root)),
-        Commands::Stage => answer(&mut host.command_on(commands, root)),
+        Commands::Stage | Commands::Plugin => answer(&mut host.command_on(commands, root)),
         Commands::Finish | Commands::AtBoot => {
             // What went down in the middle is not begun again by itself; it clears up, and leaves the rest to a person.
             let by_itself = answer(&mut host.command_on(commands, root));

@@ -140,6 +140,11 @@ fn every_fault_of_a_converge_is_survived() {
 }
 
 #[test]
+fn every_fault_of_a_converge_with_a_plugin_is_survived() {
+    survive(Commands::Plugin);
+}
+
+#[test]
 fn every_fault_of_a_rollback_is_survived() {
     survive(Commands::Rollback);
 }

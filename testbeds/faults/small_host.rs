@@ -21,6 +21,13 @@ modprobe_options { module = "kvm", options = { ignore_msrs = "1" } }
 modules_load { modules = { "vfio-pci" } }
 "#;
 
+/// What a plugin does, which is a process of its own, and what comes after it.
+const WITH_PLUGIN: &str = r#"
+require "thp"
+linux.thp { mode = "madvise" }
+modules_load { modules = { "vfio-pci" } }
+"#;
+
 const FILES: &[(&str, &str)] = &[
     ("etc/os-release", "ID=\"centos\"\nID_LIKE=\"rhel fedora\"\nVERSION_ID=\"8\"\n"),
     (
@@ -53,6 +60,7 @@ const FILES: &[(&str, &str)] = &[
     ("usr/bin/grubby", ""),
     ("usr/sbin/grub2-mkconfig", ""),
     ("sys/firmware/efi/fw_platform_size", "64\n"),
+    ("sys/kernel/mm/transparent_hugepage/enabled", "always [madvise] never\n"),
 ];
 
 /// What is run.
@@ -60,7 +68,9 @@ const FILES: &[(&str, &str)] = &[
 pub(crate) enum Commands {
     /// The playbook on a host that has nothing of it.
     Converge,
-    /// Taking that back.
+    /// One with a type of a plugin on such a host.
+    Plugin,
+    /// Taking a converge back.
     Rollback,
     /// A boot is to be tried, on a machine.
     Stage,
@@ -80,9 +90,12 @@ pub(crate) struct SmallHost {
 
 impl SmallHost {
     pub(crate) fn make() -> Self {
+        // A plugin without rights reads the host.
+        let mut builder = tempfile::Builder::new();
+        builder.permissions(PermissionsExt::from_mode(0o755));
         let place = match Path::new(MEMORY).is_dir() {
-            true => TempDir::new_in(MEMORY).unwrap(),
-            false => TempDir::new().unwrap(),
+            true => builder.tempdir_in(MEMORY).unwrap(),
+            false => builder.tempdir().unwrap(),
         };
         let host = Self { place };
         let root = host.path("fresh");
@@ -96,6 +109,8 @@ impl SmallHost {
         symlink("../efi/EFI/centos/grubenv", root.join("boot/grub2/grubenv")).unwrap();
         fs::set_permissions(root.join("etc/default/grub"), PermissionsExt::from_mode(0o600)).unwrap();
         write(&host.path("playbook.lua"), PLAYBOOK);
+        write(&host.path("plugin.lua"), WITH_PLUGIN);
+        write(&host.path("thp.lua"), include_str!("../../examples/plugins/thp.lua"));
         let converged = host.path("converged");
         copy(&root, &converged);
         host.do_on(Commands::Converge, &converged);
@@ -128,7 +143,7 @@ impl SmallHost {
 
     fn begin(&self, commands: Commands) -> PathBuf {
         match commands {
-            Commands::Converge => self.path("fresh"),
+            Commands::Converge | Commands::Plugin => self.path("fresh"),
             Commands::Rollback => self.path("converged"),
             Commands::Stage => self.path("machine"),
             Commands::Finish => self.path("staged"),
@@ -157,6 +172,7 @@ impl SmallHost {
         let mut command = Command::new(program());
         match commands {
             Commands::Converge => command.arg("converge").arg(self.path("playbook.lua")),
+            Commands::Plugin => command.arg("converge").arg(self.path("plugin.lua")),
             Commands::Rollback => command.arg("rollback"),
             Commands::Stage => {
                 let words = ["converge", "/root/playbook.lua", "--confirm-boot", "--yes"];
