@@ -61,13 +61,12 @@ impl Finish<'_> {
     }
 
     fn decide(&mut self) -> Result<Report> {
-        let plan = self.planner.plan(&mut self.host.view())?;
         if let Some(boot) = &self.record.begun {
             let why = format!(
                 "this was begun in boot {boot} and did not end: the machine went down on the way. It is not begun \
                  again by itself"
             );
-            return Ok(failed(plan, why));
+            return Ok(failed(self.plan()?, why));
         }
         let begun = AtBoot { begun: self.boot_id.clone(), ..self.record.clone() };
         let path = self.host.view().resolve(Path::new(RECORD))?;
@@ -76,8 +75,9 @@ impl Finish<'_> {
         if let Some(trial) = self.record.trial.clone()
             && let Some(why) = self.judge(&trial)?
         {
-            return Ok(failed(plan, why));
+            return Ok(failed(self.plan()?, why));
         }
+        let plan = self.plan_when_settled()?;
         let run = Run {
             planner: self.planner,
             host: self.host,
@@ -86,6 +86,23 @@ impl Finish<'_> {
             watcher: &mut *self.watcher,
         };
         Ok(run.converge(plan))
+    }
+
+    fn plan(&self) -> Result<Plan> {
+        self.planner.plan(&mut self.host.view())
+    }
+
+    /// Plans when nothing stands in the way any more, or time is up: so early in a boot a driver may not have its
+    /// device yet.
+    fn plan_when_settled(&self) -> Result<Plan> {
+        for attempt in 0.. {
+            let plan = self.plan()?;
+            let is_early = plan.obstacles().is_some() || !plan.deferred.is_empty();
+            if !is_early || self.watcher.interrupted() || !self.host.settle(attempt) {
+                return Ok(plan);
+            }
+        }
+        unreachable!("the loop above ends when the host stops settling")
     }
 
     /// Returns why the tried boot is not confirmed. The network may come up late, so what is lost is looked for until

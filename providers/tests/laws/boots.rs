@@ -1,15 +1,19 @@
 //! Boots: one that is tried becomes the default or leaves no trace, and what was left for after a boot is done once.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use hoststate_abi::host_view::HostView;
+use hoststate_abi::step::Step;
 use hoststate_core::at_boot::finish::Finish;
 use hoststate_core::at_boot::{self, AtBoot, confirm};
 use hoststate_core::error::Result;
 use hoststate_core::guard::{Guard, Hazard, Severity};
+use hoststate_core::host::{Done, Host};
 use hoststate_core::planner::Planner;
 use hoststate_core::record::Recorder;
 use hoststate_core::registry::Declared;
 use hoststate_core::report::{Outcome, Report, StepStatus};
+use hoststate_testkit::sim::SimHost;
 
 use crate::lab::{Audience, EVERY_TYPE, KINDS, Kind, Lab, declared};
 
@@ -71,10 +75,10 @@ fn stage(lab: &Lab, playbook: &str) -> Report {
 
 /// Does what the unit does.
 fn finish(lab: &Lab) -> Report {
-    finish_guarded(lab, &[])
+    finish_on(lab, &lab.host, &[])
 }
 
-fn finish_guarded(lab: &Lab, guards: &[Guard]) -> Report {
+fn finish_on(lab: &Lab, host: &dyn Host, guards: &[Guard]) -> Report {
     let record = at_boot::pending(&lab.host.tree().view()).expect("a readable record").expect("a record");
     let json: Vec<String> =
         record.declarations.iter().map(|it| serde_json::to_string(it).expect("JSON")).collect();
@@ -82,7 +86,7 @@ fn finish_guarded(lab: &Lab, guards: &[Guard]) -> Report {
     let mut recorder = Recorder::new(lab.store(), "at boot", boot_id(lab));
     let mut watcher = Audience::default();
     let planner = Planner { guards, ..lab.planner(&declared) };
-    let (host, boot_id) = (&lab.host, boot_id(lab));
+    let boot_id = boot_id(lab);
     let finish = Finish { planner, host, record, boot_id, recorder: &mut recorder, watcher: &mut watcher };
     finish.run().expect("a verdict")
 }
@@ -256,6 +260,50 @@ fn what_is_left_for_after_the_boot_is_done_once_and_its_verdict_recorded() {
     }
 }
 
+/// A host on which a driver takes its device only after a while.
+#[derive(Debug)]
+struct Late<'a> {
+    host: &'a SimHost,
+    driver: &'a str,
+    of: PathBuf,
+}
+
+impl Host for Late<'_> {
+    fn view(&self) -> HostView {
+        self.host.view()
+    }
+
+    fn perform(&self, step: &Step) -> Result<Done> {
+        self.host.perform(step)
+    }
+
+    fn sync(&self) -> Result<()> {
+        self.host.sync()
+    }
+
+    fn settle(&self, attempt: u32) -> bool {
+        if attempt == 2 {
+            self.host.tree().link(&self.of, self.driver);
+        }
+        attempt < 3
+    }
+}
+
+#[test]
+fn a_driver_that_comes_late_in_the_boot_is_waited_for() {
+    let lab = machine(Kind::Ubuntu);
+    stage(&lab, EVERY_TYPE);
+    lab.host.reboot();
+    let of = PathBuf::from("/sys/bus/pci/devices/0000:02:00.0/driver");
+    let driver = "../../../../bus/pci/drivers/igb";
+    let tree = lab.host.tree();
+    assert!(lab.host.view().exists(&of).unwrap(), "the port has no driver to begin with");
+    tree.remove(&of);
+    let report = finish_on(&lab, &Late { host: &lab.host, driver, of }, &[]);
+    let ended = [Outcome::Converged, Outcome::RebootRequired];
+    assert!(ended.contains(&report.outcome), "{:?} {:?}", report.outcome, report.plan.conflicts);
+}
+
 #[test]
 fn a_refusal_that_nobody_watched_is_recorded_with_its_hazards() {
     let lab = machine(Kind::Ubuntu);
@@ -265,7 +313,7 @@ fn a_refusal_that_nobody_watched_is_recorded_with_its_hazards() {
         let warning = Hazard::new("weather", Severity::Warn, &[], "it may rain");
         Ok(vec![Hazard::new("card", Severity::Refuse, &[], "the card is in use"), warning])
     };
-    let report = finish_guarded(&lab, &[guard]);
+    let report = finish_on(&lab, &lab.host, &[guard]);
     assert_eq!((report.outcome, &report.error), (Outcome::Refused, &None));
     let record = lab.store().read(report.run.as_ref().unwrap()).unwrap();
     let hazards: Vec<&str> = report.plan.refusals().map(|it| it.id.as_str()).collect();
