@@ -6,6 +6,10 @@ cd /work
 root_uuid=11111111-2222-3333-4444-555555555555 esp_uuid=ABCD-1234 size=2600 esp_size=34
 mkdir root
 tar -C root --numeric-owner -xpf root.tar --exclude='./dev/*'
+if [ -e kernel.tar ]; then
+	rm -rf root/boot/* root/usr/lib/modules/*
+	tar -C root --numeric-owner -xpf kernel.tar
+fi
 mknod -m 666 root/dev/null c 1 3
 mknod -m 600 root/dev/console c 5 1
 mkdir -p root/boot/efi

@@ -268,3 +268,47 @@ scenario {
     host:expect_output("cat /sys/bus/pci/devices/0000:01:00.0/sriov_numvfs", "2")
   end,
 }
+
+scenario {
+  name = "ssh-session",
+  about = "over ssh: the card that carries the session is not taken away, and a connection that drops does not cut the run",
+  bed = "vm",
+  machine = { iommu = "intel", root_ports = { { "e1000e" } } },
+  playbook = [[driver_binding { device = "0000:01:00.0", driver = "vfio-pci" }]],
+  steps = function(host)
+    host:say "the card is a port of a bridge, and so is the far end, whose client logs in"
+    host:shell [[
+      set -e
+      port=$(ls /sys/bus/pci/devices/0000:01:00.0/net)
+      ip link add br0 type bridge
+      ip link set "$port" up master br0
+      ip link add near type veth peer name far
+      ip link set near up master br0
+      ip address add 192.0.2.1/24 dev br0
+      ip link set br0 up
+      ip netns add elsewhere
+      ip link set far netns elsewhere
+      ip -n elsewhere address add 192.0.2.9/24 dev far
+      ip -n elsewhere link set far up
+      mkdir -p -m 700 /root/.ssh
+      dropbearkey -t ed25519 -f /root/.ssh/id | grep ^ssh- > /root/.ssh/authorized_keys
+      dropbear -R]]
+    local ssh = "ip netns exec elsewhere dbclient -y -i /root/.ssh/id root@192.0.2.1 "
+    host:wait_for(ssh .. "true", 60)
+    local refused = host:shell(ssh .. "'/usr/local/bin/hoststate converge /root/playbook.lua --yes' 2>&1", { status = 4 })
+    for _, text in ipairs { "network-path", "SSH connection from 192.0.2.9 to port 22", "br0" } do
+      assert(refused:find(text, 1, true), ("expected `%s` in:\n%s"):format(text, refused))
+    end
+    host:expect_driver("0000:01:00.0", "e1000e")
+
+    host:say "the connection drops while update-grub runs"
+    host:playbook(words "iommu=pt")
+    host:shell(ssh .. [['/usr/local/bin/hoststate converge /root/playbook.lua --yes' >/dev/null 2>&1 &
+      until busybox pgrep -f grub-mkconfig; do sleep 0.1; done
+      kill -KILL $(busybox pgrep dbclient)
+      while busybox pgrep -f "hoststate converge"; do sleep 0.1; done]])
+    local runs = host:hoststate({ "history", "--format", "json" }).json.runs
+    assert(runs[#runs].outcome == "reboot_required", runs[#runs].outcome)
+    host:verify { status = 3 }
+  end,
+}

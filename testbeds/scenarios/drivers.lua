@@ -45,3 +45,42 @@ scenario {
     host:expect_no_changes { status = 0 }
   end,
 }
+
+scenario {
+  name = "held",
+  about = "a guest has the device: the write that would take it away hangs in the kernel, and is told with who holds it",
+  bed = "vm",
+  machine = { iommu = "intel", root_ports = { { "e1000e" } } },
+  playbook = bound "vfio-pci",
+  steps = function(host)
+    host:converge { status = { 0, 2 } }
+    host:expect_driver(card, "vfio-pci")
+    host:say "what QEMU does with the device of a guest (VFIO_SET_IOMMU and its kin, include/uapi/linux/vfio.h)"
+    host:put("/root/guest", [[
+use Fcntl;
+my ($number, $address) = @ARGV;
+sysopen(my $container, "/dev/vfio/vfio", O_RDWR) or die "vfio: $!";
+sysopen(my $group, "/dev/vfio/$number", O_RDWR) or die "group: $!";
+defined ioctl($group, 0x3b68, pack("i", fileno $container)) or die "VFIO_GROUP_SET_CONTAINER: $!";
+defined ioctl($container, 0x3b66, 1) or die "VFIO_SET_IOMMU: $!";
+defined ioctl($group, 0x3b6a, "$address\0") or die "VFIO_GROUP_GET_DEVICE_FD: $!";
+open(my $ready, ">", "/run/guest") or die;
+sleep;
+]])
+    host:shell(([[
+      group=$(basename "$(readlink /sys/bus/pci/devices/%s/iommu_group)")
+      perl /root/guest "$group" %s >/root/guest.log 2>&1 &
+      echo $! >/run/guest.pid]]):format(card, card))
+    host:wait_for("test -e /run/guest", 20)
+
+    host:playbook(bound "e1000e")
+    local hung = host:converge { status = { 1, 4 }, seconds = 300 }
+    host:say(hung.stdout .. hung.stderr)
+    host:expect_driver(card, "vfio-pci")
+    host:shell "kill $(cat /run/guest.pid)"
+    host:converge { status = { 0, 2 }, seconds = 300 }
+    host:expect_driver(card, "e1000e")
+    host:verify()
+    host:expect_no_changes { status = 0 }
+  end,
+}

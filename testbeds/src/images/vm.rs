@@ -33,9 +33,10 @@ const TOOLBOX: [&str; 16] = [
     "zstd",
 ];
 /// What a Debian host is made of.
-const DEBIAN: [&str; 14] = [
+const DEBIAN: [&str; 15] = [
     "busybox-static",
     "dbus",
+    "dropbear-bin",
     "e2fsprogs",
     "grub-efi-amd64",
     "grub-pc-bin",
@@ -70,9 +71,25 @@ const EL: [&str; 14] = [
 /// The first release whose GRUB has EL's `blscfg`, by the way it reads boot entries.
 const BLSCFG_SUITE: &str = "forky";
 const BLSCFG: [&str; 3] = ["grub-efi-amd64-bin", "grub-pc-bin", "grub2-common"];
+/// What compiles a kernel, and its source.
+const COMPILER: [&str; 12] = [
+    "bc",
+    "bison",
+    "flex",
+    "gcc",
+    "kmod",
+    "libc6-dev",
+    "libelf-dev",
+    "linux-source",
+    "make",
+    "mount",
+    "perl",
+    "xz-utils",
+];
 /// The longest that fetching, making and the first boot may take.
 const FETCH_SECONDS: u64 = 1500;
 const MAKE_SECONDS: u64 = 900;
+const COMPILE_SECONDS: u64 = 3600;
 const FINISH_SECONDS: u64 = 600;
 
 /// A shell script of `recipes/`: its name and its text.
@@ -87,8 +104,9 @@ const FINISH_DISK: Recipe = ("finish-disk.sh", include_str!("../../recipes/finis
 const INSTALL_AGENT: Recipe = ("install-agent.sh", include_str!("../../recipes/install-agent.sh"));
 const PUT_BIOS_GRUB: Recipe = ("put-bios-grub.sh", include_str!("../../recipes/put-bios-grub.sh"));
 const PUT_PARTITION: Recipe = ("put-partition.sh", include_str!("../../recipes/put-partition.sh"));
+const VFIO_KERNEL: Recipe = ("vfio-kernel.sh", include_str!("../../recipes/vfio-kernel.sh"));
 
-pub(super) static IMAGES: [Image; 7] = [
+pub(super) static IMAGES: [Image; 10] = [
     Image {
         name: "vm-toolbox",
         about: "QEMU, its firmware and the tools that make disks, of Debian 13",
@@ -114,7 +132,7 @@ pub(super) static IMAGES: [Image; 7] = [
         made_of: &[FAST.1, FAST_INIT.1, AGENT.1],
         needs: &["vm-toolbox", "vm-debian-root"],
         build: |it| {
-            make(it, &[FAST, FAST_INIT, AGENT])?;
+            make(it, &[FAST, FAST_INIT, AGENT], MAKE_SECONDS)?;
             files::make_directory(it.file)?;
             for name in ["vmlinux", "initramfs"] {
                 files::rename(it.work.join(name), it.file.join(name))?;
@@ -128,11 +146,7 @@ pub(super) static IMAGES: [Image; 7] = [
         about: "Debian 13 on a SATA disk: GRUB for BIOS and EFI, initramfs-tools, systemd",
         made_of: &[DISK.1, AGENT.1, INSTALL_AGENT.1, PUT_PARTITION.1, PUT_BIOS_GRUB.1, FINISH_DISK.1],
         needs: &["vm-toolbox", "vm-debian-root"],
-        build: |it| {
-            make(it, &[DISK, AGENT, INSTALL_AGENT, PUT_PARTITION, PUT_BIOS_GRUB])?;
-            first_boot(it, FINISH_DISK)?;
-            files::rename(it.work.join("disk.raw"), it.file)
-        },
+        build: debian_disk,
         finish: None,
     },
     Image {
@@ -152,13 +166,46 @@ pub(super) static IMAGES: [Image; 7] = [
         finish: None,
     },
     Image {
+        name: "vm-compiler",
+        about: "the source of Debian 13's kernel, and what compiles it",
+        made_of: &COMPILER,
+        needs: &[],
+        build: |it| {
+            fetch(it, "directory", SUITE, &COMPILER)?;
+            Toolbox::furnish(it.file)
+        },
+        finish: None,
+    },
+    Image {
+        name: "vm-vfio-kernel",
+        about: "a small kernel that has vfio-pci built in, compiled for half an hour",
+        made_of: &[VFIO_KERNEL.1],
+        needs: &["vm-compiler"],
+        build: |it| {
+            make(it, &[VFIO_KERNEL], COMPILE_SECONDS)?;
+            files::rename(it.work.join("kernel.tar"), it.file)
+        },
+        finish: None,
+    },
+    Image {
+        name: "vm-vfio",
+        about: "vm-debian with the kernel of vm-vfio-kernel",
+        made_of: &[DISK.1, AGENT.1, INSTALL_AGENT.1, PUT_PARTITION.1, PUT_BIOS_GRUB.1, FINISH_DISK.1],
+        needs: &["vm-toolbox", "vm-debian-root", "vm-vfio-kernel"],
+        build: |it| {
+            files::link(&it.needs[2], it.work.join("kernel.tar"))?;
+            debian_disk(it)
+        },
+        finish: None,
+    },
+    Image {
         name: "vm-el",
         about: "a disk as CentOS Stream 9 sets it up: boot entries read by blscfg, dracut, BIOS and EFI",
         made_of: &[EL_DISK.1, AGENT.1, INSTALL_AGENT.1, PUT_PARTITION.1, PUT_BIOS_GRUB.1],
         needs: &["vm-toolbox", "vm-el-root", "vm-el-grub"],
         build: |it| {
             files::link(&it.needs[2], it.work.join("grub.tar"))?;
-            make(it, &[EL_DISK, AGENT, INSTALL_AGENT, PUT_PARTITION, PUT_BIOS_GRUB])?;
+            make(it, &[EL_DISK, AGENT, INSTALL_AGENT, PUT_PARTITION, PUT_BIOS_GRUB], MAKE_SECONDS)?;
             files::rename(it.work.join("disk.raw"), it.file)
         },
         finish: None,
@@ -191,15 +238,24 @@ fn fetch(building: &Building<'_>, format: &str, suite: &str, packages: &[&str]) 
     Ok(())
 }
 
-/// Runs the first recipe in the toolbox, in a directory with the root and all the others.
-fn make(building: &Building<'_>, recipes: &[Recipe]) -> Result<()> {
+/// Makes a disk of the packages of a Debian host, in the toolbox and in its first boot.
+fn debian_disk(building: &Building<'_>) -> Result<()> {
+    make(building, &[DISK, AGENT, INSTALL_AGENT, PUT_PARTITION, PUT_BIOS_GRUB], MAKE_SECONDS)?;
+    first_boot(building, FINISH_DISK)?;
+    files::rename(building.work.join("disk.raw"), building.file)
+}
+
+/// Runs the first recipe in the first of the needed images, in a directory with all recipes and the second as root.
+fn make(building: &Building<'_>, recipes: &[Recipe], seconds: u64) -> Result<()> {
     building.progress.line("making it");
     for (name, text) in recipes {
         files::write(building.work.join(name), text)?;
     }
-    files::link(&building.needs[1], building.work.join("root.tar"))?;
+    if let Some(root) = building.needs.get(1) {
+        files::link(root, building.work.join("root.tar"))?;
+    }
     let first = recipes.first().map_or("", |(name, _)| name);
-    Toolbox::new(&building.needs[0]).make(building.work, first).within(MAKE_SECONDS).succeed()?;
+    Toolbox::new(&building.needs[0]).make(building.work, first).within(seconds).succeed()?;
     Ok(())
 }
 
