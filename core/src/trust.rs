@@ -29,7 +29,7 @@ pub struct Trust {
 
 /// What is believed, and how strictly.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum What {
+pub(crate) enum What {
     /// A user keeps them where and as users do.
     Playbooks,
     /// A program that runs at boot, and what it reads: links lead to it, and no group may change it.
@@ -58,12 +58,8 @@ impl Trust {
         Ok(Self { owners, what: What::Playbooks })
     }
 
-    /// The plugins of root, and of whoever runs this, are believed.
-    pub(crate) fn plugins() -> Self {
-        Self::own(What::Plugins)
-    }
-
-    fn own(what: What) -> Self {
+    /// What is root's, or of whoever runs this, is believed.
+    pub(crate) fn own(what: What) -> Self {
         Self { owners: BTreeSet::from([0, rustix::process::geteuid().as_raw()]), what }
     }
 
@@ -196,19 +192,15 @@ pub(crate) fn named(path: &Path, err: impl Into<io::Error>) -> io::Error {
 }
 
 fn is_private(group: u32, owners: &BTreeSet<u32>, passwd: &str, groups: &str) -> bool {
-    let field = |line: &str, at: usize| line.split(':').nth(at).map(str::to_owned).unwrap_or_default();
-    let number = group.to_string();
-    let users: Vec<(String, Option<u32>, String)> =
-        passwd.lines().map(|it| (field(it, 0), field(it, 2).parse().ok(), field(it, 3))).collect();
-    let of_passwd = users.iter().filter(|it| it.2 == number).map(|it| it.1);
-    let members = groups.lines().filter(|it| field(it, 2) == number).map(|it| field(it, 3));
-    let names: Vec<String> =
-        members.flat_map(|it| it.split(',').map(str::to_owned).collect::<Vec<_>>()).collect();
-    let of_group = names
-        .iter()
-        .filter(|it| !it.is_empty())
-        .map(|name| users.iter().find(|it| it.0 == *name).and_then(|it| it.1));
-    let members: Vec<Option<u32>> = of_passwd.chain(of_group).collect();
+    let table = |text| str::lines(text).map(|it| it.split(':').collect()).collect::<Vec<Vec<_>>>();
+    let (users, groups, number) = (table(passwd), table(groups), group.to_string());
+    let is_it = |line: &Vec<&str>, at: usize| line.get(at) == Some(&number.as_str());
+    let id = |user: &Vec<&str>| user.get(2)?.parse().ok();
+    let id_of = |name| users.iter().find(|it| it.first() == Some(&name)).and_then(id);
+    let listed = groups.iter().filter(|it| is_it(it, 2)).filter_map(|it| it.get(3));
+    let names = listed.flat_map(|it| it.split(',')).filter(|it| !it.is_empty());
+    let of_passwd = users.iter().filter(|it| is_it(it, 3)).map(id);
+    let members: Vec<Option<u32>> = of_passwd.chain(names.map(id_of)).collect();
     let is_known = |it: &Option<u32>| it.is_some_and(|it| owners.contains(&it));
     // A group that the files do not know may have any members, unless it has the number of its only user.
     if members.is_empty() { owners.contains(&group) } else { members.iter().all(is_known) }

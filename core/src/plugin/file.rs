@@ -9,7 +9,7 @@ use rustix::io::Errno;
 use sha2::{Digest, Sha256};
 
 use crate::error::{Error, Result};
-use crate::trust::{Trust, named};
+use crate::trust::{Trust, What, named};
 
 /// A plugin of this size was not meant to be one.
 const LARGEST: u64 = 64 << 20;
@@ -28,7 +28,7 @@ pub(super) struct Contents {
 /// # Errors
 /// When someone else than root, or whoever runs this, could change the file or its path.
 pub(super) fn read(path: &Path) -> Result<Option<Contents>> {
-    let Some(fd) = Trust::plugins().open(path, FileType::RegularFile)? else { return Ok(None) };
+    let Some(fd) = Trust::own(What::Plugins).open(path, FileType::RegularFile)? else { return Ok(None) };
     contents(path, fd).map(Some)
 }
 
@@ -59,7 +59,7 @@ pub(super) fn read_own(path: &Path) -> Result<Contents> {
 /// # Errors
 /// As for [`read`].
 pub(super) fn list(folder: &Path) -> Result<Option<Vec<String>>> {
-    let Some(fd) = Trust::plugins().open(folder, FileType::Directory)? else { return Ok(None) };
+    let Some(fd) = Trust::own(What::Plugins).open(folder, FileType::Directory)? else { return Ok(None) };
     let mut names = Vec::new();
     let directory = rustix::fs::Dir::read_from(fd).map_err(|err| named(folder, err))?;
     for entry in directory {
