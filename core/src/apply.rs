@@ -85,7 +85,7 @@ impl Run<'_> {
             }
             if let Err(why) = self.round(&plan, &mut steps) {
                 stop = Some(why);
-                given_back = self.give_back(&plan, &mut steps);
+                given_back = self.give_back(&plan, stop.as_ref(), &mut steps);
                 // A host that cannot be read now was not changed into the plan: that stays what is left.
                 if let Ok(after) = self.planner.plan(&mut self.host.view()) {
                     plan = after;
@@ -97,7 +97,7 @@ impl Run<'_> {
                     let done = std::mem::replace(&mut plan, after);
                     if let Some(change) = ineffective {
                         stop = Some(Stop::Failed(no_effect(&change)));
-                        given_back = self.give_back(&done, &mut steps);
+                        given_back = self.give_back(&done, stop.as_ref(), &mut steps);
                         if let (false, Ok(after)) =
                             (given_back.is_empty(), self.planner.plan(&mut self.host.view()))
                         {
@@ -116,13 +116,19 @@ impl Run<'_> {
     }
 
     /// Gives the devices that `done` left without a driver back to those they had, and says what came of it.
-    fn give_back(&mut self, done: &Plan, steps: &mut Vec<StepReport>) -> Vec<String> {
+    fn give_back(&mut self, done: &Plan, stop: Option<&Stop>, steps: &mut Vec<StepReport>) -> Vec<String> {
         let stranded = match way_back::stranded(done, &self.host.view()) {
             Ok(stranded) => stranded,
             Err(err) => return vec![format!("whether every device has a driver cannot be read: {err}")],
         };
         let mut outcomes = Vec::new();
         for it in stranded {
+            if let Some(Stop::Failed(err)) = stop
+                && it.is_being_taken(err)
+            {
+                outcomes.push(it.in_between());
+                continue;
+            }
             // Even when the user wants to stop: what was taken away in the middle of a change is put back first.
             let result = it.steps.iter().try_for_each(|step| self.perform(step, steps));
             let device = pci_bus::device(&self.host.view(), it.address);

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use crate::declaration::ResourceId;
 
@@ -71,6 +72,18 @@ pub enum Error {
         /// What that reason means for this attribute.
         hint: Option<String>,
     },
+    /// The kernel did not answer a write to an attribute; it may do so yet.
+    #[error("writing {value:?} to {path}: the kernel did not answer within {limit:?}", path = .path.display())]
+    Unanswered {
+        /// The attribute.
+        path: PathBuf,
+        /// What was written.
+        value: String,
+        /// How long it was waited for.
+        limit: Duration,
+        /// Where the write waits, and for whom.
+        hint: String,
+    },
     /// A plugin cannot be used, or does not do what it must.
     #[error("{path}: {what}", path = .path.display())]
     Plugin {
@@ -112,7 +125,7 @@ impl Error {
             | Self::Malformed { hint, .. }
             | Self::Attribute { hint, .. }
             | Self::Plugin { hint, .. } => hint.clone(),
-            Self::Unsupported { hint, .. } => Some(hint.clone()),
+            Self::Unsupported { hint, .. } | Self::Unanswered { hint, .. } => Some(hint.clone()),
             Self::Resource { source, .. } => source.hint(),
             Self::Tool { .. } => None,
             Self::Locked { .. } => Some("Wait for that run to end, then start again.".to_owned()),

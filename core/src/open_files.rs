@@ -1,10 +1,14 @@
 //! Which processes have a file open, by the links in `/proc/PID/fd` (proc_pid_fd(5)).
 
+use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use hoststate_abi::host_view::HostView;
 use rustix::io::Errno;
+
+use crate::pci_bus::{self, PciDevice};
+use crate::takeover;
 
 /// A file that a process has open.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,6 +23,13 @@ pub(crate) struct OpenFile {
     pub(crate) file: PathBuf,
 }
 
+impl fmt::Display for OpenFile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { process, name, descriptor, file } = self;
+        write!(f, "/proc/{process}/fd/{descriptor} -> {} ({name})", file.display())
+    }
+}
+
 /// What can be seen of open files.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct OpenFiles {
@@ -26,6 +37,19 @@ pub(crate) struct OpenFiles {
     pub(crate) found: Vec<OpenFile>,
     /// How many processes show their files to root only, or not even to root.
     pub(crate) hidden: usize,
+}
+
+/// Looks which processes have a device that is bound to a driver for guests, through VFIO.
+///
+/// # Errors
+/// As for [`of`].
+pub(crate) fn of_guests(host: &HostView, device: &PciDevice) -> io::Result<OpenFiles> {
+    let is_for_guests = device.driver.as_deref().is_some_and(takeover::is_for_guests);
+    let Some(group) = device.iommu_group.filter(|_| is_for_guests) else { return Ok(OpenFiles::default()) };
+    let mut nodes = vec![PathBuf::from(format!("/dev/vfio/{group}"))];
+    let own = host.list(&pci_bus::directory(device.address).join("vfio-dev"))?;
+    nodes.extend(own.iter().map(|it| Path::new("/dev/vfio/devices").join(it)));
+    of(host, &nodes)
 }
 
 /// Looks which of `files` are open; a process that ends meanwhile has none open.

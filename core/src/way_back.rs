@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use hoststate_abi::host_view::HostView;
 use hoststate_abi::step::Step;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::formats::pci::PciAddress;
 use crate::pci_bus;
 use crate::plan::{Change, Plan};
@@ -54,6 +54,22 @@ pub fn stranded(plan: &Plan, host: &HostView) -> Result<Vec<Stranded>> {
 }
 
 impl Stranded {
+    /// Returns whether a write that the kernel has not answered is what takes it away. Its driver has it until then, and
+    /// sysfs does not show that any more (drivers/base/dd.c, `__device_release_driver`).
+    pub fn is_being_taken(&self, failure: &Error) -> bool {
+        let Error::Unanswered { path, value, .. } = failure else { return false };
+        let names = path.iter().filter_map(|it| it.to_str()).chain([value.trim()]);
+        names.filter_map(|it| it.parse().ok()).any(|it: PciAddress| it == self.address)
+    }
+
+    /// Says how it is with one that is being taken.
+    pub fn in_between(&self) -> String {
+        let Self { address, had, .. } = self;
+        format!(
+            "{address} is between drivers until that write ends: {had} has not let it go. Run again then."
+        )
+    }
+
     /// Says what became of it, with the driver it has now.
     pub fn outcome(&self, now: Option<&str>) -> String {
         let Self { address, had, .. } = self;
@@ -81,4 +97,36 @@ fn driver_of(change: &Change) -> Option<PciAddress> {
     let directory = path.parent().filter(|_| path.ends_with("driver"))?;
     let address: PciAddress = directory.file_name()?.to_str()?.parse().ok()?;
     (pci_bus::directory(address) == directory).then_some(address)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+    use std::time::Duration;
+
+    use super::Stranded;
+    use crate::error::Error;
+
+    #[test]
+    fn only_an_unanswered_write_about_a_device_is_what_takes_it() {
+        let address = "0000:01:00.0".parse().unwrap();
+        let it = Stranded { address, had: "vfio-pci".to_owned(), steps: Vec::new() };
+        let unanswered = |path: &str, value: &str| Error::Unanswered {
+            path: PathBuf::from(path),
+            value: value.to_owned(),
+            limit: Duration::from_secs(120),
+            hint: String::new(),
+        };
+        let unbind = "/sys/bus/pci/drivers/vfio-pci/unbind";
+        assert!(it.is_being_taken(&unanswered(unbind, "0000:01:00.0\n")));
+        assert!(it.is_being_taken(&unanswered("/sys/bus/pci/devices/0000:01:00.0/remove", "1")));
+        assert!(!it.is_being_taken(&unanswered(unbind, "0000:02:00.0")));
+        let refused = Error::Attribute {
+            path: unbind.into(),
+            value: "0000:01:00.0".to_owned(),
+            why: "Device or resource busy".to_owned(),
+            hint: None,
+        };
+        assert!(!it.is_being_taken(&refused));
+    }
 }

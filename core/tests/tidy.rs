@@ -34,6 +34,7 @@ const IMPORTS: [(&str, &[&str]); 9] = [
             "kernels",
             "modprobe_d",
             "module_lookup",
+            "open_files",
             "pci_bus",
             "plan",
             "selector",

@@ -6,6 +6,7 @@ pub mod boot_not_ready;
 pub mod console_gpu;
 pub mod dead_line;
 pub mod half_group;
+pub mod held_by_guest;
 pub mod ignored_words;
 pub mod measured_boot;
 pub mod network_path;
@@ -23,6 +24,7 @@ pub const TABLE: &[Guard] = &[
     shared_ids::hazards,
     half_group::hazards,
     vfs_in_use::hazards,
+    held_by_guest::hazards,
     second_owner::hazards,
     ignored_words::hazards,
     dead_line::hazards,

@@ -97,12 +97,12 @@ fn write_attribute_within(
         }
         Some(None) => Err(refused(format!("the writing process was killed{stderr}"), None)),
         None => {
-            let why = format!("the kernel did not answer within {limit:?}");
             let end = match ended {
                 true => "The writing process was killed.",
                 false => "It cannot be killed: it stays until the kernel lets it go, or until a reboot.",
             };
-            Err(refused(why, Some(format!("{stuck} {end}"))))
+            let (path, value, hint) = (path.to_owned(), value.to_owned(), format!("{stuck} {end}"));
+            Err(Error::Unanswered { path, value, limit, hint })
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The links at the end: the group, the driver now, and who holds the device.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::{Case, Link, Standing};
 use crate::error::Result;
@@ -177,14 +177,6 @@ fn with_holders(case: &Case<'_>, name: &str, names: &mut Vec<String>) -> Result<
 
 /// Processes that have the device's vfio node open, and how many processes hide their files.
 fn guests(case: &Case<'_>) -> Result<(Vec<String>, usize)> {
-    let is_for_guests = case.device.driver.as_deref().is_some_and(is_for_guests);
-    let Some(group) = case.device.iommu_group.filter(|_| is_for_guests) else { return Ok((Vec::new(), 0)) };
-    let mut nodes = vec![PathBuf::from(format!("/dev/vfio/{group}"))];
-    let own = case.host.list(&pci_bus::directory(case.device.address).join("vfio-dev"))?;
-    nodes.extend(own.iter().map(|it| Path::new("/dev/vfio/devices").join(it)));
-    let open = open_files::of(case.host, &nodes)?;
-    let found = open.found.iter().map(|it| {
-        format!("/proc/{}/fd/{} -> {} ({})", it.process, it.descriptor, it.file.display(), it.name)
-    });
-    Ok((found.collect(), open.hidden))
+    let open = open_files::of_guests(case.host, case.device)?;
+    Ok((open.found.iter().map(ToString::to_string).collect(), open.hidden))
 }

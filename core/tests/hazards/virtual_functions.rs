@@ -1,7 +1,7 @@
 //! Virtual functions in use when their number changes.
 
 use expect_test::expect;
-use hoststate_testkit::pci::SysfsDevice;
+use hoststate_testkit::pci::{SysfsDevice, register_driver};
 use hoststate_testkit::tree::Tree;
 use serde_json::{Value, json};
 
@@ -84,4 +84,21 @@ fn functions_with_addresses_or_in_a_bridge_are_not_removed() {
     tree.write("/sys/devices/pci0000:00/0000:3b:10.0/net/eth5/flags", "0x1002\n");
     tree.write("/sys/devices/pci0000:00/0000:3b:10.1/net/eth6/flags", "0x1002\n");
     harmless(&tree, count(4));
+}
+
+#[test]
+fn a_device_that_a_guest_has_is_not_taken_from_it() {
+    let tree = host();
+    SysfsDevice::igb("0000:3b:00.0").driver("vfio-pci").group(7).write(&tree);
+    SysfsDevice::igb("0000:3c:00.0").driver("vfio-pci").group(8).write(&tree);
+    register_driver(&tree, "igb");
+    tree.write("/proc/520/comm", "qemu-system-x86\n");
+    tree.link("/proc/520/fd/4", "/dev/vfio/7");
+    let give = |address: &str| json!([{ "type": "driver_binding", "device": address, "driver": "igb" }]);
+    check(&tree, give("0000:3b:00.0"), expect![[r#"
+        refuse held-by-guest-ed330f: 0000:3b:00.0 leaves vfio-pci, and qemu-system-x86 (process 520) has it: the change would hang until that lets it go
+            /proc/520/fd/4 -> /dev/vfio/7 (qemu-system-x86)
+            0000:3b:00.0 is written to /sys/bus/pci/devices/0000:3b:00.0/driver/unbind
+    "#]]);
+    harmless(&tree, give("0000:3c:00.0"));
 }
