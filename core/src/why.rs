@@ -181,7 +181,7 @@ impl<'a> Case<'a> {
             false => policy.of_driver(module),
         };
         let claim = takeover::claim_of(host, device, words, &by_policy)?;
-        let claim_of_root = takeover::claim_of(host, device, words, &|it| policy.of_root(it))?;
+        let claim_of_root = takeover::claim_of(host, device, words, &|_| policy.written())?;
         let by_claim = claim.as_ref().or(claim_of_root.as_ref()).and_then(|it| it.to.clone());
         let wanted = wanted.or(by_claim).or_else(|| device.driver_override.clone());
         Ok(Self {

@@ -275,11 +275,12 @@ scenario {
   about = "over ssh: the card that carries the session is not taken away, and a connection that drops does not cut the run",
   bed = "vm",
   machine = { iommu = "intel", root_ports = { { "e1000e" } } },
-  playbook = [[driver_binding { device = "0000:01:00.0", driver = "vfio-pci" }]],
+  playbook = words "iommu=pt",
   steps = function(host)
     host:say "the card is a port of a bridge, and so is the far end, whose client logs in"
     host:shell [[
       set -e
+      udevadm settle
       port=$(ls /sys/bus/pci/devices/0000:01:00.0/net)
       ip link add br0 type bridge
       ip link set "$port" up master br0
@@ -296,14 +297,15 @@ scenario {
       dropbear -R -E 2>/root/dropbear.log]]
     local ssh = "ip netns exec elsewhere dbclient -y -i /root/.ssh/id root@192.0.2.1 "
     host:wait_for(ssh .. "true || ! cat /root/dropbear.log", 60)
-    local refused = host:shell(ssh .. "'/usr/local/bin/hoststate converge /root/playbook.lua --yes' 2>&1", { status = 4 })
+    host:put("/root/card.lua", [[driver_binding { device = "0000:01:00.0", driver = "vfio-pci" }]])
+    local refused = host:shell(ssh .. "'/usr/local/bin/hoststate converge /root/card.lua --yes' 2>&1", { status = 4 })
     for _, text in ipairs { "network-path", "SSH connection from 192.0.2.9 to port 22", "br0" } do
       assert(refused:find(text, 1, true), ("expected `%s` in:\n%s"):format(text, refused))
     end
     host:expect_driver("0000:01:00.0", "e1000e")
 
     host:say "the connection drops while update-grub runs"
-    host:playbook(words "iommu=pt")
+    host:plan()
     host:shell(ssh .. [['/usr/local/bin/hoststate converge /root/playbook.lua --yes' >/dev/null 2>&1 &
       until busybox pgrep -f grub-mkconfig; do sleep 0.1; done
       kill -KILL $(busybox pgrep dbclient)

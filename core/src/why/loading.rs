@@ -251,7 +251,9 @@ pub(super) fn claim(case: &Case<'_>) -> Result<Link> {
         evidence.extend(evidence_of(claim));
         let (driver, image) = (claim.to.as_deref().unwrap_or_default(), case.policy.image());
         let finding = match case.policy.is_builtin(&named(driver)?) {
-            true => format!("{driver} is built in, and no line of modprobe.d reaches it"),
+            true => format!(
+                "{driver} is built in, and no line of modprobe.d reaches it; {driver}.ids= on the kernel command line does"
+            ),
             false => format!("{image} loads {driver} without these ids; {}", case.policy.mend()),
         };
         return Ok(Link::new("bound by", Standing::Blocks, finding, evidence));

@@ -119,6 +119,11 @@ impl Policy {
         self.builtin.as_ref().is_some_and(|it| it.contains(module))
     }
 
+    /// Returns what stands in the root file system, whether it reaches a module or not.
+    pub(super) fn written(&self) -> &ModprobeView {
+        &self.root
+    }
+
     /// Returns that of the root file system.
     pub(super) fn of_root(&self, module: &ModuleName) -> &ModprobeView {
         if self.is_builtin(module) { &self.none } else { &self.root }

@@ -63,6 +63,23 @@ fn a_softdep_of_the_root_file_system_is_none_for_what_the_image_loads() {
 }
 
 #[test]
+fn no_line_reaches_a_vfio_pci_that_is_built_in() {
+    let builtin = ("/lib/modules/6.1.0-3/modules.builtin", "kernel/drivers/vfio/pci/vfio-pci.ko\n");
+    check(
+        &host(&[HELD], &[builtin, IDS]),
+        expect![[r#"
+            Ok loaded first: vfio-pci is there before nouveau
+                vfio-pci is built in
+                nothing loads nouveau before udev
+            Blocks bound by: vfio-pci is built in, and no line of modprobe.d reaches it; vfio-pci.ids= on the kernel command line does
+                /etc/modprobe.d/zz-gpu.conf:1 gives 10de:0ffc to vfio-pci
+            0000:01:00.0 will not be on vfio-pci: bound by: vfio-pci is built in, and no line of modprobe.d reaches it; vfio-pci.ids= on the kernel command line does.
+            booted: nouveau
+        "#]],
+    );
+}
+
+#[test]
 fn a_softdep_in_the_image_counts_for_what_the_image_loads() {
     check(
         &host(&[HELD, IDS, SOFTDEP], &[]),
