@@ -53,6 +53,7 @@ struct Labelled {
 pub(crate) fn load(path: &Path, facts: &dyn Facts, registry: &Registry, belief: &Belief) -> Result<Playbook> {
     let name = path.display().to_string();
     let text = read(path, belief)?;
+    registry.foresee(&text);
     if path.extension().is_some_and(|it| it == "lua") {
         let declared = evaluate(path, &name, &text, registry, facts, belief)?;
         return Ok(Playbook { name, declared, saved: None });

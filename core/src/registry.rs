@@ -190,6 +190,17 @@ impl Registry {
         Ok(())
     }
 
+    /// Begins what the types need that `playbook` names, before it is read: a plugin starts while it is.
+    pub fn foresee(&self, playbook: &str) {
+        for Entry(source) in &self.entries {
+            if let Source::External(it) = source
+                && playbook.contains(it.kind.description().name.as_str())
+            {
+                it.kind.prepare();
+            }
+        }
+    }
+
     /// Returns the types, in the order of the table.
     pub fn entries(&self) -> &[Entry] {
         &self.entries

@@ -307,9 +307,9 @@ scenario {
     host:say "the connection drops while update-grub runs"
     host:plan()
     host:shell(ssh .. [['/usr/local/bin/hoststate converge /root/playbook.lua --yes' >/dev/null 2>&1 &
-      until busybox pgrep -f grub-mkconfig; do sleep 0.1; done
-      kill -KILL $(busybox pgrep dbclient)
-      while busybox pgrep -f "hoststate converge"; do sleep 0.1; done]])
+      until busybox pgrep -f "grub-[m]kconfig"; do sleep 0.1; done
+      kill -KILL $(busybox pgrep dbclient)]])
+    host:wait_for("grep -q reboot_required /var/lib/hoststate/runs/*.json", 120)
     local runs = host:hoststate({ "history", "--format", "json" }).json.runs
     assert(runs[#runs].outcome == "reboot_required", runs[#runs].outcome)
     host:verify { status = 3 }

@@ -33,8 +33,10 @@ pub(super) fn read(path: &Path) -> Result<Option<Contents>> {
 }
 
 fn contents(path: &Path, fd: OwnedFd) -> Result<Contents> {
-    let mut bytes = Vec::new();
     let file = std::fs::File::from(fd);
+    let size = file.metadata().map_err(|err| named(path, err))?.len().min(LARGEST);
+    // Room for all of it and one more, to see the end: nothing is copied on the way.
+    let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or(0) + 1);
     file.take(LARGEST + 1).read_to_end(&mut bytes).map_err(|err| named(path, err))?;
     if bytes.len() as u64 > LARGEST {
         let what = format!("is larger than {} MiB", LARGEST >> 20);
