@@ -307,8 +307,8 @@ scenario {
     host:say "the connection drops while update-grub runs"
     host:plan()
     host:shell(ssh .. [['/usr/local/bin/hoststate converge /root/playbook.lua --yes' >/dev/null 2>&1 &
-      until busybox pgrep -f "grub-[m]kconfig"; do sleep 0.1; done
-      kill -KILL $(busybox pgrep dbclient)]])
+      until ps ax | grep -q "grub-[m]kconfig"; do sleep 0.1; done
+      kill -KILL $!]])
     host:wait_for("grep -q reboot_required /var/lib/hoststate/runs/*.json", 120)
     local runs = host:hoststate({ "history", "--format", "json" }).json.runs
     assert(runs[#runs].outcome == "reboot_required", runs[#runs].outcome)
