@@ -46,23 +46,27 @@ struct Labelled {
     format: Option<String>,
 }
 
-/// Reads the playbook at `path`; `-` is JSON on standard input.
+/// Returns what the playbook at `path`, with the text that was [`read`], declares.
 ///
 /// # Errors
-/// When it cannot be read, is not what its name says, or declares what cannot be.
-pub(crate) fn load(path: &Path, facts: &dyn Facts, registry: &Registry, belief: &Belief) -> Result<Playbook> {
+/// When it is not what its name says, or declares what cannot be.
+pub(crate) fn load(
+    path: &Path,
+    text: &str,
+    facts: &dyn Facts,
+    registry: &Registry,
+    belief: &Belief,
+) -> Result<Playbook> {
     let name = path.display().to_string();
-    let text = read(path, belief)?;
-    registry.foresee(&text);
     if path.extension().is_some_and(|it| it == "lua") {
-        let declared = evaluate(path, &name, &text, registry, facts, belief)?;
+        let declared = evaluate(path, &name, text, registry, facts, belief)?;
         return Ok(Playbook { name, declared, saved: None });
     }
-    let labelled: Option<Labelled> = serde_json::from_str(&text).ok();
+    let labelled: Option<Labelled> = serde_json::from_str(text).ok();
     match labelled.and_then(|it| it.format) {
-        Some(format) if format.starts_with("hoststate.plan/") => saved_plan(name, &format, &text, registry),
+        Some(format) if format.starts_with("hoststate.plan/") => saved_plan(name, &format, text, registry),
         _ => {
-            let read = Declarations::from_json(&text).map_err(|err| in_file(&name, &err))?;
+            let read = Declarations::from_json(text).map_err(|err| in_file(&name, &err))?;
             let declared = registry.decode_all(read.resources)?;
             Ok(Playbook { name, declared, saved: None })
         }
@@ -89,7 +93,11 @@ fn in_file(name: &str, err: &EngineError) -> Error {
     Error::Input { what: format!("{shown}: {err}"), hint: err.hint() }
 }
 
-fn read(path: &Path, belief: &Belief) -> Result<String> {
+/// Returns the text of the playbook at `path`; `-` is JSON on standard input.
+///
+/// # Errors
+/// When it cannot be read.
+pub(crate) fn read(path: &Path, belief: &Belief) -> Result<String> {
     let failed = |err: io::Error| Error::io(format!("cannot read the playbook {}", path.display()), err);
     if path == Path::new("-") {
         let mut text = String::new();

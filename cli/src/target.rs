@@ -82,7 +82,9 @@ impl Target {
 
     fn load(&self, path: &Path, belief: &Belief) -> Result<Playbook> {
         let facts = HostFacts { host: &self.host.view(), distro: &self.distro };
-        playbook::load(path, &facts, &self.registry, belief)
+        let text = playbook::read(path, belief)?;
+        self.registry.foresee(&text);
+        playbook::load(path, &text, &facts, &self.registry, belief)
     }
 
     /// Returns what plans are made from.

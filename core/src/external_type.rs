@@ -17,7 +17,7 @@ pub trait ExternalType: fmt::Debug {
     /// Returns its name, fields and examples. [`check_description`] passed it.
     fn description(&self) -> &TypeDescription;
 
-    /// Begins, without waiting for it, what an inspection will need: a declaration of this type is about to be read.
+    /// Begins, without waiting for it, what an inspection will need.
     fn prepare(&self) {}
 
     /// Returns the resource of a value that fits the schema.

@@ -29,8 +29,8 @@ pub const HOST_COMMAND: &str = "plugin-host";
 
 /// Returns the types of the trusted plugins. `program` is hoststate, `base` has the built-in types.
 ///
-/// No plugin is started, and none is read, before a playbook names one of its types. Then it is, so that it is there when
-/// that is compared with the host: two programs that start at a time are faster than one after the other.
+/// No plugin is started, and none is read, until a declaration of one of its types is compared with a host, or
+/// [`Registry::foresee`] says that one will be: two programs that start at a time are faster than one after the other.
 pub fn entries(list: TrustList, program: &Path, base: &Rc<Registry>) -> Vec<Entry> {
     list.plugins.into_iter().flat_map(|it| of_plugin(it, None, program, base)).collect()
 }

@@ -105,7 +105,6 @@ impl Entry {
 
 impl External {
     fn decode(&self, desired: &Map<String, Value>) -> Decode {
-        self.kind.prepare();
         let description = self.kind.description();
         let fields = match self.fields.get() {
             Some(fields) => fields,
@@ -190,7 +189,8 @@ impl Registry {
         Ok(())
     }
 
-    /// Begins what the types need that `playbook` names, before it is read: a plugin starts while it is.
+    /// Begins what the types need that the text of a playbook names, when that is about to be compared with a host: a
+    /// plugin starts while the playbook is evaluated.
     pub fn foresee(&self, playbook: &str) {
         for Entry(source) in &self.entries {
             if let Source::External(it) = source

@@ -20,7 +20,8 @@ use crate::session::Session;
 /// When the playbook cannot be read or declares what cannot be.
 pub(crate) fn run(arguments: &CheckArguments, session: &Session) -> Result<Exit> {
     let registry = Plugins::new(&arguments.plugins)?.registry()?;
-    let playbook = playbook::load(&arguments.playbook, &NoHost, &registry, &Belief::Any)?;
+    let text = playbook::read(&arguments.playbook, &Belief::Any)?;
+    let playbook = playbook::load(&arguments.playbook, &text, &NoHost, &registry, &Belief::Any)?;
     if session.format == Format::Json {
         let resources = playbook.declared.into_iter().map(|it| it.declaration).collect();
         session.print_json(&Declarations { format: DECLARATIONS_FORMAT.to_owned(), resources })?;
