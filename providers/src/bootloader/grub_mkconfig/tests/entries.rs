@@ -206,7 +206,7 @@ fn entries_of_custom_cfg_stand_in_the_menu_where_grub_reads_them() {
                  source ${config_directory}/custom.cfg\nelif [ -f  $prefix/custom.cfg ]; then\n  \
                  source $prefix/custom.cfg\nfi\n### END /etc/grub.d/41_custom ###\n";
     let behind = "menuentry Behind {\n linux /vmlinuz-6\n}\n";
-    let custom = "set default=By-hand\nmenuentry By-hand {\n linux /vmlinuz-6.8.0-1 iommu=pt\n}";
+    let custom = "set default=By-hand\nmenuentry By-hand {\n linux /vmlinuz-6.8.0-1 iommu=pt\n}\n\n";
     let menu = |cfg: &str, custom: &str| {
         let tree = generated(&[], cfg);
         tree.write("/boot/grub/custom.cfg", custom);
