@@ -1,4 +1,6 @@
 -- The driver of a device: now, back again, one that refuses, a device that goes away and returns.
+local expect_in = require "lib.expect_in"
+
 local card = "0000:01:00.0"
 
 local function bound(driver)
@@ -74,12 +76,6 @@ sleep;
     host:wait_for("test -e /run/guest", 20)
 
     host:playbook(bound "e1000e")
-    local function expect_in(result, ...)
-      for _, text in ipairs { ... } do
-        local all = result.stdout .. result.stderr
-        assert(all:gsub("%s+", " "):find(text, 1, true), ("expected `%s` in:\n%s"):format(text, all))
-      end
-    end
     local refused = host:converge { status = 4 }
     expect_in(refused, "held-by-guest", "perl", "/dev/vfio/")
     host:expect_driver(card, "vfio-pci")
