@@ -216,16 +216,16 @@ impl Plugin {
 
     fn start(&self) -> Result<Box<Session>> {
         let Trusted { file, sha256, description } = &self.trusted;
+        let Asks { user, seconds, .. } = description.asks;
         if let Some(bytes) = &self.bytes {
-            let asks = Asks { user: User::Nobody, ..description.asks.clone() };
-            return Ok(Box::new(Session::begin(&self.program, file, bytes, &asks)?));
+            return Ok(Box::new(Session::start(&self.program, file, bytes, User::Nobody, seconds)?));
         }
         let contents = existing(file)?;
         if contents.sha256 != *sha256 {
             let hint = format!("`hoststate plugin trust {}` shows what it asks for now.", file.display());
             return Err(Error::plugin(file, "changed since it was trusted", hint));
         }
-        Ok(Box::new(Session::begin(&self.program, file, &contents.bytes, &description.asks)?))
+        Ok(Box::new(Session::start(&self.program, file, &contents.bytes, user, seconds)?))
     }
 }
 

@@ -34,21 +34,12 @@ impl Session {
     /// # Errors
     /// When it does not start, or speaks no protocol that we speak.
     pub fn open(program: &Path, path: &Path, bytes: &[u8], asks: &Asks) -> Result<Self> {
-        let mut session = Self::begin(program, path, bytes, asks)?;
+        let mut session = Self::start(program, path, bytes, asks.user, asks.seconds)?;
         session.meet()?;
         Ok(session)
     }
 
-    /// Starts the plugin as [`open`](Self::open) does, and does not wait until it is there: that is for
-    /// [`meet`](Self::meet).
-    ///
-    /// # Errors
-    /// When there can be no child for it.
-    pub fn begin(program: &Path, path: &Path, bytes: &[u8], asks: &Asks) -> Result<Self> {
-        Self::start(program, path, bytes, asks.user, asks.seconds)
-    }
-
-    /// Waits for a plugin that was begun, and shakes hands with it.
+    /// Waits for a plugin that was started, and shakes hands with it.
     ///
     /// # Errors
     /// When it does not start, or speaks no protocol that we speak.
@@ -57,17 +48,11 @@ impl Session {
         self.greet(Hello { protocol: PROTOCOL, oldest: PROTOCOL, features })
     }
 
-    /// Starts the plugin without a handshake.
+    /// Starts the plugin without a handshake, and does not wait until it is there.
     ///
     /// # Errors
     /// When there can be no child for it.
-    pub(super) fn start(
-        program: &Path,
-        path: &Path,
-        bytes: &[u8],
-        user: User,
-        limit: Seconds,
-    ) -> Result<Self> {
+    pub fn start(program: &Path, path: &Path, bytes: &[u8], user: User, limit: Seconds) -> Result<Self> {
         let cannot = |err: std::io::Error| {
             let hint = "Plugins need memfd_create(2), Linux 3.17, and that `vm.memfd_noexec` is not 2.";
             Error::plugin(path, format!("cannot be started: {err}"), hint)
