@@ -5,10 +5,13 @@
 
 use std::{
     ffi::OsStr,
+    io,
+    os::fd::{AsRawFd, OwnedFd},
     path::{Path, PathBuf},
+    sync::LazyLock,
 };
 
-use rustix::fs::{FlockOperation, flock};
+use rustix::fs::{FlockOperation, Mode, OFlags, flock, open};
 
 use crate::{
     error::{Result, check},
@@ -18,6 +21,10 @@ use crate::{
 
 /// Prefix of the directories this module makes in the cache, and the only ones it removes.
 const RUN_PREFIX: &str = "run-";
+/// The file of this program, for children to inherit: where its path leads, cargo may have put another meanwhile.
+static PROGRAM: LazyLock<rustix::io::Result<OwnedFd>> =
+    LazyLock::new(|| open("/proc/self/exe", OFlags::PATH, Mode::empty()));
+
 /// A directory for one run, removed at its end or, after a kill, by the next run.
 pub(crate) struct RunDirectory {
     path: PathBuf,
@@ -31,7 +38,7 @@ impl RunDirectory {
         files::make_directory(cache)?;
         let path = tempfile::Builder::new().prefix(RUN_PREFIX).tempdir_in(cache)?.keep();
         let lock = files::lock_file(path.join("lock"))?;
-        flock(&lock, FlockOperation::LockExclusive).map_err(std::io::Error::from)?;
+        flock(&lock, FlockOperation::LockExclusive).map_err(io::Error::from)?;
         Ok(Self { path, _lock: lock })
     }
 
@@ -73,11 +80,12 @@ pub(crate) fn remove_left_runs(cache: &Path) -> Result<()> {
 
 /// A call of this program itself in namespaces of its own; `words` say what it does there.
 pub(crate) fn inside<S: AsRef<OsStr>>(words: &[S]) -> Result<Call> {
+    let program = PROGRAM.as_ref().map_err(|err| io::Error::from(*err))?;
     // The world dies with us (pdeathsig) and its processes with it (kill-child).
     Ok(Call::new(["setpriv", "--pdeathsig", "KILL", "--"])
         .args(["unshare", "--mount", "--pid", "--uts", "--ipc", "--net"])
         .args(["--mount-proc", "--fork", "--kill-child", "--"])
-        .args([std::env::current_exe()?])
+        .args([format!("/proc/self/fd/{}", program.as_raw_fd())])
         .args(words))
 }
 
