@@ -96,9 +96,11 @@ pub(crate) fn run(scenarios: &[Found], wish: &Wish, cache: &Path, hoststate: &Pa
         for _ in 0..wish.jobs.max(1) {
             scope.spawn(|| {
                 while let Some(found) = next() {
+                    let ready = make_ready(found, wish, cache, hoststate);
+                    // From here on, so that the building of images is not counted.
                     let progress = Progress::new(&found.head.name);
                     progress.line("starts");
-                    let outcome = run_one(found, wish, cache, hoststate);
+                    let outcome = ready.and_then(|it| run_one(found, wish, cache, it));
                     match &outcome {
                         Ok(()) => progress.line("passed"),
                         Err(err) => {
@@ -126,9 +128,7 @@ pub(crate) fn run(scenarios: &[Found], wish: &Wish, cache: &Path, hoststate: &Pa
     Err(Error::Scenarios { count: failed.len(), names: failed.join(", ") })
 }
 
-fn run_one(found: &Found, wish: &Wish, cache: &Path, hoststate: &Path) -> Result<()> {
-    let work = RunDirectory::make(cache)?;
-    let task = task(found, wish, cache, hoststate, work.path())?;
+fn run_one(found: &Found, wish: &Wish, cache: &Path, (work, task): (RunDirectory, Task)) -> Result<()> {
     let status = world::inside(&life::words(&task)?)?.within(found.head.seconds).pass_through();
     let beside = found.file.parent().unwrap_or(&found.file);
     for text in files::list(task.renewed())? {
@@ -151,29 +151,30 @@ fn run_one(found: &Found, wish: &Wish, cache: &Path, hoststate: &Path) -> Result
 /// Makes the bed of a scenario and opens a shell in it.
 pub(crate) fn shell(found: &Found, image: Option<PathBuf>, cache: &Path, hoststate: &Path) -> Result<()> {
     machine::install_tools(&Progress::new("testbed"))?;
-    let work = RunDirectory::make(cache)?;
     let wish = Wish { wanted: Vec::new(), all: false, image, bless: false, keep: false, jobs: 1 };
-    let task = task(found, &wish, cache, hoststate, work.path())?;
+    let (_work, task) = make_ready(found, &wish, cache, hoststate)?;
     let [inside, _, place] = life::words(&task)?;
     world::inside(&[inside, "shell".into(), place])?.on_terminal()
 }
 
 /// Makes everything ready that needs the network or takes long.
-fn task(found: &Found, wish: &Wish, cache: &Path, hoststate: &Path, work: &Path) -> Result<Task> {
+fn make_ready(found: &Found, wish: &Wish, cache: &Path, hoststate: &Path) -> Result<(RunDirectory, Task)> {
     let order = found.head.order(wish.image.as_deref());
     let images = (beds::kind(&order.bed)?.prepare)(&order, cache)?;
-    let inside = work.join("hoststate");
+    let work = RunDirectory::make(cache)?;
+    let inside = work.path().join("hoststate");
     files::copy(hoststate, &inside)?;
-    Ok(Task {
+    let task = Task {
         file: found.file.clone(),
         shown: shown(&found.file),
         name: found.head.name.clone(),
-        work: work.into(),
+        work: work.path().into(),
         images,
         image: wish.image.clone(),
         hoststate: inside,
         bless: wish.bless && found.head.fails_with.is_empty(),
-    })
+    };
+    Ok((work, task))
 }
 
 /// Removes what failed scenarios left.
