@@ -5,19 +5,17 @@ use std::path::Path;
 use hoststate_abi::host_view::HostView;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
 use crate::booted::{self, Booted};
 use crate::declaration::{Declaration, ResourceId};
 use crate::distro::{BootEntry, Distro, NextBoot};
 use crate::error::Result;
-use crate::facts;
 use crate::formats::kernel_cmdline::{Cmdline, Word};
 use crate::formats::pci::PciAddress;
-use crate::iommu;
 use crate::pci_bus;
 use crate::plan::{Change, Plan};
 use crate::why;
+use crate::words_in_vain::{self, InVain};
 
 /// What was found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -118,7 +116,7 @@ impl Judged<'_> {
         } else if !waiting.is_empty() {
             findings.extend(self.of_boot(&waiting, was_booted, drifted)?);
         }
-        findings.extend(self.ignored_words()?);
+        findings.extend(self.words_in_vain()?);
         if findings.is_empty() && self.plan.in_desired_state() {
             findings.push(finding(Verdict::InDesiredState, None, "everything is as wanted".to_owned()));
         }
@@ -182,54 +180,21 @@ impl Judged<'_> {
         Ok(finding(Verdict::BoundElsewhere, Some(&change.resource), reason))
     }
 
-    /// Finds wanted words that the kernel was given in vain.
-    fn ignored_words(self) -> Result<Vec<Finding>> {
-        // The kernel and the devices of a chroot are those of the machine it is mounted on.
-        if facts::proc_is_foreign(self.host)? {
-            return Ok(Vec::new());
-        }
-        let Some(text) = self.host.attribute(Path::new("/proc/cmdline"))? else { return Ok(Vec::new()) };
-        let running = Cmdline::parse(&text);
-        let mut findings = Vec::new();
-        for declaration in &self.plan.declarations {
-            let given: Vec<Word> = wanted_words(declaration)
-                .into_iter()
-                .filter(|it| running.words().any(|word| word.same(it)))
-                .collect();
-            let resource = self.id_of(declaration);
-            let is_iommu = |it: &&Word| {
-                ["intel_iommu", "amd_iommu", "iommu", "iommu.passthrough"]
-                    .iter()
-                    .any(|name| it.same_name(name))
-                    && !iommu::turns_off(it)
-            };
-            let words: Vec<String> = given.iter().filter(is_iommu).map(Word::to_string).collect();
-            if let (false, Some(off)) = (words.is_empty(), iommu::why_off(self.host, &running)?) {
-                let reason = format!(
-                    "the kernel was given {}, and the IOMMU is off: {} ({}). {}",
-                    words.join(" "),
-                    off.reason,
-                    off.evidence,
-                    off.mend
-                );
-                findings.push(finding(Verdict::WordIgnored, resource.as_ref(), reason));
-            }
-            for word in &given {
-                if let Some(module) = loaded_all_the_same(self.host, word)? {
-                    let reason = format!(
-                        "the kernel was given {word}, and /sys/module/{module} is loaded all the same"
-                    );
-                    findings.push(finding(Verdict::WordIgnored, resource.as_ref(), reason));
-                }
-            }
-        }
-        Ok(findings)
+    fn words_in_vain(self) -> Result<Vec<Finding>> {
+        let found = words_in_vain::find(self.host, &self.plan.declarations)?;
+        let finding = |it: InVain<'_>| {
+            let InVain { declaration, words, reason, evidence, mend } = it;
+            let mend = mend.map(|it| format!(". {it}")).unwrap_or_default();
+            let reason = format!("the kernel was given {words}, and {reason} ({evidence}){mend}");
+            finding(Verdict::WordIgnored, id_of(declaration).as_ref(), reason)
+        };
+        Ok(found.into_iter().map(finding).collect())
     }
+}
 
-    fn id_of(self, declaration: &Declaration) -> Option<ResourceId> {
-        let name = declaration.name.clone()?;
-        Some(ResourceId { kind: declaration.kind.clone(), name })
-    }
+fn id_of(declaration: &Declaration) -> Option<ResourceId> {
+    let name = declaration.name.clone()?;
+    Some(ResourceId { kind: declaration.kind.clone(), name })
 }
 
 fn finding(verdict: Verdict, resource: Option<&ResourceId>, reason: String) -> Finding {
@@ -281,27 +246,4 @@ fn lost(change: &Change, booted: &Booted, entry: &BootEntry) -> Option<String> {
             entry.title, entry.place
         )
     })
-}
-
-fn wanted_words(declaration: &Declaration) -> Vec<Word> {
-    if declaration.kind != "kernel_cmdline" {
-        return Vec::new();
-    }
-    let lists =
-        ["present", "additional"].into_iter().filter_map(|it| declaration.desired.get(it)?.as_array());
-    lists.flatten().filter_map(Value::as_str).filter_map(|it| Word::parse(it).ok()).collect()
-}
-
-/// Returns a module that is loaded although a word forbids it.
-fn loaded_all_the_same(host: &HostView, word: &Word) -> Result<Option<String>> {
-    if !["modprobe.blacklist", "module_blacklist"].iter().any(|it| word.same_name(it)) {
-        return Ok(None);
-    }
-    for module in word.value().unwrap_or_default().split(',').filter(|it| !it.is_empty()) {
-        let module = module.replace('-', "_");
-        if host.exists(&Path::new("/sys/module").join(&module).join("initstate"))? {
-            return Ok(Some(module));
-        }
-    }
-    Ok(None)
 }

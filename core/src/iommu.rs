@@ -39,8 +39,9 @@ pub fn why_off(host: &HostView, running: &Cmdline) -> Result<Option<Off>> {
     }
     let (reason, mend, evidence) = if let Some(evidence) = no_table(host)? {
         (
-            "the firmware describes no IOMMU: it has neither a DMAR (Intel) nor an IVRS (AMD) table".to_owned(),
-            "Turn on VT-d (Intel) or AMD-Vi, also called IOMMU or SVM, in the firmware's setup; a virtual machine \
+            "the firmware describes no IOMMU, it has neither a DMAR (Intel) nor an IVRS (AMD) table"
+                .to_owned(),
+            "Turn on VT-d (Intel) or AMD-Vi, also called IOMMU, in the firmware's setup; a virtual machine \
              needs an emulated IOMMU."
                 .to_owned(),
             evidence,
@@ -56,7 +57,7 @@ pub fn why_off(host: &HostView, running: &Cmdline) -> Result<Option<Off>> {
     } else {
         (
             "the command line allows it, and nothing that can be read says why".to_owned(),
-            "Turn on VT-d (Intel) or AMD-Vi, also called IOMMU or SVM, in the firmware's setup; `dmesg | grep -e \
+            "Turn on VT-d (Intel) or AMD-Vi, also called IOMMU, in the firmware's setup; `dmesg | grep -e \
              DMAR -e AMD-Vi` has what the kernel says."
                 .to_owned(),
             "/sys/kernel/iommu_groups is empty".to_owned(),

@@ -42,3 +42,4 @@ pub mod takeover;
 pub mod trust;
 pub mod way_back;
 pub mod why;
+pub mod words_in_vain;

@@ -13,6 +13,7 @@ use crate::boot_outlook::WordOutlook;
 use crate::declaration::{Declaration, Origin, ResourceId};
 use crate::facts::HostSummary;
 use crate::guard::{Hazard, Severity};
+use crate::words_in_vain;
 
 /// Format of a plan.
 pub const PLAN_FORMAT: &str = "hoststate.plan/1";
@@ -173,6 +174,11 @@ impl Plan {
     /// Returns whether every setting was read and is as wanted.
     pub fn in_desired_state(&self) -> bool {
         self.changes.is_empty() && self.deferred.is_empty() && self.conflicts.is_empty()
+    }
+
+    /// Returns whether a word of the running kernel is warned of that is there and has no effect.
+    pub fn has_word_in_vain(&self) -> bool {
+        self.guards.iter().any(|it| it.id.starts_with(words_in_vain::NAME))
     }
 
     /// Returns whether there is something to do now; a reboot is not.

@@ -19,6 +19,7 @@ use crate::plan::{
 };
 use crate::registry::Declared;
 use crate::resource::Context;
+use crate::words_in_vain::{self, InVain};
 
 mod remade;
 
@@ -129,6 +130,8 @@ impl Planner<'_> {
                 guards.extend(guard(scene)?);
             }
         }
+        let in_vain = words_in_vain::find(view, self.declared.iter().map(|it| &it.declaration))?;
+        guards.extend(in_vain.iter().map(InVain::hazard));
         for hazard in &mut guards {
             hazard.accepted = self.accepted.contains(&hazard.id);
         }

@@ -1,6 +1,7 @@
 //! Results as text for people.
 
 pub(crate) mod diff;
+pub(crate) mod difference;
 pub(crate) mod errors;
 pub(crate) mod escape;
 pub(crate) mod plan;

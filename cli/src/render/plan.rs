@@ -11,6 +11,7 @@ use hoststate_core::guard::{Hazard, Severity};
 use hoststate_core::plan::{Change, Conflict, Deferred, Plan, PlannedActivation, Summary};
 
 use crate::render::diff;
+use crate::render::difference::difference;
 use crate::render::escape::visible_line;
 use crate::render::screen::{Amount, Paint, Screen};
 use crate::render::table::table;
@@ -73,50 +74,6 @@ pub(crate) fn changes<'a>(out: &mut String, screen: &Screen, changes: impl IntoI
             setting(out, screen, change);
         }
     }
-}
-
-/// Returns what one setting is and shall be, on one line, without the reason.
-pub(crate) fn difference(
-    screen: &Screen,
-    subject: &str,
-    actual: Option<&str>,
-    desired: Option<&str>,
-) -> String {
-    let (actual, desired) = match (actual, desired) {
-        (Some(actual), Some(desired)) if screen.amount < Amount::More => {
-            let (actual, desired) = without_common(screen, actual, desired);
-            (Some(actual), Some(desired))
-        }
-        _ => (actual.map(str::to_owned), desired.map(str::to_owned)),
-    };
-    let value = |it: Option<String>| it.map_or("(absent)".to_owned(), |it| visible_line(&it).into_owned());
-    format!("{}: {} {} {}", visible_line(subject), value(actual), screen.arrow(), value(desired))
-}
-
-/// Returns both values without the words that a long one, such as a command line, has in common with the other.
-fn without_common(screen: &Screen, actual: &str, desired: &str) -> (String, String) {
-    /// Values up to this length are shown whole.
-    const SHORT: usize = 40;
-    if actual.len().max(desired.len()) <= SHORT {
-        return (actual.to_owned(), desired.to_owned());
-    }
-    let (old, new): (Vec<&str>, Vec<&str>) = (actual.split(' ').collect(), desired.split(' ').collect());
-    let before = old.iter().zip(&new).take_while(|(a, b)| a == b).count();
-    // Without a common beginning they are not two versions of one line.
-    if before == 0 {
-        return (actual.to_owned(), desired.to_owned());
-    }
-    let shorter = old.len().min(new.len()) - before;
-    let after = old.iter().rev().zip(new.iter().rev()).take(shorter).take_while(|(a, b)| a == b).count();
-    let rest = |words: &[&str]| {
-        let mut rest = words[before..words.len() - after].to_vec();
-        rest.insert(0, screen.ellipsis());
-        if after > 0 {
-            rest.push(screen.ellipsis());
-        }
-        rest.join(" ")
-    };
-    (rest(&old), rest(&new))
 }
 
 /// Adds the commands that would run.
@@ -250,8 +207,12 @@ fn hazards(out: &mut String, screen: &Screen, hazards: &[Hazard]) {
 fn summary(screen: &Screen, plan: &Plan) -> String {
     let Summary { in_desired_state, to_change, only_reboot, deferred, refused } = &plan.summary;
     if plan.in_desired_state() {
-        let text = format!("In the desired state: {}, nothing to do.", settings(*in_desired_state));
-        return screen.paint(Paint::Added, &text);
+        let held = settings(*in_desired_state);
+        let (paint, text) = match plan.has_word_in_vain() {
+            true => (Paint::Warning, format!("Nothing to do: {held} as wanted, not all with effect.")),
+            false => (Paint::Added, format!("In the desired state: {held}, nothing to do.")),
+        };
+        return screen.paint(paint, &text);
     }
     let mut parts = vec![format!("{to_change} to change")];
     if *only_reboot > 0 {
@@ -353,45 +314,5 @@ fn setting(out: &mut String, screen: &Screen, change: &Change) {
         if !is_seen_in_diff || screen.amount == Amount::More {
             screen.prose(out, INNER * 2, &visible_line(&step.to_string()));
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use expect_test::{Expect, expect};
-
-    use super::difference;
-    use crate::render::screen::{Amount, Screen};
-
-    fn check(actual: Option<&str>, desired: Option<&str>, expected: Expect) {
-        let screen = Screen { colour: false, width: None, amount: Amount::Usual };
-        expected.assert_eq(&difference(&screen, "cmdline", actual, desired));
-    }
-
-    #[test]
-    fn a_long_command_line_shows_the_words_that_differ() {
-        let actual = "root=UUID=b3f1c9d2-5a77-4e08 ro quiet iommu=off splash";
-        let desired = "root=UUID=b3f1c9d2-5a77-4e08 ro quiet iommu=pt splash";
-        check(Some(actual), Some(desired), expect!["cmdline: ... iommu=off ... -> ... iommu=pt ..."]);
-    }
-
-    #[test]
-    fn words_that_are_only_added_stand_after_what_is_left_out() {
-        let actual = "root=UUID=b3f1c9d2-5a77-4e08 ro quiet splash";
-        let desired = "root=UUID=b3f1c9d2-5a77-4e08 ro quiet splash iommu=pt";
-        check(Some(actual), Some(desired), expect!["cmdline: ... -> ... iommu=pt"]);
-    }
-
-    #[test]
-    fn values_without_a_common_beginning_are_shown_whole() {
-        let actual = "lacks the module vfio_pci; does not load vfio_pci";
-        let whole = expect!["cmdline: lacks the module vfio_pci; does not load vfio_pci -> loads vfio_pci"];
-        check(Some(actual), Some("loads vfio_pci"), whole);
-    }
-
-    #[test]
-    fn short_values_are_shown_whole() {
-        check(Some("ro quiet"), Some("ro quiet iommu=pt"), expect!["cmdline: ro quiet -> ro quiet iommu=pt"]);
-        check(None, Some("on"), expect!["cmdline: (absent) -> on"]);
     }
 }

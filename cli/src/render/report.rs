@@ -82,6 +82,10 @@ fn summary(out: &mut String, screen: &Screen, report: &Report, goal: Goal) {
     let is_interrupted = report.error.as_deref() == Some(INTERRUPTED);
     let pending: Vec<String> = report.left.activations.iter().map(|it| command(&it.argv)).collect();
     let (paint, text) = match (report.outcome, goal) {
+        // The plan says the rest.
+        (Outcome::InDesiredState, Goal::DesiredState) if report.plan.has_word_in_vain() => {
+            (Paint::Warning, "Nothing was done.".to_owned())
+        }
         (Outcome::InDesiredState, Goal::DesiredState) => {
             (Paint::Added, format!("In the desired state: {}, nothing was done.", held(report)))
         }
@@ -95,6 +99,9 @@ fn summary(out: &mut String, screen: &Screen, report: &Report, goal: Goal) {
         (Outcome::Converged, Goal::FilesAsBefore) if !pending.is_empty() => {
             let state = "The host boots as before only when this has run";
             (Paint::Warning, format!("{steps} done. {state}: {}.", pending.join("; ")))
+        }
+        (Outcome::Converged, Goal::DesiredState) if report.plan.has_word_in_vain() => {
+            (Paint::Warning, format!("{steps} done. Everything is in place, not all with effect."))
         }
         (Outcome::Converged, Goal::DesiredState) => {
             (Paint::Added, format!("Converged: {steps} done, in the desired state."))

@@ -8,8 +8,9 @@ use hoststate_core::plan::Plan;
 use hoststate_core::registry::Declared;
 
 use crate::exit::Exit;
+use crate::render::difference::difference;
 use crate::render::escape::visible_line;
-use crate::render::plan::{difference, named, settings};
+use crate::render::plan::{named, settings};
 use crate::render::screen::{Amount, Paint, Screen};
 
 /// Returns the lines of a check, then what a boot made of it.

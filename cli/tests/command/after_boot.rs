@@ -147,12 +147,22 @@ fn a_word_in_the_kernel_without_effect_is_no_desired_state() {
         &tree,
         expect![[r#"
         ok       kernel_cmdline "iommu"
-        Word without effect: the kernel was given intel_iommu=on, and the IOMMU is off: the firmware describes no IOMMU: it has neither a DMAR (Intel) nor an IVRS (AMD) table (/sys/firmware/acpi/tables has none of DMAR, IVRS, IORT, VIOT). Turn on VT-d (Intel) or AMD-Vi, also called IOMMU or SVM, in the firmware's setup; a virtual machine needs an emulated IOMMU.
+        Word without effect: the kernel was given intel_iommu=on, and the IOMMU is off: the firmware describes no IOMMU, it has neither a DMAR (Intel) nor an IVRS (AMD) table (/sys/firmware/acpi/tables has none of DMAR, IVRS, IORT, VIOT). Turn on VT-d (Intel) or AMD-Vi, also called IOMMU, in the firmware's setup; a virtual machine needs an emulated IOMMU.
         Not in the desired state: something is in place without effect.
         exit 2
         verdicts word_ignored
     "#]],
     );
+    let again = tree.run("converge playbook.json --root root --yes");
+    expect![[r#"
+        warning: the kernel was given intel_iommu=on, and the IOMMU is off: the firmware describes no IOMMU, it has neither a DMAR (Intel) nor an IVRS (AMD) table. Turn on VT-d (Intel) or AMD-Vi, also called IOMMU, in the firmware's setup; a virtual machine needs an emulated IOMMU.
+            /sys/firmware/acpi/tables has none of DMAR, IVRS, IORT, VIOT
+
+        Nothing to do: 3 settings as wanted, not all with effect.
+        Nothing was done.
+        exit 0
+    "#]]
+    .assert_eq(&again.to_string());
     tree.write("root/sys/firmware/acpi/tables/DMAR", "");
     tree.write("root/boot/config-2", "CONFIG_AMD_IOMMU=y\n");
     check(

@@ -150,7 +150,7 @@ fn without_an_iommu_group_the_plan_says_what_is_missing() {
         expect![[r#"
             /etc/udev/rules.d/70-hoststate-driver.rules: 0000:01:00.0: - to driver_override=vfio-pci (none)
               write /etc/udev/rules.d/70-hoststate-driver.rules
-            blocked: /sys/bus/pci/devices/0000:01:00.0/driver: the IOMMU is off: the command line allows it, and nothing that can be read says why. Turn on VT-d (Intel) or AMD-Vi, also called IOMMU or SVM, in the firmware's setup; `dmesg | grep -e DMAR -e AMD-Vi` has what the kernel says"#]],
+            blocked: /sys/bus/pci/devices/0000:01:00.0/driver: the IOMMU is off: the command line allows it, and nothing that can be read says why. Turn on VT-d (Intel) or AMD-Vi, also called IOMMU, in the firmware's setup; `dmesg | grep -e DMAR -e AMD-Vi` has what the kernel says"#]],
     );
     host.tree().write("/proc/cmdline", "quiet iommu=off\n");
     host.tree().write("/etc/words", "quiet iommu=off\n");

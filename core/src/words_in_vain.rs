@@ -1,0 +1,110 @@
+//! Wanted words that the running kernel was given, and that have no effect in it.
+
+use std::path::Path;
+
+use hoststate_abi::host_view::HostView;
+use serde_json::Value;
+
+use crate::declaration::Declaration;
+use crate::error::Result;
+use crate::facts;
+use crate::formats::kernel_cmdline::{Cmdline, Word};
+use crate::guard::{Hazard, Severity};
+use crate::iommu;
+
+/// Name of the warning.
+pub const NAME: &str = "word-in-vain";
+
+/// Words by which somebody wants an IOMMU.
+const IOMMU: [&str; 4] = ["intel_iommu", "amd_iommu", "iommu", "iommu.passthrough"];
+
+/// Words of one declaration, and why they were given in vain.
+#[derive(Debug)]
+pub struct InVain<'a> {
+    /// Where they are wanted.
+    pub declaration: &'a Declaration,
+    /// The words, one after the other as on the command line.
+    pub words: String,
+    /// What is so all the same: a clause without a full stop.
+    pub reason: String,
+    /// What a person can look at.
+    pub evidence: String,
+    /// What to do about it: a sentence, where there is something.
+    pub mend: Option<String>,
+}
+
+impl InVain<'_> {
+    /// Returns it as a warning of a plan.
+    pub fn hazard(&self) -> Hazard {
+        let mend = self.mend.as_ref().map(|it| format!(". {it}")).unwrap_or_default();
+        let message = format!("the kernel was given {}, and {}{mend}", self.words, self.reason);
+        Hazard::new(NAME, Severity::Warn, &[&self.words], message).shown_by([self.evidence.clone()])
+    }
+}
+
+/// Finds the words among those that declarations want.
+///
+/// # Errors
+/// When `/proc`, `/sys` or a kernel's configuration cannot be read.
+pub fn find<'a>(
+    host: &HostView,
+    declarations: impl IntoIterator<Item = &'a Declaration>,
+) -> Result<Vec<InVain<'a>>> {
+    let mut found = Vec::new();
+    let wanted: Vec<_> = declarations.into_iter().map(|it| (it, wanted_words(it))).collect();
+    // The kernel and the devices of a chroot are those of the machine it is mounted on.
+    if wanted.iter().all(|(_, words)| words.is_empty()) || facts::proc_is_foreign(host)? {
+        return Ok(found);
+    }
+    let Some(text) = host.attribute(Path::new("/proc/cmdline"))? else { return Ok(found) };
+    let running = Cmdline::parse(&text);
+    for (declaration, mut words) in wanted {
+        words.retain(|it| running.words().any(|word| word.same(it)));
+        let is_iommu = |it: &&Word| IOMMU.iter().any(|name| it.same_name(name)) && !iommu::turns_off(it);
+        let about_iommu: Vec<&str> = words.iter().filter(is_iommu).map(Word::raw).collect();
+        if let (false, Some(off)) = (about_iommu.is_empty(), iommu::why_off(host, &running)?) {
+            found.push(InVain {
+                declaration,
+                words: about_iommu.join(" "),
+                reason: format!("the IOMMU is off: {}", off.reason),
+                evidence: off.evidence,
+                mend: Some(off.mend),
+            });
+        }
+        for word in &words {
+            if let Some(module) = loaded_all_the_same(host, word)? {
+                found.push(InVain {
+                    declaration,
+                    words: word.raw().to_owned(),
+                    reason: format!("{module} is loaded all the same"),
+                    evidence: format!("/sys/module/{module}/initstate is there"),
+                    mend: None,
+                });
+            }
+        }
+    }
+    Ok(found)
+}
+
+fn wanted_words(declaration: &Declaration) -> Vec<Word> {
+    if declaration.kind != "kernel_cmdline" {
+        return Vec::new();
+    }
+    let lists =
+        ["present", "additional"].into_iter().filter_map(|it| declaration.desired.get(it)?.as_array());
+    lists.flatten().filter_map(Value::as_str).filter_map(|it| Word::parse(it).ok()).collect()
+}
+
+/// Returns a module that is loaded although a word forbids it.
+fn loaded_all_the_same(host: &HostView, word: &Word) -> Result<Option<String>> {
+    if !["modprobe.blacklist", "module_blacklist"].iter().any(|it| word.same_name(it)) {
+        return Ok(None);
+    }
+    for module in word.value().unwrap_or_default().split(',').filter(|it| !it.is_empty()) {
+        let module = module.replace('-', "_");
+        if host.exists(&Path::new("/sys/module").join(&module).join("initstate"))? {
+            return Ok(Some(module));
+        }
+    }
+    Ok(None)
+}
