@@ -1,5 +1,6 @@
 -- Boots that are tried, boots that fail, boots that finish what was left, and what `verify` says after each.
 local expect_in = require "lib.expect_in"
+local port_up = require "lib.port_up"
 
 local record = "/var/lib/hoststate/at-boot.json"
 
@@ -64,11 +65,7 @@ scenario {
     host:verify { status = 2 }
 
     host:say "words that do no harm"
-    host:shell [[
-      port=$(ls /sys/bus/pci/devices/0000:00:05.0/net)
-      ip link set "$port" up
-      ip address add 192.0.2.2/24 dev "$port"
-      ip route add default via 192.0.2.1]]
+    port_up(host, "0000:00:05.0", "192.0.2.2/24", "192.0.2.1")
     host:playbook(words("intel_iommu=on", "iommu=pt"))
     host:converge { status = 3, options = { "--confirm-boot" } }
     host:reboot()
@@ -157,8 +154,9 @@ scenario {
       awk '/^menuentry / { it = 1 } it { print } it && /^}/ { exit }' /boot/grub/grub.cfg |
         sed "1s/.*/menuentry 'as before' {/" > /boot/grub/custom.cfg
       cat /boot/grub/custom.cfg]]
-    host:converge { status = { 2, 3 } }
-    expect_in(host:verify { status = { 2, 3 } }, "Not rebooted yet")
+    host:converge { status = 3 }
+    host:expect_no_changes { status = 3 }
+    expect_in(host:verify { status = 3 }, "Not rebooted yet")
 
     host:shell "grub-reboot 'as before'"
     host:reboot()
@@ -193,8 +191,14 @@ WantedBy=multi-user.target
     host:expect_driver("0000:01:00.0", "e1000e")
     local found = host:verify { status = 2 }
     expect_in(found, "0000:01:00.0 is bound to e1000e, not to vfio-pci")
-    expect_in(found, "the kernel was given modprobe.blacklist=e1000e, and /sys/module/e1000e is loaded all the same")
+    expect_in(found, "the kernel was given modprobe.blacklist=e1000e, and e1000e is loaded all the same")
     host:say(found.stdout)
+
+    host:say "the unit is gone, and the card is taken back"
+    host:shell "systemctl disable hand.service"
+    host:converge { status = 2 }
+    host:expect_driver("0000:01:00.0", "vfio-pci")
+    host:expect_no_changes { status = 0 }
   end,
 }
 
@@ -207,11 +211,14 @@ scenario {
   steps = function(host)
     host:hoststate { "inspect", "devices" }
     host:converge { status = 3 }
+    host:expect_no_changes { status = 3 }
     host:reboot()
     expect_words(host, { ["intel_iommu=on iommu=pt"] = true })
     local found = host:verify { status = 2 }
     expect_in(found, "the kernel was given intel_iommu=on iommu=pt, and the IOMMU is off")
     expect_in(found, "DMAR")
+    expect_in(host:converge { status = 0 }, "the IOMMU is off", "not all with effect")
+    host:expect_no_changes { status = 0 }
   end,
 }
 
@@ -231,11 +238,7 @@ scenario {
     end
     host:expect_driver("0000:02:00.0", "e1000e")
     host:say "the default route"
-    host:shell [[
-      port=$(ls /sys/bus/pci/devices/0000:02:00.0/net)
-      ip link set "$port" up
-      ip address add 192.0.2.2/24 dev "$port"
-      ip route add default via 192.0.2.1]]
+    port_up(host, "0000:02:00.0", "192.0.2.2/24", "192.0.2.1")
     expect_refusal("network-path", "the default route goes over", "/proc/net/route")
     host:expect_driver("0000:02:00.0", "e1000e")
 
@@ -243,10 +246,8 @@ scenario {
     host:playbook(functions(2))
     host:converge { status = 2 }
     host:expect_driver("0000:01:10.0", "igbvf")
-    host:shell [[
-      port=$(ls /sys/bus/pci/devices/0000:01:10.0/net)
-      ip link set "$port" up
-      ip address add 198.51.100.2/24 dev "$port"]]
+    host:expect_no_changes { status = 0 }
+    port_up(host, "0000:01:10.0", "198.51.100.2/24")
     host:playbook(functions(4))
     expect_refusal("vfs-in-use", "0000:01:10.0", "/proc/net/route has an address or route on it")
 
@@ -254,6 +255,7 @@ scenario {
     host:playbook [[driver_binding { device = "0000:01:10.2", driver = "vfio-pci" }]]
     host:converge { status = 2 }
     host:expect_driver("0000:01:10.2", "vfio-pci")
+    host:expect_no_changes { status = 0 }
     host:shell [[
       group=$(basename "$(readlink /sys/bus/pci/devices/0000:01:10.2/iommu_group)")
       (sleep 100000 <>"/dev/vfio/$group") >/dev/null 2>&1 &
@@ -305,5 +307,6 @@ scenario {
     local runs = host:hoststate({ "history", "--format", "json" }).json.runs
     assert(runs[#runs].outcome == "reboot_required", runs[#runs].outcome)
     host:verify { status = 3 }
+    host:expect_no_changes { status = 3 }
   end,
 }

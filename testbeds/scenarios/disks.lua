@@ -17,6 +17,7 @@ scenario {
     host:expect_output("lsblk -no TRAN /dev/sda | head -n 1", { lacks = "sata" })
     host:move_to { disk = "nvme", iommu = "intel" }
     host:expect_output("findmnt -no SOURCE /", "/dev/nvme0n1p3")
+    host:expect_no_changes { status = 0 }
 
     host:say "the controller of the root file system is not given away"
     host:playbook 'driver_binding { device = { class = "storage", vendor = "1b36" }, driver = "vfio-pci" }'

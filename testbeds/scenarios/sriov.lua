@@ -1,4 +1,6 @@
 -- Virtual functions on a real kernel: what it accepts, what it refuses, and what is left after a boot.
+local port_up = require "lib.port_up"
+
 local igb, nvme = "0000:01:00.0", "0000:02:00.0"
 local first = "0000:01:10.0"
 
@@ -91,11 +93,7 @@ scenario {
     expect_all()
 
     host:say "a port that carries the default route"
-    host:shell([[
-      port=$(ls /sys/bus/pci/devices/0000:01:00.0/net)
-      ip link set "$port" up
-      ip address add 192.0.2.2/24 dev "$port"
-      ip route add default via 192.0.2.1 dev "$port"]])
+    port_up(host, igb, "192.0.2.2/24", "192.0.2.1")
     host:playbook 'driver_binding { device = "0000:01:00.0", driver = "vfio-pci" }'
     local refused = host:converge { status = 4 }
     host:say(refused.stdout)

@@ -227,7 +227,8 @@ impl Inner {
     fn no_changes(&mut self, lua: &Lua, run: Value) -> mlua::Result<()> {
         let run: Run = options(lua, run)?;
         let before = self.bed.snapshot()?;
-        let words = ["--format", "json", "--yes", "--detailed-exitcode"];
+        let mut words = vec!["--format", "json", "--yes", "--detailed-exitcode"];
+        words.extend(run.options.iter().map(String::as_str));
         let finished = self.call("converge", &words, run.seconds.unwrap_or(SECONDS))?;
         let what = "`hoststate converge` with nothing to do";
         let result = StepResult::expect_status(finished, what, &wanted(run.status, &[0, 3]))?;
