@@ -37,16 +37,10 @@ pub fn why_off(host: &HostView, running: &Cmdline) -> Result<Option<Off>> {
     if facts::iommu(host)?.is_none_or(|it| it.active) {
         return Ok(None);
     }
-    let (reason, mend, evidence) = if let Some(evidence) = no_table(host)? {
-        (
-            "the firmware describes no IOMMU, it has neither a DMAR (Intel) nor an IVRS (AMD) table"
-                .to_owned(),
-            "Turn on VT-d (Intel) or AMD-Vi, also called IOMMU, in the firmware's setup; a virtual machine \
-             needs an emulated IOMMU."
-                .to_owned(),
-            evidence,
-        )
-    } else if let Some(word) = running.words().find(|it| turns_off(it)) {
+    if let Some(off) = no_table(host)? {
+        return Ok(Some(off));
+    }
+    let (reason, mend, evidence) = if let Some(word) = running.words().find(|it| turns_off(it)) {
         (
             format!("the kernel was booted with {word}"),
             format!("Take {word} off the kernel command line."),
@@ -66,11 +60,32 @@ pub fn why_off(host: &HostView, running: &Cmdline) -> Result<Option<Off>> {
     Ok(Some(Off { reason, mend, evidence }))
 }
 
-/// Returns the directory that lacks every table; `None` where one is there, or tables are not shown.
-fn no_table(host: &HostView) -> Result<Option<String>> {
+/// Returns why no word can turn the IOMMU on: none is in use, and the firmware describes none.
+///
+/// # Errors
+/// When `/sys` cannot be read.
+pub fn why_never(host: &HostView) -> Result<Option<Off>> {
+    match facts::iommu(host)? {
+        Some(iommu) if !iommu.active => no_table(host),
+        _ => Ok(None),
+    }
+}
+
+/// Returns `None` where a table describes an IOMMU, or tables are not shown.
+fn no_table(host: &HostView) -> Result<Option<Off>> {
     let tables = host.list(Path::new(TABLES))?;
-    let describes = tables.iter().any(|it| DESCRIBING.contains(&it.as_str()));
-    Ok((!tables.is_empty() && !describes).then(|| format!("{TABLES} has none of {}", DESCRIBING.join(", "))))
+    if tables.is_empty() || tables.iter().any(|it| DESCRIBING.contains(&it.as_str())) {
+        return Ok(None);
+    }
+    Ok(Some(Off {
+        reason: "the firmware describes no IOMMU, it has neither a DMAR (Intel) nor an IVRS (AMD) table"
+            .to_owned(),
+        mend:
+            "Turn on VT-d (Intel) or AMD-Vi, also called IOMMU, in the firmware's setup; a virtual machine \
+               needs an emulated IOMMU."
+                .to_owned(),
+        evidence: format!("{TABLES} has none of {}", DESCRIBING.join(", ")),
+    }))
 }
 
 /// Returns whether a word turns the IOMMU off.

@@ -6,9 +6,11 @@ use hoststate_abi::host_view::HostView;
 
 use crate::boot_words;
 use crate::error::Result;
+use crate::facts;
 use crate::formats::kernel_cmdline::Word;
 use crate::formats::pci::parse_id_list;
 use crate::guard::{Hazard, Scene, Severity};
+use crate::iommu;
 use crate::kernels;
 
 const NAME: &str = "ignored-word";
@@ -101,8 +103,14 @@ fn why_ignored(scene: Scene<'_>, word: &Word) -> Result<Option<(String, String)>
         })
     };
     Ok(match word.name() {
-        "intel_iommu" => items(&INTEL, "Write intel_iommu=on, and iommu=pt beside it for speed"),
-        "amd_iommu" => items(&AMD, "The IOMMU of AMD is on unless it is turned off"),
+        "intel_iommu" => match items(&INTEL, "Write intel_iommu=on, and iommu=pt beside it for speed") {
+            None => not_here(host, word)?,
+            unknown => unknown,
+        },
+        "amd_iommu" => match items(&AMD, "The IOMMU of AMD is on unless it is turned off") {
+            None => not_here(host, word)?,
+            unknown => unknown,
+        },
         "iommu" => items(&X86, "intel_iommu=on turns the IOMMU of Intel on; that of AMD is on"),
         "pcie_acs_override" => {
             let installed = kernels::installed(host)?;
@@ -139,6 +147,23 @@ fn why_ignored(scene: Scene<'_>, word: &Word) -> Result<Option<(String, String)>
         }
         _ => None,
     })
+}
+
+/// Returns why a word that wants an IOMMU is in vain on this machine.
+fn not_here(host: &HostView, word: &Word) -> Result<Option<(String, String)>> {
+    if iommu::turns_off(word) || facts::proc_is_foreign(host)? {
+        return Ok(None);
+    }
+    let (own, instead) = match word.name() {
+        "intel_iommu" => ("GenuineIntel", "that of AMD is on unless it is turned off"),
+        _ => ("AuthenticAMD", "intel_iommu=on turns the IOMMU of Intel on"),
+    };
+    let vendor = facts::cpu_vendor(host)?.unwrap_or_default();
+    if ["GenuineIntel", "AuthenticAMD"].contains(&vendor.as_str()) && vendor != own {
+        let why = format!("it is about the IOMMU of another vendor; {instead}");
+        return Ok(Some((why, format!("/proc/cpuinfo has vendor_id {vendor}"))));
+    }
+    Ok(iommu::why_never(host)?.map(|it| (format!("{}. {}", it.reason, it.mend), it.evidence)))
 }
 
 /// Returns what shows that the kernel gives the firmware's framebuffer to simpledrm or simplefb.

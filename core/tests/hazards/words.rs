@@ -35,6 +35,48 @@ fn words_that_the_kernel_does_not_know_are_warned_of() {
 }
 
 #[test]
+fn a_word_for_an_iommu_that_the_machine_does_not_have_is_warned_of() {
+    let tree = host();
+    let words = add(&["intel_iommu=on", "amd_iommu=fullflush"]);
+    tree.write("/proc/cpuinfo", "vendor_id\t: AuthenticAMD\n");
+    check(
+        &tree,
+        words.clone(),
+        expect![[r#"
+        warn ignored-word-408191: intel_iommu=on does not do what it seems to: it is about the IOMMU of another vendor; that of AMD is on unless it is turned off
+            /proc/cpuinfo has vendor_id AuthenticAMD
+    "#]],
+    );
+    tree.write("/proc/cpuinfo", "vendor_id\t: GenuineIntel\n");
+    check(
+        &tree,
+        words.clone(),
+        expect![[r#"
+        warn ignored-word-14c057: amd_iommu=fullflush does not do what it seems to: it is about the IOMMU of another vendor; intel_iommu=on turns the IOMMU of Intel on
+            /proc/cpuinfo has vendor_id GenuineIntel
+    "#]],
+    );
+    tree.write("/proc/cpuinfo", "vendor_id\t: CentaurHauls\n");
+    harmless(&tree, words.clone());
+    tree.directory("/sys/bus");
+    tree.write("/sys/firmware/acpi/tables/FACP", "");
+    check(
+        &tree,
+        add(&["intel_iommu=on", "iommu=pt"]),
+        expect![[r#"
+        warn ignored-word-408191: intel_iommu=on does not do what it seems to: the firmware describes no IOMMU, it has neither a DMAR (Intel) nor an IVRS (AMD) table. Turn on VT-d (Intel) or AMD-Vi, also called IOMMU, in the firmware's setup; a virtual machine needs an emulated IOMMU.
+            /sys/firmware/acpi/tables has none of DMAR, IVRS, IORT, VIOT
+    "#]],
+    );
+    harmless(&tree, add(&["intel_iommu=off"]));
+    tree.write("/sys/firmware/acpi/tables/DMAR", "");
+    harmless(&tree, words);
+    tree.remove("/sys/firmware/acpi/tables/DMAR");
+    tree.write("/sys/kernel/iommu_groups/0/type", "DMA\n");
+    harmless(&tree, add(&["intel_iommu=on"]));
+}
+
+#[test]
 fn a_word_that_is_there_already_is_not_the_plans_mistake() {
     let tree = host();
     tree.write("/etc/words", "amd_iommu=on\n");
