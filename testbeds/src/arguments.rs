@@ -9,7 +9,7 @@ use crate::{
     error::Result,
     images, life, machine, program,
     progress::{self, Progress},
-    runner::{self, Wish},
+    runner::{self, Runner, Wish},
     world,
 };
 
@@ -95,13 +95,14 @@ pub(crate) fn obey() -> Result<()> {
             let found = runner::select(&workspace, &wish.wanted, wish.all)?;
             machine::require_root()?;
             let hoststate = static_program(hoststate, &workspace, &target)?;
-            runner::run(&found, &wish, &cache, &hoststate)
+            Runner { wish: &wish, cache: &cache, hoststate: &hoststate }.run(&found)
         }
         Command::Shell { scenario, image, hoststate } => {
             let found = runner::select(&workspace, &[scenario], false)?;
             machine::require_root()?;
             let hoststate = static_program(hoststate, &workspace, &target)?;
-            runner::shell(&found[0], image, &cache, &hoststate)
+            let wish = Wish { wanted: Vec::new(), all: false, image, bless: false, keep: false, jobs: 1 };
+            Runner { wish: &wish, cache: &cache, hoststate: &hoststate }.shell(&found[0])
         }
         Command::Build { image } => {
             machine::require_root()?;

@@ -42,11 +42,9 @@ pub(crate) struct Task {
     pub(crate) bless: bool,
 }
 
-impl Task {
-    /// Where renewed expectations are left.
-    pub(crate) fn renewed(&self) -> PathBuf {
-        self.work.join("renewed")
-    }
+/// Where a scenario in this directory leaves renewed expectations.
+pub(crate) fn renewed(work: &Path) -> PathBuf {
+    work.join("renewed")
 }
 
 /// Leaves the task in its directory; returns the words that make this program live it.
@@ -110,7 +108,7 @@ fn open(task: &Task) -> Result<(File, Host)> {
         Place { work: task.work.clone(), images: task.images.clone(), hoststate: task.hoststate.clone() };
     let bed = (beds::kind(&order.bed)?.open)(&order, place)?;
     progress.line("the bed takes calls");
-    let expectations = Expectations { stored: beside, renewed: task.bless.then(|| task.renewed()) };
+    let expectations = Expectations { stored: beside, renewed: task.bless.then(|| renewed(&task.work)) };
     let transcript = Transcript::start(&task.work.join("transcript.txt"))?;
     Ok((file, Host::new(bed, playbook, expectations, progress, transcript)))
 }

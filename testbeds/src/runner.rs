@@ -85,96 +85,125 @@ pub(crate) fn select(workspace: &Path, wanted: &[String], all: bool) -> Result<V
     Ok(selected)
 }
 
-/// Runs the scenarios; a failed one does not keep the others from running.
-pub(crate) fn run(scenarios: &[Found], wish: &Wish, cache: &Path, hoststate: &Path) -> Result<()> {
-    machine::install_tools(&Progress::new("testbed"))?;
-    world::remove_left_runs(cache)?;
-    let waiting = Mutex::new(scenarios.iter());
-    let outcomes = Mutex::new(Vec::new());
-    let next = || waiting.lock().unwrap_or_else(PoisonError::into_inner).next();
-    thread::scope(|scope| {
-        for _ in 0..wish.jobs.max(1) {
-            scope.spawn(|| {
-                while let Some(found) = next() {
-                    let ready = make_ready(found, wish, cache, hoststate);
-                    // From here on, so that the building of images is not counted.
-                    let progress = Progress::new(&found.head.name);
-                    progress.line("starts");
-                    let outcome = ready.and_then(|it| run_one(found, wish, cache, it));
-                    match &outcome {
-                        Ok(()) => progress.line("passed"),
-                        Err(err) => {
-                            progress::failure(err);
-                            progress.line("FAILED");
-                        }
+/// What all scenarios of a run have in common.
+pub(crate) struct Runner<'a> {
+    pub(crate) wish: &'a Wish,
+    pub(crate) cache: &'a Path,
+    /// The program under test.
+    pub(crate) hoststate: &'a Path,
+}
+
+impl Runner<'_> {
+    /// Runs the scenarios; a failed one does not keep the others from running.
+    pub(crate) fn run(&self, scenarios: &[Found]) -> Result<()> {
+        machine::install_tools(&Progress::new("testbed"))?;
+        world::remove_left_runs(self.cache)?;
+        let waiting = Mutex::new(scenarios.iter());
+        let outcomes = Mutex::new(Vec::new());
+        let next = || waiting.lock().unwrap_or_else(PoisonError::into_inner).next();
+        thread::scope(|scope| {
+            for _ in 0..self.wish.jobs.max(1) {
+                scope.spawn(|| {
+                    while let Some(found) = next() {
+                        let outcome = self.run_one(found);
+                        outcomes.lock().unwrap_or_else(PoisonError::into_inner).push(outcome);
                     }
-                    let outcome = (&found.head.name, outcome.is_ok(), progress.seconds());
-                    outcomes.lock().unwrap_or_else(PoisonError::into_inner).push(outcome);
-                }
-            });
+                });
+            }
+        });
+        let outcomes = outcomes.into_inner().unwrap_or_else(PoisonError::into_inner);
+        progress::plain("");
+        for Outcome { name, passed, seconds } in &outcomes {
+            let word = if *passed { "passed" } else { "FAILED" };
+            progress::plain(&format!("{word}  {seconds:6.0} s  {name}"));
         }
-    });
-    let outcomes = outcomes.into_inner().unwrap_or_else(PoisonError::into_inner);
-    progress::plain("");
-    for (name, passed, seconds) in &outcomes {
-        let word = if *passed { "passed" } else { "FAILED" };
-        progress::plain(&format!("{word}  {seconds:6.0} s  {name}"));
+        let failed: Vec<&str> = outcomes.iter().filter(|it| !it.passed).map(|it| it.name).collect();
+        if failed.is_empty() {
+            return Ok(());
+        }
+        Err(Error::Scenarios { count: failed.len(), names: failed.join(", ") })
     }
-    let failed: Vec<&str> =
-        outcomes.iter().filter(|(_, passed, _)| !passed).map(|(name, ..)| name.as_str()).collect();
-    if failed.is_empty() {
-        return Ok(());
+
+    /// Makes the bed of a scenario and opens a shell in it.
+    pub(crate) fn shell(&self, found: &Found) -> Result<()> {
+        machine::install_tools(&Progress::new("testbed"))?;
+        let (_work, task) = self.make_ready(found)?;
+        let [inside, _, place] = life::words(&task)?;
+        world::inside(&[inside, "shell".into(), place])?.on_terminal()
     }
-    Err(Error::Scenarios { count: failed.len(), names: failed.join(", ") })
+
+    fn run_one<'a>(&self, found: &'a Found) -> Outcome<'a> {
+        let ready = self.make_ready(found);
+        // From here on, so that the building of images is not counted.
+        let progress = Progress::new(&found.head.name);
+        progress.line("starts");
+        let outcome = ready.and_then(|(work, task)| self.live(found, work, &task, &progress));
+        match &outcome {
+            Ok(()) => progress.line("passed"),
+            Err(err) => {
+                progress::failure(err);
+                progress.line("FAILED");
+            }
+        }
+        Outcome { name: &found.head.name, passed: outcome.is_ok(), seconds: progress.seconds() }
+    }
+
+    /// Lives through a scenario, and from its start once more where its bed broke down by its own fault.
+    fn live(&self, found: &Found, mut work: RunDirectory, task: &Task, progress: &Progress) -> Result<()> {
+        let live = |task| world::inside(&life::words(task)?)?.within(found.head.seconds).pass_through();
+        let mut status = live(task);
+        if !matches!(status, Ok(0))
+            && let Some(fault) = (beds::kind(&found.head.bed)?.breakdown)(work.path())?
+        {
+            progress.line(&format!("its bed broke down by its own fault, so it starts once more: {fault}"));
+            let again = self.make_ready(found)?;
+            work = again.0;
+            status = live(&again.1);
+        }
+        let beside = found.file.parent().unwrap_or(&found.file);
+        for text in files::list(life::renewed(work.path()))? {
+            let name = text.file_name().unwrap_or_default();
+            files::write(beside.join(name), &files::read(&text)?)?;
+            progress::plain(&format!("stored {}", beside.join(name).display()));
+        }
+        let passed = matches!(status, Ok(0));
+        if !passed || self.wish.keep {
+            let kept = self.cache.join(KEPT).join(&found.head.name);
+            files::remove_tree(&kept)?;
+            files::make_directory(self.cache.join(KEPT))?;
+            work.keep_as(&kept)?;
+            progress::plain(&format!("kept {}: {}", kept.display(), life::KEPT_FILES));
+        }
+        let name = &found.head.name;
+        check(status? == 0, name, "every step to pass", "the failure that stands above")
+    }
+
+    /// Makes everything ready that needs the network or takes long.
+    fn make_ready(&self, found: &Found) -> Result<(RunDirectory, Task)> {
+        let order = found.head.order(self.wish.image.as_deref());
+        let images = (beds::kind(&order.bed)?.prepare)(&order, self.cache)?;
+        let work = RunDirectory::make(self.cache)?;
+        let inside = work.path().join("hoststate");
+        files::copy(self.hoststate, &inside)?;
+        let task = Task {
+            file: found.file.clone(),
+            shown: shown(&found.file),
+            name: found.head.name.clone(),
+            work: work.path().into(),
+            images,
+            image: self.wish.image.clone(),
+            hoststate: inside,
+            bless: self.wish.bless && found.head.fails_with.is_empty(),
+        };
+        Ok((work, task))
+    }
 }
 
-fn run_one(found: &Found, wish: &Wish, cache: &Path, (work, task): (RunDirectory, Task)) -> Result<()> {
-    let status = world::inside(&life::words(&task)?)?.within(found.head.seconds).pass_through();
-    let beside = found.file.parent().unwrap_or(&found.file);
-    for text in files::list(task.renewed())? {
-        let name = text.file_name().unwrap_or_default();
-        files::write(beside.join(name), &files::read(&text)?)?;
-        progress::plain(&format!("stored {}", beside.join(name).display()));
-    }
-    let passed = matches!(status, Ok(0));
-    if !passed || wish.keep {
-        let kept = cache.join(KEPT).join(&found.head.name);
-        files::remove_tree(&kept)?;
-        files::make_directory(cache.join(KEPT))?;
-        work.keep_as(&kept)?;
-        progress::plain(&format!("kept {}: {}", kept.display(), life::KEPT_FILES));
-    }
-    let name = &found.head.name;
-    check(status? == 0, name, "every step to pass", "the failure that stands above")
-}
-
-/// Makes the bed of a scenario and opens a shell in it.
-pub(crate) fn shell(found: &Found, image: Option<PathBuf>, cache: &Path, hoststate: &Path) -> Result<()> {
-    machine::install_tools(&Progress::new("testbed"))?;
-    let wish = Wish { wanted: Vec::new(), all: false, image, bless: false, keep: false, jobs: 1 };
-    let (_work, task) = make_ready(found, &wish, cache, hoststate)?;
-    let [inside, _, place] = life::words(&task)?;
-    world::inside(&[inside, "shell".into(), place])?.on_terminal()
-}
-
-/// Makes everything ready that needs the network or takes long.
-fn make_ready(found: &Found, wish: &Wish, cache: &Path, hoststate: &Path) -> Result<(RunDirectory, Task)> {
-    let order = found.head.order(wish.image.as_deref());
-    let images = (beds::kind(&order.bed)?.prepare)(&order, cache)?;
-    let work = RunDirectory::make(cache)?;
-    let inside = work.path().join("hoststate");
-    files::copy(hoststate, &inside)?;
-    let task = Task {
-        file: found.file.clone(),
-        shown: shown(&found.file),
-        name: found.head.name.clone(),
-        work: work.path().into(),
-        images,
-        image: wish.image.clone(),
-        hoststate: inside,
-        bless: wish.bless && found.head.fails_with.is_empty(),
-    };
-    Ok((work, task))
+/// How a scenario ended.
+struct Outcome<'a> {
+    name: &'a str,
+    passed: bool,
+    seconds: f64,
 }
 
 /// Removes what failed scenarios left.

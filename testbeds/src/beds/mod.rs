@@ -128,6 +128,8 @@ pub(crate) struct Kind {
     /// Makes the bed and returns when it takes calls. Runs in namespaces of its own (mounts, processes, network,
     /// host name): what it mounts and starts ends with it.
     pub(crate) open: fn(&Order, Place) -> Result<Box<dyn Bed>>,
+    /// What a bed that lived in this directory broke down with by its own fault; a scenario says nothing then.
+    pub(crate) breakdown: fn(work: &Path) -> Result<Option<String>>,
 }
 
 /// Every kind there is.

@@ -30,6 +30,7 @@ pub(super) const KIND: Kind = Kind {
     about: "a root file system with its own tools; the machine's kernel, a boot that is made up",
     prepare,
     open: |_, place| Ok(Box::new(Container::open(place)?)),
+    breakdown: |_| Ok(None),
 };
 
 /// Words of a scenario's `machine`.

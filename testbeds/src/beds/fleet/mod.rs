@@ -24,6 +24,7 @@ pub(super) const KIND: Kind = Kind {
     about: "hosts with ssh on a network of their own, and Ansible to control them",
     prepare,
     open: |order, place| Ok(Box::new(Fleet::open(order, place)?)),
+    breakdown: |_| Ok(None),
 };
 
 /// The control node's directory: short, for the paths of ssh's control sockets are limited, and on the private /run.

@@ -23,6 +23,10 @@ use crate::{
 const START_SECONDS: u64 = 60;
 /// How long QEMU may take to write back what it holds and to end.
 const END_SECONDS: u64 = 60;
+/// What QEMU says of itself, in the directory of its bed.
+const LOG: &str = "qemu";
+/// How assert(3) ends a program.
+const ASSERTION: &str = ": Assertion `";
 /// SeaBIOS says this when it has set up the machine and found nothing to start.
 const FIRMWARE_DONE: &str = "No bootable device";
 /// How long the firmware may take for that where KVM works: it takes less than one second.
@@ -59,7 +63,7 @@ impl Guest {
             "chardev=monitor,mode=control".into(),
         ]);
         words.extend_from_slice(arguments);
-        let log = place.join("qemu");
+        let log = place.join(LOG);
         let mut process = toolbox.call(&words).start(&files::create(&log)?)?;
         let [channel, monitor] = sockets.map(|it| connect(&it, &mut process, &log));
         Ok(Self { channel: Channel::new(channel?)?, monitor: Monitor::new(monitor?)?, process })
@@ -77,6 +81,14 @@ impl Guest {
     pub(super) fn expect_end(&mut self, what: &str, seconds: u64) -> Result<()> {
         if self.process.wait(seconds)? { Ok(()) } else { Err(Error::Silent { what: what.into() }) }
     }
+}
+
+/// Returns the assertion of its own that QEMU ended by, if it did: emulated, QEMU 10.0 does so once in many boots
+/// (`iotlb_to_section: Assertion ...` of system/physmem.c), whatever the guest does.
+pub(super) fn breakdown(work: &Path) -> Result<Option<String>> {
+    let log = work.join(LOG);
+    let said = if log.exists() { files::read(log)? } else { String::new() };
+    Ok(said.lines().find(|it| it.contains(ASSERTION)).map(str::to_owned))
 }
 
 fn connect(
@@ -152,4 +164,22 @@ fn kvm_runs(toolbox: &Toolbox, place: &Path) -> Result<bool> {
         std::thread::sleep(Duration::from_millis(20));
     }
     Ok(false)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_an_assertion_is_a_breakdown_of_qemu() {
+        let work = tempfile::tempdir().unwrap();
+        assert_eq!(breakdown(work.path()).unwrap(), None);
+        let log = work.path().join(LOG);
+        let warning = "qemu-system-x86_64: ahci: PRDT length for NCQ command";
+        files::write(&log, warning).unwrap();
+        assert_eq!(breakdown(work.path()).unwrap(), None);
+        let assertion = "qemu-system-x86_64: physmem.c:1: iotlb_to_section: Assertion `a < b' failed.";
+        files::write(&log, &format!("{warning}\n{assertion}\n")).unwrap();
+        assert_eq!(breakdown(work.path()).unwrap().as_deref(), Some(assertion));
+    }
 }

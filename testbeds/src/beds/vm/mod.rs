@@ -45,6 +45,7 @@ pub(super) const FULL: Kind = Kind {
         let format = if order.image.is_some() { "qcow2" } else { "raw" };
         open(order, place, Boot::Disk { image, format })
     },
+    breakdown: guest::breakdown,
 };
 
 /// A kernel and an initramfs that is the whole system.
@@ -60,6 +61,7 @@ pub(super) const FAST: Kind = Kind {
         let boot = Boot::Fast { kernel: system.join("vmlinux"), initramfs: system.join("initramfs") };
         open(order, place, boot)
     },
+    breakdown: guest::breakdown,
 };
 
 /// How long a boot may take: 20 s when all is quiet, several times that on a loaded machine, twice that when the first
