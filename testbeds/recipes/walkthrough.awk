@@ -11,6 +11,13 @@ BEGIN {
 	print "```\n"
 }
 function close_block() { if (block) { print "```\n"; block = 0 } }
+# What a step found or did by itself stands among the commands.
+/^# (reboot$|up again: |[0-9a-f:.]+ is bound to )/ && !inside {
+	if (open_note) { print ""; open_note = 0 }
+	if (!block) { print "```console"; block = 1 }
+	print
+	next
+}
 # A remark; two lines of one remark belong together.
 /^# / && !inside { close_block(); text = substr($0, 3); print text; open_note = 1; next }
 /^\$ / && !inside {

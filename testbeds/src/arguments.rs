@@ -50,10 +50,10 @@ enum Command {
         #[arg(long, default_value_t = 1)]
         jobs: usize,
     },
-    /// Make the bed of a scenario and open a shell in it
+    /// Make a bed and open a shell in it
     Shell {
-        /// Name of a scenario, or a .lua file
-        scenario: String,
+        /// Name of a bed, of a scenario whose bed it is, or a .lua file
+        bed: String,
         /// An official image instead of the bed's own
         #[arg(long)]
         image: Option<PathBuf>,
@@ -97,12 +97,12 @@ pub(crate) fn obey() -> Result<()> {
             let hoststate = static_program(hoststate, &workspace, &target)?;
             Runner { wish: &wish, cache: &cache, hoststate: &hoststate }.run(&found)
         }
-        Command::Shell { scenario, image, hoststate } => {
-            let found = runner::select(&workspace, &[scenario], false)?;
+        Command::Shell { bed, image, hoststate } => {
+            let found = runner::bed(&workspace, &bed)?;
             machine::require_root()?;
             let hoststate = static_program(hoststate, &workspace, &target)?;
             let wish = Wish { wanted: Vec::new(), all: false, image, bless: false, keep: false, jobs: 1 };
-            Runner { wish: &wish, cache: &cache, hoststate: &hoststate }.shell(&found[0])
+            Runner { wish: &wish, cache: &cache, hoststate: &hoststate }.shell(&found)
         }
         Command::Build { image } => {
             machine::require_root()?;

@@ -19,6 +19,8 @@ use crate::{
 
 /// Where the scenarios of the project are, in the workspace.
 const SCENARIOS: &str = "testbeds/scenarios";
+/// The plain beds, in the workspace.
+const BEDS: &str = "testbeds/beds.lua";
 /// Where failed scenarios leave their directories, in the cache.
 const KEPT: &str = "kept";
 
@@ -83,6 +85,25 @@ pub(crate) fn select(workspace: &Path, wanted: &[String], all: bool) -> Result<V
         selected.push(found.clone());
     }
     Ok(selected)
+}
+
+/// Finds the plain bed of this name, or the bed of a scenario; of a file with several, the first.
+pub(crate) fn bed(workspace: &Path, name: &str) -> Result<Found> {
+    let beds = of_file(&workspace.join(BEDS))?;
+    if let Some(bed) = beds.into_iter().find(|it| it.head.name == name) {
+        return Ok(bed);
+    }
+    match select(workspace, &[name.to_owned()], false) {
+        Err(Error::Unknown { name, known, .. }) => {
+            let beds = beds::KINDS.each_ref().map(|it| it.name).join(", ");
+            Err(Error::Unknown { kind: "bed or scenario", name, known: format!("{beds}, {known}") })
+        }
+        found => found?.into_iter().next().ok_or_else(|| Error::Unknown {
+            kind: "scenario",
+            name: name.to_owned(),
+            known: "none in that file".into(),
+        }),
+    }
 }
 
 /// What all scenarios of a run have in common.
@@ -215,4 +236,17 @@ pub(crate) fn remove_kept(cache: &Path) -> Result<()> {
 fn shown(path: &Path) -> PathBuf {
     let here = std::env::current_dir().unwrap_or_default();
     path.strip_prefix(here).unwrap_or(path).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_of_bed_has_a_plain_one() {
+        let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+        for kind in &beds::KINDS {
+            assert_eq!(bed(workspace, kind.name).unwrap().head.bed, kind.name);
+        }
+    }
 }

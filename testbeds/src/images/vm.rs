@@ -178,7 +178,7 @@ pub(super) static IMAGES: [Image; 10] = [
     },
     Image {
         name: "vm-vfio-kernel",
-        about: "a small kernel that has vfio-pci built in, compiled for half an hour",
+        about: "a small kernel of that source, with vfio-pci built in",
         made_of: &[VFIO_KERNEL.1],
         needs: &["vm-compiler"],
         build: |it| {

@@ -150,14 +150,13 @@ impl Fleet {
             .succeed()?;
         Ok(())
     }
-}
 
-impl Bed for Fleet {
-    fn call(&mut self, argv: &[&str], input: Option<&[u8]>, seconds: u64) -> Result<Finished> {
+    /// A program on the control node, where `ansible-playbook` and `$SSH` find the hosts.
+    fn on_control_node(&self, argv: &[&str]) -> Call {
         let ansible = self.place.images[1].join("bin");
         let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap_or(Path::new("/"));
         let ssh = format!("-F {CONTROL}/ssh_config");
-        let mut call = Call::new(["env", "-C", CONTROL])
+        Call::new(["env", "-C", CONTROL])
             .args(argv)
             .env("PATH", format!("{}:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", ansible.display()))
             .env("HOME", CONTROL)
@@ -173,7 +172,12 @@ impl Bed for Fleet {
             .env("ANSIBLE_PIPELINING", "1")
             .env("ANSIBLE_FORKS", self.hosts.to_string())
             .env("ANSIBLE_PYTHON_INTERPRETER", "/usr/bin/python3")
-            .within(seconds);
+    }
+}
+
+impl Bed for Fleet {
+    fn call(&mut self, argv: &[&str], input: Option<&[u8]>, seconds: u64) -> Result<Finished> {
+        let mut call = self.on_control_node(argv).within(seconds);
         if let Some(input) = input {
             call = call.input(input);
         }
@@ -211,7 +215,7 @@ impl Bed for Fleet {
     }
 
     fn shell(&mut self) -> Result<()> {
-        Err(never("shell"))
+        self.on_control_node(&["sh", "-i"]).on_terminal()
     }
 }
 
