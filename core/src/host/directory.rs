@@ -234,11 +234,16 @@ impl Directory {
         }
     }
 
-    /// Brings the names in this directory to the disk.
+    /// Brings the names in this directory to the disk; on FAT all of the file system. An entry that is left there, of
+    /// clusters that are free, makes the kernel refuse every write after the next boot (fs/fat/fatent.c,
+    /// `fat_free_clusters`).
     ///
     /// # Errors
     /// When the disk does not take them.
     pub(crate) fn sync(&self) -> io::Result<()> {
+        if self.is_fat()? {
+            return self.sync_file_system();
+        }
         rustix::fs::fsync(&self.fd).map_err(|err| named(&self.path, err))
     }
 

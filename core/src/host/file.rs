@@ -50,9 +50,6 @@ pub(crate) fn replace(root: &Path, path: &Path, text: &str, medium: Medium) -> i
             // Until the disk has the new file, the copy is what is sure to be there.
             directory.sync_file_system()?;
             directory.remove(&old)?;
-            // An entry that is left on the disk, of clusters that are free there, makes the kernel refuse every write
-            // after the next boot (fs/fat/fatent.c, `fat_free_clusters`).
-            directory.sync_file_system()?;
         }
         _ => directory.rename(&new, name)?,
     }
