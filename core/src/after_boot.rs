@@ -183,10 +183,8 @@ impl Judged<'_> {
     fn words_in_vain(self) -> Result<Vec<Finding>> {
         let found = words_in_vain::find(self.host, &self.plan.declarations)?;
         let finding = |it: InVain<'_>| {
-            let InVain { declaration, words, reason, evidence, mend } = it;
-            let mend = mend.map(|it| format!(". {it}")).unwrap_or_default();
-            let reason = format!("the kernel was given {words}, and {reason} ({evidence}){mend}");
-            finding(Verdict::WordIgnored, id_of(declaration).as_ref(), reason)
+            let reason = it.told(&format!(" ({})", it.evidence));
+            finding(Verdict::WordIgnored, id_of(it.declaration).as_ref(), reason)
         };
         Ok(found.into_iter().map(finding).collect())
     }

@@ -36,9 +36,13 @@ pub struct InVain<'a> {
 impl InVain<'_> {
     /// Returns it as a warning of a plan.
     pub fn hazard(&self) -> Hazard {
+        Hazard::new(NAME, Severity::Warn, &[&self.words], self.told("")).shown_by([self.evidence.clone()])
+    }
+
+    /// Returns it in words, with `aside` behind the reason.
+    pub fn told(&self, aside: &str) -> String {
         let mend = self.mend.as_ref().map(|it| format!(". {it}")).unwrap_or_default();
-        let message = format!("the kernel was given {}, and {}{mend}", self.words, self.reason);
-        Hazard::new(NAME, Severity::Warn, &[&self.words], message).shown_by([self.evidence.clone()])
+        format!("the kernel was given {}, and {}{aside}{mend}", self.words, self.reason)
     }
 }
 

@@ -101,7 +101,7 @@ pub(crate) fn obey() -> Result<()> {
             let found = runner::bed(&workspace, &bed)?;
             machine::require_root()?;
             let hoststate = static_program(hoststate, &workspace, &target)?;
-            let wish = Wish { wanted: Vec::new(), all: false, image, bless: false, keep: false, jobs: 1 };
+            let wish = Wish { image, ..Wish::default() };
             Runner { wish: &wish, cache: &cache, hoststate: &hoststate }.shell(&found)
         }
         Command::Build { image } => {

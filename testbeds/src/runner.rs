@@ -25,6 +25,7 @@ const BEDS: &str = "testbeds/beds.lua";
 const KEPT: &str = "kept";
 
 /// What `run` was asked for.
+#[derive(Default)]
 pub(crate) struct Wish {
     /// Names of scenarios, or files of them.
     pub(crate) wanted: Vec<String>,
