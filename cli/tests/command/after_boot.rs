@@ -163,6 +163,14 @@ fn a_word_in_the_kernel_without_effect_is_no_desired_state() {
         exit 0
     "#]]
     .assert_eq(&again.to_string());
+    // What was done is no proof that it has effect.
+    tree.write("root/etc/default/grub.d/zz-hoststate.cfg", "");
+    let mended = tree.run("converge playbook.json --root root --yes");
+    assert!(
+        mended.stdout.contains("1 step done. Everything is in place, not all with effect.\n"),
+        "{mended}"
+    );
+    assert_eq!(mended.status, Some(0));
     tree.write("root/sys/firmware/acpi/tables/DMAR", "");
     tree.write("root/boot/config-2", "CONFIG_AMD_IOMMU=y\n");
     check(
