@@ -164,10 +164,14 @@ fn every_fault_after_a_boot_with_something_left_is_survived() {
     survive(Commands::AtBoot);
 }
 
-/// Returns the program under test, which `cargo build -p hoststate` puts beside this one.
+/// Returns the program under test: what `HOSTSTATE_TESTBEDS_PROGRAM` names, or what `cargo build -p hoststate` puts
+/// beside this one.
 fn program() -> std::path::PathBuf {
-    let this = std::env::current_exe().unwrap();
-    let program = this.parent().and_then(Path::parent).unwrap().join("hoststate");
-    assert!(program.exists(), "cargo build -p hoststate makes {}", program.display());
+    let beside = || {
+        let this = std::env::current_exe().unwrap();
+        this.parent().and_then(Path::parent).unwrap().join("hoststate")
+    };
+    let program = std::env::var_os("HOSTSTATE_TESTBEDS_PROGRAM").map_or_else(beside, Into::into);
+    assert!(program.exists(), "{} is not there: cargo build -p hoststate makes one", program.display());
     program
 }
