@@ -49,6 +49,9 @@ const CHANGING: [&str; 22] = [
     "symlinkat",
 ];
 
+/// Those that bring files to the disk: when one fails, nothing tells whether it has them, so the run must fail.
+const SYNCING: [&str; 3] = ["fsync", "fdatasync", "syncfs"];
+
 /// Calls that look at files. Each is failed as a broken disk fails it.
 const LOOKING: [&str; 9] = [
     "read",
@@ -107,7 +110,11 @@ fn survive(commands: Commands) {
                 while let Some((call, number, fault)) = cases.get(next.fetch_add(1, Ordering::Relaxed)) {
                     let tree = host.copy(commands);
                     let answer = traced(&host.command(commands, &tree), call, *number, *fault);
-                    let verdict = judge(&host, commands, tree.path(), &answer, *fault, &old, &new);
+                    let mut verdict = judge(&host, commands, tree.path(), &answer, *fault, &old, &new);
+                    let not_synced = SYNCING.contains(call) && matches!(fault, Fault::Error(_));
+                    if not_synced && matches!(verdict, Verdict::Holds("succeeded")) {
+                        verdict = Verdict::Broken("it succeeded, and nothing was synced".to_owned());
+                    }
                     let kind = match verdict {
                         Verdict::Holds(kind) => kind,
                         Verdict::Broken(why) => {
