@@ -14,10 +14,12 @@ use crate::registry::Declared;
 use crate::resource::{Context, Resource};
 
 pub mod confirm;
+mod exec_start;
 pub mod finish;
 pub mod witness;
 
 use confirm::TrialRecord;
+use exec_start::exec_start;
 
 /// Format of the record.
 pub const AT_BOOT_FORMAT: &str = "hoststate.at_boot/1";
@@ -33,6 +35,9 @@ const SHIPPED: &str = include_str!("../../packaging/hoststate-at-boot.service");
 
 /// The program that the shipped unit starts.
 pub const SHIPPED_PROGRAM: &str = "/usr/bin/hoststate";
+
+/// What the unit tells it.
+const ARGUMENTS: &str = "converge --at-boot";
 
 /// Where packages put units.
 const PACKAGED: [&str; 2] = ["/usr/lib/systemd/system", "/lib/systemd/system"];
@@ -90,7 +95,8 @@ impl AtBoot {
     fn settings(&self, cx: Context<'_>, program: &Path) -> Result<Vec<Setting>> {
         let mut settings = Vec::new();
         if packaged(cx.host)?.is_none() {
-            let text = SHIPPED.replace(SHIPPED_PROGRAM, &program.display().to_string());
+            let shipped = exec_start(Path::new(SHIPPED_PROGRAM), ARGUMENTS);
+            let text = SHIPPED.replace(&shipped, &exec_start(program, ARGUMENTS));
             settings.push(file(cx.host, Path::new(OWN).join(UNIT), text, "the unit that runs once")?);
         }
         settings.push(file(cx.host, ENABLED.into(), ENABLED_TEXT.to_owned(), "the unit is wanted at boot")?);
