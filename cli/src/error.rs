@@ -4,7 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use hoststate_core::declaration::{Origin, ResourceId};
-use hoststate_core::error::Error as EngineError;
+use hoststate_core::error::{Error as EngineError, Several};
 use hoststate_core::registry::{Declared, Rejected};
 
 /// `Result` with this crate's error.
@@ -35,6 +35,9 @@ pub(crate) enum Error {
         /// How to mend it.
         hint: Option<String>,
     },
+    /// All that is wrong with a playbook, where that is more than one thing.
+    #[error("{}", .0.first())]
+    Several(Several<Error>),
     /// A saved plan is not what the host needs now.
     #[error("the host changed since this plan was made, or the plan was edited")]
     PlanDiffers {
@@ -94,7 +97,16 @@ impl Error {
                     err.origin.iter().chain(&err.callers).map(ToString::to_string).collect();
                 (!places.is_empty()).then(|| places.join(", called from "))
             }
+            Self::Several(all) => all.first().at(),
             _ => None,
+        }
+    }
+
+    /// Returns each error of several, else this one.
+    pub(crate) fn each(&self) -> Vec<&Self> {
+        match self {
+            Self::Several(all) => all.iter().flat_map(Self::each).collect(),
+            one => vec![one],
         }
     }
 
@@ -104,6 +116,7 @@ impl Error {
             Self::Engine(source) | Self::Declared { source, .. } => source.hint(),
             Self::Input { hint, .. } => hint.clone(),
             Self::Playbook(err) => err.hint.clone(),
+            Self::Several(all) => all.first().hint(),
             Self::PlanDiffers { .. } => {
                 Some("Look at the differences below (- saved, + now), then plan again.".to_owned())
             }
@@ -133,9 +146,17 @@ impl From<EngineError> for Error {
     }
 }
 
-impl From<Box<Rejected>> for Error {
-    fn from(rejected: Box<Rejected>) -> Self {
-        let Rejected { declaration, source } = *rejected;
+impl<E: Into<Error>> From<Several<E>> for Error {
+    fn from(errors: Several<E>) -> Self {
+        match errors.is_single() {
+            true => errors.map(E::into).into_iter().next().expect("one at least"),
+            false => Self::Several(errors.map(E::into)),
+        }
+    }
+}
+
+impl From<Rejected> for Error {
+    fn from(Rejected { declaration, source }: Rejected) -> Self {
         let source = Box::new(source);
         match declaration.playbook {
             Some(at) => Self::Declared { at, source },

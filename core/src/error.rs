@@ -107,6 +107,66 @@ pub enum Error {
     Io(#[from] io::Error),
 }
 
+/// One error or more, in the order in which they were found: all that is wrong with an input is told at once.
+///
+/// Invariant: not empty.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Several<E>(Vec<E>);
+
+impl<E> Several<E> {
+    /// Returns `value`, unless there are errors.
+    ///
+    /// # Errors
+    /// These, if there are any.
+    pub fn none_of<T>(errors: Vec<E>, value: T) -> Result<T, Self> {
+        if errors.is_empty() { Ok(value) } else { Err(Self(errors)) }
+    }
+
+    /// Returns the first.
+    pub fn first(&self) -> &E {
+        self.0.first().expect("one at least")
+    }
+
+    /// Returns whether it is the only one.
+    pub fn is_single(&self) -> bool {
+        self.0.len() == 1
+    }
+
+    /// Returns each as another error.
+    pub fn map<F>(self, with: impl FnMut(E) -> F) -> Several<F> {
+        Several(self.0.into_iter().map(with).collect())
+    }
+
+    /// Returns all, in their order.
+    pub fn iter(&self) -> std::slice::Iter<'_, E> {
+        self.0.iter()
+    }
+}
+
+impl<E> From<E> for Several<E> {
+    fn from(only: E) -> Self {
+        Self(vec![only])
+    }
+}
+
+impl<E> IntoIterator for Several<E> {
+    type Item = E;
+    type IntoIter = std::vec::IntoIter<E>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.into_iter()
+    }
+}
+
+impl<'a, E> IntoIterator for &'a Several<E> {
+    type Item = &'a E;
+    type IntoIter = std::slice::Iter<'a, E>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
+    }
+}
+
 impl Error {
     /// Returns an error about a declaration, with a hint.
     pub fn invalid(what: impl Into<String>, hint: impl Into<String>) -> Self {

@@ -9,7 +9,7 @@ use schemars::Schema;
 use serde_json::{Map, Value};
 
 use crate::declaration::{Declaration, ResourceId};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, Several};
 use crate::external_type::{self, ExternalType, FieldCheck};
 use crate::resource::{Resource, ResourceType};
 
@@ -247,18 +247,33 @@ impl Registry {
     /// Decodes all declarations and leaves each out that [`unique`] leaves out.
     ///
     /// # Errors
-    /// The first declaration that is wrong.
-    pub fn decode_all(&self, declarations: Vec<Declaration>) -> Result<Vec<Declared>, Box<Rejected>> {
-        unique(declarations.into_iter().map(|it| self.decode(it)).collect::<Result<_, _>>()?)
+    /// All declarations that are wrong.
+    pub fn decode_all(&self, declarations: Vec<Declaration>) -> Result<Vec<Declared>, Several<Rejected>> {
+        let mut declared = Vec::with_capacity(declarations.len());
+        let mut rejected = Vec::new();
+        for declaration in declarations {
+            match self.decode(declaration) {
+                Ok(it) => declared.push(it),
+                Err(it) => rejected.push(*it),
+            }
+        }
+        match unique(declared) {
+            Ok(declared) => Several::none_of(rejected, declared),
+            Err(twice) => {
+                rejected.extend(twice);
+                Several::none_of(rejected, Vec::new())
+            }
+        }
     }
 }
 
 /// Leaves out each declaration that says the same as an earlier one of the same type and name.
 ///
 /// # Errors
-/// The first that says something else than an earlier one of the same type and name.
-pub fn unique(declared: Vec<Declared>) -> Result<Vec<Declared>, Box<Rejected>> {
+/// All that say something else than an earlier one of the same type and name.
+pub fn unique(declared: Vec<Declared>) -> Result<Vec<Declared>, Several<Rejected>> {
     let mut all: Vec<Declared> = Vec::with_capacity(declared.len());
+    let mut rejected = Vec::new();
     let mut seen: HashMap<ResourceId, usize> = HashMap::with_capacity(declared.len());
     for declared in declared {
         match seen.get(&declared.id) {
@@ -273,12 +288,12 @@ pub fn unique(declared: Vec<Declared>) -> Result<Vec<Declared>, Box<Rejected>> {
                     None => String::new(),
                 };
                 let what = format!("{} is declared twice, first{at}, and they differ", declared.id);
-                let source = Error::invalid(what, "Merge the two, or give one of them another `name`.");
-                return Err(Box::new(Rejected { declaration: declared.declaration, source }));
+                let source = Error::invalid(what, "Merge the two into one declaration.");
+                rejected.push(Rejected { declaration: declared.declaration, source });
             }
         }
     }
-    Ok(all)
+    Several::none_of(rejected, all)
 }
 
 /// Turns serde's message into what, where and how to mend.

@@ -171,7 +171,8 @@ fn run(name: &str, text: &str, options: &Options<'_>, trace: bool) -> Result<Pla
         Ok(evaluation.declared.take())
     })?;
     let declared = registry::unique(declared).map_err(|rejected| {
-        Failure::Error(Error::of_engine(&rejected.source).at(rejected.declaration.playbook.clone()))
+        let first = rejected.first();
+        Failure::Error(Error::of_engine(&first.source).at(first.declaration.playbook.clone()))
     })?;
     Ok(Playbook { declared })
 }

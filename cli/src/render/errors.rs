@@ -11,8 +11,12 @@ use crate::render::screen::{Paint, Screen};
 /// Format of an error that left no plan and no report.
 pub(crate) const ERROR_FORMAT: &str = "hoststate.error/1";
 
-/// Returns an error as text.
+/// Returns an error as text, several with an empty line between them.
 pub(crate) fn text(screen: &Screen, error: &Error) -> String {
+    error.each().into_iter().map(|it| one(screen, it)).collect::<Vec<_>>().join("\n")
+}
+
+fn one(screen: &Screen, error: &Error) -> String {
     let mut out = String::new();
     let mut said = error.to_string();
     let label = screen.paint(Paint::Removed, "error:");
@@ -40,8 +44,17 @@ pub(crate) fn text(screen: &Screen, error: &Error) -> String {
     out
 }
 
-/// Returns an error as a JSON value.
+/// Returns an error as a JSON value: `error` is the first, `errors` has all where there are several.
 pub(crate) fn json(error: &Error) -> serde_json::Value {
+    let all: Vec<serde_json::Value> = error.each().into_iter().map(described).collect();
+    let mut value = json!({ "format": ERROR_FORMAT, "error": all[0] });
+    if all.len() > 1 {
+        value["errors"] = all.into();
+    }
+    value
+}
+
+fn described(error: &Error) -> serde_json::Value {
     let mut what = error.to_string();
     let mut cause = error.source();
     while let Some(source) = cause {
@@ -55,7 +68,7 @@ pub(crate) fn json(error: &Error) -> serde_json::Value {
     if let (Some(diff), Some(object)) = (error.diff(), inner.as_object_mut()) {
         object.insert("diff".to_owned(), diff.into());
     }
-    json!({ "format": ERROR_FORMAT, "error": inner })
+    inner
 }
 
 fn labelled(out: &mut String, screen: &Screen, painted: &str, label: &str, text: &str) {

@@ -139,3 +139,21 @@ fn the_other_commands_answer_with_one_object() {
     assert_eq!(inspection["modules"][0]["effect"], "effective");
     assert_eq!(inspection.get("devices"), None);
 }
+
+#[test]
+fn everything_that_is_wrong_with_a_playbook_is_told_at_once() {
+    let wrong = r#"{"type":"kernel_cmdline","presnt":["quiet"]},{"type":"frob"}"#;
+    let tree = Tree::with(&format!("{wrong},{SOFTDEP}"));
+    let value = json(&tree, "check playbook.json --format json");
+    assert_eq!(value["error"], value["errors"][0]);
+    let whats: Vec<&Value> = value["errors"].as_array().unwrap().iter().map(|it| &it["what"]).collect();
+    assert_eq!(
+        whats,
+        ["kernel_cmdline: unknown field `presnt`", "there is no resource type \"frob\""]
+            .map(Value::from)
+            .iter()
+            .collect::<Vec<_>>()
+    );
+    let text = tree.run("check playbook.json").stderr;
+    assert_eq!(text.matches("error:").count(), 2, "{text}");
+}

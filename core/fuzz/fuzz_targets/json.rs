@@ -14,7 +14,7 @@ fuzz_target!(|text: &str| {
         let registry = Registry::new(TABLE);
         match registry.decode_all(declarations.resources) {
             Ok(declared) => declared.iter().for_each(|it| assert!(!it.id.kind.is_empty())),
-            Err(rejected) => assert!(!rejected.source.to_string().is_empty()),
+            Err(rejected) => assert!(!rejected.first().source.to_string().is_empty()),
         }
     }
     if let Ok(plan) = serde_json::from_str::<Plan>(text) {

@@ -82,7 +82,7 @@ fn explain(err: &Error) -> String {
 fn decode(resources: &str) -> Result<Vec<Declared>, String> {
     let json = format!(r#"{{"format":"hoststate.declarations/1","resources":[{resources}]}}"#);
     let declarations = Declarations::from_json(&json).map_err(|err| explain(&err))?;
-    Registry::new(TABLE).decode_all(declarations.resources).map_err(|err| explain(&err.source))
+    Registry::new(TABLE).decode_all(declarations.resources).map_err(|err| explain(&err.first().source))
 }
 
 fn plan_of(host: &SimHost, declared: &[Declared]) -> Result<Plan, String> {

@@ -241,7 +241,7 @@ fn two_declarations_that_differ_are_an_error_at_the_second() {
         expect![[r#"
             error: modprobe_blacklist "a" is declared twice, first at gpu.lua:1, and they differ
               at gpu.lua:3
-            hint: Merge the two, or give one of them another `name`.
+            hint: Merge the two into one declaration.
         "#]],
     );
 }

@@ -223,5 +223,5 @@ fn one_name_for_two_things_is_refused() {
     let declarations = Declarations::from_json(json).unwrap();
     let rejected = Registry::new(TABLE).decode_all(declarations.resources).unwrap_err();
     expect![[r#"modprobe_blacklist "nouveau" is declared twice, first at a.lua:3, and they differ"#]]
-        .assert_eq(&rejected.to_string());
+        .assert_eq(&rejected.first().to_string());
 }
