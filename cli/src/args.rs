@@ -18,12 +18,12 @@ pub(crate) struct Arguments {
 const EXIT_STATUS: &str = "\
 Exit status: 0 success, 1 error, 4 refused by a guard, 130 interrupted.
 With --detailed-exitcode, and always for verify: 0 in the desired state, 2 changes to make or made,
-3 nothing left to do but a reboot.";
+3 nothing left to do but a reboot, 5 done but for tools of the distribution that were not run.";
 
 const EXIT_STATUS_AND_ERRORS: &str = "\
 Exit status: 0 success, 1 error, 4 refused by a guard, 130 interrupted.
 With --detailed-exitcode, and always for verify: 0 in the desired state, 2 changes to make or made,
-3 nothing left to do but a reboot.
+3 nothing left to do but a reboot, 5 done but for tools of the distribution that were not run.
 
 With --format json, an error that leaves no plan and no report is one object on standard output, too:
 {\"format\":\"hoststate.error/1\",\"error\":{\"what\":TEXT,\"where\":PLACE or null,\"hint\":TEXT or null}},
@@ -87,7 +87,7 @@ pub(crate) struct HostOptions {
     /// How the distribution's tools are run: auto runs them on /, names them under --root
     #[arg(long, value_enum, default_value_t = ActivateMode::Auto, value_name = "HOW")]
     pub(crate) activate: ActivateMode,
-    /// Let the exit status tell changes (2) and a pending reboot (3) from the desired state (0)
+    /// Let the exit status tell changes (2), a pending reboot (3) and tools not run (5) from the desired state (0)
     #[arg(long)]
     pub(crate) detailed_exitcode: bool,
     /// Let one guard pass, by the id it shows; may be repeated

@@ -20,6 +20,8 @@ pub(crate) enum Exit {
     RebootLeft = 3,
     /// A guard refused.
     Refused = 4,
+    /// In detail: done but for tools of the distribution that were not run.
+    ActivationLeft = 5,
     /// Interrupted by a signal, as shells count SIGINT.
     Interrupted = 130,
 }
@@ -33,7 +35,7 @@ impl From<Exit> for ExitCode {
 /// Whether the exit status tells success apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Detail {
-    /// 0, 2 and 3 differ.
+    /// 0, 2, 3 and 5 differ.
     Detailed,
     /// Success is 0.
     Plain,
@@ -64,14 +66,16 @@ impl Exit {
         }
     }
 
-    /// Returns the status of `converge`.
+    /// Returns the status of `converge` and `rollback`.
     pub(crate) fn of_report(report: &Report, detail: Detail) -> Self {
         match report.outcome {
             Outcome::InDesiredState => Self::Success,
             Outcome::Converged => Self::Changes.in_detail(detail),
             Outcome::RebootRequired => Self::RebootLeft.in_detail(detail),
-            Outcome::Refused if report.error.is_none() && report.left.conflicts.is_empty() => Self::Refused,
-            Outcome::Refused | Outcome::Failed => Self::Error,
+            Outcome::ActivationRequired => Self::ActivationLeft.in_detail(detail),
+            Outcome::Refused if report.left.conflicts.is_empty() => Self::Refused,
+            Outcome::Refused | Outcome::Declined | Outcome::Failed => Self::Error,
+            Outcome::Interrupted => Self::Interrupted,
         }
     }
 

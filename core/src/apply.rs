@@ -9,15 +9,17 @@ use hoststate_abi::host_view::HostView;
 use hoststate_abi::setting::Scope;
 use hoststate_abi::step::Step;
 
+use crate::declaration::Origin;
 use crate::error::{Error, Result};
 use crate::host::Host;
-use crate::image_contents;
 use crate::pci_bus;
-use crate::plan::{Change, FileChange, Plan, PlannedActivation};
+use crate::plan::{Change, Plan, PlannedActivation};
 use crate::planner::{Planner, Runtime};
 use crate::record::Recorder;
-use crate::report::{INTERRUPTED, Left, Outcome, REPORT_FORMAT, Report, StepReport, StepStatus};
+use crate::report::{Report, StepReport, StepStatus};
 use crate::way_back;
+
+mod ending;
 
 /// A playbook whose devices come and go would never end; no real one needs more than three rounds.
 const MAX_ROUNDS: usize = 8;
@@ -45,9 +47,23 @@ pub enum Activate {
 
 /// Why a run stopped before its end.
 enum Stop {
-    Failed(Error),
+    Failed { err: Error, at: Option<Box<Origin>> },
     Interrupted,
     Declined,
+}
+
+impl Stop {
+    fn failed(err: Error) -> Self {
+        Self::Failed { err, at: None }
+    }
+
+    /// Says which line of the playbook asked for what failed.
+    fn of(self, change: &Change) -> Self {
+        match self {
+            Self::Failed { err, at: None } => Self::Failed { err, at: change.playbook.clone().map(Box::new) },
+            other => other,
+        }
+    }
 }
 
 /// A run that is under way.
@@ -80,7 +96,7 @@ impl Run<'_> {
             }
             if round == MAX_ROUNDS {
                 let what = format!("the host still changes after {MAX_ROUNDS} rounds");
-                stop = Some(Stop::Failed(Error::Invalid { what, hint: None }));
+                stop = Some(Stop::failed(Error::Invalid { what, hint: None }));
                 break;
             }
             if let Err(why) = self.round(&plan, &mut steps) {
@@ -96,7 +112,7 @@ impl Run<'_> {
                 Ok((after, ineffective)) => {
                     let done = std::mem::replace(&mut plan, after);
                     if let Some(change) = ineffective {
-                        stop = Some(Stop::Failed(no_effect(&change)));
+                        stop = Some(Stop::failed(no_effect(&change)).of(&change));
                         given_back = self.give_back(&done, stop.as_ref(), &mut steps);
                         if let (false, Ok(after)) =
                             (given_back.is_empty(), self.planner.plan(&mut self.host.view()))
@@ -107,7 +123,7 @@ impl Run<'_> {
                     }
                 }
                 Err(err) => {
-                    stop = Some(Stop::Failed(err));
+                    stop = Some(Stop::failed(err));
                     break;
                 }
             }
@@ -123,7 +139,7 @@ impl Run<'_> {
         };
         let mut outcomes = Vec::new();
         for it in stranded {
-            if let Some(Stop::Failed(err)) = stop
+            if let Some(Stop::Failed { err, .. }) = stop
                 && it.is_being_taken(err)
             {
                 outcomes.push(it.in_between());
@@ -177,18 +193,18 @@ impl Run<'_> {
         if !self.watcher.round(plan) {
             return Err(Stop::Declined);
         }
-        self.recorder.begin(plan).map_err(Stop::Failed)?;
+        self.recorder.begin(plan).map_err(Stop::failed)?;
         let done = self.persistent(plan, steps);
         // Tools read what is on the disk, and what a cut run says it did must be there.
-        let synced = self.host.sync().map_err(Stop::Failed);
+        let synced = self.host.sync().map_err(Stop::failed);
         done.and(synced)?;
         let activated = self.activate(&plan.activations, steps);
         // Tools write their results and do not wait for the disk.
-        let synced = self.host.sync().map_err(Stop::Failed);
+        let synced = self.host.sync().map_err(Stop::failed);
         activated.and(synced)?;
         for change in plan.changes.iter().filter(|it| it.scope == Scope::Runtime) {
             for step in &change.steps {
-                self.step(step, steps)?;
+                self.step(step, steps).map_err(|it| it.of(change))?;
             }
         }
         Ok(())
@@ -202,18 +218,18 @@ impl Run<'_> {
         let mut seen = HashSet::new();
         for step in plan.changes.iter().filter(|it| it.scope == Scope::Persistent).flat_map(|it| &it.steps) {
             let (Step::WriteFile { path, .. } | Step::RemoveFile { path }) = step else {
-                self.host.sync().map_err(Stop::Failed)?;
+                self.host.sync().map_err(Stop::failed)?;
                 self.step(step, steps)?;
                 // It may have changed the links on the way to the files.
                 view = self.host.view();
                 continue;
             };
             let named = path;
-            let path = view.resolve(named).map_err(|err| Stop::Failed(err.into()))?;
+            let path = view.resolve(named).map_err(|err| Stop::failed(err.into()))?;
             if !seen.insert(path.clone().into_os_string()) {
                 continue;
             }
-            unchanged(&view, named, &path, plan).map_err(Stop::Failed)?;
+            unchanged(&view, named, &path, plan).map_err(Stop::failed)?;
             let step = match texts.get(&path) {
                 Some(Some(text)) => Step::WriteFile { path, text: text.clone() },
                 Some(None) => Step::RemoveFile { path },
@@ -249,7 +265,7 @@ impl Run<'_> {
                 steps.push(skip("a step before it failed"));
             } else if let Err(why) = self.step(&run, steps) {
                 match why {
-                    Stop::Failed(_) if matches!(activation, Activation::Initramfs { .. }) => {
+                    Stop::Failed { .. } if matches!(activation, Activation::Initramfs { .. }) => {
                         failed = failed.or(Some(why));
                     }
                     _ => return Err(why),
@@ -263,7 +279,7 @@ impl Run<'_> {
         if self.watcher.interrupted() {
             return Err(Stop::Interrupted);
         }
-        self.perform(step, steps).map_err(Stop::Failed)
+        self.perform(step, steps).map_err(Stop::failed)
     }
 
     fn perform(&mut self, step: &Step, steps: &mut Vec<StepReport>) -> Result<()> {
@@ -304,60 +320,6 @@ impl Run<'_> {
         steps.push(report);
         outcome
     }
-
-    fn report(
-        self,
-        first: Plan,
-        last: Plan,
-        steps: Vec<StepReport>,
-        stop: Option<Stop>,
-        given_back: Vec<String>,
-    ) -> Report {
-        // A tool that failed, or a disk that failed after the new text had its name, has changed the host as well.
-        let is_changed = |it: &FileChange| match self.host.view().read(&it.path) {
-            Ok(text) => text != it.before,
-            Err(_) => true,
-        };
-        let has_worked = |it: &StepReport| {
-            it.status == StepStatus::Done || (it.status == StepStatus::Failed && it.argv.is_some())
-        };
-        let changed = steps.iter().any(has_worked)
-            || (stop.is_some() && !steps.is_empty() && first.files.iter().any(is_changed));
-        let waits = !last.deferred.is_empty() && self.planner.runtime == Runtime::Now;
-        let only_reboot_left =
-            last.reboot.required && !last.has_work() && !waits && last.conflicts.is_empty();
-        let (outcome, error) = match stop {
-            Some(Stop::Failed(err)) => (Outcome::Failed, Some(with_hint(&err))),
-            Some(Stop::Interrupted) => (Outcome::Failed, Some(INTERRUPTED.to_owned())),
-            Some(Stop::Declined) => (Outcome::Refused, Some("not confirmed; nothing was changed".to_owned())),
-            None if !changed && (last.refusals().next().is_some() || !last.conflicts.is_empty()) => {
-                (Outcome::Refused, None)
-            }
-            None if !last.conflicts.is_empty() || last.refusals().next().is_some() => {
-                (Outcome::Failed, Some("what became visible on the way cannot be applied".to_owned()))
-            }
-            None if waits => {
-                let waiting: Vec<String> =
-                    last.deferred.iter().map(|it| format!("{}: {}", it.resource, it.reason)).collect();
-                (Outcome::Failed, Some(waiting.join("\n")))
-            }
-            None if only_reboot_left => (Outcome::RebootRequired, None),
-            None if changed || !last.in_desired_state() => (Outcome::Converged, None),
-            None => (Outcome::InDesiredState, None),
-        };
-        let error = error.map(|it| [vec![it], given_back].concat().join("\n"));
-        self.recorder.keep_images(image_contents::news(&self.host.view()).as_deref());
-        let (run, unrecorded) = self.recorder.finish(outcome, error.as_deref(), &steps);
-        let (outcome, error) = match unrecorded {
-            None => (outcome, error),
-            Some(err) => {
-                let text = format!("the end of the run cannot be recorded: {}", with_hint(&err));
-                (Outcome::Failed, Some(error.map_or(text.clone(), |it| format!("{it}\n{text}"))))
-            }
-        };
-        let left = Left::from(last);
-        Report { format: REPORT_FORMAT.to_owned(), outcome, changed, plan: first, steps, left, run, error }
-    }
 }
 
 /// Makes sure that a file of the plan lies at `path`, where it lay when the plan was shown, and has the text the plan
@@ -373,13 +335,6 @@ fn unchanged(view: &HostView, named: &Path, path: &Path, plan: &Plan) -> Result<
             "Run again: a new plan begins with what the file holds now.",
         )),
         Some(_) | None => Ok(()),
-    }
-}
-
-fn with_hint(err: &Error) -> String {
-    match err.hint() {
-        Some(hint) => format!("{err}\nhint: {hint}"),
-        None => err.to_string(),
     }
 }
 

@@ -110,7 +110,7 @@ impl RecordStore {
     pub fn files_left_behind(&self) -> Result<Vec<PathBuf>> {
         let Some(id) = self.ids()?.pop() else { return Ok(Vec::new()) };
         match self.read(&id) {
-            Ok(record) if matches!(record.outcome, None | Some(Outcome::Failed)) => {
+            Ok(record) if matches!(record.outcome, None | Some(Outcome::Failed | Outcome::Interrupted)) => {
                 Ok(record.files.into_iter().map(|it| it.path).collect())
             }
             Ok(_) => Ok(Vec::new()),
@@ -268,7 +268,7 @@ impl Recorder {
         report.run = Some(record.id.clone());
         self.record = Some(record);
         let obstacles = || report.plan.obstacles().filter(|_| report.outcome == Outcome::Refused);
-        let reason = report.error.clone().or_else(obstacles);
+        let reason = report.error.as_ref().map(ToString::to_string).or_else(obstacles);
         match self.finish(report.outcome, reason.as_deref(), &report.steps) {
             (_, Some(err)) => Err(err),
             (_, None) => Ok(()),

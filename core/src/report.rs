@@ -1,15 +1,15 @@
 //! What a run did and what is left: the answer of `converge`.
 
+use std::fmt;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::error::Error;
 use crate::plan::{Change, Conflict, Deferred, Plan, PlannedActivation, Reboot};
 
 /// Format of a report.
-pub const REPORT_FORMAT: &str = "hoststate.report/1";
-
-/// The `error` of a run that the user stopped.
-pub const INTERRUPTED: &str = "interrupted";
+pub const REPORT_FORMAT: &str = "hoststate.report/2";
 
 /// What a run did and what is left.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -29,7 +29,7 @@ pub struct Report {
     /// Id of the run record; null when nothing was changed.
     pub run: Option<String>,
     /// What went wrong, if something did.
-    pub error: Option<String>,
+    pub error: Option<Failure>,
 }
 
 /// How a run ended.
@@ -42,10 +42,73 @@ pub enum Outcome {
     Converged,
     /// Nothing is left to do but a reboot.
     RebootRequired,
+    /// Everything is done but for tools of the distribution that were left to the user.
+    ActivationRequired,
     /// A guard or a conflict stopped the run before it changed anything.
     Refused,
+    /// Whoever was asked did not say yes, or nobody was there to be asked; nothing was changed.
+    Declined,
+    /// The user stopped it between two steps; nothing is half-written.
+    Interrupted,
     /// A step failed, or did not have its effect.
     Failed,
+}
+
+impl Outcome {
+    /// Returns whether the run ended before it had done what it set out to do.
+    pub fn is_unfinished(self) -> bool {
+        matches!(self, Self::Interrupted | Self::Failed)
+    }
+}
+
+/// What went wrong in a run: what, where, and how to mend it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Failure {
+    /// What went wrong.
+    pub what: String,
+    /// The line of the playbook that it is about; null when it is about none.
+    #[serde(rename = "where")]
+    pub at: Option<String>,
+    /// How to mend it, as a sentence; null when only the host can say.
+    pub hint: Option<String>,
+    /// What came of giving the devices, which were left without a driver, back to those they had.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub given_back: Vec<String>,
+    /// Why the end of the run could not be recorded, if that failed as well.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unrecorded: Option<String>,
+}
+
+impl Failure {
+    /// Returns a failure about no line of a playbook, and without a hint.
+    pub fn new(what: impl Into<String>) -> Self {
+        Self { what: what.into(), at: None, hint: None, given_back: Vec::new(), unrecorded: None }
+    }
+
+    /// Adds how to mend it.
+    #[must_use]
+    pub fn with_hint(mut self, hint: Option<String>) -> Self {
+        self.hint = hint;
+        self
+    }
+}
+
+impl From<&Error> for Failure {
+    fn from(err: &Error) -> Self {
+        Self::new(err.to_string()).with_hint(err.hint())
+    }
+}
+
+/// What went wrong and what came of it, a line each: for the log. A hint is for who can act on it now.
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { what, at: _, hint: _, given_back, unrecorded } = self;
+        write!(f, "{what}")?;
+        for line in given_back.iter().chain(unrecorded) {
+            write!(f, "\n{line}")?;
+        }
+        Ok(())
+    }
 }
 
 /// One step of a run.

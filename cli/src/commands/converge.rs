@@ -8,7 +8,7 @@ use hoststate_core::plan::Plan;
 use hoststate_core::record::Recorder;
 use hoststate_core::record::lock::{Lock, LockedHost};
 use hoststate_core::registry::Declared;
-use hoststate_core::report::{INTERRUPTED, Outcome, Report};
+use hoststate_core::report::Report;
 
 use crate::args::{ConvergeArguments, Format};
 use crate::commands::at_boot::{self, Wanted};
@@ -145,7 +145,7 @@ impl Converge<'_> {
         let mut progress = Progress::new(self.session, self.target.activate, interrupt);
         let host = LockedHost { host: &self.target.host, lock: &lock };
         let report = Run { host: &host, ..self.run(&mut recorder, &mut progress) }.converge(plan);
-        if report.outcome != Outcome::Failed {
+        if !report.outcome.is_unfinished() {
             lock.end();
         }
         Ok(Carried::Out(Box::new(report)))
@@ -172,9 +172,6 @@ impl Converge<'_> {
         match self.session.format {
             Format::Json => self.session.print_json(report)?,
             Format::Text => self.session.print(&render::report::text(&self.session.screen, report, goal))?,
-        }
-        if report.error.as_deref() == Some(INTERRUPTED) {
-            return Ok(Exit::Interrupted);
         }
         Ok(Exit::of_report(report, self.target.detail))
     }

@@ -73,7 +73,10 @@ fn outcome(run: &RunRecord) -> &'static str {
         Some(Outcome::InDesiredState) => "in the desired state",
         Some(Outcome::Converged) => "converged",
         Some(Outcome::RebootRequired) => "reboot required",
+        Some(Outcome::ActivationRequired) => "tools not run",
         Some(Outcome::Refused) => "refused",
+        Some(Outcome::Declined) => "declined",
+        Some(Outcome::Interrupted) => "interrupted",
         Some(Outcome::Failed) => "failed",
         None => "cut",
     }

@@ -2,7 +2,6 @@
 
 use std::fmt::Write;
 
-use hoststate_core::apply::Activate;
 use hoststate_core::host::Host;
 use hoststate_core::rollback::{self, Rollback};
 
@@ -45,13 +44,7 @@ pub(crate) fn run(arguments: &RollbackArguments, session: &Session) -> Result<Ex
     }
     let question = (!arguments.yes).then_some("Put these files back?");
     match converge.carry_out(found.plan, recorder, question, lock)? {
-        Carried::Out(mut report) => {
-            if target.activate == Activate::Skip {
-                // No declaration asks for them any more, so reading the host again cannot tell.
-                report.left.activations.clone_from(&report.plan.activations);
-            }
-            converge.finish(&report, Goal::FilesAsBefore)
-        }
+        Carried::Out(report) => converge.finish(&report, Goal::FilesAsBefore),
         Carried::Not(exit) => Ok(exit),
     }
 }

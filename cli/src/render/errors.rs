@@ -71,7 +71,8 @@ fn described(error: &Error) -> serde_json::Value {
     inner
 }
 
-fn labelled(out: &mut String, screen: &Screen, painted: &str, label: &str, text: &str) {
+/// Adds text behind a label, which stands there as `painted`.
+pub(super) fn labelled(out: &mut String, screen: &Screen, painted: &str, label: &str, text: &str) {
     let mut prose = String::new();
     screen.prose(&mut prose, 0, &format!("{label} {text}"));
     out.push_str(&prose.replacen(label, painted, 1));

@@ -1,10 +1,15 @@
 //! A report as text: what was done, what failed, what is left.
 
-use hoststate_core::report::{INTERRUPTED, Outcome, Report, StepReport, StepStatus};
+use hoststate_core::report::{Failure, Outcome, Report, StepReport, StepStatus};
 
+use crate::render::errors::labelled;
 use crate::render::escape::visible_line;
 use crate::render::plan::{changes, command, conflicts, deferred, gap, settings, title};
 use crate::render::screen::{Amount, Paint, Screen};
+
+const ERROR: &str = "error:";
+
+const HINT: &str = "hint:";
 
 /// A step that takes longer than this many seconds shows how long it took.
 const WORTH_MENTIONING: f64 = 1.0;
@@ -43,11 +48,13 @@ pub(crate) fn text(screen: &Screen, report: &Report, goal: Goal) -> String {
     if !report.steps.is_empty() {
         out.push('\n');
     }
-    let error = report.error.as_deref().filter(|it| *it != INTERRUPTED);
+    let error = report.error.as_ref();
     for step in report.steps.iter().filter(|it| it.status == StepStatus::Failed) {
         // The images of several kernels may fail; the error is that of the first.
         match step.reason.as_deref() {
-            Some(reason) if !error.is_some_and(|it| it.contains(reason)) => failure(&mut out, screen, reason),
+            Some(reason) if !error.is_some_and(|it| it.what.contains(reason)) => {
+                labelled(&mut out, screen, &screen.paint(Paint::Removed, ERROR), ERROR, reason);
+            }
             _ => {}
         }
     }
@@ -55,7 +62,7 @@ pub(crate) fn text(screen: &Screen, report: &Report, goal: Goal) -> String {
         failure(&mut out, screen, error);
     }
     let left = &report.left;
-    if report.outcome == Outcome::Failed {
+    if report.outcome.is_unfinished() {
         if !left.changes.is_empty() {
             gap(&mut out);
             title(&mut out, screen, "Left to do:");
@@ -69,17 +76,28 @@ pub(crate) fn text(screen: &Screen, report: &Report, goal: Goal) -> String {
     out
 }
 
-fn failure(out: &mut String, screen: &Screen, text: &str) {
-    let label = "error:";
-    let mut prose = String::new();
-    screen.prose(&mut prose, 0, &format!("{label} {text}"));
-    out.push_str(&prose.replacen(label, &screen.paint(Paint::Removed, label), 1));
+/// Adds what went wrong, what came of it, and how to mend it.
+pub(crate) fn failure(out: &mut String, screen: &Screen, failure: &Failure) {
+    let Failure { what, at, hint, given_back, unrecorded } = failure;
+    let label = screen.paint(Paint::Removed, ERROR);
+    labelled(out, screen, &label, ERROR, what);
+    if let Some(at) = at {
+        labelled(out, screen, "  at", "  at", at);
+    }
+    if let Some(hint) = hint {
+        labelled(out, screen, &screen.paint(Paint::Place, HINT), HINT, hint);
+    }
+    for line in given_back {
+        screen.prose(out, 0, line);
+    }
+    if let Some(unrecorded) = unrecorded {
+        labelled(out, screen, &label, ERROR, unrecorded);
+    }
 }
 
 fn summary(out: &mut String, screen: &Screen, report: &Report, goal: Goal) {
     let done = report.steps.iter().filter(|it| it.status == StepStatus::Done).count();
     let steps = if done == 1 { "1 step".to_owned() } else { format!("{done} steps") };
-    let is_interrupted = report.error.as_deref() == Some(INTERRUPTED);
     let pending: Vec<String> = report.left.activations.iter().map(|it| command(&it.argv)).collect();
     let (paint, text) = match (report.outcome, goal) {
         // The plan says the rest.
@@ -92,11 +110,11 @@ fn summary(out: &mut String, screen: &Screen, report: &Report, goal: Goal) {
         (Outcome::InDesiredState, Goal::FilesAsBefore) => {
             (Paint::Added, "The files are as before that run; nothing was done.".to_owned())
         }
-        (Outcome::Converged, Goal::DesiredState) if !pending.is_empty() => {
+        (Outcome::ActivationRequired, Goal::DesiredState) => {
             let state = "The host is not in the desired state until this has run";
             (Paint::Warning, format!("{steps} done. {state}: {}.", pending.join("; ")))
         }
-        (Outcome::Converged, Goal::FilesAsBefore) if !pending.is_empty() => {
+        (Outcome::ActivationRequired, Goal::FilesAsBefore) => {
             let state = "The host boots as before only when this has run";
             (Paint::Warning, format!("{steps} done. {state}: {}.", pending.join("; ")))
         }
@@ -111,7 +129,8 @@ fn summary(out: &mut String, screen: &Screen, report: &Report, goal: Goal) {
             (Paint::Warning, format!("{steps} done. Nothing is left but a reboot."))
         }
         (Outcome::Refused, _) => (Paint::Removed, "Refused; nothing was changed.".to_owned()),
-        (Outcome::Failed, _) if is_interrupted => (
+        (Outcome::Declined, _) => (Paint::Warning, "Nothing was changed.".to_owned()),
+        (Outcome::Interrupted, _) => (
             Paint::Warning,
             format!("Interrupted after {steps}; nothing is half-written. Run again to go on."),
         ),

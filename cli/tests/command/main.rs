@@ -8,6 +8,7 @@ mod exit_status;
 mod inspect;
 mod intrusion;
 mod json;
+mod outcome;
 mod rollback;
 mod saved_plan;
 mod support;

@@ -45,7 +45,7 @@ fn help_names_the_commands_and_the_exit_status() {
 
             Exit status: 0 success, 1 error, 4 refused by a guard, 130 interrupted.
             With --detailed-exitcode, and always for verify: 0 in the desired state, 2 changes to make or made,
-            3 nothing left to do but a reboot.
+            3 nothing left to do but a reboot, 5 done but for tools of the distribution that were not run.
             exit 0
         "#]],
     );
@@ -81,8 +81,8 @@ fn help_of_a_command_names_its_options() {
                   --root <DIR>         The host is the tree below DIR: an image, a chroot, a captured host
                   --activate <HOW>     How the distribution's tools are run: auto runs them on /, names them
                                        under --root [default: auto] [possible values: auto, chroot, skip]
-                  --detailed-exitcode  Let the exit status tell changes (2) and a pending reboot (3) from the
-                                       desired state (0)
+                  --detailed-exitcode  Let the exit status tell changes (2), a pending reboot (3) and tools not
+                                       run (5) from the desired state (0)
                   --accept <ID>        Let one guard pass, by the id it shows; may be repeated
                   --plugin-dir <DIR>   Also use the trusted plugins in this folder; may be repeated
                   --format <FORMAT>    Text for people, or one JSON object [default: text] [possible values:

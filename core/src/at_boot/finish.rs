@@ -16,7 +16,7 @@ use crate::host::Host;
 use crate::plan::Plan;
 use crate::planner::Planner;
 use crate::record::Recorder;
-use crate::report::{Left, Outcome, REPORT_FORMAT, Report, StepReport, StepStatus};
+use crate::report::{Failure, Left, Outcome, REPORT_FORMAT, Report, StepReport, StepStatus};
 
 /// Finishes what was recorded, in the boot after.
 pub struct Finish<'a> {
@@ -52,10 +52,10 @@ impl Finish<'_> {
             && report.outcome != Outcome::Failed
         {
             report.outcome = Outcome::Failed;
-            report.error = Some(why);
+            report.error = Some(Failure::new(why));
         }
         // A failure says whether anything was changed, and the entry and the unit are something.
-        report.changed |= report.outcome == Outcome::Failed && is_cleaned;
+        report.changed |= report.outcome.is_unfinished() && is_cleaned;
         self.recorder.verdict(&mut report)?;
         Ok(report)
     }
@@ -188,7 +188,7 @@ fn not_confirmed(faults: &[String]) -> String {
 
 fn failed(plan: Plan, why: String) -> Report {
     let left = Left::from(plan.clone());
-    let (outcome, error) = (Outcome::Failed, Some(why));
+    let (outcome, error) = (Outcome::Failed, Some(Failure::new(why)));
     let (format, steps) = (REPORT_FORMAT.to_owned(), Vec::new());
     Report { format, outcome, changed: false, plan, steps, left, run: None, error }
 }

@@ -160,7 +160,7 @@ fn a_kernel_that_panics_leaves_the_host_as_it_was() {
         assert_eq!(cmdline(&lab), words, "{kind:?}");
         let report = finish(&lab);
         assert_eq!(report.outcome, Outcome::Failed, "{kind:?}");
-        let why = report.error.clone().unwrap();
+        let why = report.error.clone().unwrap().what;
         assert!(why.starts_with("the boot that was to be tried did not come up"), "{why}");
         let record = lab.store().read(report.run.as_ref().unwrap()).unwrap();
         assert_eq!((record.outcome, record.reason), (Some(Outcome::Failed), Some(why)), "{kind:?}");
@@ -189,7 +189,7 @@ fn a_boot_without_the_network_or_a_writable_root_is_not_confirmed() {
             stage(&lab, WORDS);
             lab.host.reboot();
             lab.host.tree().write(path, text);
-            let why = finish(&lab).error.unwrap();
+            let why = finish(&lab).error.unwrap().what;
             assert!(
                 why.starts_with("the boot that was tried is not confirmed: ") && why.contains(expected),
                 "{why}"
@@ -332,7 +332,7 @@ fn what_went_down_in_the_middle_is_not_begun_again() {
     lab.host.reboot();
     let before = lab.performed().len();
     let report = finish(&lab);
-    assert!(report.error.unwrap().starts_with("this was begun in boot "));
+    assert!(report.error.unwrap().what.starts_with("this was begun in boot "));
     assert_eq!(report.outcome, Outcome::Failed);
     let removed = lab.performed().split_off(before);
     assert!(

@@ -139,5 +139,5 @@ fn what_stays_deferred_is_a_failure_that_repeats_its_reason() {
     let lab = Lab::new(Kind::Ubuntu);
     let report = lab.converge(r#"{"type":"driver_binding","device":"0000:09:00.0","driver":"vfio-pci"}"#);
     assert_eq!(report.outcome, Outcome::Failed);
-    assert!(report.error.as_deref().is_some_and(|it| it.contains("there is no PCI device at 0000:09:00.0")));
+    assert!(report.error.is_some_and(|it| it.what.contains("there is no PCI device at 0000:09:00.0")));
 }

@@ -64,7 +64,7 @@ fn a_step_that_says_it_succeeded_and_did_nothing_is_a_failure() {
             let lab = Lab::new(kind);
             let host = Fated::new(&lab.host, |it| if *it == idle { Fate::Idle } else { Fate::Performed });
             let (report, _) = lab.converge_through(&host, EVERY_TYPE);
-            let error = report.error.unwrap_or_default();
+            let error = report.error.map(|it| it.what).unwrap_or_default();
             match idle {
                 Step::WriteFile { .. } | Step::RemoveFile { .. } => {
                     assert_eq!(report.outcome, Outcome::Failed, "{kind:?}: {idle} had no effect");
@@ -96,9 +96,20 @@ fn a_driver_that_is_not_loaded_in_spite_of_success_is_named() {
     });
     let (report, _) = lab.converge_through(&host, playbook);
     expect![[r#"
-        driver_binding "0000:01:00.0": every step succeeded, but /sys/bus/pci/devices/0000:01:00.0/driver is (nothing), not vfio-pci
-        hint: vfio-pci does not take 0000:01:00.0; `dmesg | grep 0000:01:00.0` has why.
-        0000:01:00.0 was given back to nouveau."#]].assert_eq(&report.error.unwrap_or_default());
+        Some(
+            Failure {
+                what: "driver_binding \"0000:01:00.0\": every step succeeded, but /sys/bus/pci/devices/0000:01:00.0/driver is (nothing), not vfio-pci",
+                at: None,
+                hint: Some(
+                    "vfio-pci does not take 0000:01:00.0; `dmesg | grep 0000:01:00.0` has why.",
+                ),
+                given_back: [
+                    "0000:01:00.0 was given back to nouveau.",
+                ],
+                unrecorded: None,
+            },
+        )
+    "#]].assert_debug_eq(&report.error);
 }
 
 #[test]
@@ -162,10 +173,21 @@ fn a_device_that_its_new_driver_does_not_take_goes_back_to_the_old_one_now_and_a
     let report = lab.converge(TO_IGBVF);
     assert_eq!((report.outcome, report.changed), (Outcome::Failed, true));
     expect![[r#"
-        driver_binding "0000:01:00.0": every step succeeded, but /sys/bus/pci/devices/0000:01:00.0/driver is (nothing), not igbvf
-        hint: igbvf does not take 0000:01:00.0; `dmesg | grep 0000:01:00.0` has why.
-        0000:01:00.0 was given back to nouveau."#]]
-    .assert_eq(&report.error.unwrap_or_default());
+        Some(
+            Failure {
+                what: "driver_binding \"0000:01:00.0\": every step succeeded, but /sys/bus/pci/devices/0000:01:00.0/driver is (nothing), not igbvf",
+                at: None,
+                hint: Some(
+                    "igbvf does not take 0000:01:00.0; `dmesg | grep 0000:01:00.0` has why.",
+                ),
+                given_back: [
+                    "0000:01:00.0 was given back to nouveau.",
+                ],
+                unrecorded: None,
+            },
+        )
+    "#]]
+    .assert_debug_eq(&report.error);
     assert_eq!(display(&lab), nouveau);
     let left: Vec<_> =
         report.left.changes.iter().map(|it| (it.actual.as_deref(), it.subject.as_str())).collect();
@@ -188,8 +210,18 @@ fn a_run_that_ends_between_two_drivers_gives_the_device_back() {
     let (report, _) = lab.converge_through(&host, TO_IGBVF);
     assert_eq!(report.outcome, Outcome::Failed);
     expect![[r#"
-        it fails
-        0000:01:00.0 was given back to nouveau."#]]
-    .assert_eq(&report.error.unwrap_or_default());
+        Some(
+            Failure {
+                what: "it fails",
+                at: None,
+                hint: None,
+                given_back: [
+                    "0000:01:00.0 was given back to nouveau.",
+                ],
+                unrecorded: None,
+            },
+        )
+    "#]]
+    .assert_debug_eq(&report.error);
     assert_eq!(display(&lab), (Some("nouveau".to_owned()), None));
 }
