@@ -193,7 +193,7 @@ impl Run<'_> {
         if !self.watcher.round(plan) {
             return Err(Stop::Declined);
         }
-        self.recorder.begin(plan).map_err(Stop::failed)?;
+        self.recorder.begin(plan, self.host).map_err(Stop::failed)?;
         let done = self.persistent(plan, steps);
         // Tools read what is on the disk, and what a cut run says it did must be there.
         let synced = self.host.sync().map_err(Stop::failed);

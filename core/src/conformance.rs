@@ -246,7 +246,7 @@ impl TrialHost {
     ) -> Result<Self> {
         for (path, text) in files {
             below(root, path)?;
-            replace(root, path, text, Medium::Atomic)?;
+            replace(root, path, text, Medium::Atomic, None)?;
         }
         for (path, target) in links {
             let link = below(root, path)?;
@@ -278,7 +278,7 @@ impl Host for TrialHost {
         let view = self.view();
         match step {
             Step::WriteFile { path, text } => {
-                replace(&self.root, &view.resolve(path)?, text, Medium::Atomic)?;
+                replace(&self.root, &view.resolve(path)?, text, Medium::Atomic, None)?;
             }
             Step::RemoveFile { path } => {
                 rustix::fs::unlink(view.below_root(&view.resolve(path)?)).map_err(io::Error::from)?
@@ -291,7 +291,7 @@ impl Host for TrialHost {
                         "Give the example the attribute, or propose no write to it.",
                     ));
                 }
-                replace(&self.root, &view.resolve(path)?, &format!("{value}\n"), Medium::Atomic)?;
+                replace(&self.root, &view.resolve(path)?, &format!("{value}\n"), Medium::Atomic, None)?;
             }
             Step::Run { .. } => {}
         }

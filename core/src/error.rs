@@ -94,6 +94,18 @@ pub enum Error {
         /// How to mend it.
         hint: Option<String>,
     },
+    /// A new file in the place of an old one cannot be what that is besides its text; the old one stays.
+    #[error("{path}: {what} cannot be kept: {why}; the file stays as it is", path = .path.display())]
+    Kept {
+        /// The file.
+        path: PathBuf,
+        /// What would be lost: `its attribute security.selinux`.
+        what: String,
+        /// Why.
+        why: io::Error,
+        /// How to mend it.
+        hint: String,
+    },
     /// Another run holds the lock.
     #[error("another run has the lock {path}: {holder}", path = .path.display())]
     Locked {
@@ -185,7 +197,9 @@ impl Error {
             | Self::Malformed { hint, .. }
             | Self::Attribute { hint, .. }
             | Self::Plugin { hint, .. } => hint.clone(),
-            Self::Unsupported { hint, .. } | Self::Unanswered { hint, .. } => Some(hint.clone()),
+            Self::Unsupported { hint, .. } | Self::Unanswered { hint, .. } | Self::Kept { hint, .. } => {
+                Some(hint.clone())
+            }
             Self::Resource { source, .. } => source.hint(),
             Self::Tool { .. } => None,
             Self::Locked { .. } => Some("Wait for that run to end, then start again.".to_owned()),

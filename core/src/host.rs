@@ -12,12 +12,15 @@ use crate::error::{Error, Result};
 use crate::formats::mount_table;
 use crate::host::directory::Directory;
 use crate::host::file::Medium;
+use crate::host::metadata::Metadata;
 
 mod boot_files;
 pub mod child;
 pub(crate) mod directory;
 pub(crate) mod file;
+pub mod metadata;
 mod process;
+pub mod returning;
 mod stuck;
 
 /// A host that can be read and changed.
@@ -32,6 +35,23 @@ pub trait Host {
     /// # Errors
     /// When the step failed; a file then has its old text or the new one.
     fn perform(&self, step: &Step) -> Result<Done>;
+
+    /// Returns what the file at the resolved path is besides its text; `None` when it is not there, and for a host whose
+    /// files are nothing besides.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    fn metadata(&self, _path: &Path) -> Result<Option<Metadata>> {
+        Ok(None)
+    }
+
+    /// Writes a file as [`Self::perform`] does; one that is not there becomes what `metadata` says.
+    ///
+    /// # Errors
+    /// As for [`Self::perform`].
+    fn bring_back(&self, path: &Path, text: &str, _metadata: &Metadata) -> Result<Done> {
+        self.perform(&Step::WriteFile { path: path.to_owned(), text: text.to_owned() })
+    }
 
     /// Makes all steps so far outlast a power cut, for the boot loader's eyes too where the file system can.
     ///
@@ -93,11 +113,7 @@ impl Host for LiveHost {
 
     fn perform(&self, step: &Step) -> Result<Done> {
         match step {
-            Step::WriteFile { path, text } => {
-                let directory = file::replace(&self.root, path, text, self.medium(path)?)?;
-                self.note(path, directory);
-                Ok(Done::default())
-            }
+            Step::WriteFile { path, text } => self.write(path, text, None),
             Step::RemoveFile { path } => {
                 if let Some(directory) = file::remove(&self.root, path)? {
                     self.note(path, directory);
@@ -113,6 +129,14 @@ impl Host for LiveHost {
                 process::run(&self.program, &self.root, argv)
             }
         }
+    }
+
+    fn metadata(&self, path: &Path) -> Result<Option<Metadata>> {
+        file::metadata(&self.root, path)
+    }
+
+    fn bring_back(&self, path: &Path, text: &str, metadata: &Metadata) -> Result<Done> {
+        self.write(path, text, Some(metadata))
     }
 
     fn sync(&self) -> Result<()> {
@@ -137,6 +161,12 @@ impl Host for LiveHost {
 }
 
 impl LiveHost {
+    fn write(&self, path: &Path, text: &str, as_before: Option<&Metadata>) -> Result<Done> {
+        let directory = file::replace(&self.root, path, text, self.medium(path)?, as_before)?;
+        self.note(path, directory);
+        Ok(Done::default())
+    }
+
     fn note(&self, file: &Path, directory: Directory) {
         if file.starts_with(boot_files::BOOT) {
             self.has_boot_news.set(true);

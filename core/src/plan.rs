@@ -13,6 +13,7 @@ use crate::boot_outlook::WordOutlook;
 use crate::declaration::{Declaration, Origin, ResourceId};
 use crate::facts::HostSummary;
 use crate::guard::{Hazard, Severity};
+use crate::host::metadata::Metadata;
 use crate::words_in_vain;
 
 /// Format of a plan.
@@ -98,6 +99,9 @@ pub struct FileChange {
     pub after: Option<String>,
     /// Unified diff from `before` to `after`.
     pub diff: String,
+    /// What a file that comes back was besides its text; absent for any other, which stays what it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub as_before: Option<Metadata>,
 }
 
 /// An activation and the reasons for it.

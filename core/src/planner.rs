@@ -104,7 +104,13 @@ impl Planner<'_> {
         for (path, change) in draft.files {
             if change.before != change.after {
                 let diff = unified(&path, change.before.as_deref(), change.after.as_deref());
-                files.push(FileChange { path, before: change.before, after: change.after, diff });
+                files.push(FileChange {
+                    path,
+                    before: change.before,
+                    after: change.after,
+                    diff,
+                    as_before: None,
+                });
             }
         }
         files.sort_by(|a, b| a.path.cmp(&b.path));

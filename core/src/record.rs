@@ -1,6 +1,7 @@
 //! What runs did: the previous text of every file, kept so that it can be put back. A log and a backup, never the
 //! truth.
 
+use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -10,7 +11,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::declaration::Declaration;
 use crate::error::{Error, Result};
+use crate::host::Host;
 use crate::host::directory::Directory;
+use crate::host::metadata::Metadata;
 use crate::image_contents::IMAGES;
 use crate::plan::{FileChange, Plan, PlannedActivation};
 use crate::record::lock::Lock;
@@ -39,6 +42,10 @@ pub struct RunRecord {
     pub declarations: Vec<Declaration>,
     /// The files it set out to change, over all rounds, with their text before and after.
     pub files: Vec<FileChange>,
+    /// What each of these files that was there was besides its text, before the run; absent in records of runs before
+    /// this was kept.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub metadata: BTreeMap<PathBuf, Metadata>,
     /// The activations it set out to run.
     pub activations: Vec<PlannedActivation>,
     /// How it ended; absent for a run that was cut.
@@ -179,14 +186,14 @@ impl RecordStore {
 
     fn keep(&self, name: &OsStr, text: &str) -> Result<()> {
         let (directory, _) = self.make()?;
-        directory.create(OsStr::new(NEW), text.as_bytes(), |_| Ok(()))?;
+        directory.create(OsStr::new(NEW), text.as_bytes())?;
         Ok(directory.rename(OsStr::new(NEW), name)?)
     }
 
     fn save(&self, record: &RunRecord) -> Result<()> {
         let text = serde_json::to_string_pretty(record).map_err(io::Error::from)?;
         let (_, runs) = self.make()?;
-        runs.create(OsStr::new(NEW), text.as_bytes(), |_| Ok(()))?;
+        runs.create(OsStr::new(NEW), text.as_bytes())?;
         runs.rename(OsStr::new(NEW), OsStr::new(&format!("{}.json", record.id)))?;
         Ok(runs.sync()?)
     }
@@ -218,16 +225,23 @@ impl Recorder {
         Self { store, command: command.into(), boot_id, record: None }
     }
 
-    /// Records what a round is about to change. When this returns, the old texts are on the disk.
+    /// Records what a round is about to change on `host`. When this returns, the old texts are on the disk.
     ///
     /// # Errors
-    /// When the record cannot be written: then nothing may be changed.
-    pub fn begin(&mut self, plan: &Plan) -> Result<()> {
+    /// When a file cannot be read or the record cannot be written: then nothing may be changed.
+    pub fn begin(&mut self, plan: &Plan, host: &dyn Host) -> Result<()> {
         let mut record = self.take(&plan.declarations)?;
         for change in &plan.files {
             match record.files.iter_mut().find(|it| it.path == change.path) {
                 Some(known) => known.after.clone_from(&change.after),
-                None => record.files.push(change.clone()),
+                None => {
+                    if change.before.is_some()
+                        && let Some(metadata) = host.metadata(&change.path)?
+                    {
+                        record.metadata.insert(change.path.clone(), metadata);
+                    }
+                    record.files.push(change.clone());
+                }
             }
         }
         record.activations.extend(plan.activations.iter().cloned());
@@ -287,6 +301,7 @@ impl Recorder {
             boot_id: self.boot_id.clone(),
             declarations: declarations.to_vec(),
             files: Vec::new(),
+            metadata: BTreeMap::new(),
             activations: Vec::new(),
             outcome: None,
             reason: None,

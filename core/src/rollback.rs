@@ -12,6 +12,7 @@ use crate::diff::unified;
 use crate::distro::Distro;
 use crate::error::{Error, Result};
 use crate::facts::HostSummary;
+use crate::host::metadata::Metadata;
 use crate::kernels;
 use crate::plan::{Change, FileChange, PLAN_FORMAT, Plan, Reboot, Summary};
 use crate::record::{RecordStore, RunRecord};
@@ -59,9 +60,10 @@ pub fn plan(record: &RunRecord, view: &HostView, distro: &Distro) -> Result<Roll
             continue;
         }
         if now != *after {
-            changed_since.push(file_change(path, after.clone(), now.clone()));
+            changed_since.push(file_change(path, after.clone(), now.clone(), None));
         }
-        files.push(file_change(path, now, before.clone()));
+        let as_before = record.metadata.get(path).filter(|_| now.is_none()).cloned();
+        files.push(file_change(path, now, before.clone(), as_before));
     }
     let changes: Vec<Change> = files.iter().map(|it| change(record, it)).collect();
     let installed = kernels::installed(view)?;
@@ -102,16 +104,22 @@ pub fn plan(record: &RunRecord, view: &HostView, distro: &Distro) -> Result<Roll
     Ok(Rollback { plan, changed_since, attributes: attributes(record) })
 }
 
-fn file_change(path: &Path, before: Option<String>, after: Option<String>) -> FileChange {
+fn file_change(
+    path: &Path,
+    before: Option<String>,
+    after: Option<String>,
+    as_before: Option<Metadata>,
+) -> FileChange {
     let diff = unified(path, before.as_deref(), after.as_deref());
-    FileChange { path: path.to_owned(), before, after, diff }
+    FileChange { path: path.to_owned(), before, after, diff, as_before }
 }
 
 fn change(record: &RunRecord, file: &FileChange) -> Change {
     let path: PathBuf = file.path.clone();
     let (desired, step) = match &file.after {
         Some(text) => {
-            (Some("its text before that run".to_owned()), Step::WriteFile { path, text: text.clone() })
+            let besides = file.as_before.as_ref().map_or(String::new(), |it| format!(", {it}"));
+            (Some(format!("its text before that run{besides}")), Step::WriteFile { path, text: text.clone() })
         }
         None => (None, Step::RemoveFile { path }),
     };

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use hoststate_core::apply::Run;
 use hoststate_core::host::Host;
+use hoststate_core::host::returning::ReturningHost;
 use hoststate_core::plan::Plan;
 use hoststate_core::record::Recorder;
 use hoststate_core::record::lock::{Lock, LockedHost};
@@ -144,6 +145,7 @@ impl Converge<'_> {
         }
         let mut progress = Progress::new(self.session, self.target.activate, interrupt);
         let host = LockedHost { host: &self.target.host, lock: &lock };
+        let host = ReturningHost::new(&host, &plan);
         let report = Run { host: &host, ..self.run(&mut recorder, &mut progress) }.converge(plan);
         if !report.outcome.is_unfinished() {
             lock.end();

@@ -8,6 +8,7 @@ mod exit_status;
 mod inspect;
 mod intrusion;
 mod json;
+mod kept;
 mod outcome;
 mod rollback;
 mod saved_plan;

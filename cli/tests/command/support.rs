@@ -34,7 +34,17 @@ impl fmt::Display for Answer {
 impl Tree {
     /// An Ubuntu without a kernel, so that no image is out of date, and these declarations as its playbook.
     pub(crate) fn with(declarations: &str) -> Self {
-        let tree = Self { directory: TempDir::new().unwrap() };
+        Self::made_in(TempDir::new().unwrap(), declarations)
+    }
+
+    /// The same where the sources are built: the place of temporary files may be in memory, which has no attributes of
+    /// users before Linux 6.6.
+    pub(crate) fn on_disk(declarations: &str) -> Self {
+        Self::made_in(TempDir::new_in(env!("CARGO_TARGET_TMPDIR")).unwrap(), declarations)
+    }
+
+    fn made_in(directory: TempDir, declarations: &str) -> Self {
+        let tree = Self { directory };
         tree.write(
             "root/etc/os-release",
             "NAME=\"Ubuntu\"\nID=ubuntu\nID_LIKE=debian\nVERSION_ID=\"24.04\"\n",

@@ -9,6 +9,8 @@ use std::path::{Component, Path, PathBuf};
 use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, Stat};
 use rustix::io::Errno;
 
+use crate::error::{Error, Result};
+
 /// Mode of directories that were not there before: configuration is for everyone to read.
 const NEW_DIRECTORY_MODE: u32 = 0o755;
 
@@ -182,26 +184,33 @@ impl Directory {
         }
     }
 
-    /// Makes a new file, for its owner only, with `bytes` in it; `furnish` completes it before it is synced. A file
-    /// of that name, left by a run that was cut, is replaced. When something fails, the new file is gone.
+    /// Makes a new file, for its owner only, with `bytes` in it.
+    ///
+    /// # Errors
+    /// As for [`Self::fill`].
+    pub(crate) fn create(&self, name: &OsStr, bytes: &[u8]) -> Result<()> {
+        self.fill(name, 0o600, |mut file| Ok(file.write_all(bytes)?))
+    }
+
+    /// Makes a new file of this mode, lets `fill` complete it, and syncs it. A file of that name, left by a run that
+    /// was cut, is replaced. When something fails, the new file is gone.
     ///
     /// # Errors
     /// When a step fails.
-    pub(crate) fn create(
-        &self,
-        name: &OsStr,
-        bytes: &[u8],
-        furnish: impl FnOnce(&File) -> io::Result<()>,
-    ) -> io::Result<()> {
+    pub(crate) fn fill(&self, name: &OsStr, mode: u32, fill: impl FnOnce(&File) -> Result<()>) -> Result<()> {
         let path = self.path.join(name);
         self.remove(name)?;
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let fd = rustix::fs::openat(&self.fd, name, flags, Mode::from_raw_mode(0o600))
+        let fd = rustix::fs::openat(&self.fd, name, flags, Mode::from_raw_mode(mode))
             .map_err(|err| named(&path, err))?;
-        let mut file = File::from(fd);
-        let made = file.write_all(bytes).and_then(|()| furnish(&file)).and_then(|()| file.sync_all());
-        made.map_err(|err| {
-            self.without(name, io::Error::new(err.kind(), format!("{}: {err}", path.display())))
+        let file = File::from(fd);
+        let made = fill(&file).and_then(|()| Ok(file.sync_all()?));
+        made.map_err(|err| match (err, self.remove(name)) {
+            (Error::Io(err), Ok(_)) => {
+                io::Error::new(err.kind(), format!("{}: {err}", path.display())).into()
+            }
+            (err, Ok(_)) => err,
+            (err, Err(left)) => io::Error::other(format!("{err}; what was begun stays, for {left}")).into(),
         })
     }
 
@@ -264,6 +273,18 @@ impl Directory {
         const MSDOS: u64 = 0x4d44;
         let found = rustix::fs::fstatfs(self.fd.as_fd()).map_err(|err| named(&self.path, err))?;
         Ok(u64::try_from(found.f_type).is_ok_and(|it| it == MSDOS))
+    }
+
+    /// Returns whether this directory says what the ACLs of new files in it are.
+    ///
+    /// # Errors
+    /// When the file system does not answer.
+    pub(crate) fn has_default_acl(&self) -> io::Result<bool> {
+        match rustix::fs::fgetxattr_query(&self.fd, "system.posix_acl_default") {
+            Ok(_) => Ok(true),
+            Err(Errno::NODATA | Errno::OPNOTSUPP) => Ok(false),
+            Err(err) => Err(named(&self.path, err)),
+        }
     }
 
     fn is_link(&self, name: &OsStr) -> io::Result<bool> {

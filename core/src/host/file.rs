@@ -2,13 +2,14 @@
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 use std::path::Path;
 
-use rustix::fs::{Gid, Mode, Stat, Uid, XattrFlags};
-use rustix::io::Errno;
+use rustix::fs::Mode;
 
+use crate::error::{Error, Result};
 use crate::host::directory::Directory;
+use crate::host::metadata::Metadata;
 
 /// Mode of a file that was not there before: configuration is for everyone to read.
 const NEW_FILE_MODE: u32 = 0o644;
@@ -22,31 +23,60 @@ pub(crate) enum Medium {
     Fat,
 }
 
-/// Replaces the text of the resolved host path `path` below `root`, or makes the file.
+/// Replaces the text of the resolved host path `path` below `root`, or makes the file: with `as_before` if that is
+/// given, else as configuration is.
 ///
-/// The text goes to a new file in the same directory, which takes over owner, mode and extended attributes of the
-/// old one (ACLs and the SELinux label among them), is synced and renamed; the caller syncs the directory. On FAT a
-/// copy of the old file stands beside it until the new one is on the disk. The names of both begin with a dot and
-/// end in none of the suffixes that grub, kmod, udev or dracut read.
+/// The text goes to a new file in the same directory, which takes over what the old one is besides its text, is
+/// synced and renamed; the caller syncs the directory. Until it has all that, it is for root only. On FAT a copy of
+/// the old file stands beside it until the new one is on the disk. The names of both begin with a dot and end in none
+/// of the suffixes that grub, kmod, udev or dracut read.
 ///
 /// # Errors
 /// When a step fails: the file then has the old text or the new one, and is never a part of one.
-pub(crate) fn replace(root: &Path, path: &Path, text: &str, medium: Medium) -> io::Result<Directory> {
+pub(crate) fn replace(
+    root: &Path,
+    path: &Path,
+    text: &str,
+    medium: Medium,
+    as_before: Option<&Metadata>,
+) -> Result<Directory> {
     let (directory, name) = place(path)?;
     let directory = Directory::make(root, directory)?;
-    let medium = if directory.is_fat()? { Medium::Fat } else { medium };
+    let is_fat = directory.is_fat()?;
+    let medium = if is_fat { Medium::Fat } else { medium };
     let (new, old) = (new_name(name), old_name(name));
     let known = directory.file(name)?;
-    let status = known.as_ref().map(rustix::fs::fstat).transpose()?;
-    directory.create(&new, text.as_bytes(), |file| match (medium, &known, &status) {
-        (Medium::Atomic, Some(known), Some(status)) => take_over(known, status, file),
-        (Medium::Atomic, _, _) => Ok(rustix::fs::fchmod(file, Mode::from_raw_mode(NEW_FILE_MODE))?),
-        (Medium::Fat, _, _) => Ok(()),
-    })?;
+    let metadata = match &known {
+        _ if is_fat => None,
+        Some(known) => Some(read_metadata(&directory, name, known)?),
+        None => as_before.cloned(),
+    };
+    let target = directory.path().join(name);
+    match &metadata {
+        Some(metadata) => directory.fill(&new, 0o600, |mut file| {
+            metadata.label(file, &target)?;
+            file.write_all(text.as_bytes())?;
+            metadata.complete(file, &target)
+        })?,
+        // The kernel makes the mode and the ACL of a new file from the default ACL of the directory, if that has one,
+        // and takes from the mode what the process does not want to give.
+        None => directory.fill(&new, NEW_FILE_MODE, |mut file| {
+            file.write_all(text.as_bytes())?;
+            if !is_fat && !directory.has_default_acl()? {
+                rustix::fs::fchmod(file, Mode::from_raw_mode(NEW_FILE_MODE)).map_err(io::Error::from)?;
+            }
+            Ok(())
+        })?,
+    }
     match (medium, known) {
         (Medium::Fat, Some(known)) => {
-            let replaced = keep(&directory, known, &old).and_then(|()| directory.rename(&new, name));
-            replaced.map_err(|err| directory.without(&old, directory.without(&new, err)))?;
+            let replaced = keep(&directory, known, &old)
+                .and_then(|()| Ok(directory.rename(&new, name)?))
+                .map_err(|err| match err {
+                    Error::Io(err) => directory.without(&old, directory.without(&new, err)).into(),
+                    err => err,
+                });
+            replaced?;
             // Until the disk has the new file, the copy is what is sure to be there.
             directory.sync_file_system()?;
             directory.remove(&old)?;
@@ -56,12 +86,31 @@ pub(crate) fn replace(root: &Path, path: &Path, text: &str, medium: Medium) -> i
     Ok(directory)
 }
 
+/// Returns what the resolved host path `path` below `root` is besides its text; `None` when it is not there, or on a
+/// file system where files are nothing besides.
+///
+/// # Errors
+/// When it cannot be read.
+pub(super) fn metadata(root: &Path, path: &Path) -> Result<Option<Metadata>> {
+    let (directory, name) = place(path)?;
+    let Some(directory) = Directory::open(root, directory)? else { return Ok(None) };
+    match directory.file(name)? {
+        Some(file) if !directory.is_fat()? => Ok(Some(read_metadata(&directory, name, &file)?)),
+        _ => Ok(None),
+    }
+}
+
+fn read_metadata(directory: &Directory, name: &OsStr, file: &File) -> io::Result<Metadata> {
+    let path = directory.path().join(name);
+    Metadata::of(file).map_err(|err| io::Error::new(err.kind(), format!("{}: {err}", path.display())))
+}
+
 /// Copies what `known` holds to the file `old`, and brings it to the disk.
-fn keep(directory: &Directory, mut known: File, old: &OsStr) -> io::Result<()> {
+fn keep(directory: &Directory, mut known: File, old: &OsStr) -> Result<()> {
     let mut bytes = Vec::new();
     known.read_to_end(&mut bytes)?;
-    directory.create(old, &bytes, |_| Ok(()))?;
-    directory.sync()
+    directory.create(old, &bytes)?;
+    Ok(directory.sync()?)
 }
 
 /// Removes the resolved host path `path` below `root`. Returns the directory for the caller to sync, if the file was
@@ -115,23 +164,4 @@ fn beside(name: &OsStr, ending: &str) -> OsString {
     beside.push(name);
     beside.push(ending);
     beside
-}
-
-fn take_over(old: &File, status: &Stat, new: &File) -> io::Result<()> {
-    let (owner, group) = (Uid::from_raw(status.st_uid), Gid::from_raw(status.st_gid));
-    rustix::fs::fchown(new, Some(owner), Some(group))?;
-    rustix::fs::fchmod(new, Mode::from_raw_mode(status.st_mode & 0o7777))?;
-    let length = match rustix::fs::flistxattr(old, &mut [0_u8; 0]) {
-        Ok(0) | Err(Errno::OPNOTSUPP) => return Ok(()),
-        Ok(length) => length,
-        Err(err) => return Err(err.into()),
-    };
-    let mut names = vec![0_u8; length];
-    let length = rustix::fs::flistxattr(old, &mut names[..])?;
-    for name in names[..length].split(|it| *it == 0).filter(|it| !it.is_empty()) {
-        let mut value = vec![0_u8; rustix::fs::fgetxattr(old, name, &mut [0_u8; 0])?];
-        let length = rustix::fs::fgetxattr(old, name, &mut value[..])?;
-        rustix::fs::fsetxattr(new, name, &value[..length], XattrFlags::empty())?;
-    }
-    Ok(())
 }

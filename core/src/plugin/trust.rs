@@ -89,6 +89,6 @@ impl TrustList {
     pub fn write(&self, path: &Path) -> Result<()> {
         let mut text = serde_json::to_string_pretty(self).map_err(std::io::Error::from)?;
         text.push('\n');
-        Ok(replace(Path::new("/"), path, &text, Medium::Atomic)?.sync()?)
+        Ok(replace(Path::new("/"), path, &text, Medium::Atomic, None)?.sync()?)
     }
 }

@@ -13,6 +13,7 @@ use rustix::io::{FdFlags, fcntl_setfd};
 
 use crate::error::{Error, Result};
 use crate::host::directory::Directory;
+use crate::host::metadata::Metadata;
 use crate::host::{Done, Host};
 use crate::open_files::{self, OpenFile};
 
@@ -111,6 +112,14 @@ impl Host for LockedHost<'_> {
             }
             Step::WriteFile { .. } | Step::RemoveFile { .. } => self.host.perform(step),
         }
+    }
+
+    fn metadata(&self, path: &Path) -> Result<Option<Metadata>> {
+        self.host.metadata(path)
+    }
+
+    fn bring_back(&self, path: &Path, text: &str, metadata: &Metadata) -> Result<Done> {
+        self.host.bring_back(path, text, metadata)
     }
 
     fn sync(&self) -> Result<()> {
