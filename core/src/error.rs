@@ -134,6 +134,12 @@ impl<E> Several<E> {
         if errors.is_empty() { Ok(value) } else { Err(Self(errors)) }
     }
 
+    /// Returns these and, behind them, the one that was the end.
+    pub fn ending_with(mut before: Vec<E>, last: E) -> Self {
+        before.push(last);
+        Self(before)
+    }
+
     /// Returns the first.
     pub fn first(&self) -> &E {
         self.0.first().expect("one at least")

@@ -5,9 +5,9 @@
 -- beyond the playbook goes too (files, processes, bytecode, the collector).
 
 local native = ...
-local fail, spend = native.fail, native.spend
-local error, getmetatable, next, pairs0, pcall0, rawequal, rawset0, select, setmetatable, tostring0, type, xpcall0 =
-  error, getmetatable, next, pairs, pcall, rawequal, rawset, select, setmetatable, tostring, type, xpcall
+local fail, guard, spend = native.fail, native.guard, native.spend
+local error, getmetatable, next, pairs0, pcall0, rawequal, rawget, rawset0, select, setmetatable, tostring0, type, xpcall0 =
+  error, getmetatable, next, pairs, pcall, rawequal, rawget, rawset, select, setmetatable, tostring, type, xpcall
 local concat, move, pack, sort, unpack = table.concat, table.move, table.pack, table.sort, table.unpack
 local find, format, gsub, rep = string.find, string.format, string.gsub, string.rep
 local integer, tointeger0, tonumber0 = math.type, math.tointeger, tonumber
@@ -162,8 +162,10 @@ _G.next = function(t, key)
   end
 end
 
+local globals, added = _G, native.added
+
 function rawset(t, key, value)
-  if frozen[t] then
+  if frozen[t] or t == globals and key ~= nil and rawget(added, key) ~= nil then
     t[key] = value
   end
   return rawset0(t, key, value)
@@ -261,6 +263,7 @@ end
 
 -- `pcall` gives the text of an error, with its line.
 local function results(ok, ...)
+  guard(false)
   if ok then
     return true, ...
   end
@@ -268,10 +271,12 @@ local function results(ok, ...)
 end
 
 function pcall(...)
+  guard(true)
   return results(pcall0(...))
 end
 
 function xpcall(f, handler, ...)
+  guard(true)
   return results(xpcall0(f, function(value)
     return handler(native.caught(value))
   end, ...))
@@ -336,7 +341,7 @@ local function bus()
     for _, address in ipairs(native.find(selector)) do
       found[#found + 1] = by_address[address]
     end
-    return setmetatable(found, { __metatable = false, __index = function(_, key)
+    return setmetatable(found, { __metatable = false, __found = true, __index = function(_, key)
       if device_fields[key] then
         fail("`host.pci:find` gives a list, and a list has no `" .. key .. "`", "Take one of it: `host.pci:find { … }[1]`.")
       end
@@ -380,4 +385,4 @@ for name, value in next, _G do
 end
 prelude._G = nil
 prelude.native = native
-return prelude
+return setmetatable(prelude, { __index = native.added })

@@ -3,18 +3,21 @@
 use std::cell::OnceCell;
 use std::collections::BTreeSet;
 
-use hoststate_core::declaration::Declaration;
-use hoststate_core::registry::Entry;
-use mlua::{Function, Lua, MultiValue, Scope, Table};
+use hoststate_core::declaration::{Declaration, Origin};
+use hoststate_core::registry::{Declared, Entry};
+use mlua::{Lua, MultiValue, Scope};
 use serde_json::{Map, Value};
 
 use crate::error::Error;
 use crate::evaluation::Evaluation;
-use crate::value;
+use crate::{globals, nil, value};
 
 /// What a declaration costs, in instructions, and in bytes beside its values.
 const WORK: u64 = 300;
 const BYTES: usize = 256;
+
+/// How many characters of a text are shown that is no declaration.
+const LONGEST: usize = 60;
 
 /// Adds a global function for each type; a name with a dot becomes a function in a table.
 pub(crate) fn install<'scope, 'env>(
@@ -26,25 +29,7 @@ pub(crate) fn install<'scope, 'env>(
         let objects = OnceCell::new();
         let function = scope
             .create_function(move |lua, arguments| declare(lua, evaluation, entry, &objects, &arguments))?;
-        set_global(lua, entry.name(), &function)?;
-    }
-    Ok(())
-}
-
-/// Sets a global; a name with a dot is a field of a table.
-pub(crate) fn set_global(lua: &Lua, name: &str, function: &Function) -> mlua::Result<()> {
-    let mut table = lua.globals();
-    let mut path = name.split('.').peekable();
-    while let Some(part) = path.next() {
-        if path.peek().is_none() {
-            return table.set(part, function);
-        }
-        let inner = match table.get::<Option<Table>>(part)? {
-            Some(inner) => inner,
-            None => lua.create_table()?,
-        };
-        table.set(part, &inner)?;
-        table = inner;
+        globals::add(lua, entry.name(), &function)?;
     }
     Ok(())
 }
@@ -58,41 +43,60 @@ pub(crate) fn declare(
     arguments: &MultiValue,
 ) -> mlua::Result<()> {
     let origin = evaluation.call_site(lua);
-    let raise = |error: Error| mlua::Error::external(error.at(origin.clone()));
-    evaluation.limits.spend(WORK).and_then(|()| evaluation.limits.hold(BYTES)).map_err(raise)?;
+    let afforded = evaluation.limits.spend(WORK).and_then(|()| evaluation.limits.hold(BYTES));
+    afforded.map_err(|error| mlua::Error::external(error.at(origin.clone())))?;
+    match read(evaluation, entry, objects, arguments, origin) {
+        Ok(declared) => {
+            evaluation.declared.borrow_mut().push(declared);
+            Ok(())
+        }
+        Err(error) => evaluation.reject(lua, error),
+    }
+}
+
+fn read(
+    evaluation: &Evaluation<'_>,
+    entry: &Entry,
+    objects: &OnceCell<BTreeSet<String>>,
+    arguments: &MultiValue,
+    origin: Option<Origin>,
+) -> Result<Declared, Error> {
     let table = match (arguments.front(), arguments.len()) {
         (Some(mlua::Value::Table(table)), 1) => table,
         (first, count) => {
             let got = match (first, count) {
                 (Some(mlua::Value::Table(_)), count) => format!("{count} values"),
+                (Some(mlua::Value::String(text)), _) => {
+                    let text: String = text.to_string_lossy().chars().take(LONGEST).collect();
+                    format!("the text {text:?}")
+                }
                 (Some(other), _) => format!("a {}", other.type_name()),
                 (None, _) => "nothing".to_owned(),
             };
             let what = format!("{} takes one table, got {got}", entry.name());
-            return Err(raise(Error::new(what, format!("Write `{} {{ field = value }}`.", entry.name()))));
+            return Err(Error::new(what, format!("Write `{} {{ field = value }}`.", entry.name())));
         }
     };
     let empty = |field: &str| {
         let objects = objects.get_or_init(|| object_fields(entry));
         if objects.contains(field) { Value::Object(Map::new()) } else { Value::Array(Vec::new()) }
     };
-    let mut desired =
-        value::object(table, &evaluation.limits, &empty).map_err(|err| raise(err.of(entry.name())))?;
+    let mut desired = value::object(table, &evaluation.limits, &empty).map_err(|err| err.of(entry.name()))?;
     let name = match desired.remove("name") {
         None => None,
         Some(Value::String(name)) if !name.is_empty() => Some(name),
         Some(other) => {
             let what = format!("{}: `name` is {other}, not a text", entry.name());
-            return Err(raise(Error::new(what, "Give a text, or leave `name` out.")));
+            return Err(Error::new(what, "Give a text, or leave `name` out."));
         }
     };
-    let declaration = Declaration { kind: entry.name().to_owned(), name, playbook: origin.clone(), desired };
+    let declaration = Declaration { kind: entry.name().to_owned(), name, playbook: origin, desired };
     let added = evaluation.more_types.borrow();
     let registry = added.as_ref().unwrap_or(evaluation.options.registry);
-    let declared =
-        registry.decode(declaration).map_err(|rejected| raise(Error::of_engine(&rejected.source)))?;
-    evaluation.declared.borrow_mut().push(declared);
-    Ok(())
+    registry.decode(declaration).map_err(|rejected| {
+        let error = Error::of_engine(&rejected.source);
+        nil::field(evaluation, &rejected.declaration, &error).unwrap_or(error)
+    })
 }
 
 /// Returns the fields that are objects and no lists, by the type's schema.

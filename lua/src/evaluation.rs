@@ -1,16 +1,19 @@
 //! One evaluation of a playbook: what it has declared so far, where it is, and what it may still spend.
 
 use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use hoststate_core::declaration::Origin;
-use hoststate_core::registry::{self, Declared, Registry};
+use hoststate_core::error::Several;
+use hoststate_core::registry::{self, Declared, Registry, Rejected};
 use mlua::{Function, Lua, Table};
+use serde_json::{Map, Value};
 
 use crate::error::Error;
 use crate::lua_errors::{self, Failure};
 use crate::types::{self, LuaType};
-use crate::{Options, Playbook, constructors, modules, sandbox};
+use crate::{Options, Playbook, constructors, globals, modules, sandbox};
 
 /// Instructions of the Lua machine that a playbook may run: a second's worth. Ten thousand declarations take
 /// about half a million.
@@ -18,6 +21,12 @@ pub(crate) const INSTRUCTIONS: u64 = 50_000_000;
 
 /// Bytes that a playbook may hold in Lua, and once more in declarations.
 pub(crate) const MEMORY: usize = 64 << 20;
+
+/// How many errors are told at once.
+const ERRORS: usize = 100;
+
+/// How many calls are shown that led to one.
+const CALLERS: usize = 20;
 
 /// What messages call the file that the user named.
 const PLAYBOOK: &str = "the playbook";
@@ -90,6 +99,15 @@ pub(crate) fn out_of_memory(subject: &str) -> Error {
     )
 }
 
+/// A file of the user.
+#[derive(Debug)]
+pub(crate) struct File {
+    /// Its name, as it is named to Lua.
+    pub(crate) name: String,
+    /// Its text.
+    pub(crate) text: String,
+}
+
 /// One evaluation.
 pub(crate) struct Evaluation<'a> {
     pub(crate) name: &'a str,
@@ -99,8 +117,8 @@ pub(crate) struct Evaluation<'a> {
     pub(crate) composite: RefCell<Option<Origin>>,
     /// What composites check when the whole playbook is known, with the line they were called from.
     pub(crate) checks: RefCell<Vec<(Option<Origin>, Function)>>,
-    /// The user's files, as they are named to Lua.
-    pub(crate) files: RefCell<Vec<String>>,
+    /// The user's files.
+    pub(crate) files: RefCell<Vec<File>>,
     /// The globals of shipped Lua, which no playbook can change.
     pub(crate) prelude: RefCell<Option<Table>>,
     /// The resource types that were described so far, and where.
@@ -109,6 +127,12 @@ pub(crate) struct Evaluation<'a> {
     pub(crate) more_types: RefCell<Option<Registry>>,
     /// The function behind the constructors of these.
     pub(crate) declare: RefCell<Option<Function>>,
+    /// What is wrong with declarations so far.
+    pub(crate) errors: RefCell<Vec<Error>>,
+    /// How many `pcall` wait for errors now.
+    pub(crate) guarded: Cell<u32>,
+    /// The selectors that no device matched, by the line of the last `find` with one.
+    pub(crate) found_nothing: RefCell<BTreeMap<Origin, Map<String, Value>>>,
     pub(crate) limits: Rc<Limits>,
 }
 
@@ -121,60 +145,103 @@ impl Evaluation<'_> {
     /// Returns the user's line that is running: where a composite was called, else the innermost.
     pub(crate) fn call_site(&self, lua: &Lua) -> Option<Origin> {
         let composite = self.composite.borrow().clone();
-        composite.or_else(|| user_line(lua))
+        composite.or_else(|| user_lines(lua, 1).pop())
+    }
+
+    /// Returns the text of a line.
+    pub(crate) fn line(&self, origin: Option<&Origin>) -> Option<String> {
+        let origin = origin?;
+        let files = self.files.borrow();
+        let file = files.iter().find(|it| it.name == origin.file)?;
+        let before = usize::try_from(origin.line).ok()?.checked_sub(1)?;
+        Some(file.text.lines().nth(before)?.to_owned())
     }
 
     /// Returns an error at the user's line that is running, for Lua to raise.
     pub(crate) fn raise(&self, lua: &Lua, error: Error) -> mlua::Error {
         mlua::Error::external(error.at(self.call_site(lua)))
     }
+
+    /// Takes what is wrong with a declaration, so that those behind it are looked at as well. It is raised where somebody
+    /// waits for it: a `pcall`, or the composite that declares.
+    pub(crate) fn reject(&self, lua: &Lua, error: Error) -> mlua::Result<()> {
+        let is_kept = self.composite.borrow().is_none() && self.keeps();
+        if !is_kept {
+            return Err(self.raise(lua, error));
+        }
+        let mut lines = user_lines(lua, CALLERS).into_iter();
+        let origin = lines.next();
+        self.errors.borrow_mut().push(Error { origin, callers: lines.collect(), ..error });
+        Ok(())
+    }
+
+    /// Returns whether an error can wait for the end.
+    pub(crate) fn keeps(&self) -> bool {
+        self.guarded.get() == 0 && !self.limits.exhausted() && self.errors.borrow().len() < ERRORS
+    }
 }
 
-/// Returns the innermost line of a user's file on the stack.
-fn user_line(lua: &Lua) -> Option<Origin> {
+/// Returns the innermost lines of the user's files on the stack, the innermost first.
+fn user_lines(lua: &Lua, most: usize) -> Vec<Origin> {
+    let mut lines = Vec::new();
     // Level 0 is the Rust function that asks.
     for level in 1.. {
         let found = lua.inspect_stack(level, |frame| {
             let source = frame.source().source?.strip_prefix('@')?.to_owned();
             let line = u32::try_from(frame.current_line()?).ok()?;
             Some(Origin { file: source, line })
-        })?;
-        if found.is_some() {
-            return found;
+        });
+        let Some(found) = found else { break };
+        lines.extend(found);
+        if lines.len() == most {
+            break;
         }
     }
-    None
+    lines
+}
+
+/// How an evaluation failed.
+#[derive(Debug)]
+pub(crate) enum Ended {
+    /// With errors that know their places.
+    Errors(Several<Error>),
+    /// For want of memory; with the last line that was traced.
+    Memory(Option<Origin>),
 }
 
 /// Evaluates a playbook, as [`crate::evaluate`].
-pub(crate) fn evaluate(name: &str, text: &str, options: &Options<'_>) -> Result<Playbook, Error> {
+pub(crate) fn evaluate(name: &str, text: &str, options: &Options<'_>) -> Result<Playbook, Several<Error>> {
     match run(name, text, options, false) {
         Ok(playbook) => Ok(playbook),
-        Err(Failure::Error(error)) => Err(error),
+        Err(Ended::Errors(errors)) => Err(errors),
         // Lua has left every function when it says that memory ran out. The same playbook takes the same way a
         // second time, so an evaluation that looks at each line finds the one.
-        Err(Failure::Memory(_)) => {
+        Err(Ended::Memory(_)) => {
             let quiet = Options { log: &|_, _| (), ..*options };
             match run(name, text, &quiet, true) {
-                Err(Failure::Memory(last)) => Err(out_of_memory(PLAYBOOK).at(last)),
-                Err(Failure::Error(error)) => Err(error),
-                Ok(_) => Err(out_of_memory(PLAYBOOK)),
+                Err(Ended::Memory(last)) => Err(out_of_memory(PLAYBOOK).at(last).into()),
+                Err(Ended::Errors(errors)) => Err(errors),
+                Ok(_) => Err(out_of_memory(PLAYBOOK).into()),
             }
         }
     }
 }
 
-fn run(name: &str, text: &str, options: &Options<'_>, trace: bool) -> Result<Playbook, Failure> {
-    let declared = within(PLAYBOOK, name, text, options, trace, |_, evaluation| {
+fn run(name: &str, text: &str, options: &Options<'_>, trace: bool) -> Result<Playbook, Ended> {
+    within(PLAYBOOK, name, text, options, trace, |_, evaluation| {
         types::none_in_playbook(evaluation)?;
-        finish(evaluation)?;
-        Ok(evaluation.declared.take())
-    })?;
-    let declared = registry::unique(declared).map_err(|rejected| {
-        let first = rejected.first();
-        Failure::Error(Error::of_engine(&first.source).at(first.declaration.playbook.clone()))
-    })?;
-    Ok(Playbook { declared })
+        if evaluation.errors.borrow().is_empty() {
+            finish(evaluation)?;
+        }
+        let declared = registry::unique(evaluation.declared.take()).unwrap_or_else(|rejected| {
+            let told = rejected
+                .into_iter()
+                .map(|Rejected { declaration, source }| Error::of_engine(&source).at(declaration.playbook));
+            evaluation.errors.borrow_mut().extend(told);
+            Vec::new()
+        });
+        Ok(Playbook { declared })
+    })
 }
 
 /// Runs a file, and `then` in the state that it leaves. `subject` is what messages call it.
@@ -185,26 +252,31 @@ pub(crate) fn within<T>(
     options: &Options<'_>,
     trace: bool,
     then: impl FnOnce(&Lua, &Evaluation<'_>) -> mlua::Result<T>,
-) -> Result<T, Failure> {
+) -> Result<T, Ended> {
     let evaluation = Evaluation {
         name,
         options,
         declared: RefCell::default(),
         composite: RefCell::default(),
         checks: RefCell::default(),
-        files: RefCell::new(vec![name.to_owned()]),
+        files: RefCell::new(vec![File { name: name.to_owned(), text: text.to_owned() }]),
         prelude: RefCell::default(),
         types: RefCell::default(),
         more_types: RefCell::default(),
         declare: RefCell::default(),
+        errors: RefCell::default(),
+        guarded: Cell::default(),
+        found_nothing: RefCell::default(),
         limits: Rc::new(Limits::new(subject)),
     };
     let done = sandbox::create(&evaluation.limits, trace).and_then(|lua| {
         let done = lua.scope(|scope| {
+            globals::prepare(&lua, scope, &evaluation)?;
             constructors::install(&lua, scope, &evaluation)?;
             sandbox::furnish(&lua, scope, &evaluation)?;
             modules::install(&lua, scope, &evaluation)?;
             types::install(&lua, scope, &evaluation)?;
+            globals::seal(&lua, scope, &evaluation)?;
             sandbox::chunk(&lua, name, text).exec()?;
             then(&lua, &evaluation)
         });
@@ -215,14 +287,28 @@ pub(crate) fn within<T>(
         evaluation.declare.take();
         done
     });
-    done.map_err(|err| lua_errors::explain(&evaluation, &err))
+    let errors = evaluation.errors.take();
+    match done {
+        Ok(value) => Several::none_of(errors, value).map_err(Ended::Errors),
+        Err(err) => match lua_errors::explain(&evaluation, &err) {
+            Failure::Memory(last) => Err(Ended::Memory(last)),
+            Failure::Error(last) => Err(Ended::Errors(Several::ending_with(errors, last))),
+        },
+    }
 }
 
 fn finish(evaluation: &Evaluation<'_>) -> mlua::Result<()> {
     let checks = evaluation.checks.take();
     for (origin, check) in checks {
         evaluation.composite.replace(origin);
-        check.call::<()>(())?;
+        let done = check.call::<()>(()).map_err(|err| (lua_errors::explain(evaluation, &err), err));
+        match done {
+            Ok(()) => {}
+            Err((Failure::Error(error), _)) if evaluation.keeps() => {
+                evaluation.errors.borrow_mut().push(error)
+            }
+            Err((_, err)) => return Err(err),
+        }
     }
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! The facts a playbook may see, as a trait: what `host` and the composites ask for.
 
-use hoststate_core::error::Result;
+use hoststate_core::error::{Error, Result};
+use hoststate_core::selector::DeviceSelector;
 use serde_json::{Map, Value};
 
 /// Facts about a host. Each is asked for when a playbook first touches it, and not again.
@@ -47,6 +48,21 @@ pub trait Facts {
     /// # Errors
     /// When the selector has an unknown key or a wrong value.
     fn find(&self, selector: &Map<String, Value>) -> Result<Vec<String>>;
+
+    /// Returns why a selector matches no device, with those that come near; `None` where that is not known.
+    fn nothing_found(&self, _selector: &Map<String, Value>) -> Option<String> {
+        None
+    }
+}
+
+/// Reads a selector.
+///
+/// # Errors
+/// When it has an unknown key or a wrong value.
+pub(crate) fn selector(fields: &Map<String, Value>) -> Result<DeviceSelector> {
+    serde_json::from_value(Value::Object(fields.clone())).map_err(|err| {
+        Error::invalid(format!("host.pci:find: {err}"), "A selector has the fields of `device`.")
+    })
 }
 
 /// A distribution.
@@ -130,7 +146,7 @@ impl Facts for NoHost {
         Ok(Vec::new())
     }
 
-    fn find(&self, _selector: &Map<String, Value>) -> Result<Vec<String>> {
-        Ok(Vec::new())
+    fn find(&self, fields: &Map<String, Value>) -> Result<Vec<String>> {
+        selector(fields).map(|_| Vec::new())
     }
 }

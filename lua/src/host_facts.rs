@@ -5,11 +5,10 @@ use hoststate_core::distro::{Distro, Family};
 use hoststate_core::error::{Error, Result};
 use hoststate_core::formats::pci::PciAddress;
 use hoststate_core::pci_bus::{self, PciDevice};
-use hoststate_core::selector::DeviceSelector;
-use hoststate_core::{facts, kernels};
+use hoststate_core::{facts as host_facts, kernels};
 use serde_json::{Map, Value};
 
-use crate::facts::{Device, DistroFacts, Facts};
+use crate::facts::{self, Device, DistroFacts, Facts};
 
 /// The facts of the host in a view.
 #[derive(Debug, Clone, Copy)]
@@ -35,7 +34,7 @@ impl Facts for HostFacts<'_> {
     }
 
     fn cpu_vendor(&self) -> Result<Option<String>> {
-        Ok(facts::cpu_vendor(self.host)?)
+        Ok(host_facts::cpu_vendor(self.host)?)
     }
 
     fn devices(&self) -> Result<Vec<Device>> {
@@ -59,10 +58,12 @@ impl Facts for HostFacts<'_> {
         }
     }
 
-    fn find(&self, selector: &Map<String, Value>) -> Result<Vec<String>> {
-        let selector = serde_json::from_value::<DeviceSelector>(Value::Object(selector.clone()))
-            .map_err(|err| Error::invalid(err.to_string(), "A selector has the fields of `device`."))?;
-        Ok(selector.matching(self.host)?.iter().map(|it| it.address.to_string()).collect())
+    fn find(&self, fields: &Map<String, Value>) -> Result<Vec<String>> {
+        Ok(facts::selector(fields)?.matching(self.host)?.iter().map(|it| it.address.to_string()).collect())
+    }
+
+    fn nothing_found(&self, fields: &Map<String, Value>) -> Option<String> {
+        Some(facts::selector(fields).ok()?.resolve(self.host).err()?.to_string())
     }
 }
 

@@ -55,7 +55,11 @@ pub(crate) fn install<'scope, 'env>(
             let selector =
                 value::object(&selector, &evaluation.limits, &|_| serde_json::Value::Array(Vec::new()))
                     .map_err(|err| evaluation.raise(lua, err.of("the selector")))?;
-            facts.find(&selector).map_err(|err| raise(lua, err))
+            let found = facts.find(&selector).map_err(|err| raise(lua, err))?;
+            if let (true, Some(origin)) = (found.is_empty(), evaluation.call_site(lua)) {
+                evaluation.found_nothing.borrow_mut().insert(origin, selector);
+            }
+            Ok(found)
         })?,
     )
 }

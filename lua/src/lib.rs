@@ -7,20 +7,25 @@
 use std::io;
 
 use hoststate_abi::message::Description;
+use hoststate_core::error::Several;
 use hoststate_core::registry::{Declared, Entry, Registry};
 
 mod constructors;
 pub mod error;
 mod evaluation;
 pub mod facts;
+mod globals;
 pub mod host_facts;
 mod host_table;
 mod lua_errors;
 pub mod luals;
 mod modules;
+mod nil;
 mod pattern;
 mod sandbox;
 mod strings;
+mod syntax;
+mod tokens;
 mod type_host;
 pub mod types;
 mod value;
@@ -70,7 +75,8 @@ impl std::fmt::Debug for Options<'_> {
 /// Evaluates a playbook. `name` is the file as the user named it; errors and origins repeat it.
 ///
 /// # Errors
-/// When the playbook is no Lua, fails, goes past a limit, or declares what cannot be; the error has the line.
-pub fn evaluate(name: &str, text: &str, options: &Options<'_>) -> Result<Playbook, Error> {
+/// When the playbook is no Lua, fails, goes past a limit, or declares what cannot be; each error has its line. A
+/// declaration that cannot be does not keep those behind it from being looked at.
+pub fn evaluate(name: &str, text: &str, options: &Options<'_>) -> Result<Playbook, Several<Error>> {
     evaluation::evaluate(name, text, options)
 }

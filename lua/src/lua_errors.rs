@@ -5,7 +5,8 @@ use hoststate_core::registry::nearest;
 
 use crate::error::Error;
 use crate::evaluation::Evaluation;
-use crate::modules::COMPOSITES;
+use crate::globals::{self, Use};
+use crate::{nil, syntax};
 
 /// How an evaluation failed.
 #[derive(Debug)]
@@ -15,39 +16,6 @@ pub(crate) enum Failure {
     /// For want of memory; with the last line that was traced.
     Memory(Option<Origin>),
 }
-
-/// The globals of a playbook that are no resource types.
-const GLOBALS: &[&str] = &[
-    "assert",
-    "error",
-    "getmetatable",
-    "host",
-    "ipairs",
-    "log",
-    "math",
-    "next",
-    "pairs",
-    "pcall",
-    "print",
-    "rawequal",
-    "rawget",
-    "rawlen",
-    "rawset",
-    "require",
-    "resource_type",
-    "select",
-    "setmetatable",
-    "string",
-    "table",
-    "tonumber",
-    "tostring",
-    "type",
-    "utf8",
-    "xpcall",
-];
-
-/// What Lua has elsewhere and a playbook has not.
-const ABSENT: &[&str] = &["collectgarbage", "coroutine", "debug", "io", "os", "package", "warn"];
 
 /// How many characters of a chunk's name Lua shows (`LUA_IDSIZE`, less the end and the `...`).
 const SHORT_NAME: usize = 59;
@@ -82,7 +50,11 @@ pub(crate) fn explain(evaluation: &Evaluation<'_>, err: &mlua::Error) -> Failure
                     return Failure::Memory(evaluation.limits.last.borrow().clone());
                 }
                 let trace = if own.is_empty() { trace.unwrap_or_default() } else { own };
-                return Failure::Error(located(evaluation, message, trace));
+                let is_syntax = matches!(cause, mlua::Error::SyntaxError { .. });
+                return Failure::Error(match is_syntax.then(|| misread(evaluation, message)).flatten() {
+                    Some(error) => placed(evaluation, error, trace),
+                    None => located(evaluation, message, trace),
+                });
             }
             other => {
                 return Failure::Error(located(evaluation, &other.to_string(), trace.unwrap_or_default()));
@@ -114,6 +86,15 @@ fn located(evaluation: &Evaluation<'_>, message: &str, trace: &str) -> Error {
     placed(evaluation, Error { what, origin, hint, callers: Vec::new() }, trace)
 }
 
+/// Returns the error about what is no Lua, if the message is about a file of the user.
+fn misread(evaluation: &Evaluation<'_>, message: &str) -> Option<Error> {
+    let (origin, message) = place(evaluation, message)?;
+    let files = evaluation.files.borrow();
+    let file = files.iter().find(|it| it.name == origin.file)?;
+    let (what, hint) = syntax::explain(file, origin.line, message);
+    Some(Error { what, origin: Some(origin), hint, callers: Vec::new() })
+}
+
 /// Returns the user's lines of a traceback, innermost first.
 fn lines(evaluation: &Evaluation<'_>, trace: &str) -> Vec<Origin> {
     trace
@@ -126,6 +107,7 @@ fn lines(evaluation: &Evaluation<'_>, trace: &str) -> Vec<Origin> {
 /// Splits `file:line: rest` if `file` is one of the user's, as Lua shortens it.
 fn place<'t>(evaluation: &Evaluation<'_>, text: &'t str) -> Option<(Origin, &'t str)> {
     evaluation.files.borrow().iter().find_map(|file| {
+        let file = &file.name;
         let rest = if file.len() <= SHORT_NAME {
             text.strip_prefix(file.as_str())?
         } else {
@@ -151,9 +133,8 @@ fn without_shipped_place(message: &str) -> &str {
 fn plain_words(evaluation: &Evaluation<'_>, message: &str) -> (String, Option<String>) {
     if let Some(rest) = message.strip_prefix("attempt to call a nil value") {
         return match named(rest) {
-            Some((_, name)) if ABSENT.contains(&name) => absent(name),
-            Some(("global", name)) => {
-                (format!("there is no function `{name}`"), Some(suggestion(evaluation, name)))
+            Some((kind, name)) if kind == "global" || globals::is_absent(name) => {
+                no_global(evaluation, name, Use::Called)
             }
             Some((_, name)) => (format!("there is no function `{name}` here"), in_a_table(evaluation, name)),
             None => ("a value that is nil is called".to_owned(), None),
@@ -161,11 +142,21 @@ fn plain_words(evaluation: &Evaluation<'_>, message: &str) -> (String, Option<St
     }
     if let Some(rest) = message.strip_prefix("attempt to index a nil value") {
         return match named(rest) {
-            Some((_, name)) if ABSENT.contains(&name) => absent(name),
-            Some(("global", name)) => (format!("there is no `{name}`"), Some(suggestion(evaluation, name))),
-            Some((_, name)) => (format!("`{name}` is nil, and nil has no fields"), None),
+            Some((kind, name)) if kind == "global" || globals::is_absent(name) => {
+                no_global(evaluation, name, Use::Indexed)
+            }
+            Some((_, "?" | "integer index")) => {
+                ("an item that is nil has no fields".to_owned(), nil::found_nothing(evaluation, "?"))
+            }
+            Some((_, name)) => {
+                (format!("`{name}` is nil, and nil has no fields"), nil::found_nothing(evaluation, name))
+            }
             None => ("a value that is nil has no fields".to_owned(), None),
         };
+    }
+    if let Some((_, name)) = message.strip_prefix("attempt to index a function value").and_then(named) {
+        let hint = format!("Write `{name} {{ field = … }}`, with neither `:` nor `.` behind the name.");
+        return (format!("`{name}` is a function and has no fields"), Some(hint));
     }
     if let Some(rest) = message.strip_prefix("attempt to ") {
         return (format!("cannot {}", rest.replace('\'', "`")), None);
@@ -177,24 +168,14 @@ fn plain_words(evaluation: &Evaluation<'_>, message: &str) -> (String, Option<St
     if message.starts_with("table: 0x") {
         return ("the playbook raised a table as its error".to_owned(), Some("Raise a text.".to_owned()));
     }
-    if message.starts_with("stack overflow") || message.starts_with("error in error handling") {
+    if message.starts_with("stack overflow")
+        || message.starts_with("C stack overflow")
+        || message.starts_with("error in error handling")
+    {
         let hint = "Look for a function that calls itself without end.".to_owned();
         return ("the calls are too deep".to_owned(), Some(hint));
     }
-    syntax(message)
-}
-
-fn syntax(message: &str) -> (String, Option<String>) {
-    let hint = match message.split_once(" near ") {
-        Some((what, near)) if what.starts_with("'}' expected") && near != "<eof>" => {
-            Some("Is a comma missing before it?".to_owned())
-        }
-        Some((what, "<eof>")) if what.contains("expected") => {
-            Some("The file ends before everything that was opened is closed.".to_owned())
-        }
-        _ => None,
-    };
-    (message.replace("<eof>", "the end of the file").replace('\'', "`"), hint)
+    (message.replace('\'', "`"), None)
 }
 
 /// Reads ` (global 'name')` and its like.
@@ -203,27 +184,10 @@ fn named(rest: &str) -> Option<(&str, &str)> {
     Some((kind, name.strip_suffix("')")?))
 }
 
-fn absent(name: &str) -> (String, Option<String>) {
-    let hint =
-        "A playbook reads no files, starts no programs and knows no clock; `host` has the facts it may use.";
-    (format!("there is no `{name}` in a playbook"), Some(hint.to_owned()))
-}
-
-fn suggestion(evaluation: &Evaluation<'_>, name: &str) -> String {
-    let registry = evaluation.registry();
-    let types = registry.entries().iter().map(|it| it.name());
-    let composites = COMPOSITES.iter().map(|(name, _)| *name);
-    let vendors = types.clone().filter_map(|it| Some(it.split_once('.')?.0));
-    let all = types.clone().chain(vendors).chain(composites.clone()).chain(GLOBALS.iter().copied());
-    match nearest(name, all) {
-        Some(near) => format!("Did you mean `{near}`?"),
-        None => {
-            format!(
-                "The functions that declare are: {}. A vendor's come with a plugin: `hoststate plugin list`.",
-                types.chain(composites).collect::<Vec<_>>().join(", ")
-            )
-        }
-    }
+/// What is said about a global that is nil: the playbook has an `_ENV` of its own.
+fn no_global(evaluation: &Evaluation<'_>, name: &str, how: Use) -> (String, Option<String>) {
+    let Error { what, hint, .. } = globals::no_such(evaluation, name, &[], how);
+    (what, hint)
 }
 
 /// Names the type of a vendor that a misspelled one in a table most likely was meant to be.

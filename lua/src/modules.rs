@@ -7,8 +7,9 @@ use mlua::chunk::ChunkMode;
 use mlua::{Function, Lua, MultiValue, Scope, Table, Value};
 
 use crate::error::Error;
-use crate::evaluation::Evaluation;
-use crate::{sandbox, types};
+use crate::evaluation::{Evaluation, File};
+use crate::lua_errors::{self, Failure};
+use crate::{globals, sandbox, types};
 
 /// The composites by name, and their text.
 pub(crate) const COMPOSITES: &[(&str, &str)] = &[
@@ -27,7 +28,6 @@ pub(crate) fn install<'scope, 'env>(
     evaluation: &'env Evaluation<'env>,
 ) -> mlua::Result<()> {
     let bodies = lua.create_table()?;
-    let prelude = evaluation.prelude.borrow().clone();
     for (name, text) in COMPOSITES {
         let bodies = bodies.clone();
         let function = scope.create_function(move |lua, arguments: MultiValue| {
@@ -41,10 +41,7 @@ pub(crate) fn install<'scope, 'env>(
             };
             enter(lua, evaluation, &body, arguments)
         })?;
-        lua.globals().set(*name, &function)?;
-        if let Some(prelude) = &prelude {
-            prelude.set(*name, function)?;
-        }
+        globals::add(lua, name, &function)?;
     }
     let loaded = lua.create_table()?;
     let require = scope.create_function(move |lua, name: Value| require(lua, evaluation, &loaded, &name))?;
@@ -60,11 +57,17 @@ fn enter(
 ) -> mlua::Result<MultiValue> {
     let outer = evaluation.composite.replace(evaluation.call_site(lua));
     let done = body.call(arguments);
-    // An error is explained while the line is known, for `pcall` may go on elsewhere.
-    let done = done.map_err(|err| match crate::lua_errors::explain(evaluation, &err) {
-        crate::lua_errors::Failure::Error(error) => mlua::Error::external(error),
-        crate::lua_errors::Failure::Memory(_) => err,
-    });
+    let done = match done.map_err(|err| (lua_errors::explain(evaluation, &err), err)) {
+        Ok(values) => Ok(values),
+        // What is behind it is looked at as well.
+        Err((Failure::Error(error), _)) if outer.is_none() && evaluation.keeps() => {
+            evaluation.errors.borrow_mut().push(error);
+            Ok(MultiValue::new())
+        }
+        // An error is explained while the line is known, for `pcall` may go on elsewhere.
+        Err((Failure::Error(error), _)) => Err(mlua::Error::external(error)),
+        Err((Failure::Memory(_), err)) => Err(err),
+    };
     evaluation.composite.replace(outer);
     done
 }
@@ -81,7 +84,7 @@ fn shipped(lua: &Lua, evaluation: &Evaluation<'_>, name: &str, text: &str) -> ml
             .set_environment(environment.clone())
             .into_function()
     };
-    let composite = match environment.get::<Option<Table>>("composite")? {
+    let composite = match environment.raw_get::<Option<Table>>("composite")? {
         Some(composite) => composite,
         None => {
             let composite: Table = load("composite", COMPOSITE)?.call(())?;
@@ -126,7 +129,7 @@ fn require(lua: &Lua, evaluation: &Evaluation<'_>, loaded: &Table, name: &Value)
     let value = match text {
         Some(text) => {
             let beside = Path::new(evaluation.name).with_file_name(&path).to_string_lossy().into_owned();
-            evaluation.files.borrow_mut().push(beside.clone());
+            evaluation.files.borrow_mut().push(File { name: beside.clone(), text: text.clone() });
             loaded.raw_set(name.as_str(), false)?;
             let value = sandbox::chunk(lua, &beside, &text).call::<Value>(());
             if value.is_err() {

@@ -10,7 +10,7 @@ use mlua::{HookTriggers, Lua, LuaOptions, MultiValue, Scope, StdLib, Table, Valu
 use crate::error::Error;
 use crate::evaluation::{Evaluation, Limits, MEMORY};
 use crate::lua_errors::{self, Failure};
-use crate::{Level, host_table, strings};
+use crate::{Level, globals, host_table, strings};
 
 /// What replaces the parts of Lua's base that a playbook must not have.
 const SANDBOX: &str = include_str!("../prelude/sandbox.lua");
@@ -91,6 +91,14 @@ pub(crate) fn furnish<'scope, 'env>(
             evaluation.limits.spend(work).map_err(|err| evaluation.raise(lua, err))
         })?,
     )?;
+    native.set(
+        "guard",
+        scope.create_function(|_, more: bool| {
+            let now = evaluation.guarded.get();
+            evaluation.guarded.set(if more { now + 1 } else { now.saturating_sub(1) });
+            Ok(())
+        })?,
+    )?;
     native.set("caught", scope.create_function(|lua, value: Value| caught(lua, evaluation, value))?)?;
     native.set(
         "finally",
@@ -107,6 +115,7 @@ pub(crate) fn furnish<'scope, 'env>(
     )?;
     native.set("strings", strings::table(lua, scope, evaluation)?)?;
     host_table::install(&native, scope, evaluation)?;
+    globals::share(lua, &native)?;
     lua.type_metatable::<mlua::LuaString>().map_or(Ok(()), |it| it.set("__metatable", false))?;
     let sandbox = lua.load(SANDBOX).set_name("=hoststate:sandbox").set_mode(ChunkMode::Text);
     let prelude: Table = sandbox.call(native)?;

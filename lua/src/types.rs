@@ -14,10 +14,9 @@ use mlua::{Function, Lua, LuaSerdeExt, MultiValue, Scope};
 use serde_json::{Map, Value, json};
 
 use crate::error::Error;
-use crate::evaluation::{Evaluation, out_of_memory, within};
+use crate::evaluation::{Ended, Evaluation, out_of_memory, within};
 use crate::facts::NoHost;
-use crate::lua_errors::Failure;
-use crate::{Level, Options, constructors, type_host, value};
+use crate::{Level, Options, constructors, globals, type_host, value};
 
 /// The fields of `resource_type` beside `inspect`.
 const FIELDS: [&str; 7] = ["description", "examples", "fields", "key", "name", "required", "version"];
@@ -89,8 +88,8 @@ fn alone<T>(
     let options =
         Options { registry: &registry, facts: &NoHost, modules: &modules, types: &|_, _, _| Vec::new(), log };
     within(TYPE, file, text, &options, false, then).map_err(|failure| match failure {
-        Failure::Error(error) => error,
-        Failure::Memory(last) => out_of_memory(TYPE).at(last),
+        Ended::Errors(errors) => errors.first().clone(),
+        Ended::Memory(last) => out_of_memory(TYPE).at(last),
     })
 }
 
@@ -187,7 +186,7 @@ pub(crate) fn bring(lua: &Lua, evaluation: &Evaluation<'_>, file: &str, text: &s
     evaluation.more_types.replace(Some(registry));
     if let Some(declare) = &*evaluation.declare.borrow() {
         for name in names {
-            constructors::set_global(lua, &name, &declare.bind(name.as_str())?)?;
+            globals::add(lua, &name, &declare.bind(name.as_str())?)?;
         }
     }
     Ok(())

@@ -216,6 +216,18 @@ impl Conversion<'_> {
         let Some(metatable) = table.metatable() else { return Ok(mlua::Value::Table(table.clone())) };
         match metatable.raw_get::<mlua::Value>("__plain") {
             Ok(plain @ (mlua::Value::Table(_) | mlua::Value::String(_))) => Ok(plain),
+            _ if metatable.raw_get("__found").unwrap_or(false) => {
+                let what = match table.raw_len() {
+                    0 => "is what `host.pci:find` gives, a list, and it found nothing".to_owned(),
+                    1 => "is what `host.pci:find` gives, a list of 1 device".to_owned(),
+                    count => format!("is what `host.pci:find` gives, a list of {count} devices"),
+                };
+                let hint = match table.raw_len() {
+                    0 => "`hoststate inspect devices` lists the devices of this host.",
+                    _ => "Take one device of it: the first is `[1]`.",
+                };
+                Err(self.unfit(what, hint))
+            }
             _ => Err(self.unfit("is a table with a metatable".to_owned(), "Give a plain table.")),
         }
     }

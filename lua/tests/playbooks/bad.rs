@@ -1,15 +1,8 @@
 //! Playbooks that are wrong, and what they are told.
 
-use expect_test::{Expect, expect};
+use expect_test::expect;
 
-use crate::support::{check, outcome};
-use hoststate_lua::facts::NoHost;
-
-/// Checks many playbooks of one kind at once.
-fn check_all(texts: &[&str], expect: Expect) {
-    let all: String = texts.iter().map(|it| format!("{it}\n{}\n", outcome(&NoHost, it, &[]))).collect();
-    expect.assert_eq(&all);
-}
+use crate::support::{check, check_all};
 
 #[test]
 fn a_misspelt_function_is_answered_with_the_nearest() {
@@ -161,7 +154,7 @@ fn what_is_no_data_is_an_error_that_names_the_field() {
             hint: Write `kernel_cmdline { field = value }`.
 
             kernel_cmdline 'a'
-            error: kernel_cmdline takes one table, got a string
+            error: kernel_cmdline takes one table, got the text "a"
               at gpu.lua:1
             hint: Write `kernel_cmdline { field = value }`.
 
@@ -297,9 +290,9 @@ fn syntax_errors_have_a_line_and_plain_words() {
             kernel_cmdline {
               present = { 'a' },
 
-            error: unexpected symbol near the end of the file
+            error: the `{` of line 1 is not closed before the end of the file
               at gpu.lua:3
-            hint: The file ends before everything that was opened is closed.
+            hint: Write the `}` that is missing.
 
             if x then
             error: `end` expected near the end of the file
@@ -310,7 +303,7 @@ fn syntax_errors_have_a_line_and_plain_words() {
             error: unexpected symbol near `=`
               at gpu.lua:1
 
-            Lua
+            \u{1b}Lua
             error: cannot load a binary chunk (mode is `t`)
               at nowhere
 

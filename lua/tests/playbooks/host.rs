@@ -2,6 +2,8 @@
 
 use expect_test::{Expect, expect};
 
+use hoststate_lua::facts::NoHost;
+
 use crate::support::{Machine, check as check_without, device, outcome};
 
 fn check(text: &str, expect: Expect) {
@@ -154,4 +156,113 @@ fn without_a_host_every_fact_is_absent() {
         > false	nil	nil	0
     "#]],
     );
+}
+
+#[test]
+fn what_find_gives_is_a_list_and_may_be_empty() {
+    let machine = Machine {
+        devices: vec![device("0000:01:00.0", "10de:0ffc", "030000", "display", None)],
+        ..Machine::default()
+    };
+    let texts = [
+        "driver_binding { device = host.pci:find { vendor = '10de' }, driver = 'vfio-pci' }",
+        "driver_binding { device = host.pci:find { vendor = '1002' }, driver = 'vfio-pci' }",
+        "local gpu = host.pci:find { vendor = '1002' }[1]\ndriver_binding { device = gpu.address, driver = 'vfio-pci' }",
+        "local gpu = host.pci:find { vendor = '1002' }\ndriver_binding { device = gpu[1].address, driver = 'vfio-pci' }",
+        "local gpu = host.pci:find { vendor = '1002' }[1]\ndriver_binding { device = gpu, driver = 'vfio-pci' }",
+        "local x\ndriver_binding {\n  device = x,\n  driver = 'vfio-pci',\n}",
+        "driver_binding {\n  driver = 'vfio-pci',\n}",
+        "kernel_cmdline:present { 'x' }",
+        "kernel_cmdline.present = { 'x' }",
+    ];
+    let all: String = texts.iter().map(|it| format!("{it}\n{}\n", outcome(&machine, it, &[]))).collect();
+    expect![[r#"
+        driver_binding { device = host.pci:find { vendor = '10de' }, driver = 'vfio-pci' }
+        error: driver_binding: `device` is what `host.pci:find` gives, a list of 1 device
+          at gpu.lua:1
+        hint: Take one device of it: the first is `[1]`.
+
+        driver_binding { device = host.pci:find { vendor = '1002' }, driver = 'vfio-pci' }
+        error: driver_binding: `device` is what `host.pci:find` gives, a list, and it found nothing
+          at gpu.lua:1
+        hint: `hoststate inspect devices` lists the devices of this host.
+
+        local gpu = host.pci:find { vendor = '1002' }[1]
+        driver_binding { device = gpu.address, driver = 'vfio-pci' }
+        error: `gpu` is nil, and nil has no fields
+          at gpu.lua:2
+        hint: `host.pci:find` at gpu.lua:1 found nothing: `hoststate inspect devices` lists the devices
+
+        local gpu = host.pci:find { vendor = '1002' }
+        driver_binding { device = gpu[1].address, driver = 'vfio-pci' }
+        error: an item that is nil has no fields
+          at gpu.lua:2
+        hint: `host.pci:find` at gpu.lua:1 found nothing: `hoststate inspect devices` lists the devices
+
+        local gpu = host.pci:find { vendor = '1002' }[1]
+        driver_binding { device = gpu, driver = 'vfio-pci' }
+        error: driver_binding: `device` is nil
+          at gpu.lua:2
+        hint: `host.pci:find` at gpu.lua:1 found nothing: `hoststate inspect devices` lists the devices
+
+        local x
+        driver_binding {
+          device = x,
+          driver = 'vfio-pci',
+        }
+        error: driver_binding: `device` is nil
+          at gpu.lua:2
+        hint: `x` has no value there. Give it one, or leave the declaration out.
+
+        driver_binding {
+          driver = 'vfio-pci',
+        }
+        error: driver_binding: missing field `device`
+          at gpu.lua:1
+        hint: `hoststate schema driver_binding` shows what each field takes.
+
+        kernel_cmdline:present { 'x' }
+        error: `kernel_cmdline` is a function and has no fields
+          at gpu.lua:1
+        hint: Write `kernel_cmdline { field = … }`, with neither `:` nor `.` behind the name.
+
+        kernel_cmdline.present = { 'x' }
+        error: `kernel_cmdline` is a function and has no fields
+          at gpu.lua:1
+        hint: Write `kernel_cmdline { field = … }`, with neither `:` nor `.` behind the name.
+
+    "#]]
+    .assert_eq(&all);
+    let all: String = [
+        texts[2],
+        "print(#host.pci:find { vender = '10de' })",
+        "print(#host.pci:find {})",
+        "print(#host.pci:find { vendor = 0x10de })",
+    ]
+    .iter()
+    .map(|it| format!("{it}\n{}\n", outcome(&NoHost, it, &[])))
+    .collect();
+    expect![[r#"
+        local gpu = host.pci:find { vendor = '1002' }[1]
+        driver_binding { device = gpu.address, driver = 'vfio-pci' }
+        error: `gpu` is nil, and nil has no fields
+          at gpu.lua:2
+        hint: `host.pci:find` at gpu.lua:1 finds nothing because `check` looks at no host; `hoststate plan` does. Write `if gpu then … end` around what needs the device.
+
+        print(#host.pci:find { vender = '10de' })
+        error: host.pci:find: a selector has no `vender`, did you mean `vendor`?
+          at gpu.lua:1
+        hint: A selector has the fields of `device`.
+
+        print(#host.pci:find {})
+        error: host.pci:find: an empty selector; it takes class, device, interface, mac, serial, slot, vendor
+          at gpu.lua:1
+        hint: A selector has the fields of `device`.
+
+        print(#host.pci:find { vendor = 0x10de })
+        error: host.pci:find: invalid type: integer `4318`, expected a text in quotes, such as "10de"
+          at gpu.lua:1
+        hint: A selector has the fields of `device`.
+
+    "#]].assert_eq(&all);
 }

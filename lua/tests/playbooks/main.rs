@@ -1,10 +1,13 @@
 //! Playbooks, good and bad: what they declare, and the exact text of what is wrong with them.
 
+mod all_at_once;
 mod bad;
 mod composites;
 mod editor;
 mod external;
+mod globals;
 mod good;
+mod habits;
 mod host;
 mod limits;
 mod modules;

@@ -29,7 +29,7 @@ const ATTEMPTS: &[&str] = &[
     "host.distro.id = 'arch'",
     "log.info = nil",
     "print(getmetatable(host), getmetatable(''), rawget(host, 'pci'))",
-    "print(_G._G == _G, _G.io, _G.os, _G.native)",
+    "print(_G._G == _G, rawget(_G, 'io'), rawget(_G, 'native'))",
     "print(math.random())",
     "string.format('%p', {})",
     "_ENV = { print = print }\nprint(io)",
@@ -38,7 +38,7 @@ const ATTEMPTS: &[&str] = &[
     "setmetatable(_G, { __index = function(_, k) return k end })\nprint(io)",
     "local t = setmetatable({}, { __gc = function() print('gc') end })\nt = nil",
     "pairs = nil ipairs = nil string.format = nil type = nil\niommu { vendor = 'GenuineIntel' }",
-    "native = 1 composite = 1 kernel_cmdline = nil\niommu { vendor = 'GenuineIntel' }",
+    "native = 1 composite = 1 pcall = nil\niommu { vendor = 'GenuineIntel' }",
 ];
 
 #[test]
@@ -155,8 +155,8 @@ fn nothing_leads_out_of_a_playbook() {
         print(getmetatable(host), getmetatable(''), rawget(host, 'pci'))
         > false	false	nil
 
-        print(_G._G == _G, _G.io, _G.os, _G.native)
-        > true	nil	nil	nil
+        print(_G._G == _G, rawget(_G, 'io'), rawget(_G, 'native'))
+        > true	nil	nil
 
         print(math.random())
         error: there is no `math.random` in a playbook
@@ -180,23 +180,12 @@ fn nothing_leads_out_of_a_playbook() {
         > _VERSION
         > assert
         > dofile
-        > driver_binding
         > error
         > getmetatable
-        > gpu_passthrough
-        > host
-        > initramfs_modules
-        > iommu
         > ipairs
-        > kernel_cmdline
         > load
         > loadfile
-        > log
         > math
-        > modprobe_blacklist
-        > modprobe_options
-        > modprobe_softdep
-        > modules_load
         > next
         > pairs
         > pcall
@@ -205,24 +194,20 @@ fn nothing_leads_out_of_a_playbook() {
         > rawget
         > rawlen
         > rawset
-        > require
-        > resource_type
         > select
         > setmetatable
-        > sriov_nic
-        > sriov_numvfs
         > string
         > table
         > tonumber
         > tostring
         > type
         > utf8
-        > vfio_pci_ids
         > xpcall
 
         setmetatable(_G, { __index = function(_, k) return k end })
         print(io)
-        > io
+        error: cannot change a protected metatable
+          at gpu.lua:1
 
         local t = setmetatable({}, { __gc = function() print('gc') end })
         t = nil
@@ -232,7 +217,7 @@ fn nothing_leads_out_of_a_playbook() {
         gpu.lua:2: kernel_cmdline "iommu" {"present":["intel_iommu=on"]}
         gpu.lua:2: kernel_cmdline "iommu without passthrough" {"absent":["iommu=off","iommu=soft"]}
 
-        native = 1 composite = 1 kernel_cmdline = nil
+        native = 1 composite = 1 pcall = nil
         iommu { vendor = 'GenuineIntel' }
         gpu.lua:2: kernel_cmdline "iommu" {"present":["intel_iommu=on"]}
         gpu.lua:2: kernel_cmdline "iommu without passthrough" {"absent":["iommu=off","iommu=soft"]}

@@ -95,12 +95,12 @@ pub(crate) fn outcome_with(
             let desired = Value::Object(it.declaration.desired.clone());
             writeln!(out, "{origin}: {} {desired}", it.id)
         }),
-        Err(err) => {
+        Err(errors) => errors.iter().try_for_each(|err| {
             let at = err.origin.as_ref().map_or_else(|| "nowhere".to_owned(), ToString::to_string);
             let callers = err.callers.iter().map(|it| format!("  called at {it}\n")).collect::<String>();
             let hint = err.hint.as_ref().map_or_else(String::new, |it| format!("hint: {it}\n"));
             write!(out, "error: {err}\n  at {at}\n{callers}{hint}")
-        }
+        }),
     };
     written.expect("a String takes every text");
     out
@@ -109,4 +109,23 @@ pub(crate) fn outcome_with(
 /// Checks a playbook on no host.
 pub(crate) fn check(text: &str, expect: Expect) {
     expect.assert_eq(&outcome(&NoHost, text, &[]));
+}
+
+/// Checks many playbooks of one kind at once.
+pub(crate) fn check_all(texts: &[&str], expect: Expect) {
+    let all: String =
+        texts.iter().map(|it| format!("{}\n{}\n", shown(it), outcome(&NoHost, it, &[]))).collect();
+    expect.assert_eq(&all);
+}
+
+/// Returns a playbook as text with nothing in it that cannot be seen.
+fn shown(text: &str) -> String {
+    let hidden = |it: char| it != '\n' && it.is_control() || matches!(it, '\u{a0}' | '\u{200b}' | '\u{feff}');
+    text.chars()
+        .flat_map(|it| {
+            if hidden(it) { it.escape_unicode().to_string() } else { it.to_string() }
+                .chars()
+                .collect::<Vec<_>>()
+        })
+        .collect()
 }
