@@ -281,6 +281,9 @@ pub(crate) struct RollbackArguments {
     /// Do not ask
     #[arg(long, short)]
     pub(crate) yes: bool,
+    /// Only show what would be put back
+    #[arg(long)]
+    pub(crate) check: bool,
     /// Put back files that were changed since that run, too
     #[arg(long)]
     pub(crate) force: bool,

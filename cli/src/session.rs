@@ -3,10 +3,12 @@
 use std::fmt::Arguments;
 use std::io::{self, IsTerminal, Write};
 
+use hoststate_core::report::Failure;
 use serde::Serialize;
 
 use crate::args::{Colour, Format, OutputOptions};
 use crate::error::{Error, Result};
+use crate::render;
 use crate::render::errors;
 use crate::render::escape::visible_json;
 use crate::render::screen::{Amount, Screen};
@@ -85,8 +87,27 @@ impl Session {
             // The exit status still tells when standard output cannot.
             self.print_json(&errors::json(error)).unwrap_or_default();
         }
-        let screen = screen_of(&io::stderr(), self.colour, self.amount);
+        let screen = self.screen_of(&io::stderr());
         say(format_args!("{}", errors::text(&screen, error)));
+    }
+}
+
+impl Session {
+    /// Returns what `stream` can show, as the options and the environment want it.
+    pub(crate) fn screen_of<S: IsTerminal + std::os::fd::AsFd>(&self, stream: &S) -> Screen {
+        screen_of(stream, self.colour, self.amount)
+    }
+
+    /// Shows on standard error what kept a run from beginning.
+    pub(crate) fn say_failure(&self, failure: &Failure) {
+        let mut text = String::new();
+        render::report::failure(&mut text, &self.screen_of(&io::stderr()), failure);
+        say(format_args!("{text}"));
+    }
+
+    /// Returns whether a person sees what is printed: text, on a terminal.
+    pub(crate) fn is_on_terminal(&self) -> bool {
+        self.format == Format::Text && io::stdout().is_terminal()
     }
 }
 

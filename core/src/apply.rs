@@ -91,7 +91,7 @@ impl Run<'_> {
         let mut stop = None;
         let mut given_back = Vec::new();
         for round in 0.. {
-            if !self.is_actionable(&plan) {
+            if !is_actionable(&plan, self.activate) {
                 break;
             }
             if round == MAX_ROUNDS {
@@ -156,29 +156,13 @@ impl Run<'_> {
         outcomes
     }
 
-    /// Returns whether there is something in `plan` that this run may do.
-    pub fn is_actionable(&self, plan: &Plan) -> bool {
-        plan.conflicts.is_empty()
-            && plan.refusals().next().is_none()
-            && plan.changes.iter().any(|it| self.can_remedy(it))
-    }
-
-    fn can_remedy(&self, change: &Change) -> bool {
-        match &change.activation {
-            None => true,
-            Some(Activation::Reboot) => false,
-            Some(_) => self.activate == Activate::Run,
-        }
-    }
-
     /// Plans again until every change of the round is gone or time is up. Returns a change that stayed.
     fn read_back(&self, done: &Plan) -> Result<(Plan, Option<Change>)> {
         for attempt in 0.. {
             let plan = self.planner.plan(&mut self.host.view())?;
-            let stayed = plan
-                .changes
-                .iter()
-                .find(|it| self.can_remedy(it) && done.changes.iter().any(|old| old.is_same_setting(it)));
+            let stayed = plan.changes.iter().find(|it| {
+                can_remedy(it, self.activate) && done.changes.iter().any(|old| old.is_same_setting(it))
+            });
             let defers = !plan.deferred.is_empty() && self.planner.runtime == Runtime::Now;
             let waits = stayed.is_some_and(|it| it.scope == Scope::Runtime) || defers;
             let stayed = stayed.cloned();
@@ -319,6 +303,21 @@ impl Run<'_> {
         self.watcher.end(&report);
         steps.push(report);
         outcome
+    }
+}
+
+/// Returns whether there is something in `plan` that a run may do.
+pub fn is_actionable(plan: &Plan, activate: Activate) -> bool {
+    plan.conflicts.is_empty()
+        && plan.refusals().next().is_none()
+        && plan.changes.iter().any(|it| can_remedy(it, activate))
+}
+
+fn can_remedy(change: &Change, activate: Activate) -> bool {
+    match &change.activation {
+        None => true,
+        Some(Activation::Reboot) => false,
+        Some(_) => activate == Activate::Run,
     }
 }
 

@@ -54,6 +54,14 @@ pub enum Outcome {
     Failed,
 }
 
+impl Report {
+    /// Returns the report of a run that changed nothing of what `plan` shows.
+    pub fn nothing_done(plan: Plan, outcome: Outcome, error: Option<Failure>) -> Self {
+        let (format, steps, left) = (REPORT_FORMAT.to_owned(), Vec::new(), Left::from(plan.clone()));
+        Self { format, outcome, changed: false, plan, steps, left, run: None, error }
+    }
+}
+
 impl Outcome {
     /// Returns whether the run ended before it had done what it set out to do.
     pub fn is_unfinished(self) -> bool {

@@ -29,7 +29,7 @@ scenario {
       mount --bind /boot/efi $tree/boot/efi]]
     block_has "kernelopts=root=/dev/sda1 ro quiet"
     local here = { "--root", tree, "--activate", "skip" }
-    host:converge { status = { 0, 2, 3 }, options = here }
+    host:converge { status = { 0, 2, 3, 5 }, options = here }
     block_has "kernelopts=root=/dev/sda1 ro quiet intel_iommu=on iommu=pt"
     host:power_cycle()
     block_has "kernelopts=root=/dev/sda1 ro quiet intel_iommu=on iommu=pt"

@@ -83,11 +83,6 @@ impl<'a> Wanted<'a> {
         }
     }
 
-    /// Returns what the user is asked.
-    pub(crate) fn question(&self) -> &'static str {
-        if self.trial.is_empty() { "Converge this host?" } else { "Try this in the next boot?" }
-    }
-
     /// Returns whether nothing is left for after the boot: then the plan depends on what was read, and nothing else.
     pub(crate) fn is_for_now(&self) -> bool {
         self.when == When::Now

@@ -2,23 +2,24 @@
 
 use std::path::PathBuf;
 
-use hoststate_core::apply::Run;
+use hoststate_core::apply::{Run, is_actionable};
 use hoststate_core::host::Host;
 use hoststate_core::host::returning::ReturningHost;
 use hoststate_core::plan::Plan;
 use hoststate_core::record::Recorder;
 use hoststate_core::record::lock::{Lock, LockedHost};
 use hoststate_core::registry::Declared;
-use hoststate_core::report::Report;
+use hoststate_core::report::{Outcome, Report};
 
 use crate::args::{ConvergeArguments, Format};
 use crate::commands::at_boot::{self, Wanted};
+use crate::commands::consented::{Consent, Leave, host_name};
 use crate::commands::plan::show;
-use crate::consent::{Answer, ask, can_ask};
 use crate::error::Result;
 use crate::exit::Exit;
 use crate::progress::Progress;
 use crate::render;
+use crate::render::amount::amount;
 use crate::render::escape::visible_line;
 use crate::render::report::Goal;
 use crate::session::{Session, say};
@@ -45,35 +46,45 @@ pub(crate) fn run(arguments: &ConvergeArguments, session: &Session) -> Result<Ex
         show(&plan, &target, session)?;
         return Ok(Exit::of_plan(&plan, target.detail));
     }
-    let mut taken = None;
     if target.records()?.is_left_behind()? {
-        taken = Some(lock(&target, &name)?);
+        lock(&target, &name)?.end();
         view = target.host.view().remembering();
         plan = wanted.plan(&target, &mut view)?;
     }
-    let mut recorder = target.recorder(wanted.command())?;
+    let recorder = target.recorder(wanted.command())?;
     let converge = Converge { target: &target, declared: wanted.declared(), session };
-    if !converge.is_actionable(&plan, &mut recorder) {
+    if !is_actionable(&plan, target.activate) {
         let report = converge.nothing_to_do(plan, recorder)?;
-        if let Some(lock) = taken {
-            lock.end();
-        }
         return converge.finish(&report, Goal::DesiredState);
     }
-    // From here on no other run can change the host under the plan that is shown. A plan depends on nothing but the
-    // declarations and what was read, so it is made again only if something reads differently now.
-    let lock = match taken {
-        Some(lock) => lock,
-        None => lock(&target, &name)?,
+    let interrupt = session.interrupt()?;
+    let consent =
+        Consent { target: &target, session, is_given: arguments.yes, interrupt: &interrupt, command: &name };
+    // A plan depends on nothing but the declarations and what was read, so it is made again only if something reads
+    // differently now.
+    let again = || {
+        if wanted.is_for_now() && view.is_still_true() {
+            return Ok(None);
+        }
+        view = target.host.view().remembering();
+        wanted.plan(&target, &mut view).map(Some)
     };
-    if !(wanted.is_for_now() && view.is_still_true()) {
-        plan = wanted.plan(&target, &mut target.host.view())?;
-    }
+    let leave = consent.obtain(plan, |plan| question(plan, &target), again)?;
     let converge = Converge { target: &target, declared: wanted.declared(), session };
-    let question = (!arguments.yes).then(|| wanted.question());
-    match converge.carry_out(plan, recorder, question, lock)? {
-        Carried::Out(report) => converge.finish(&report, Goal::DesiredState),
-        Carried::Not(exit) => Ok(exit),
+    let report = match leave {
+        Leave::Given(plan, lock) => converge.carry_out(*plan, recorder, interrupt, lock),
+        Leave::Nothing(plan) => converge.nothing_to_do(*plan, recorder)?,
+        Leave::Not(report) => *report,
+    };
+    converge.finish(&report, Goal::DesiredState)
+}
+
+/// Returns what the user is asked: which host, and what would be done to it.
+fn question(plan: &Plan, target: &Target) -> String {
+    let (host, amount) = (host_name(target), amount(plan, target.activate));
+    match plan.once_confirmed {
+        Some(_) => format!("Try this in the next boot of {host}: {amount}?"),
+        None => format!("Change {host}: {amount}?"),
     }
 }
 
@@ -95,14 +106,6 @@ pub(crate) fn lock(target: &Target, command: &str) -> Result<Lock> {
     Ok(lock)
 }
 
-/// Whether a plan was carried out.
-pub(crate) enum Carried {
-    /// It was, and this is what happened.
-    Out(Box<Report>),
-    /// It was not confirmed.
-    Not(Exit),
-}
-
 /// What a run of `converge` or `rollback` needs besides its plan.
 pub(crate) struct Converge<'a> {
     /// The host.
@@ -114,35 +117,14 @@ pub(crate) struct Converge<'a> {
 }
 
 impl Converge<'_> {
-    /// Shows `plan`, asks `question` where there is somebody to answer, and carries it out under the lock.
-    ///
-    /// # Errors
-    /// When the signals cannot be watched or the terminal fails; what goes wrong on the host is in the report.
+    /// Carries out `plan`, which was consented to, under the lock. What goes wrong is in the report.
     pub(crate) fn carry_out(
         &self,
         plan: Plan,
         mut recorder: Recorder,
-        question: Option<&str>,
+        interrupt: Interrupt,
         lock: Lock,
-    ) -> Result<Carried> {
-        let interrupt = self.session.interrupt()?;
-        if self.session.format == Format::Text {
-            show(&plan, self.target, self.session)?;
-            if let Some(question) = question.filter(|_| can_ask()) {
-                match ask(self.session, question, &interrupt)? {
-                    Answer::Yes => {}
-                    Answer::No => {
-                        lock.end();
-                        self.session.print("Nothing was changed.\n")?;
-                        return Ok(Carried::Not(Exit::Error));
-                    }
-                    Answer::Interrupted => {
-                        lock.end();
-                        return Ok(Carried::Not(Exit::Interrupted));
-                    }
-                }
-            }
-        }
+    ) -> Report {
         let mut progress = Progress::new(self.session, self.target.activate, interrupt);
         let host = LockedHost { host: &self.target.host, lock: &lock };
         let host = ReturningHost::new(&host, &plan);
@@ -150,7 +132,7 @@ impl Converge<'_> {
         if !report.outcome.is_unfinished() {
             lock.end();
         }
-        Ok(Carried::Out(Box::new(report)))
+        report
     }
 
     /// Shows a plan of which nothing can be done now, and returns its report; nothing is written anywhere.
@@ -171,16 +153,14 @@ impl Converge<'_> {
     /// # Errors
     /// When standard output cannot be written.
     pub(crate) fn finish(&self, report: &Report, goal: Goal) -> Result<Exit> {
+        if let (Outcome::Declined, Some(why)) = (report.outcome, &report.error) {
+            self.session.say_failure(why);
+        }
         match self.session.format {
             Format::Json => self.session.print_json(report)?,
             Format::Text => self.session.print(&render::report::text(&self.session.screen, report, goal))?,
         }
         Ok(Exit::of_report(report, self.target.detail))
-    }
-
-    fn is_actionable(&self, plan: &Plan, recorder: &mut Recorder) -> bool {
-        let mut progress = Progress::new(self.session, self.target.activate, Interrupt::never());
-        self.run(recorder, &mut progress).is_actionable(plan)
     }
 
     fn run<'a>(&'a self, recorder: &'a mut Recorder, progress: &'a mut Progress<'_>) -> Run<'a> {

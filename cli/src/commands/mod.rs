@@ -4,6 +4,7 @@ pub(crate) mod at_boot;
 pub(crate) mod check;
 pub(crate) mod child;
 pub(crate) mod completions;
+pub(crate) mod consented;
 pub(crate) mod converge;
 pub(crate) mod history;
 pub(crate) mod inspect;

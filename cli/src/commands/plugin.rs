@@ -8,14 +8,13 @@ use hoststate_core::plugin::{Candidate, Standing, survey};
 use serde_json::{Value, json};
 
 use crate::args::{Format, PluginCommand, PluginListArguments, PluginTrustArguments};
-use crate::consent::{Answer, ask, can_ask};
+use crate::consent::{Answer, Terminal};
 use crate::error::{Error, Result};
 use crate::exit::Exit;
 use crate::plugins::{Folder, Plugins, canonical};
 use crate::render::escape::visible_line;
 use crate::render::table::table;
 use crate::session::Session;
-use crate::signals::Interrupt;
 
 mod kit;
 
@@ -107,15 +106,19 @@ fn trust(arguments: &PluginTrustArguments, session: &Session) -> Result<Exit> {
         registry.add(hoststate_core::plugin::entries(others, &plugins.program, &plugins.base))?;
     }
     registry.add(candidate.entries(&plugins.program, &plugins.base))?;
+    let described = shown(&candidate, before.as_ref());
     if session.format == Format::Text {
-        session.print(&shown(&candidate, before.as_ref()))?;
+        session.print(&described)?;
     }
     if !arguments.yes {
-        if !can_ask() {
+        let Some(terminal) = Terminal::open(session)? else {
             let hint = "Read what it asks for above, then say --yes.";
             return Err(Error::input("nobody is there to be asked whether to trust it", hint));
+        };
+        if !session.is_on_terminal() {
+            terminal.show(&described)?;
         }
-        match ask(session, "Trust this plugin?", &Interrupt::watch()?)? {
+        match terminal.ask("Trust this plugin?", &session.interrupt()?)? {
             Answer::Yes => {}
             Answer::No => {
                 session.print("Nothing was changed.\n")?;

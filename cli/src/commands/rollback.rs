@@ -2,13 +2,18 @@
 
 use std::fmt::Write;
 
+use hoststate_core::apply::is_actionable;
 use hoststate_core::host::Host;
+use hoststate_core::plan::Plan;
 use hoststate_core::rollback::{self, Rollback};
 
 use crate::args::{Format, RollbackArguments};
-use crate::commands::converge::{Carried, Converge, lock};
+use crate::commands::consented::{Consent, Leave, host_name};
+use crate::commands::converge::Converge;
+use crate::commands::plan::show;
 use crate::error::{Error, Result};
 use crate::exit::Exit;
+use crate::render::amount::amount;
 use crate::render::report::Goal;
 use crate::session::Session;
 use crate::target::Target;
@@ -22,31 +27,58 @@ pub(crate) fn run(arguments: &RollbackArguments, session: &Session) -> Result<Ex
     let records = target.records()?;
     let undone = rollback::select(&records, arguments.run.as_deref())?;
     let read = |target: &Target| rollback::plan(&undone, &target.host.view(), &target.distro);
-    let mut found = read(&target)?;
+    let found = read(&target)?;
     refuse_changed(&found, &undone.id, arguments)?;
     let converge = Converge { target: &target, declared: &[], session };
-    let recorder = target.recorder(format!("rollback {}", undone.id))?;
-    if found.plan.files.is_empty() {
+    let command = format!("rollback {}", undone.id);
+    if arguments.check {
+        tell_attributes(&found, &undone.id, session)?;
+        show(&found.plan, &target, session)?;
+        return Ok(Exit::of_plan(&found.plan, target.detail));
+    }
+    let recorder = target.recorder(&command)?;
+    if !is_actionable(&found.plan, target.activate) {
         let report = converge.nothing_to_do(found.plan, recorder)?;
         return converge.finish(&report, Goal::FilesAsBefore);
     }
-    let lock = lock(&target, &format!("rollback {}", undone.id))?;
-    found = read(&target)?;
-    refuse_changed(&found, &undone.id, arguments)?;
-    if session.format == Format::Text && !found.attributes.is_empty() {
-        let mut text =
-            format!("Run {} also changed the running system; that lasts until it boots:\n", undone.id);
-        for attribute in &found.attributes {
-            session.screen.prose(&mut text, 4, attribute);
-        }
-        text.push('\n');
-        session.print(&text)?;
+    tell_attributes(&found, &undone.id, session)?;
+    let interrupt = session.interrupt()?;
+    let consent = Consent {
+        target: &target,
+        session,
+        is_given: arguments.yes,
+        interrupt: &interrupt,
+        command: &command,
+    };
+    let again = || {
+        let found = read(&target)?;
+        refuse_changed(&found, &undone.id, arguments)?;
+        Ok(Some(found.plan))
+    };
+    let report = match consent.obtain(found.plan, |plan| question(plan, &target), again)? {
+        Leave::Given(plan, lock) => converge.carry_out(*plan, recorder, interrupt, lock),
+        Leave::Nothing(plan) => converge.nothing_to_do(*plan, recorder)?,
+        Leave::Not(report) => *report,
+    };
+    converge.finish(&report, Goal::FilesAsBefore)
+}
+
+/// Returns what the user is asked: how much is put back, and where.
+fn question(plan: &Plan, target: &Target) -> String {
+    format!("Put back {}: {}?", host_name(target), amount(plan, target.activate))
+}
+
+/// Says what of the run a rollback does not take back.
+fn tell_attributes(found: &Rollback, run: &str, session: &Session) -> Result<()> {
+    if session.format != Format::Text || found.attributes.is_empty() {
+        return Ok(());
     }
-    let question = (!arguments.yes).then_some("Put these files back?");
-    match converge.carry_out(found.plan, recorder, question, lock)? {
-        Carried::Out(report) => converge.finish(&report, Goal::FilesAsBefore),
-        Carried::Not(exit) => Ok(exit),
+    let mut text = format!("Run {run} also changed the running system; that lasts until it boots:\n");
+    for attribute in &found.attributes {
+        session.screen.prose(&mut text, 4, attribute);
     }
+    text.push('\n');
+    session.print(&text)
 }
 
 fn refuse_changed(found: &Rollback, run: &str, arguments: &RollbackArguments) -> Result<()> {

@@ -1,5 +1,6 @@
 //! Results as text for people.
 
+pub(crate) mod amount;
 pub(crate) mod diff;
 pub(crate) mod difference;
 pub(crate) mod errors;

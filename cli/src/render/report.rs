@@ -48,7 +48,8 @@ pub(crate) fn text(screen: &Screen, report: &Report, goal: Goal) -> String {
     if !report.steps.is_empty() {
         out.push('\n');
     }
-    let error = report.error.as_ref();
+    // Why nothing could be asked is said on standard error, whatever the format.
+    let error = report.error.as_ref().filter(|_| report.outcome != Outcome::Declined);
     for step in report.steps.iter().filter(|it| it.status == StepStatus::Failed) {
         // The images of several kernels may fail; the error is that of the first.
         match step.reason.as_deref() {
@@ -130,6 +131,9 @@ fn summary(out: &mut String, screen: &Screen, report: &Report, goal: Goal) {
         }
         (Outcome::Refused, _) => (Paint::Removed, "Refused; nothing was changed.".to_owned()),
         (Outcome::Declined, _) => (Paint::Warning, "Nothing was changed.".to_owned()),
+        (Outcome::Interrupted, _) if !report.changed => {
+            (Paint::Warning, "Interrupted; nothing was changed.".to_owned())
+        }
         (Outcome::Interrupted, _) => (
             Paint::Warning,
             format!("Interrupted after {steps}; nothing is half-written. Run again to go on."),

@@ -103,7 +103,7 @@ fn nothing_else_is_changed_while_a_boot_is_to_be_tried() {
     tree.write(RECORD, &record(SOFTDEP, &format!(",{trial}")));
     check(
         &tree,
-        "converge playbook.json --root root",
+        "converge playbook.json --root root --yes",
         expect![[r#"
         error: a boot is to be tried, and was not yet: until then nothing else is changed (/var/lib/hoststate/at-boot.json)
         hint: Reboot to try it; `hoststate history` names the run and `hoststate rollback` takes it back.
@@ -113,7 +113,7 @@ fn nothing_else_is_changed_while_a_boot_is_to_be_tried() {
     tree.write(RECORD, &record(SOFTDEP, &format!(",\"begun\":\"2\",{trial}")));
     check(
         &tree,
-        "converge playbook.json --root root",
+        "converge playbook.json --root root --yes",
         expect![[r#"
         error: what was left for after a boot was begun, and did not end (/var/lib/hoststate/at-boot.json)
         hint: `hoststate converge --at-boot` clears up behind it; then converge again.
@@ -123,7 +123,7 @@ fn nothing_else_is_changed_while_a_boot_is_to_be_tried() {
     tree.write(RECORD, &record(OPTIONS, ""));
     check(
         &tree,
-        "converge playbook.json --root root",
+        "converge playbook.json --root root --yes",
         expect![[r#"
         error: other declarations are to be finished after the next boot, and would undo these (/var/lib/hoststate/at-boot.json)
         hint: Converge with --at-boot to finish these instead; `hoststate rollback` takes the other run back.
@@ -131,11 +131,11 @@ fn nothing_else_is_changed_while_a_boot_is_to_be_tried() {
     "#]],
     );
     tree.write(RECORD, &record(SOFTDEP, ""));
-    assert_eq!(tree.run("converge playbook.json --root root").status, Some(0));
+    assert_eq!(tree.run("converge playbook.json --root root --yes").status, Some(0));
     tree.write(RECORD, "{");
     check(
         &tree,
-        "converge playbook.json --root root",
+        "converge playbook.json --root root --yes",
         expect![[r#"
         error: /var/lib/hoststate/at-boot.json:1: EOF while parsing an object at line 1 column 1
         hint: `hoststate rollback` of the run that wrote it takes it away.

@@ -15,7 +15,7 @@ const FILE: &str = "root/etc/modprobe.d/01-hoststate.conf";
 
 const LOCK: &str = "root/var/lib/hoststate/lock";
 
-const CONVERGE: &str = "converge playbook.json --root root";
+const CONVERGE: &str = "converge playbook.json --root root --yes";
 
 #[test]
 fn a_second_run_says_who_has_the_lock() {

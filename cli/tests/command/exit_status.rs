@@ -21,8 +21,8 @@ fn changes_and_the_desired_state_are_told_apart_on_demand() {
             ("plan playbook.json --root root --detailed-exitcode", 2),
             ("converge --check playbook.json --root root --detailed-exitcode", 2),
             ("verify playbook.json --root root", 2),
-            ("converge playbook.json --root root --detailed-exitcode", 2),
-            ("converge playbook.json --root root --detailed-exitcode", 0),
+            ("converge playbook.json --root root --detailed-exitcode --yes", 2),
+            ("converge playbook.json --root root --detailed-exitcode --yes", 0),
             ("plan playbook.json --root root --detailed-exitcode", 0),
             ("verify playbook.json --root root", 0),
         ],
@@ -37,14 +37,14 @@ fn an_error_is_1_whatever_kind_it_is() {
         &[
             ("check playbook.json", 1),
             ("plan playbook.json --root root", 1),
-            ("converge playbook.json --root root", 1),
+            ("converge playbook.json --root root --yes", 1),
             ("verify playbook.json --root root", 1),
             ("plan absent.json --root root", 1),
             ("plan playbook.json --root nowhere", 1),
             ("plan", 1),
             ("play", 1),
             ("schema modprobe_softdeps", 1),
-            ("rollback --root root", 1),
+            ("rollback --root root --yes", 1),
             ("--help", 0),
             ("--version", 0),
             ("history --root root", 0),
@@ -61,7 +61,7 @@ fn a_conflict_is_an_error_for_all_commands_and_changes_nothing() {
         &[
             ("check playbook.json", 0),
             ("plan playbook.json --root root --detailed-exitcode", 1),
-            ("converge playbook.json --root root --detailed-exitcode", 1),
+            ("converge playbook.json --root root --detailed-exitcode --yes", 1),
             ("verify playbook.json --root root", 1),
         ],
     );
@@ -76,7 +76,7 @@ fn nothing_to_do_writes_nothing_not_even_a_lock() {
     check(
         &tree,
         &[
-            ("converge playbook.json --root root --detailed-exitcode", 0),
+            ("converge playbook.json --root root --detailed-exitcode --yes", 0),
             ("plan playbook.json --root root", 0),
             ("verify playbook.json --root root", 0),
             ("inspect --root root", 0),
@@ -89,9 +89,13 @@ fn nothing_to_do_writes_nothing_not_even_a_lock() {
 #[test]
 fn a_reader_that_goes_away_is_no_error() {
     let tree = Tree::with(SOFTDEP);
-    for words in
-        ["schema", "plan playbook.json --root root", "converge playbook.json --root root", "man", "--help"]
-    {
+    for words in [
+        "schema",
+        "plan playbook.json --root root",
+        "converge playbook.json --root root --yes",
+        "man",
+        "--help",
+    ] {
         let mut command = tree.command(words);
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();

@@ -17,7 +17,7 @@ const FILE: &str = "root/etc/modprobe.d/01-hoststate.conf";
 /// What lies outside the root, and must stay as it is.
 const OUTSIDE: &str = "outside/secret";
 
-const CONVERGE: &str = "converge playbook.json --root root";
+const CONVERGE: &str = "converge playbook.json --root root --yes";
 
 /// Plants a link in a tree and converges: nothing outside the root may be read, written or made.
 fn planted(link: &str, target: &str) -> (Tree, Answer) {
@@ -171,7 +171,7 @@ fn root_does_not_converge_to_what_others_can_write() {
             tree.write("play/cards.lua", "return 1\n");
             open(&tree.path("play/cards.lua"), 0o606);
         },
-        "converge play/gpu.lua --root root",
+        "converge play/gpu.lua --root root --yes",
         expect![[r#"
             error: module "cards": play/cards.lua can be written by everyone (mode 0606), and root does not follow it
               at play/gpu.lua:1
@@ -184,7 +184,7 @@ fn root_does_not_converge_to_what_others_can_write() {
             assert_eq!(tree.run("plan playbook.json --root root --out plan.json").status, Some(0));
             open(&tree.path("plan.json"), 0o666);
         },
-        "converge plan.json --root root",
+        "converge plan.json --root root --yes",
         expect![[r#"
             error: plan.json can be written by everyone (mode 0666), and root does not follow it
             hint: Who can write it can do what root can. Look at what it says, then give it to root and to nobody else: `chown root plan.json; chmod go-w plan.json`. With sudo, the files of who calls it are believed as well.
@@ -268,7 +268,7 @@ fn no_escape_sequence_of_anybody_reaches_the_terminal() {
                 );
             }
         }
-        let answer = tree.run(&format!("rollback --root root --format {format} --color never"));
+        let answer = tree.run(&format!("rollback --root root --format {format} --color never --yes"));
         assert!(is_harmless(&answer.stdout) && is_harmless(&answer.stderr), "{answer:?}");
     }
 }

@@ -52,13 +52,13 @@ fn a_plan_has_the_command_lines_of_all_kernels_side_by_side() {
 #[test]
 fn a_report_is_what_its_schema_says() {
     let tree = Tree::with(&format!("{SOFTDEP},{OPTIONS}"));
-    let words = "converge playbook.json --root root --format json";
+    let words = "converge playbook.json --root root --format json --yes";
     let report = check(&tree, "schema report", words);
     assert_eq!((&report["outcome"], &report["changed"]), (&"converged".into(), &true.into()));
     let report = check(&tree, "schema report", words);
     assert_eq!((&report["outcome"], &report["changed"]), (&"in_desired_state".into(), &false.into()));
     assert_eq!(report["run"], Value::Null);
-    check(&tree, "schema report", "rollback --root root --format json");
+    check(&tree, "schema report", "rollback --root root --format json --yes");
 }
 
 #[test]
@@ -77,7 +77,7 @@ fn a_chain_an_inspection_and_a_verification_are_what_their_schemas_say() {
 #[test]
 fn a_refused_run_has_a_report_too() {
     let tree = Tree::with(&format!("{OPTIONS},{OTHER_OPTIONS}"));
-    let report = check(&tree, "schema report", "converge playbook.json --root root --format json");
+    let report = check(&tree, "schema report", "converge playbook.json --root root --format json --yes");
     assert_eq!(report["outcome"], "refused");
     assert_ne!(report["left"]["conflicts"], Value::Array(Vec::new()));
 }
@@ -116,7 +116,7 @@ fn the_schema_of_one_type_stands_alone() {
 fn an_error_before_the_plan_is_an_object() {
     let tree = Tree::with(MISSPELT);
     for words in
-        ["plan playbook.json --root root", "converge playbook.json --root root", "check playbook.json"]
+        ["plan playbook.json --root root", "converge playbook.json --root root --yes", "check playbook.json"]
     {
         let value = json(&tree, &format!("{words} --format json"));
         assert_eq!(value["format"], "hoststate.error/1", "hoststate {words}");
@@ -131,7 +131,7 @@ fn an_error_before_the_plan_is_an_object() {
 fn the_other_commands_answer_with_one_object() {
     let tree = Tree::with(SOFTDEP);
     assert_eq!(json(&tree, "history --root root --format json")["runs"], Value::Array(Vec::new()));
-    tree.run("converge playbook.json --root root");
+    tree.run("converge playbook.json --root root --yes");
     let history = json(&tree, "history --root root --format json");
     assert_eq!(history["runs"][0]["files"][0], "/etc/modprobe.d/01-hoststate.conf");
     let inspection = json(&tree, "inspect modules --root root --format json");

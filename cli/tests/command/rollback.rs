@@ -11,7 +11,7 @@ const FILE: &str = "root/etc/modprobe.d/01-hoststate.conf";
 fn converged() -> Tree {
     let tree = Tree::with(SOFTDEP);
     tree.write(FILE, "# mine\n");
-    assert_eq!(tree.run("converge playbook.json --root root").status, Some(0));
+    assert_eq!(tree.run("converge playbook.json --root root --yes").status, Some(0));
     tree
 }
 
@@ -24,7 +24,7 @@ fn a_run_is_undone_and_the_undoing_too() {
     let tree = converged();
     check(
         &tree,
-        "rollback --root root",
+        "rollback --root root --yes",
         expect![[r#"
             ~ rollback "RUN"
                 /etc/modprobe.d/01-hoststate.conf: its text now -> its text before that run
@@ -45,7 +45,7 @@ fn a_run_is_undone_and_the_undoing_too() {
         "#]],
     );
     assert_eq!(tree.read(FILE).as_deref(), Some("# mine\n"));
-    assert_eq!(tree.run("rollback --root root").status, Some(0));
+    assert_eq!(tree.run("rollback --root root --yes").status, Some(0));
     assert_eq!(tree.read(FILE).as_deref(), Some("# mine\nsoftdep nouveau pre: vfio-pci\n"));
 }
 
@@ -55,7 +55,7 @@ fn a_file_that_was_changed_since_is_shown_and_kept() {
     tree.write(FILE, "# mine\nsoftdep nouveau pre: vfio-pci\n# edited\n");
     check(
         &tree,
-        "rollback --root root",
+        "rollback --root root --yes",
         expect![[r#"
         error: /etc/modprobe.d/01-hoststate.conf changed since run RUN
         hint: Undo newer runs first (`hoststate history`), or lose what the diff below shows with --force.
@@ -69,7 +69,7 @@ fn a_file_that_was_changed_since_is_shown_and_kept() {
         exit 1
     "#]],
     );
-    assert_eq!(tree.run("rollback --root root --force").status, Some(0));
+    assert_eq!(tree.run("rollback --root root --force --yes").status, Some(0));
     assert_eq!(tree.read(FILE).as_deref(), Some("# mine\n"));
 }
 
@@ -79,7 +79,7 @@ fn what_is_already_as_before_is_left_alone() {
     tree.write(FILE, "# mine\n");
     check(
         &tree,
-        "rollback --root root",
+        "rollback --root root --yes",
         expect![[r#"
         The files are as before that run; nothing was done.
         exit 0
@@ -92,7 +92,7 @@ fn an_unknown_run_is_named() {
     let tree = converged();
     check(
         &tree,
-        "rollback 19700101T000000Z --root root",
+        "rollback 19700101T000000Z --root root --yes",
         expect![[r#"
         error: there is no run "RUN"
         hint: `hoststate history` lists them.
@@ -105,8 +105,8 @@ fn an_unknown_run_is_named() {
 fn the_newest_run_comes_first() {
     let tree = converged();
     tree.playbook(OPTIONS);
-    assert_eq!(tree.run("converge playbook.json --root root").status, Some(0));
-    assert_eq!(tree.run("rollback --root root").status, Some(0));
+    assert_eq!(tree.run("converge playbook.json --root root --yes").status, Some(0));
+    assert_eq!(tree.run("rollback --root root --yes").status, Some(0));
     assert_eq!(tree.read("root/etc/modprobe.d/zz-hoststate.conf"), None);
     assert_ne!(tree.read(FILE).as_deref(), Some("# mine\n"));
     let history: Value = serde_json::from_str(&tree.run("history --root root --format json").stdout).unwrap();

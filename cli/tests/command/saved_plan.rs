@@ -16,7 +16,7 @@ fn saved() -> Tree {
 
 fn check(tree: &Tree, expected: Expect) {
     let before = tree.files();
-    expected.assert_eq(&tree.run("converge plan.json --root root").to_string());
+    expected.assert_eq(&tree.run("converge plan.json --root root --yes").to_string());
     assert_eq!(tree.files(), before, "nothing was changed");
 }
 
@@ -25,7 +25,7 @@ fn a_saved_plan_is_for_its_owner_only_and_is_acted_on() {
     let tree = saved();
     let mode = tree.path("plan.json").metadata().unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
-    let answer = tree.run("converge plan.json --root root --detailed-exitcode");
+    let answer = tree.run("converge plan.json --root root --detailed-exitcode --yes");
     assert_eq!(answer.status, Some(2), "{answer}");
     assert_eq!(
         tree.read("root/etc/modprobe.d/01-hoststate.conf").as_deref(),
@@ -68,7 +68,7 @@ fn an_edited_plan_is_refused() {
     let text =
         tree.read("plan.json").unwrap().replace("softdep nouveau pre: vfio-pci", "softdep nouveau pre: evil");
     tree.write("plan.json", &text);
-    let answer = tree.run("converge plan.json --root root");
+    let answer = tree.run("converge plan.json --root root --yes");
     assert_eq!(answer.status, Some(1), "{answer}");
     assert_eq!(tree.read("root/etc/modprobe.d/01-hoststate.conf"), None);
 }

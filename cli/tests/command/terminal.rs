@@ -1,4 +1,4 @@
-//! On a terminal: the question, the colours, the width.
+//! On a terminal: the question, the colours, the width; and where none is.
 
 #![expect(clippy::disallowed_methods, reason = "somebody else changes the tree here")]
 #![expect(clippy::unwrap_used, reason = "a test without its answer cannot go on")]
@@ -6,39 +6,76 @@
 use std::fs::File;
 use std::io::{ErrorKind, Read, Write};
 use std::os::fd::OwnedFd;
-use std::process::{Child, Command};
+use std::process::{Child, Command, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
-use rustix::pty::{OpenptFlags, grantpt, openpt, unlockpt};
+use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{Winsize, tcsetwinsize};
 
-use crate::declarations::SOFTDEP;
+use crate::declarations::{OPTIONS, SOFTDEP};
 use crate::support::Tree;
 
 const FILE: &str = "root/etc/modprobe.d/01-hoststate.conf";
 
-const QUESTION: &str = "Converge this host? [y/N] ";
+const QUESTION: &str = "[y/N] ";
 
-/// A command whose standard streams are a terminal.
+/// A command that belongs to a terminal.
 struct Session {
     terminal: File,
+    /// Keeps the terminal from ending before the command has opened it.
+    user: Option<OwnedFd>,
     child: Child,
+    /// What it showed before the last answer.
+    past: String,
     seen: String,
 }
 
 impl Session {
-    fn start(mut command: Command, columns: u16) -> Self {
+    /// Starts `command` with the terminal as its standard streams.
+    fn start(command: Command, columns: u16) -> Self {
+        let mut session = Self::start_beside(command, columns, |command, user| {
+            command.stdin(user.try_clone().unwrap()).stdout(user.try_clone().unwrap()).stderr(user);
+        });
+        session.user = None;
+        session
+    }
+
+    /// Starts `command` with the terminal as its controlling one, and the streams that `connect` gives it.
+    fn start_beside(command: Command, columns: u16, connect: impl FnOnce(&mut Command, OwnedFd)) -> Self {
         let terminal = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
         grantpt(&terminal).unwrap();
         unlockpt(&terminal).unwrap();
         tcsetwinsize(&terminal, Winsize { ws_row: 24, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 }).unwrap();
         let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY;
         let user: OwnedFd = rustix::pty::ioctl_tiocgptpeer(&terminal, flags).unwrap();
-        command.stdin(user.try_clone().unwrap()).stdout(user.try_clone().unwrap()).stderr(user);
-        let child = command.spawn().unwrap();
+        let name = ptsname(&terminal, Vec::new()).unwrap().into_string().unwrap();
+        // The leader of a session gets the first terminal that it opens (tty_ioctl(4), TIOCSCTTY).
+        let mut started = detached(&command, &[": 3<>\"$0\"; exec \"$@\"", &name]);
+        connect(&mut started, user.try_clone().unwrap());
+        let child = started.spawn().unwrap();
         // The command keeps its side of the terminal open: reading would never come to an end.
-        drop(command);
-        Self { terminal: File::from(terminal), child, seen: String::new() }
+        drop(started);
+        Self {
+            terminal: File::from(terminal),
+            user: Some(user),
+            child,
+            past: String::new(),
+            seen: String::new(),
+        }
+    }
+
+    /// Waits for a question. Returns all that was shown since the last answer.
+    fn question(&mut self) -> &str {
+        self.read_until(Some(QUESTION));
+        self.user = None;
+        &self.seen
+    }
+
+    /// Waits for a question and answers it.
+    fn answer(&mut self, text: &str) {
+        self.question();
+        self.terminal.write_all(text.as_bytes()).unwrap();
+        self.past.push_str(&std::mem::take(&mut self.seen));
     }
 
     fn read_until(&mut self, end: Option<&str>) {
@@ -55,9 +92,21 @@ impl Session {
     }
 
     fn end(mut self) -> (Option<i32>, String) {
+        self.user = None;
         self.read_until(None);
-        (self.child.wait().unwrap().code(), self.seen)
+        (self.child.wait().unwrap().code(), self.past + &self.seen)
     }
+}
+
+/// Returns `command` in a session of its own, which has no terminal, started by a shell that does what `script` says.
+fn detached(command: &Command, script: &[&str]) -> Command {
+    let mut detached = Command::new("setsid");
+    detached.args(["sh", "-c"]).args(script).arg(command.get_program()).args(command.get_args());
+    detached.env_clear().current_dir(command.get_current_dir().unwrap());
+    detached.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    detached.env("PATH", "/usr/bin:/bin");
+    detached.stdin(Stdio::null());
+    detached
 }
 
 fn converge(tree: &Tree, words: &str) -> Session {
@@ -68,8 +117,7 @@ fn converge(tree: &Tree, words: &str) -> Session {
 fn a_yes_converges() {
     let tree = Tree::with(SOFTDEP);
     let mut session = converge(&tree, "");
-    session.read_until(Some(QUESTION));
-    session.terminal.write_all(b"y\n").unwrap();
+    session.answer("y\n");
     let (status, seen) = session.end();
     assert_eq!(status, Some(0), "{seen}");
     assert!(tree.read(FILE).is_some() && seen.contains("Converged: 1 step done"), "{seen}");
@@ -77,20 +125,121 @@ fn a_yes_converges() {
 
 #[test]
 fn anything_else_changes_nothing() {
+    for answer in ["\n", "n\n", "yep\n", "j\n", "\u{4}", "y\u{4}\u{4}", "\u{fffd}\n"] {
+        let tree = Tree::with(SOFTDEP);
+        let before = tree.files();
+        let mut session = converge(&tree, "");
+        session.answer(answer);
+        let (status, seen) = session.end();
+        assert_eq!(status, Some(1), "{answer:?}: {seen}");
+        assert!(seen.contains("Nothing was changed."), "{answer:?}: {seen}");
+        assert_eq!(tree.files(), before, "{answer:?}: {seen}");
+    }
+}
+
+#[test]
+fn the_question_names_the_host_and_what_is_done_to_it() {
+    let tree = Tree::with(&format!("{SOFTDEP},{OPTIONS}"));
+    let root = tree.path("root").canonicalize().unwrap();
+    let root = root.display();
+    let mut session = Session::start(tree.command("converge playbook.json --root root"), 200);
+    assert!(session.question().ends_with(&format!("Change {root}: 2 files? [y/N] ")), "{}", session.seen);
+    session.answer("y\n");
+    assert_eq!(session.end().0, Some(0));
+    let mut session = Session::start(tree.command("rollback --root root"), 200);
+    assert!(session.question().ends_with(&format!("Put back {root}: 2 files? [y/N] ")), "{}", session.seen);
+    session.answer("n\n");
+    assert_eq!(session.end().0, Some(1));
+    assert!(tree.read(FILE).is_some());
+}
+
+#[test]
+fn the_terminal_is_asked_wherever_the_output_goes_and_shown_what_it_is_asked_about() {
+    let tree = Tree::with(SOFTDEP);
+    let playbook = tree.read("playbook.json").unwrap();
+    let check = |words: &str, is_json: bool, is_there: bool| {
+        let before = tree.read(FILE);
+        let mut session = Session::start_beside(tree.command(words), 80, |command, _| {
+            command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+        });
+        // Both fit into a pipe.
+        session.child.stdin.take().unwrap().write_all(playbook.as_bytes()).unwrap();
+        let seen = session.question().to_owned();
+        assert!(seen.contains("softdep nouveau pre: vfio-pci"), "{words}: {seen}");
+        assert_eq!(tree.read(FILE), before, "{words}");
+        session.answer("n\n");
+        let mut printed = String::new();
+        session.child.stdout.take().unwrap().read_to_string(&mut printed).unwrap();
+        let (status, seen) = session.end();
+        assert_eq!(status, Some(1), "{words}: {seen}");
+        if is_json {
+            let report: serde_json::Value = serde_json::from_str(&printed).unwrap();
+            assert_eq!(report["outcome"], "declined", "{words}: {printed}");
+            assert_eq!(report["changed"], false, "{words}: {printed}");
+        } else {
+            assert!(printed.contains("Nothing was changed."), "{words}: {printed}");
+        }
+        assert_eq!(tree.read(FILE).is_some(), is_there, "{words}");
+    };
+    check("converge playbook.json --root root", false, false);
+    check("converge playbook.json --root root --format json", true, false);
+    check("converge - --root root --format json", true, false);
+    assert_eq!(tree.run("converge playbook.json --root root --yes").status, Some(0));
+    check("rollback --root root", false, true);
+    check("rollback --root root --format json", true, true);
+}
+
+#[test]
+fn where_no_terminal_is_nothing_is_done_without_a_yes() {
+    let tree = Tree::with(SOFTDEP);
+    let run = |words: &str| {
+        let mut command = detached(&tree.command(words), &["exec \"$0\" \"$@\""]);
+        let output = command.output().unwrap();
+        tree.answer_of(output.status.code(), &output.stdout, &output.stderr)
+    };
+    let before = tree.files();
+    for format in ["text", "json"] {
+        let answer = run(&format!("converge playbook.json --root root --format {format}"));
+        assert_eq!(answer.status, Some(1), "{answer}");
+        assert!(answer.stderr.contains("nobody can be asked"), "{answer}");
+        assert!(answer.stderr.contains("hint: Say --yes"), "{answer}");
+        assert_eq!(tree.files(), before, "{answer}");
+        if format == "json" {
+            let report: serde_json::Value = serde_json::from_str(&answer.stdout).unwrap();
+            assert_eq!(report["outcome"], "declined", "{answer}");
+            assert!(report["error"]["hint"].as_str().unwrap().contains("--yes"), "{answer}");
+        }
+    }
+    assert_eq!(run("converge playbook.json --root root --yes").status, Some(0));
+    let before = tree.files();
+    for words in ["rollback --root root", "rollback --root root --format json"] {
+        let answer = run(words);
+        assert_eq!((answer.status, tree.files() == before), (Some(1), true), "{words}: {answer}");
+    }
+    let shown = run("rollback --root root --check --detailed-exitcode");
+    assert_eq!((shown.status, tree.files() == before), (Some(2), true), "{shown}");
+    assert!(shown.stdout.contains("-softdep nouveau pre: vfio-pci"), "{shown}");
+    assert_eq!(run("rollback --root root --yes").status, Some(0));
+}
+
+#[test]
+fn a_question_that_waits_keeps_no_other_run_out() {
     let tree = Tree::with(SOFTDEP);
     let mut session = converge(&tree, "");
-    session.read_until(Some(QUESTION));
-    session.terminal.write_all(b"\n").unwrap();
+    session.question();
+    assert_eq!(tree.run("converge playbook.json --root root --yes").status, Some(0));
+    session.answer("y\n");
     let (status, seen) = session.end();
-    assert_eq!(status, Some(1), "{seen}");
-    assert!(tree.read(FILE).is_none() && seen.contains("Nothing was changed."), "{seen}");
+    // The other run did all of it.
+    assert_eq!(status, Some(0), "{seen}");
+    assert!(seen.contains("In the desired state"), "{seen}");
 }
 
 #[test]
 fn a_signal_at_the_question_is_an_interrupt() {
     let tree = Tree::with(SOFTDEP);
     let mut session = converge(&tree, "");
-    session.read_until(Some(QUESTION));
+    session.question();
     kill_process(Pid::from_child(&session.child), Signal::INT).unwrap();
     let (status, seen) = session.end();
     assert_eq!(status, Some(130), "{seen}");
@@ -98,17 +247,36 @@ fn a_signal_at_the_question_is_an_interrupt() {
 }
 
 #[test]
-fn what_changes_while_the_question_is_open_is_not_overwritten() {
+fn what_changes_while_the_question_is_open_is_shown_and_asked_for_again() {
+    for (second, expected) in [
+        ("n\n", "# somebody was faster\n"),
+        ("y\n", "# somebody was faster\nsoftdep nouveau pre: vfio-pci\n"),
+    ] {
+        let tree = Tree::with(SOFTDEP);
+        let mut session = converge(&tree, "");
+        session.question();
+        tree.write(FILE, "# somebody was faster\n");
+        session.answer("y\n");
+        let seen = session.question().to_owned();
+        assert!(seen.contains("The host changed while the question waited."), "{seen}");
+        assert!(seen.contains(" # somebody was faster"), "{seen}");
+        session.answer(second);
+        let (status, seen) = session.end();
+        assert_eq!(status, Some(i32::from(second == "n\n")), "{seen}");
+        assert_eq!(tree.read(FILE).as_deref(), Some(expected));
+    }
+}
+
+#[test]
+fn a_saved_plan_that_is_no_longer_true_after_the_question_is_refused() {
     let tree = Tree::with(SOFTDEP);
-    let mut session = converge(&tree, "");
-    session.read_until(Some(QUESTION));
+    assert_eq!(tree.run("plan playbook.json --root root --out plan.json").status, Some(0));
+    let mut session = Session::start(tree.command("converge plan.json --root root"), 80);
+    session.question();
     tree.write(FILE, "# somebody was faster\n");
-    session.terminal.write_all(b"y\n").unwrap();
+    session.answer("y\n");
     let (status, seen) = session.end();
-    assert_eq!(status, Some(1), "{seen}");
-    // The terminal wraps the sentence.
-    assert!(seen.contains("changed while this run had it"), "{seen}");
-    assert!(seen.contains("Failed; nothing was changed."), "{seen}");
+    assert!(status == Some(1) && seen.contains("# somebody was faster"), "{seen}");
     assert_eq!(tree.read(FILE).as_deref(), Some("# somebody was faster\n"));
 }
 
@@ -121,14 +289,14 @@ fn a_link_that_comes_while_the_question_is_open_is_not_followed() {
         tree.write("root/srv/y", "");
         let before = tree.files();
         let mut session = converge(&tree, "");
-        session.read_until(Some(QUESTION));
+        session.question();
         std::fs::create_dir_all(tree.path(link).parent().unwrap()).unwrap();
         std::os::unix::fs::symlink(target, tree.path(link)).unwrap();
-        session.terminal.write_all(b"y\n").unwrap();
+        session.answer("y\n");
+        session.answer("n\n");
         let (status, seen) = session.end();
         assert_eq!(status, Some(1), "{seen}");
-        // The terminal wraps the sentence.
-        assert!(seen.contains("leads to"), "{seen}");
+        assert!(seen.contains("The host changed while the question waited."), "{seen}");
         std::fs::remove_file(tree.path(link)).unwrap();
         std::fs::remove_dir_all(tree.path("root/var")).unwrap();
         assert_eq!(tree.files(), before, "{seen}");
@@ -139,7 +307,7 @@ fn a_link_that_comes_while_the_question_is_open_is_not_followed() {
 fn a_terminal_that_is_gone_at_the_question_is_a_no() {
     let tree = Tree::with(SOFTDEP);
     let mut session = converge(&tree, "");
-    session.read_until(Some(QUESTION));
+    session.question();
     kill_process(Pid::from_child(&session.child), Signal::HUP).unwrap();
     let (status, _) = session.end();
     assert_eq!(status, Some(130));
@@ -155,8 +323,7 @@ fn a_terminal_that_goes_away_after_the_yes_stops_nothing() {
     let declarations: Vec<String> = (0..FILES).map(declaration).collect();
     let tree = Tree::with(&declarations.join(","));
     let mut session = converge(&tree, "");
-    session.read_until(Some(QUESTION));
-    session.terminal.write_all(b"y\n").unwrap();
+    session.answer("y\n");
     while tree.read("root/etc/modprobe.d/000.conf").is_none() {
         std::thread::yield_now();
     }

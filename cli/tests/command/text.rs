@@ -157,7 +157,7 @@ fn a_run_shows_its_plan_its_steps_and_how_it_ended() {
     let tree = Tree::with(SOFTDEP);
     check(
         &tree,
-        "converge playbook.json --root root",
+        "converge playbook.json --root root --yes",
         expect![[r#"
         + modprobe_softdep "nouveau"  gpu.lua:3
             softdep nouveau: (absent) -> pre: vfio-pci
@@ -178,7 +178,7 @@ fn a_run_shows_its_plan_its_steps_and_how_it_ended() {
     );
     check(
         &tree,
-        "converge playbook.json --root root",
+        "converge playbook.json --root root --yes",
         expect![[r#"
         In the desired state: 1 setting, nothing was done.
         exit 0
@@ -216,7 +216,7 @@ fn a_conflict_names_both_places() {
     let tree = Tree::with(&format!("{OPTIONS},{OTHER_OPTIONS}"));
     check(
         &tree,
-        "converge playbook.json --root root -q",
+        "converge playbook.json --root root -q --yes",
         expect![[r#"
             + modprobe_options "kvm"  gpu.lua:4
                 options kvm: (absent) -> ignore_msrs=1

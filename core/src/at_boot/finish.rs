@@ -16,7 +16,7 @@ use crate::host::Host;
 use crate::plan::Plan;
 use crate::planner::Planner;
 use crate::record::Recorder;
-use crate::report::{Failure, Left, Outcome, REPORT_FORMAT, Report, StepReport, StepStatus};
+use crate::report::{Failure, Outcome, Report, StepReport, StepStatus};
 
 /// Finishes what was recorded, in the boot after.
 pub struct Finish<'a> {
@@ -187,10 +187,7 @@ fn not_confirmed(faults: &[String]) -> String {
 }
 
 fn failed(plan: Plan, why: String) -> Report {
-    let left = Left::from(plan.clone());
-    let (outcome, error) = (Outcome::Failed, Some(Failure::new(why)));
-    let (format, steps) = (REPORT_FORMAT.to_owned(), Vec::new());
-    Report { format, outcome, changed: false, plan, steps, left, run: None, error }
+    Report::nothing_done(plan, Outcome::Failed, Some(Failure::new(why)))
 }
 
 fn step(what: &str, start: Instant, result: Result<(), Error>) -> StepReport {
