@@ -2,10 +2,12 @@
 
 use std::fs::Permissions;
 use std::io::{self, Write};
+use std::os::fd::AsRawFd;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use hoststate_core::plan::Plan;
+use hoststate_core::trust::Trust;
 use serde_json::Value;
 use similar::TextDiff;
 
@@ -17,29 +19,25 @@ const MODE: u32 = 0o600;
 /// Saves `plan` in `path`: at once or not at all, for its owner only.
 ///
 /// # Errors
-/// When it cannot be written, or `path` is something else than a file.
-pub(crate) fn save(plan: &Plan, path: &Path) -> Result<()> {
+/// When it cannot be written, `path` is something else than a file, or somebody else decides which file it is.
+pub(crate) fn save(plan: &Plan, path: &Path, trust: &Trust) -> Result<()> {
     let failed = |err: io::Error| Error::io(format!("cannot save the plan in {}", path.display()), err);
     let mut text = serde_json::to_string_pretty(plan).map_err(|err| failed(err.into()))?;
     text.push('\n');
-    let target = match path.canonicalize() {
-        Ok(target) if !target.is_file() => {
-            let what = format!("--out {}: not a file", path.display());
-            return Err(Error::input(what, "`--format json` prints the plan on standard output."));
-        }
-        Ok(target) => target,
-        Err(err) if err.kind() == io::ErrorKind::NotFound => std::path::absolute(path).map_err(failed)?,
-        Err(err) => return Err(failed(err)),
+    let Some(place) = trust.place(path)? else {
+        let what = format!("--out {}: not a file", path.display());
+        return Err(Error::input(what, "`--format json` prints the plan on standard output."));
     };
-    let directory: PathBuf = target.parent().unwrap_or(Path::new("/")).to_owned();
+    // The open directory by its descriptor: what its path leads to by now does not matter.
+    let directory = PathBuf::from(format!("/proc/self/fd/{}", place.directory.as_raw_fd()));
     let mut file = tempfile::Builder::new()
         .prefix(".hoststate-")
         .permissions(Permissions::from_mode(MODE))
-        .tempfile_in(directory)
+        .tempfile_in(&directory)
         .map_err(failed)?;
     file.write_all(text.as_bytes()).map_err(failed)?;
     file.as_file().sync_all().map_err(failed)?;
-    file.persist(&target).map_err(|err| failed(err.error))?;
+    file.persist(directory.join(&place.name)).map_err(|err| failed(err.error))?;
     Ok(())
 }
 

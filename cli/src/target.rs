@@ -138,7 +138,7 @@ impl Target {
 }
 
 /// Returns the user who became root with sudo(8) or pkexec(1) to run this. Whoever can set that for root is root.
-fn invoking_user() -> Option<u32> {
+pub(crate) fn invoking_user() -> Option<u32> {
     let number = |name: &str| std::env::var(name).ok()?.parse().ok();
     number("SUDO_UID").or_else(|| number("PKEXEC_UID"))
 }

@@ -4,17 +4,20 @@ use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::{self, Read};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Component, Path, PathBuf};
 
 use hoststate_abi::host_view::HostView;
-use rustix::fs::{CWD, FileType, Mode, OFlags, Stat, fstat, openat, readlinkat, stat};
+use rustix::buffer::spare_capacity;
+use rustix::fs::{CWD, FileType, Mode, OFlags, Stat, fstat, getxattr, openat, readlinkat, stat};
 use rustix::io::Errno;
 
 use crate::error::{Error, Result};
+use crate::formats::posix_acl::{Acl, Entry, Who};
 use crate::trust::refusal::{not_followed, not_run, not_started, type_is};
 
+pub mod place;
 mod refusal;
 
 /// As many symbolic links as Linux follows in one path (`MAXSYMLINKS`).
@@ -22,6 +25,9 @@ const MAX_SYMLINKS: usize = 40;
 
 /// `S_ISVTX`: in such a directory only its owner may rename or remove a file.
 const STICKY: u32 = 0o1000;
+
+/// As long as an extended attribute can be (`XATTR_SIZE_MAX`).
+const LONGEST_LIST: usize = 65536;
 
 /// Whose files are believed.
 #[derive(Debug, Clone)]
@@ -47,6 +53,8 @@ enum Why {
     Type,
     Owner,
     Writable,
+    /// A user or group that the access control list names can write it.
+    Listed(Entry),
 }
 
 impl Trust {
@@ -59,6 +67,13 @@ impl Trust {
         let mut owners = BTreeSet::from([0, stat(root).map_err(|err| named(root, err))?.st_uid]);
         owners.extend(users);
         Ok(Self { owners, what: What::Playbooks })
+    }
+
+    /// What is root's, of whoever runs this or of `users` is believed: whose links lead to where something is written.
+    pub fn of_links(users: impl IntoIterator<Item = u32>) -> Self {
+        let mut trust = Self::own(What::Playbooks);
+        trust.owners.extend(users);
+        trust
     }
 
     /// What is root's, or of whoever runs this, is believed.
@@ -125,20 +140,27 @@ impl Trust {
     }
 
     fn check(&self, path: &Path, at: &Path, found: &OwnedFd, kind: FileType, is_last: bool) -> Result<()> {
-        let found = status(at, found)?;
-        let Some(why) = self.objection(&found, kind, is_last)? else { return Ok(()) };
+        let status = status(at, found)?;
+        let Some(why) = self.objection(at, found, &status, kind, is_last)? else { return Ok(()) };
         Err(match self.what {
-            What::Plugins => not_run(at, &found, kind, why),
+            What::Plugins => not_run(at, &status, kind, why),
             _ if why == Why::Type => {
                 let hint = "What root follows is a plain file in plain directories.";
-                Error::invalid(format!("{} {}", at.display(), type_is(&found, kind)), hint)
+                Error::invalid(format!("{} {}", at.display(), type_is(&status, kind)), hint)
             }
-            What::Programs => not_started(path, at, &found),
-            What::Playbooks => not_followed(path, if is_last { path } else { at }, &found, why),
+            What::Programs => not_started(path, at, &status, why),
+            What::Playbooks => not_followed(path, if is_last { path } else { at }, &status, why),
         })
     }
 
-    fn objection(&self, found: &Stat, kind: FileType, is_last: bool) -> io::Result<Option<Why>> {
+    fn objection(
+        &self,
+        at: &Path,
+        opened: &OwnedFd,
+        found: &Stat,
+        kind: FileType,
+        is_last: bool,
+    ) -> io::Result<Option<Why>> {
         let mode = found.st_mode;
         let is_playbook = self.what == What::Playbooks;
         // What lies in a sticky directory belongs to somebody, and that is looked at; but who can add a file to a
@@ -149,11 +171,34 @@ impl Trust {
             Some(Why::Type)
         } else if !self.owners.contains(&found.st_uid) {
             Some(Why::Owner)
-        } else if writable == 0 || writable == 0o020 && is_playbook && self.is_private(found.st_gid)? {
-            None
-        } else {
+        } else if writable & 0o002 != 0 {
             Some(Why::Writable)
+        } else if writable & 0o020 != 0 {
+            self.objection_to_group(at, opened, found.st_gid)?
+        } else {
+            None
         })
+    }
+
+    /// The group's bits of a mode are the mask where there is an access control list: without them, no entry gives
+    /// the right to write.
+    fn objection_to_group(&self, at: &Path, opened: &OwnedFd, owning: u32) -> io::Result<Option<Why>> {
+        let is_others = |group| Ok::<_, io::Error>(self.what != What::Playbooks || !self.is_private(group)?);
+        let Some(list) = access_list(at, opened)? else {
+            return Ok(is_others(owning)?.then_some(Why::Writable));
+        };
+        for entry in list.writers() {
+            let why = match entry.who {
+                Who::User(user) if !self.owners.contains(&user) => Some(Why::Listed(entry)),
+                Who::Group(group) if is_others(group)? => Some(Why::Listed(entry)),
+                Who::OwningGroup if is_others(owning)? => Some(Why::Writable),
+                _ => None,
+            };
+            if why.is_some() {
+                return Ok(why);
+            }
+        }
+        Ok(None)
     }
 
     /// Returns whether only users whose files are believed are in a group: Ubuntu and Fedora give each user a group
@@ -182,6 +227,20 @@ fn open_in(directory: impl AsFd, name: &OsStr, at: &Path, flags: OFlags) -> io::
 
 fn status(at: &Path, found: &OwnedFd) -> io::Result<Stat> {
     fstat(found).map_err(|err| named(at, err))
+}
+
+/// Returns the access control list of an open file; `None` where it has none beyond its mode.
+fn access_list(at: &Path, opened: &OwnedFd) -> io::Result<Option<Acl>> {
+    // A descriptor that only looks (O_PATH) gives no attributes; by this name the kernel gives those of what it opened.
+    let name = format!("/proc/self/fd/{}", opened.as_raw_fd());
+    let mut value = Vec::with_capacity(LONGEST_LIST);
+    match getxattr(name, "system.posix_acl_access", spare_capacity(&mut value)) {
+        Ok(_) => {}
+        Err(Errno::NODATA | Errno::OPNOTSUPP) => return Ok(None),
+        Err(err) => return Err(named(at, err)),
+    }
+    let unknown = || io::Error::other(format!("{}: its access control list cannot be read", at.display()));
+    Acl::parse(&value).ok_or_else(unknown).map(Some)
 }
 
 fn type_of(found: &Stat) -> FileType {

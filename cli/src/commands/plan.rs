@@ -1,13 +1,14 @@
 //! `hoststate plan`: every difference, nothing changed.
 
 use hoststate_core::plan::Plan;
+use hoststate_core::trust::Trust;
 
 use crate::args::{Format, PlanArguments};
 use crate::error::Result;
 use crate::exit::Exit;
 use crate::plugins::without_playbook;
 use crate::session::Session;
-use crate::target::Target;
+use crate::target::{Target, invoking_user};
 use crate::{render, saved};
 
 /// Runs the command.
@@ -20,7 +21,7 @@ pub(crate) fn run(arguments: &PlanArguments, session: &Session) -> Result<Exit> 
     let plan = target.plan(&playbook.declared)?;
     if let Some(path) = &arguments.out {
         without_playbook(&playbook.declared, &target.registry)?;
-        saved::save(&plan, path)?;
+        saved::save(&plan, path, &Trust::of_links(invoking_user()))?;
     }
     show(&plan, &target, session)?;
     Ok(Exit::of_plan(&plan, target.detail))

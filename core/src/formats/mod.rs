@@ -16,6 +16,7 @@ pub mod module_list;
 pub mod mount_table;
 pub mod os_release;
 pub mod pci;
+pub mod posix_acl;
 pub mod proc_net;
 pub mod shell_assignments;
 pub mod udev_rules;

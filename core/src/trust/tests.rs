@@ -1,12 +1,13 @@
 #![expect(clippy::disallowed_methods, reason = "tests build trees on this machine")]
 
 use std::collections::BTreeSet;
+use std::os::fd::AsRawFd;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::Path;
 
 use expect_test::{Expect, expect};
 use hoststate_testkit::tree::Tree;
-use rustix::fs::{CWD, Mode, mkfifoat};
+use rustix::fs::{CWD, Mode, XattrFlags, mkfifoat, setxattr};
 use tempfile::TempDir;
 
 use super::{Trust, What, is_private, require_own};
@@ -55,6 +56,60 @@ fn what_others_can_write_is_not_believed() {
         TREE/a, on the way to TREE/a/b/gpu.lua, can be written by everyone (mode 0757), and root does not follow it
         Who can write it can do what root can. Look at what it says, then give it to root and to nobody else: `chown root TREE/a; chmod go-w TREE/a`. With sudo, the files of who calls it are believed as well."#]],
     );
+}
+
+/// Gives a file or directory an access control list of these entries: tag, rights, id.
+fn access_list(path: &Path, entries: &[(u16, u16, u32)]) {
+    let mut value = 2_u32.to_le_bytes().to_vec();
+    for (tag, permissions, id) in entries {
+        value.extend(tag.to_le_bytes());
+        value.extend(permissions.to_le_bytes());
+        value.extend(id.to_le_bytes());
+    }
+    setxattr(path, "system.posix_acl_access", &value, XattrFlags::empty()).unwrap();
+}
+
+/// A list that gives one entry beside the mode, and a mask.
+fn listed(path: &Path, entry: (u16, u16, u32), mask: u16) {
+    let none = u32::MAX;
+    let entries = match entry.0 {
+        2 => [(1, 6, none), entry, (4, 4, none), (16, mask, none), (32, 4, none)],
+        _ => [(1, 6, none), (4, 4, none), entry, (16, mask, none), (32, 4, none)],
+    };
+    access_list(path, &entries);
+}
+
+#[test]
+fn what_an_access_control_list_lets_others_write_is_not_believed() {
+    check(
+        |at| listed(&at.join("a/b/gpu.lua"), (2, 6, 1_234_567), 6),
+        expect![[r#"
+            TREE/a/b/gpu.lua can be written by user 1234567 (ACL entry user:1234567:rw-), and root does not follow it
+            Who can write it can do what root can. Look at what it says, then give it to root and to nobody else: `setfacl -x user:1234567 TREE/a/b/gpu.lua` removes that entry, `setfacl -b TREE/a/b/gpu.lua` all of them. With sudo, the files of who calls it are believed as well."#]],
+    );
+    check(
+        |at| listed(&at.join("a"), (8, 7, 1_234_567), 7),
+        expect![[r#"
+            TREE/a, on the way to TREE/a/b/gpu.lua, can be written by group 1234567 (ACL entry group:1234567:rwx), and root does not follow it
+            Who can write it can do what root can. Look at what it says, then give it to root and to nobody else: `setfacl -x group:1234567 TREE/a` removes that entry, `setfacl -b TREE/a` all of them. With sudo, the files of who calls it are believed as well."#]],
+    );
+}
+
+#[test]
+fn a_list_that_gives_nobody_else_the_right_to_write_is_no_objection() {
+    check(|at| listed(&at.join("a/b/gpu.lua"), (2, 6, 1_234_567), 4), expect!["text"]);
+    check(|at| listed(&at.join("a/b/gpu.lua"), (2, 4, 1_234_567), 6), expect!["text"]);
+    check(|at| listed(&at.join("a/b/gpu.lua"), (2, 6, 0), 6), expect!["text"]);
+    let tree = Tree::new(&[("/state/record.json", "{}")]);
+    let (file, directory) = (tree.real("/state/record.json"), tree.real("/state"));
+    mode(&directory, 0o700);
+    listed(&file, (2, 6, 0), 6);
+    require_own(&file).unwrap();
+    listed(&file, (2, 6, 1_234_567), 6);
+    assert!(require_own(&file).unwrap_err().to_string().ends_with("(ACL entry user:1234567:rw-)"));
+    // The mask lets a group write, as a mode would.
+    listed(&file, (8, 4, 1_234_567), 4);
+    require_own(&file).unwrap();
 }
 
 #[test]
@@ -114,4 +169,73 @@ fn what_others_can_write_or_replace_is_not_run_at_boot() {
     mode(&file, 0o600);
     mode(&directory, 0o777);
     assert!(require_own(&file).unwrap_err().to_string().ends_with("the mode 0777"));
+}
+
+/// Where a file would be written, for who believes the links of `owner`.
+fn place(tree: &Tree, path: &str, owner: u32) -> String {
+    let trust = Trust { owners: BTreeSet::from([owner]), what: What::Playbooks };
+    let shown = match trust.place(&tree.real(path)) {
+        Ok(Some(place)) => {
+            let directory = std::fs::read_link(format!("/proc/self/fd/{}", place.directory.as_raw_fd()));
+            directory.unwrap().join(place.name).display().to_string()
+        }
+        Ok(None) => "not a file".to_owned(),
+        Err(err) => format!("{err}\n{}", err.hint().unwrap_or_default()),
+    };
+    shown.replace(tree.real("/").display().to_string().trim_end_matches('/'), "TREE")
+}
+
+#[test]
+fn no_link_of_somebody_else_decides_where_a_file_is_written() {
+    let tree = Tree::new(&[
+        ("/secret", "old"),
+        ("/tmp/plan.json -> ../secret", ""),
+        ("/tmp/new.json -> ../nothing", ""),
+        ("/folder -> tmp", ""),
+    ]);
+    let me = std::fs::metadata(tree.real("/secret")).unwrap().uid();
+    assert_eq!(place(&tree, "/tmp/plan.json", me), "TREE/secret");
+    assert_eq!(place(&tree, "/tmp/new.json", me), "TREE/nothing");
+    assert_eq!(place(&tree, "/folder/x.json", me), "TREE/tmp/x.json");
+    let others = me + 1;
+    assert_eq!(place(&tree, "/tmp/x.json", others), "TREE/tmp/x.json");
+    let refused = place(&tree, "/tmp/plan.json", others).replace(&me.to_string(), "ME");
+    expect![[r#"
+        TREE/tmp/plan.json is a link of user ME, who decides where it leads; it is not followed
+        Name a file in a directory of your own, or remove the link."#]]
+    .assert_eq(&refused);
+    assert!(place(&tree, "/tmp/new.json", others).contains("is a link of user"));
+    assert!(
+        place(&tree, "/folder/x.json", others)
+            .contains("TREE/folder, on the way to TREE/folder/x.json, is a link of")
+    );
+}
+
+#[test]
+fn nothing_but_a_file_is_replaced() {
+    let tree = Tree::new(&[("/directory/file", "")]);
+    mkfifoat(CWD, tree.real("/pipe"), Mode::RUSR).unwrap();
+    for path in ["/directory", "/pipe"] {
+        assert_eq!(place(&tree, path, 0), "not a file", "{path}");
+    }
+    assert!(place(&tree, "/missing/plan.json", 0).contains("/missing: "));
+}
+
+#[test]
+fn root_writes_nothing_where_others_can_replace_it() {
+    if rustix::process::geteuid().is_root() {
+        let tree = Tree::new(&[("/shared/file", "")]);
+        mode(&tree.real("/shared"), 0o1777);
+        assert_eq!(place(&tree, "/shared/plan.json", 0), "TREE/shared/plan.json");
+        mode(&tree.real("/shared"), 0o777);
+        expect![[r#"
+            TREE/shared can be written by everyone (mode 0777): others could put another file in place of this one
+            Name a file in a directory of your own, or take that right away: `chmod go-w TREE/shared`."#]]
+        .assert_eq(&place(&tree, "/shared/plan.json", 0));
+        mode(&tree.real("/shared"), 0o755);
+        listed(&tree.real("/shared"), (2, 7, 1_234_567), 7);
+        assert!(
+            place(&tree, "/shared/plan.json", 0).contains("by user 1234567 (ACL entry user:1234567:rwx)")
+        );
+    }
 }
