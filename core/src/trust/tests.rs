@@ -1,3 +1,5 @@
+//! Whose files are believed, shown on trees of this machine.
+
 #![expect(clippy::disallowed_methods, reason = "tests build trees on this machine")]
 
 use std::collections::BTreeSet;
