@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use hoststate_core::declaration::{Origin, ResourceId};
 use hoststate_core::error::{Error as EngineError, Several};
+use hoststate_core::json_playbook::Misplaced;
 use hoststate_core::registry::{Declared, Rejected};
 
 /// `Result` with this crate's error.
@@ -149,19 +150,25 @@ impl From<EngineError> for Error {
 impl<E: Into<Error>> From<Several<E>> for Error {
     fn from(errors: Several<E>) -> Self {
         match errors.is_single() {
-            true => errors.map(E::into).into_iter().next().expect("one at least"),
+            true => errors.into_first().into(),
             false => Self::Several(errors.map(E::into)),
         }
     }
 }
 
 impl From<Rejected> for Error {
-    fn from(Rejected { declaration, source }: Rejected) -> Self {
+    fn from(Rejected { declaration, source, .. }: Rejected) -> Self {
         let source = Box::new(source);
         match declaration.playbook {
             Some(at) => Self::Declared { at, source },
             None => Self::Engine(source),
         }
+    }
+}
+
+impl From<Misplaced> for Error {
+    fn from(Misplaced { at, source }: Misplaced) -> Self {
+        Self::Declared { at, source: Box::new(source) }
     }
 }
 

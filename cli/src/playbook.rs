@@ -4,8 +4,9 @@ use std::io::{self, Read, Write};
 use std::path::Path;
 use std::rc::Rc;
 
-use hoststate_core::declaration::{Declaration, Declarations};
+use hoststate_core::declaration::Declaration;
 use hoststate_core::error::Error as EngineError;
+use hoststate_core::json_playbook;
 use hoststate_core::plan::PLAN_FORMAT;
 use hoststate_core::plugin;
 use hoststate_core::registry::{Declared, Registry};
@@ -66,8 +67,12 @@ pub(crate) fn load(
     match labelled.and_then(|it| it.format) {
         Some(format) if format.starts_with("hoststate.plan/") => saved_plan(name, &format, text, registry),
         _ => {
-            let read = Declarations::from_json(text).map_err(|err| in_file(&name, &err))?;
-            let declared = registry.decode_all(read.resources)?;
+            let shown = if name == "-" { "standard input" } else { &name };
+            let located = json_playbook::read(shown, text)?;
+            let modules = |_: &str| Ok(None);
+            let options =
+                Options { registry, facts, modules: &modules, types: &|_, _, _| Vec::new(), log: &say };
+            let declared = hoststate_lua::declare(shown, &located, &options)?.declared;
             Ok(Playbook { name, declared, saved: None })
         }
     }
@@ -86,11 +91,6 @@ fn saved_plan(name: String, format: &str, text: &str, registry: &Registry) -> Re
     let declarations = saved.get("declarations").cloned().unwrap_or_default();
     let declarations: Vec<Declaration> = serde_json::from_value(declarations).map_err(damaged)?;
     Ok(Playbook { name, declared: registry.decode_all(declarations)?, saved: Some(saved) })
-}
-
-fn in_file(name: &str, err: &EngineError) -> Error {
-    let shown = if name == "-" { "standard input" } else { name };
-    Error::Input { what: format!("{shown}: {err}"), hint: err.hint() }
 }
 
 /// Returns the text of the playbook at `path`; `-` is JSON on standard input.
@@ -129,21 +129,22 @@ fn evaluate(
 ) -> Result<Vec<Declared>> {
     let directory = path.parent().unwrap_or(Path::new(""));
     let modules = |file: &str| beside(&directory.join(file), belief);
-    let log = |level: Level, message: &str| {
-        let head = match level {
-            Level::Info => "",
-            Level::Warn => "warning: ",
-        };
-        // What a playbook says is no result: when nobody can read it, the run goes on.
-        writeln!(io::stderr(), "{head}{}", visible_line(message)).unwrap_or_default();
-    };
     let program = this_program()?;
     let base = Rc::new(built_in());
     let types = |file: &str, text: &str, described| {
         plugin::of_text(Path::new(file), text, described, &program, &base)
     };
-    let options = Options { registry, facts, modules: &modules, types: &types, log: &log };
+    let options = Options { registry, facts, modules: &modules, types: &types, log: &say };
     Ok(hoststate_lua::evaluate(name, text, &options)?.declared)
+}
+
+fn say(level: Level, message: &str) {
+    let head = match level {
+        Level::Info => "",
+        Level::Warn => "warning: ",
+    };
+    // What a playbook says is no result: when nobody can read it, the run goes on.
+    writeln!(io::stderr(), "{head}{}", visible_line(message)).unwrap_or_default();
 }
 
 /// Returns the text of a file beside the playbook, for `require`.

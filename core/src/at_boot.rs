@@ -172,6 +172,7 @@ fn own(kind: &str, name: &str, resource: Box<dyn Resource>) -> Declared {
         kind: kind.to_owned(),
         name: Some(name.to_owned()),
         playbook: None,
+        composite: None,
         desired: Map::<String, Value>::new(),
     };
     Declared { id: ResourceId { kind: kind.to_owned(), name: name.to_owned() }, declaration, resource }

@@ -45,7 +45,7 @@ impl fmt::Display for ResourceId {
 
 /// A declaration: type, name and the desired value, with the place it came from.
 ///
-/// Its JSON is one object: `type`, `name` and `playbook` beside the fields of the type.
+/// Its JSON is one object: `type`, `name`, `playbook` and `composite` beside the fields of the type.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "Map<String, Value>", into = "Map<String, Value>")]
 pub struct Declaration {
@@ -55,6 +55,8 @@ pub struct Declaration {
     pub name: Option<String>,
     /// Where it was declared.
     pub playbook: Option<Origin>,
+    /// The composite that made it, if one did.
+    pub composite: Option<String>,
     /// The fields of the type.
     pub desired: Map<String, Value>,
 }
@@ -81,7 +83,15 @@ impl TryFrom<Map<String, Value>> for Declaration {
                 Error::invalid(format!("{kind}: `playbook`: {err}"), "It holds `file` and `line`.")
             })?),
         };
-        Ok(Self { kind, name, playbook, desired })
+        let composite = match desired.remove("composite") {
+            None => None,
+            Some(Value::String(composite)) => Some(composite),
+            Some(other) => {
+                let what = format!("{kind}: `composite` is {other}, not a text");
+                return Err(Error::invalid(what, "Leave it out."));
+            }
+        };
+        Ok(Self { kind, name, playbook, composite, desired })
     }
 }
 
@@ -94,6 +104,9 @@ impl From<Declaration> for Map<String, Value> {
         }
         if let Some(Origin { file, line }) = declaration.playbook {
             map.insert("playbook".to_owned(), serde_json::json!({ "file": file, "line": line }));
+        }
+        if let Some(composite) = declaration.composite {
+            map.insert("composite".to_owned(), Value::String(composite));
         }
         map.extend(declaration.desired);
         map
@@ -108,13 +121,14 @@ impl JsonSchema for Declaration {
     fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
         let origin = generator.subschema_for::<Origin>();
         schemars::json_schema!({
-            "description": "A declaration: `type`, `name` and `playbook` beside the fields of the type.",
+            "description": "A declaration: `type`, `name`, `playbook` and `composite` beside the fields of the type.",
             "type": "object",
             "required": ["type"],
             "properties": {
                 "type": { "type": "string" },
                 "name": { "type": "string", "minLength": 1 },
-                "playbook": origin
+                "playbook": origin,
+                "composite": { "type": "string" }
             }
         })
     }

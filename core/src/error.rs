@@ -145,6 +145,11 @@ impl<E> Several<E> {
         self.0.first().expect("one at least")
     }
 
+    /// Returns the first alone.
+    pub fn into_first(self) -> E {
+        self.0.into_iter().next().expect("one at least")
+    }
+
     /// Returns whether it is the only one.
     pub fn is_single(&self) -> bool {
         self.0.len() == 1

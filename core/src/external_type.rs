@@ -10,6 +10,7 @@ use schemars::Schema;
 use serde_json::{Map, Value};
 
 use crate::error::{Error, Result};
+use crate::field_error::Misfit;
 use crate::resource::Resource;
 
 /// A resource type that is not built in: a plugin's, or one written in Lua.
@@ -33,7 +34,7 @@ pub trait ExternalType: fmt::Debug {
 }
 
 /// Fields that every declaration has beside those of its type.
-const COMMON_FIELDS: [&str; 3] = ["type", "name", "playbook"];
+const COMMON_FIELDS: [&str; 4] = ["type", "name", "playbook", "composite"];
 
 /// What a playbook has under these names already; a vendor's table would stand in its way.
 pub const RESERVED_VENDORS: [&str; 60] = [
@@ -128,7 +129,8 @@ pub fn check_description(description: &TypeDescription) -> Result<()> {
         );
     }
     if let Some(common) = COMMON_FIELDS.iter().find(|it| properties.contains_key(**it)) {
-        let hint = "Every declaration has `type`, `name` and `playbook` of its own; use another word.";
+        let hint =
+            "Every declaration has `type`, `name`, `playbook` and `composite` of its own; use another word.";
         return refused(format!("the field `{common}` is taken"), hint);
     }
     if let Some(unknown) = key.iter().find(|it| !properties.contains_key(*it)) {
@@ -155,15 +157,6 @@ pub fn default_name(description: &TypeDescription, desired: &Map<String, Value>)
     }
 }
 
-/// A field that is not as the schema wants it.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Misfit {
-    /// Where: `options.ids[1]`, counted from 0; `.` is the declaration itself.
-    pub field: String,
-    /// What is wrong there.
-    pub what: String,
-}
-
 /// What checks the fields of a declaration against the schema of its type.
 #[derive(Debug)]
 pub struct FieldCheck {
@@ -186,35 +179,38 @@ impl FieldCheck {
         Ok(Self { fields, validator })
     }
 
-    /// Compares `desired` with the schema. A field that the schema does not name is wrong, whatever else it says.
-    ///
-    /// # Errors
-    /// The first field that does not fit.
-    pub fn check(&self, desired: &Map<String, Value>) -> Result<(), Misfit> {
-        if let Some(unknown) = desired.keys().find(|it| !self.fields.contains(it)) {
-            return Err(Misfit { field: ".".to_owned(), what: format!("unknown field `{unknown}`") });
+    /// Returns all that is wrong with `desired`. A field that the schema does not name is wrong, whatever else it says.
+    pub fn misfits(&self, desired: &Map<String, Value>) -> Vec<Misfit> {
+        let unknown = desired.keys().filter(|it| !self.fields.contains(it)).cloned();
+        let mut misfits: Vec<Misfit> = unknown.map(Misfit::Unknown).collect();
+        let value = Value::Object(desired.clone());
+        for err in self.validator.iter_errors(&value) {
+            // The schema may refuse what it does not name by itself; that is said already.
+            if !matches!(err.kind(), ValidationErrorKind::AdditionalProperties { .. }) || misfits.is_empty() {
+                misfits.push(misfit(&err));
+            }
         }
-        self.validator.validate(&Value::Object(desired.clone())).map_err(|err| misfit(&err))
+        misfits
     }
 }
 
 fn misfit(err: &ValidationError<'_>) -> Misfit {
-    let mut field = String::new();
+    let mut path = String::new();
     for part in err.instance_path().to_string().split('/').skip(1) {
         match part.parse::<usize>() {
-            Ok(index) => field.push_str(&format!("[{index}]")),
-            Err(_) if field.is_empty() => field.push_str(part),
-            Err(_) => field.push_str(&format!(".{part}")),
+            Ok(index) => path.push_str(&format!("[{index}]")),
+            Err(_) if path.is_empty() => path.push_str(part),
+            Err(_) => path.push_str(&format!(".{part}")),
         }
     }
-    if field.is_empty() {
-        field.push('.');
-    }
-    let what = match err.kind() {
+    match err.kind() {
+        ValidationErrorKind::Required { property: Value::String(property) } if path.is_empty() => {
+            Misfit::Missing(property.clone())
+        }
         ValidationErrorKind::Required { property: Value::String(property) } => {
-            format!("missing field `{property}`")
+            Misfit::Wrong { path, what: format!("missing field `{property}`") }
         }
-        _ => err.to_string(),
-    };
-    Misfit { field, what }
+        _ if path.is_empty() => Misfit::Wrong { path: ".".to_owned(), what: err.to_string() },
+        _ => Misfit::Wrong { path, what: err.to_string() },
+    }
 }

@@ -60,7 +60,7 @@ impl JsonSchema for ConfFile {
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "type": "string", "pattern": "^[^./][^/]*\\.conf$" })
+        json_schema!({ "type": "string", "examples": ["01-vfio-pci.conf"], "pattern": "^[^./][^/]*\\.conf$" })
     }
 }
 
@@ -243,7 +243,7 @@ pub fn image_settings(cx: Context<'_>, file: &Path, settings: &[Setting]) -> Res
 }
 
 /// Returns the text that a setting's remedy gives to `file`.
-fn written<'a>(setting: &'a Setting, file: &Path) -> Option<&'a str> {
+pub fn written<'a>(setting: &'a Setting, file: &Path) -> Option<&'a str> {
     let State::Drifted { remedy: Remedy::Steps(steps), .. } = &setting.state else { return None };
     steps.iter().rev().find_map(|step| match step {
         Step::WriteFile { path, text } if path == file => Some(text.as_str()),

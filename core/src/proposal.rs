@@ -72,7 +72,8 @@ impl Rights<'_> {
     }
 
     fn delegate(self, resource: Map<String, Value>, cx: Context<'_>) -> Result<Vec<Setting>> {
-        let declared = self.base.decode(Declaration::try_from(resource)?).map_err(|err| err.source)?;
+        let declared =
+            self.base.decode(Declaration::try_from(resource)?).map_err(|err| err.into_first().source)?;
         declared.resource.inspect(cx).map_err(|err| err.of(&declared.id))
     }
 

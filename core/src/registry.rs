@@ -11,6 +11,10 @@ use serde_json::{Map, Value};
 use crate::declaration::{Declaration, ResourceId};
 use crate::error::{Error, Result, Several};
 use crate::external_type::{self, ExternalType, FieldCheck};
+use crate::field_error::{self, Explainer, Misfit};
+use crate::fields::Fields;
+use crate::formats::pci::PciAddress;
+use crate::notation::Notation;
 use crate::resource::{Resource, ResourceType};
 
 /// One line of the table of resource types.
@@ -20,7 +24,7 @@ pub struct Entry(Source);
 /// Where a type comes from.
 #[derive(Clone)]
 enum Source {
-    BuiltIn { name: &'static str, schema: fn() -> Schema, decode: fn(&Map<String, Value>) -> Decode },
+    BuiltIn { name: &'static str, fields: Fields, decode: fn(&Map<String, Value>) -> Decode },
     External(Rc<External>),
 }
 
@@ -36,17 +40,21 @@ impl fmt::Debug for Entry {
     }
 }
 
+/// What authors may give to each declaration.
+const COMMON: &[&str] = &["name"];
+
 type Decode = Result<(String, Box<dyn Resource>), DecodeError>;
 
 enum DecodeError {
-    Shape { field: String, what: String },
+    /// A field is wrong; which, and what else, is found out for those who read it.
+    Shape,
     Invalid(Error),
 }
 
 impl Entry {
     /// Returns the table's line for `T`.
     pub const fn of<T: ResourceType>() -> Self {
-        Self(Source::BuiltIn { name: T::NAME, schema: || schemars::schema_for!(T), decode: decode::<T> })
+        Self(Source::BuiltIn { name: T::NAME, fields: Fields::of::<T>(), decode: decode::<T> })
     }
 
     /// Returns the line of a type that is not built in.
@@ -65,7 +73,7 @@ impl Entry {
     /// Returns the schema of the fields.
     pub fn schema(&self) -> Schema {
         match &self.0 {
-            Source::BuiltIn { schema, .. } => schema(),
+            Source::BuiltIn { fields, .. } => fields.schema(),
             Source::External(it) => {
                 let mut schema = it.kind.description().schema.clone();
                 // What `FieldCheck` does, whether the schema says so or not.
@@ -85,14 +93,12 @@ impl Entry {
         fields
     }
 
-    /// Returns where its fields are described, as a sentence.
-    fn manual(&self) -> String {
-        if let Source::External(it) = &self.0
-            && let Some(file) = it.kind.known_from()
-        {
-            return format!("{} says what each field takes.", file.display());
+    /// Returns all that is wrong with the fields of a declaration of this type, by itself.
+    fn errors(&self, desired: &Map<String, Value>, notation: Notation) -> Vec<(Misfit, Error)> {
+        match &self.0 {
+            Source::BuiltIn { name, fields, .. } => fields.errors(name, COMMON, desired, notation),
+            Source::External(it) => it.errors(self.schema().as_value(), desired, notation),
         }
-        format!("`hoststate schema {}` shows what each field takes.", self.name())
     }
 
     fn decode(&self, desired: &Map<String, Value>) -> Decode {
@@ -105,32 +111,42 @@ impl Entry {
 
 impl External {
     fn decode(&self, desired: &Map<String, Value>) -> Decode {
-        let description = self.kind.description();
-        let fields = match self.fields.get() {
-            Some(fields) => fields,
-            None => {
-                let fields = FieldCheck::new(&description.schema).map_err(DecodeError::Invalid)?;
-                self.fields.get_or_init(|| fields)
-            }
-        };
-        fields.check(desired).map_err(|it| DecodeError::Shape { field: it.field, what: it.what })?;
+        if !self.fields().map_err(DecodeError::Invalid)?.misfits(desired).is_empty() {
+            return Err(DecodeError::Shape);
+        }
         let resource = self.kind.resource(desired).map_err(DecodeError::Invalid)?;
-        Ok((external_type::default_name(description, desired), resource))
+        Ok((external_type::default_name(self.kind.description(), desired), resource))
+    }
+
+    fn fields(&self) -> Result<&FieldCheck> {
+        match self.fields.get() {
+            Some(fields) => Ok(fields),
+            None => {
+                let fields = FieldCheck::new(&self.kind.description().schema)?;
+                Ok(self.fields.get_or_init(|| fields))
+            }
+        }
+    }
+
+    fn errors(
+        &self,
+        schema: &Value,
+        desired: &Map<String, Value>,
+        notation: Notation,
+    ) -> Vec<(Misfit, Error)> {
+        let kind = self.kind.description().name.as_str();
+        let judge =
+            |it: &Map<String, Value>| self.fields().map(|fields| fields.misfits(it)).unwrap_or_default();
+        let manual = match self.kind.known_from() {
+            Some(file) => format!("{} says what each field takes.", file.display()),
+            None => format!("`hoststate schema {kind}` shows what each field takes."),
+        };
+        Explainer { kind, schema, manual, common: COMMON, notation, judge: &judge }.errors(desired)
     }
 }
 
 fn decode<T: ResourceType>(value: &Map<String, Value>) -> Decode {
-    let decoded = match T::deserialize(value) {
-        Ok(decoded) => decoded,
-        // Only a wrong declaration pays for finding out which of its fields is wrong.
-        Err(err) => {
-            let field = match serde_path_to_error::deserialize::<_, T>(value) {
-                Ok(_) => ".".to_owned(),
-                Err(err) => err.path().to_string(),
-            };
-            return Err(DecodeError::Shape { field, what: err.to_string() });
-        }
-    };
+    let decoded = T::deserialize(value).map_err(|_| DecodeError::Shape)?;
     decoded.validate().map_err(DecodeError::Invalid)?;
     Ok((decoded.default_name(), Box::new(decoded)))
 }
@@ -152,8 +168,20 @@ pub struct Declared {
 pub struct Rejected {
     /// The declaration.
     pub declaration: Declaration,
+    /// Where in it, such as `options.ids[1]`, counted from 0; `None` for the declaration itself.
+    pub path: Option<String>,
     /// What is wrong with it.
     pub source: Error,
+}
+
+impl Rejected {
+    /// Returns the address of a device, where its id is meant.
+    pub fn address_for_id(&self) -> Option<PciAddress> {
+        let (field, rest) = self.path.as_deref()?.split_at(self.path.as_deref()?.find('[')?);
+        let written = field_error::at(self.declaration.desired.get(field)?, rest)?.as_str()?;
+        let is_id = self.source.to_string().contains("is not a PCI id");
+        written.parse().ok().filter(|_| is_id)
+    }
 }
 
 /// The types that playbooks can use.
@@ -226,12 +254,13 @@ impl Registry {
     /// Decodes one declaration, without regard to others.
     ///
     /// # Errors
-    /// When type, a field or a value is wrong.
-    pub fn decode(&self, declaration: Declaration) -> Result<Declared, Box<Rejected>> {
-        let result = self.entry(&declaration.kind).and_then(|entry| {
-            entry.decode(&declaration.desired).map_err(|err| explain(entry, &declaration, err))
-        });
-        match result {
+    /// When type, a field or a value is wrong: all of them.
+    pub fn decode(&self, declaration: Declaration) -> Result<Declared, Several<Rejected>> {
+        let decoded = match self.entry(&declaration.kind) {
+            Ok(entry) => entry.decode(&declaration.desired).map_err(|err| explain(entry, &declaration, err)),
+            Err(unknown) => Err(Several::from((Some("type".to_owned()), unknown))),
+        };
+        match decoded {
             Ok((derived, resource)) => {
                 let name = declaration.name.clone().unwrap_or(derived);
                 Ok(Declared {
@@ -240,7 +269,9 @@ impl Registry {
                     resource,
                 })
             }
-            Err(source) => Err(Box::new(Rejected { declaration, source })),
+            Err(errors) => {
+                Err(errors.map(|(path, source)| Rejected { declaration: declaration.clone(), path, source }))
+            }
         }
     }
 
@@ -254,7 +285,7 @@ impl Registry {
         for declaration in declarations {
             match self.decode(declaration) {
                 Ok(it) => declared.push(it),
-                Err(it) => rejected.push(*it),
+                Err(errors) => rejected.extend(errors),
             }
         }
         match unique(declared) {
@@ -289,40 +320,33 @@ pub fn unique(declared: Vec<Declared>) -> Result<Vec<Declared>, Several<Rejected
                 };
                 let what = format!("{} is declared twice, first{at}, and they differ", declared.id);
                 let source = Error::invalid(what, "Merge the two into one declaration.");
-                rejected.push(Rejected { declaration: declared.declaration, source });
+                rejected.push(Rejected { declaration: declared.declaration, path: None, source });
             }
         }
     }
     Several::none_of(rejected, all)
 }
 
-/// Turns serde's message into what, where and how to mend.
-fn explain(entry: &Entry, declaration: &Declaration, err: DecodeError) -> Error {
-    let (field, what) = match err {
-        DecodeError::Shape { field, what } => (field, what),
-        DecodeError::Invalid(Error::Invalid { what, hint }) => {
-            return Error::Invalid { what: format!("{}: {what}", entry.name()), hint };
+/// Returns what is wrong, where in the declaration, and how to mend it.
+fn explain(entry: &Entry, declaration: &Declaration, err: DecodeError) -> Several<(Option<String>, Error)> {
+    let about_all = |error: Error| Several::from((None, error));
+    match err {
+        DecodeError::Shape => {
+            let errors = entry.errors(&declaration.desired, Notation::of(declaration));
+            let errors = errors.into_iter().map(|(misfit, error)| (misfit.path().map(str::to_owned), error));
+            match Several::none_of(errors.collect(), ()) {
+                Err(several) => several,
+                // The decoder that judges one after the other is the one that refused them together.
+                Ok(()) => about_all(Error::invalid(
+                    format!("{}: the fields do not fit together", entry.name()),
+                    format!("`hoststate schema {}` shows what each field takes.", entry.name()),
+                )),
+            }
         }
-        DecodeError::Invalid(other) => return other,
-    };
-    let fields = entry.fields();
-    if let Some(unknown) = declaration.desired.keys().find(|it| !fields.contains(it)) {
-        let hint = match nearest(unknown, fields.iter().map(String::as_str)) {
-            Some(near) => format!("Did you mean `{near}`?"),
-            None => format!("Its fields are: {}.", fields.join(", ")),
-        };
-        return Error::invalid(format!("{}: unknown field `{unknown}`", entry.name()), hint);
-    }
-    let at = if field == "." { String::new() } else { format!(" {}:", place(&field)) };
-    Error::invalid(format!("{}:{at} {what}", entry.name()), entry.manual())
-}
-
-/// Names a place in a declaration for authors who count from 1 as for those who count from 0.
-fn place(path: &str) -> String {
-    let item = path.strip_suffix(']').and_then(|it| it.rsplit_once('['));
-    match item.and_then(|(list, index)| Some((list, index.parse::<usize>().ok()?))) {
-        Some((list, index)) => format!("item {} of `{list}`", index + 1),
-        None => format!("`{path}`"),
+        DecodeError::Invalid(Error::Invalid { what, hint }) => {
+            about_all(Error::Invalid { what: format!("{}: {what}", entry.name()), hint })
+        }
+        DecodeError::Invalid(other) => about_all(other),
     }
 }
 

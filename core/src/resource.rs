@@ -7,6 +7,7 @@ use hoststate_abi::setting::Setting;
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 
+use crate::contradiction::Claim;
 use crate::distro::Distro;
 use crate::error::Result;
 use crate::formats::kernel_cmdline::CmdlineEdit;
@@ -20,6 +21,11 @@ pub trait Resource: fmt::Debug {
     /// # Errors
     /// When the host cannot be read, or cannot be what is wanted for a reason the user must mend.
     fn inspect(&self, cx: Context<'_>) -> Result<Vec<Setting>>;
+
+    /// Returns what it wants of what others may want otherwise, as far as no host is needed to tell.
+    fn claims(&self) -> Vec<Claim> {
+        Vec::new()
+    }
 
     /// Returns what this resource wants of the kernel command line, for a boot that tries it once; `None` when it wants
     /// nothing there.

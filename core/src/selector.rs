@@ -27,6 +27,8 @@ pub enum DeviceSelector {
 /// What a device must have; at least one of them is given.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct DeviceTraits {
+    /// Its address.
+    pub address: Option<PciAddress>,
     /// Vendor id.
     pub vendor: Option<u16>,
     /// Device id.
@@ -147,8 +149,9 @@ impl DeviceSelector {
 
 impl DeviceTraits {
     fn count(&self) -> usize {
-        let Self { vendor, device, class, interface, mac, serial, slot } = self;
-        let given = [vendor.is_some(), device.is_some(), class.is_some(), interface.is_some()];
+        let Self { address, vendor, device, class, interface, mac, serial, slot } = self;
+        let given =
+            [address.is_some(), vendor.is_some(), device.is_some(), class.is_some(), interface.is_some()];
         let given = given.into_iter().chain([mac.is_some(), serial.is_some(), slot.is_some()]);
         given.filter(|it| *it).count()
     }
@@ -158,6 +161,7 @@ impl DeviceTraits {
     fn score(&self, device: &PciDevice, host: &HostView) -> Result<usize> {
         let fits = |wanted: &Option<u16>, is: u32| wanted.is_some_and(|it| u32::from(it) == is);
         let cheap = [
+            self.address == Some(device.address),
             fits(&self.vendor, device.id.vendor),
             fits(&self.device, device.id.device),
             self.class.as_ref().is_some_and(|it| it.matches(device.id.class)),
@@ -225,8 +229,10 @@ impl fmt::Display for DeviceSelector {
         match self {
             Self::Address(address) => address.fmt(f),
             Self::Traits(traits) => {
-                let DeviceTraits { vendor, device, class, interface, mac, serial, slot } = traits.as_ref();
+                let DeviceTraits { address, vendor, device, class, interface, mac, serial, slot } =
+                    traits.as_ref();
                 let texts = [
+                    ("address", address.map(|it| it.to_string())),
                     ("vendor", vendor.map(|it| format!("{it:04x}"))),
                     ("device", device.map(|it| format!("{it:04x}"))),
                     ("class", class.as_ref().map(ToString::to_string)),

@@ -6,7 +6,7 @@ use expect_test::{Expect, expect};
 use hoststate_abi::description::TypeDescription;
 use hoststate_core::declaration::Declaration;
 use hoststate_core::external_type::check_description;
-use hoststate_core::registry::{Entry, Registry};
+use hoststate_core::registry::{Entry, Registry, Rejected};
 use hoststate_core::resources::TABLE;
 use hoststate_testkit::fpga::Fpga;
 use serde_json::{Value, json};
@@ -21,7 +21,11 @@ fn check(declaration: Value, expect: Expect) {
     let declaration: Declaration = serde_json::from_value(declaration).expect("a declaration");
     expect.assert_eq(&match registry().decode(declaration) {
         Ok(declared) => format!("{}\n", declared.id),
-        Err(err) => format!("error: {err}\nhint: {}\n", err.source.hint().unwrap_or_default()),
+        Err(err) => {
+            let said =
+                |it: &Rejected| format!("error: {it}\nhint: {}\n", it.source.hint().unwrap_or_default());
+            err.iter().map(said).collect()
+        }
     });
 }
 
@@ -40,9 +44,9 @@ fn a_field_that_the_schema_does_not_name_is_an_error_with_the_nearest() {
     check(
         json!({ "type": "acme.fpga", "card": 3, "imgae": "user" }),
         expect![[r#"
-        error: acme.fpga: unknown field `imgae`
-        hint: Did you mean `image`?
-    "#]],
+            error: acme.fpga: unknown field `imgae`
+            hint: Did you mean `image`?
+        "#]],
     );
 }
 
@@ -65,9 +69,9 @@ fn a_value_that_the_schema_refuses_is_an_error_with_its_place() {
     check(
         json!({ "type": "acme.fpga", "card": 1, "image": "usr" }),
         expect![[r#"
-        error: acme.fpga: `image`: "usr" is not one of "golden" or "user"
-        hint: `hoststate schema acme.fpga` shows what each field takes.
-    "#]],
+            error: acme.fpga: `image`: "usr" is not one of "golden" or "user"
+            hint: Write it like `"image": "golden"`. The image.
+        "#]],
     );
     check(
         json!({ "type": "acme.fpga", "image": "user" }),

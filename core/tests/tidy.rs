@@ -45,6 +45,7 @@ const IMPORTS: [(&str, &[&str]); 9] = [
     (
         "resources",
         &[
+            "contradiction",
             "distro",
             "facts",
             "formats",

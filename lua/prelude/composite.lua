@@ -1,67 +1,6 @@
--- What the composites share: checks of their fields, devices, errors at the caller's line.
+-- What the composites share: devices, errors at the caller's line.
 
 local composite = { fail = native.fail, finally = native.finally }
-
-local function sorted_names(fields)
-  local names = {}
-  for name in pairs(fields) do
-    names[#names + 1] = name
-  end
-  return names
-end
-
-local function is_list_of_texts(value)
-  if type(value) ~= "table" then
-    return false
-  end
-  local count = 0
-  for _, item in pairs(value) do
-    count = count + 1
-    if type(item) ~= "string" then
-      return false
-    end
-  end
-  return count == #value
-end
-
-local kinds = {
-  boolean = { "true or false", function(value) return type(value) == "boolean" end },
-  text = { "a text", function(value) return type(value) == "string" and value ~= "" end },
-  texts = { "a list of texts", is_list_of_texts },
-  count = { "a whole number from 0 up", function(value) return math.tointeger(value) and value >= 0 end },
-  device = { "an address or a selector table", function(value)
-    return type(value) == "string" and value ~= "" or type(value) == "table"
-  end },
-}
-
--- Checks the one argument of a composite: `known` maps each field to its kind, `required` lists what must be there.
-function composite.check(name, known, required, ...)
-  local fields = ...
-  if select("#", ...) ~= 1 or type(fields) ~= "table" then
-    local got = select("#", ...) == 0 and "nothing" or select("#", ...) > 1 and select("#", ...) .. " values"
-    composite.fail(name .. " takes one table, got " .. (got or "a " .. type(fields)),
-      "Write `" .. name .. " { field = value }`.")
-  end
-  for field, value in pairs(fields) do
-    local kind = kinds[known[field]]
-    if not kind then
-      local names = sorted_names(known)
-      local near = type(field) == "string" and native.nearest(field, names)
-      composite.fail(name .. ": unknown field `" .. tostring(field) .. "`",
-        near and "Did you mean `" .. near .. "`?" or "Its fields are: " .. table.concat(names, ", ") .. ".")
-    elseif not kind[2](value) then
-      local shown = type(value) == "table" and "a table" or type(value) == "string" and '"' .. value .. '"' or tostring(value)
-      composite.fail(name .. ": `" .. field .. "` is " .. shown .. ", not " .. kind[1],
-        "Give " .. kind[1] .. ".")
-    end
-  end
-  for _, field in ipairs(required) do
-    if fields[field] == nil then
-      composite.fail(name .. ": `" .. field .. "` is missing", "Give " .. kinds[known[field]][1] .. ".")
-    end
-  end
-  return fields
-end
 
 -- Returns one line about a device, as `lspci -n` would show it.
 function composite.describe(device)
@@ -85,9 +24,6 @@ function composite.device(name, wanted)
     local address = wanted:lower()
     if address:find("^%x%x:%x%x%.[0-7]$") then
       address = "0000:" .. address
-    elseif not address:find("^%x%x%x%x+:%x%x:%x%x%.[0-7]$") then
-      composite.fail(name .. ": `device` is \"" .. wanted .. "\", not a PCI address",
-        "An address is domain, bus, slot and function: \"0000:01:00.0\".")
     end
     for _, device in ipairs(host.pci) do
       if device.address == address then

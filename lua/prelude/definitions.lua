@@ -27,6 +27,7 @@
 
 ---What exactly one device is.
 ---@class (exact) hoststate.selector
+---@field address? string Its address.
 ---@field vendor? string Vendor id, hexadecimal.
 ---@field device? string Device id, hexadecimal.
 ---@field class? string Class by word, such as `display`, or by the first digits of its code.

@@ -2,8 +2,6 @@
 
 local composite = ...
 
-local known = { device = "device", drivers = "texts", whole_group = "boolean", file = "text" }
-
 -- What the walk-through edits, and early enough in the order of names: the first softdep line of a module counts.
 local default_file = "01-vfio-pci.conf"
 
@@ -59,8 +57,7 @@ local function check_twins(card, list)
   end)
 end
 
-return function(...)
-  local fields = composite.check("gpu_passthrough", known, { "device" }, ...)
+return function(fields)
   if composite.without_host("gpu_passthrough") then
     return
   end

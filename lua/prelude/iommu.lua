@@ -22,10 +22,7 @@ local words = {
   HygonGenuine = amd,
 }
 
-local known = { passthrough = "boolean", vendor = "text" }
-
-return function(...)
-  local fields = composite.check("iommu", known, {}, ...)
+return function(fields)
   if not fields.vendor and composite.without_host("iommu") then
     return
   end

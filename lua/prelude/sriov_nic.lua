@@ -2,8 +2,6 @@
 
 local composite = ...
 
-local known = { device = "device", numvfs = "count", driver = "text" }
-
 -- The address of a virtual function: its routing id is that of the physical function, plus `sriov_offset`, plus
 -- `sriov_stride` for each one before it (PCI Express, Single Root I/O Virtualization).
 local function address(card, index)
@@ -13,8 +11,7 @@ local function address(card, index)
   return string.format("%s:%02x:%02x.%x", domain, routing >> 8, (routing >> 3) & 31, routing & 7)
 end
 
-return function(...)
-  local fields = composite.check("sriov_nic", known, { "device", "numvfs" }, ...)
+return function(fields)
   if not host.available and type(fields.device) == "string" then
     sriov_numvfs { device = fields.device, numvfs = fields.numvfs }
   end

@@ -4,8 +4,10 @@ use std::cell::OnceCell;
 use std::collections::BTreeSet;
 
 use hoststate_core::declaration::{Declaration, Origin};
+use hoststate_core::error::Several;
 use hoststate_core::registry::{Declared, Entry};
-use mlua::{Lua, MultiValue, Scope};
+use mlua::{Lua, MultiValue, Scope, Table};
+use schemars::Schema;
 use serde_json::{Map, Value};
 
 use crate::error::Error;
@@ -50,7 +52,7 @@ pub(crate) fn declare(
             evaluation.declared.borrow_mut().push(declared);
             Ok(())
         }
-        Err(error) => evaluation.reject(lua, error),
+        Err(errors) => errors.into_iter().try_for_each(|error| evaluation.reject(lua, error)),
     }
 }
 
@@ -60,26 +62,11 @@ fn read(
     objects: &OnceCell<BTreeSet<String>>,
     arguments: &MultiValue,
     origin: Option<Origin>,
-) -> Result<Declared, Error> {
-    let table = match (arguments.front(), arguments.len()) {
-        (Some(mlua::Value::Table(table)), 1) => table,
-        (first, count) => {
-            let got = match (first, count) {
-                (Some(mlua::Value::Table(_)), count) => format!("{count} values"),
-                (Some(mlua::Value::String(text)), _) => {
-                    let text: String = text.to_string_lossy().chars().take(LONGEST).collect();
-                    format!("the text {text:?}")
-                }
-                (Some(other), _) => format!("a {}", other.type_name()),
-                (None, _) => "nothing".to_owned(),
-            };
-            let what = format!("{} takes one table, got {got}", entry.name());
-            return Err(Error::new(what, format!("Write `{} {{ field = value }}`.", entry.name())));
-        }
-    };
+) -> Result<Declared, Several<Error>> {
+    let table = one_table(entry.name(), arguments)?;
     let empty = |field: &str| {
-        let objects = objects.get_or_init(|| object_fields(entry));
-        if objects.contains(field) { Value::Object(Map::new()) } else { Value::Array(Vec::new()) }
+        let objects = objects.get_or_init(|| object_fields(&entry.schema()));
+        nothing(objects.contains(field))
     };
     let mut desired = value::object(table, &evaluation.limits, &empty).map_err(|err| err.of(entry.name()))?;
     let name = match desired.remove("name") {
@@ -87,21 +74,53 @@ fn read(
         Some(Value::String(name)) if !name.is_empty() => Some(name),
         Some(other) => {
             let what = format!("{}: `name` is {other}, not a text", entry.name());
-            return Err(Error::new(what, "Give a text, or leave `name` out."));
+            return Err(Error::new(what, "Give a text, or leave `name` out.").into());
         }
     };
-    let declaration = Declaration { kind: entry.name().to_owned(), name, playbook: origin, desired };
+    let declaration = Declaration {
+        kind: entry.name().to_owned(),
+        name,
+        playbook: origin,
+        composite: evaluation.made_by.get().map(str::to_owned),
+        desired,
+    };
     let added = evaluation.more_types.borrow();
     let registry = added.as_ref().unwrap_or(evaluation.options.registry);
     registry.decode(declaration).map_err(|rejected| {
-        let error = Error::of_engine(&rejected.source);
-        nil::field(evaluation, &rejected.declaration, &error).unwrap_or(error)
+        rejected.map(|it| {
+            let error = Error::of_declaration(&it, evaluation.options.facts);
+            nil::field(evaluation, &it.declaration, &error).unwrap_or(error)
+        })
     })
 }
 
-/// Returns the fields that are objects and no lists, by the type's schema.
-fn object_fields(entry: &Entry) -> BTreeSet<String> {
-    let schema = entry.schema();
+/// Returns the one table that a function was given.
+pub(crate) fn one_table<'a>(name: &str, arguments: &'a MultiValue) -> Result<&'a Table, Error> {
+    let got = match (arguments.front(), arguments.len()) {
+        (Some(mlua::Value::Table(table)), 1) => return Ok(table),
+        (Some(mlua::Value::Table(_)), count) => format!("{count} values"),
+        (Some(mlua::Value::String(text)), _) => {
+            let text: String = text.to_string_lossy().chars().take(LONGEST).collect();
+            format!("the text {text:?}")
+        }
+        (Some(other), _) => format!("a {}", other.type_name()),
+        (None, _) => "nothing".to_owned(),
+    };
+    let what = format!("{name} takes one table, got {got}");
+    Err(Error::new(what, format!("Write `{name} {{ field = value }}`.")))
+}
+
+/// Returns what an empty table in a field is, by the schema.
+pub(crate) fn empty(schema: &Schema, field: &str) -> Value {
+    nothing(object_fields(schema).contains(field))
+}
+
+fn nothing(is_object: bool) -> Value {
+    if is_object { Value::Object(Map::new()) } else { Value::Array(Vec::new()) }
+}
+
+/// Returns the fields that are objects and no lists.
+fn object_fields(schema: &Schema) -> BTreeSet<String> {
     let properties = schema.get("properties").and_then(Value::as_object);
     let objects = properties.into_iter().flatten().filter(|(_, field)| {
         accepts(schema.as_value(), field, "object") && !accepts(schema.as_value(), field, "array")

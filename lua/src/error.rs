@@ -1,6 +1,10 @@
 //! What is wrong with a playbook: what, where, and how to mend it.
 
 use hoststate_core::declaration::Origin;
+use hoststate_core::notation::Notation;
+use hoststate_core::registry::Rejected;
+
+use crate::facts::Facts;
 
 /// An error of a playbook. `Display` says what.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -25,6 +29,24 @@ impl Error {
     /// Returns this error at that line.
     pub fn at(self, origin: Option<Origin>) -> Self {
         Self { origin, ..self }
+    }
+
+    /// Returns an error about a declaration. Where a host is known, so is the id of a device whose address was given.
+    pub fn of_declaration(rejected: &Rejected, facts: &dyn Facts) -> Self {
+        let error = Self::of_engine(&rejected.source);
+        let Some(address) = rejected.address_for_id().map(|it| it.to_string()) else { return error };
+        // A host that cannot be read is an error of its own, where it is needed.
+        let Ok(devices) = facts.devices() else { return error };
+        match devices.iter().find(|it| it.address == address) {
+            Some(device) => {
+                let id = format!("{}:{}", device.vendor, device.device);
+                let notation = Notation::of(&rejected.declaration);
+                let write = notation.field("ids", &serde_json::json!([id]));
+                let hint = format!("That is the address of a device, and its id is {id}. Write `{write}`.");
+                Self { hint: Some(hint), ..error }
+            }
+            None => error,
+        }
     }
 
     /// Returns an error of the engine as one of a playbook.

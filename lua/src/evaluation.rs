@@ -115,6 +115,8 @@ pub(crate) struct Evaluation<'a> {
     pub(crate) declared: RefCell<Vec<Declared>>,
     /// The line of the playbook that called the composite that runs now.
     pub(crate) composite: RefCell<Option<Origin>>,
+    /// The composite that the playbook called, while it runs.
+    pub(crate) made_by: Cell<Option<&'static str>>,
     /// What composites check when the whole playbook is known, with the line they were called from.
     pub(crate) checks: RefCell<Vec<(Option<Origin>, Function)>>,
     /// The user's files.
@@ -234,9 +236,9 @@ fn run(name: &str, text: &str, options: &Options<'_>, trace: bool) -> Result<Pla
             finish(evaluation)?;
         }
         let declared = registry::unique(evaluation.declared.take()).unwrap_or_else(|rejected| {
-            let told = rejected
-                .into_iter()
-                .map(|Rejected { declaration, source }| Error::of_engine(&source).at(declaration.playbook));
+            let told = rejected.into_iter().map(|Rejected { declaration, source, .. }| {
+                Error::of_engine(&source).at(declaration.playbook)
+            });
             evaluation.errors.borrow_mut().extend(told);
             Vec::new()
         });
@@ -258,6 +260,7 @@ pub(crate) fn within<T>(
         options,
         declared: RefCell::default(),
         composite: RefCell::default(),
+        made_by: Cell::new(None),
         checks: RefCell::default(),
         files: RefCell::new(vec![File { name: name.to_owned(), text: text.to_owned() }]),
         prelude: RefCell::default(),
@@ -297,7 +300,8 @@ pub(crate) fn within<T>(
     }
 }
 
-fn finish(evaluation: &Evaluation<'_>) -> mlua::Result<()> {
+/// Does what composites check of the whole playbook.
+pub(crate) fn finish(evaluation: &Evaluation<'_>) -> mlua::Result<()> {
     let checks = evaluation.checks.take();
     for (origin, check) in checks {
         evaluation.composite.replace(origin);

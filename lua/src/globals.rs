@@ -4,9 +4,9 @@
 use hoststate_core::registry::nearest;
 use mlua::{Function, Lua, Scope, Table, Value};
 
+use crate::composites::COMPOSITES;
 use crate::error::Error;
 use crate::evaluation::Evaluation;
-use crate::modules::COMPOSITES;
 
 /// Where the Lua state keeps what hoststate adds to Lua, by name; playbooks read it through their globals.
 const ADDED: &str = "hoststate.added";
@@ -217,7 +217,7 @@ pub(crate) fn no_such(evaluation: &Evaluation<'_>, name: &str, own: &[String], h
     }
     let registry = evaluation.registry();
     let types: Vec<&str> = registry.entries().iter().map(|it| it.name()).collect();
-    let declaring = || types.iter().copied().chain(COMPOSITES.iter().map(|(name, _)| *name));
+    let declaring = || types.iter().copied().chain(COMPOSITES.iter().map(|it| it.name));
     let vendors = types.iter().filter_map(|it| Some(it.split_once('.')?.0));
     let mut all: Vec<&str> = VALUES.into_iter().chain(vendors).collect();
     all.extend(own.iter().map(String::as_str).filter(|it| it.len() <= LONGEST));

@@ -8,8 +8,10 @@ use std::io;
 
 use hoststate_abi::message::Description;
 use hoststate_core::error::Several;
+use hoststate_core::json_playbook::Located;
 use hoststate_core::registry::{Declared, Entry, Registry};
 
+pub mod composites;
 mod constructors;
 pub mod error;
 mod evaluation;
@@ -17,6 +19,7 @@ pub mod facts;
 mod globals;
 pub mod host_facts;
 mod host_table;
+mod json;
 mod lua_errors;
 pub mod luals;
 mod modules;
@@ -79,4 +82,13 @@ impl std::fmt::Debug for Options<'_> {
 /// declaration that cannot be does not keep those behind it from being looked at.
 pub fn evaluate(name: &str, text: &str, options: &Options<'_>) -> Result<Playbook, Several<Error>> {
     evaluation::evaluate(name, text, options)
+}
+
+/// Returns what JSON declarations declare: resources as they are, composites as in a playbook. `name` is the file as
+/// the user named it.
+///
+/// # Errors
+/// All that is wrong, each with its line.
+pub fn declare(name: &str, located: &[Located], options: &Options<'_>) -> Result<Playbook, Several<Error>> {
+    json::declare(name, located, options)
 }

@@ -3,20 +3,16 @@
 use std::io;
 use std::path::Path;
 
+use hoststate_core::error::Several;
+use hoststate_core::notation::Notation;
 use mlua::chunk::ChunkMode;
 use mlua::{Function, Lua, MultiValue, Scope, Table, Value};
 
+use crate::composites::{COMPOSITES, Composite, composite};
 use crate::error::Error;
 use crate::evaluation::{Evaluation, File};
 use crate::lua_errors::{self, Failure};
-use crate::{globals, sandbox, types};
-
-/// The composites by name, and their text.
-pub(crate) const COMPOSITES: &[(&str, &str)] = &[
-    ("gpu_passthrough", include_str!("../prelude/gpu_passthrough.lua")),
-    ("iommu", include_str!("../prelude/iommu.lua")),
-    ("sriov_nic", include_str!("../prelude/sriov_nic.lua")),
-];
+use crate::{constructors, globals, sandbox, types, value};
 
 /// What the composites share.
 const COMPOSITE: &str = include_str!("../prelude/composite.lua");
@@ -28,35 +24,60 @@ pub(crate) fn install<'scope, 'env>(
     evaluation: &'env Evaluation<'env>,
 ) -> mlua::Result<()> {
     let bodies = lua.create_table()?;
-    for (name, text) in COMPOSITES {
+    for composite in &COMPOSITES {
         let bodies = bodies.clone();
         let function = scope.create_function(move |lua, arguments: MultiValue| {
-            let body = match bodies.get::<Option<Function>>(*name)? {
+            let fields = match fields(evaluation, composite, &arguments) {
+                Ok(fields) => fields.clone(),
+                Err(errors) => {
+                    errors.into_iter().try_for_each(|it| evaluation.reject(lua, it))?;
+                    return Ok(MultiValue::new());
+                }
+            };
+            let body = match bodies.get::<Option<Function>>(composite.name)? {
                 Some(body) => body,
                 None => {
-                    let body = shipped(lua, evaluation, name, text)?;
-                    bodies.set(*name, &body)?;
+                    let body = shipped(lua, evaluation, composite.name, composite.text)?;
+                    bodies.set(composite.name, &body)?;
                     body
                 }
             };
-            enter(lua, evaluation, &body, arguments)
+            enter(lua, evaluation, composite, &body, fields)
         })?;
-        globals::add(lua, name, &function)?;
+        globals::add(lua, composite.name, &function)?;
     }
     let loaded = lua.create_table()?;
     let require = scope.create_function(move |lua, name: Value| require(lua, evaluation, &loaded, &name))?;
     lua.globals().set("require", require)
 }
 
+/// Returns the one table that a composite is given, its fields checked.
+fn fields<'a>(
+    evaluation: &Evaluation<'_>,
+    composite: &Composite,
+    arguments: &'a MultiValue,
+) -> Result<&'a Table, Several<Error>> {
+    let table = constructors::one_table(composite.name, arguments)?;
+    let schema = composite.fields.schema();
+    let empty = |field: &str| constructors::empty(&schema, field);
+    let desired = value::object(table, &evaluation.limits, &empty).map_err(|err| err.of(composite.name))?;
+    let wrong = composite.fields.errors(composite.name, &[], &desired, Notation::Lua);
+    Several::none_of(wrong.iter().map(|(_, error)| Error::of_engine(error)).collect(), table)
+}
+
 /// Runs a composite: what it declares and what is wrong with it has the line it was called from.
 fn enter(
     lua: &Lua,
     evaluation: &Evaluation<'_>,
+    composite: &Composite,
     body: &Function,
-    arguments: MultiValue,
+    fields: Table,
 ) -> mlua::Result<MultiValue> {
     let outer = evaluation.composite.replace(evaluation.call_site(lua));
-    let done = body.call(arguments);
+    let outermost = evaluation.made_by.get();
+    evaluation.made_by.set(outermost.or(Some(composite.name)));
+    let done = body.call(fields);
+    evaluation.made_by.set(outermost);
     let done = match done.map_err(|err| (lua_errors::explain(evaluation, &err), err)) {
         Ok(values) => Ok(values),
         // What is behind it is looked at as well.
@@ -140,7 +161,7 @@ fn require(lua: &Lua, evaluation: &Evaluation<'_>, loaded: &Table, name: &Value)
             types::bring(lua, evaluation, &beside, &text)?;
             value
         }
-        None if COMPOSITES.iter().any(|(it, _)| *it == name) => match &*evaluation.prelude.borrow() {
+        None if composite(&name).is_some() => match &*evaluation.prelude.borrow() {
             Some(prelude) => prelude.get(name.as_str())?,
             None => Value::Nil,
         },

@@ -1,7 +1,8 @@
 //! `hoststate check`: whether a playbook is right, whatever the host.
 
+use hoststate_core::contradiction::contradictions;
 use hoststate_core::declaration::{DECLARATIONS_FORMAT, Declarations};
-
+use hoststate_core::error::Several;
 use hoststate_lua::facts::NoHost;
 
 use crate::args::{CheckArguments, Format};
@@ -22,6 +23,7 @@ pub(crate) fn run(arguments: &CheckArguments, session: &Session) -> Result<Exit>
     let registry = Plugins::new(&arguments.plugins)?.registry()?;
     let text = playbook::read(&arguments.playbook, &Belief::Any)?;
     let playbook = playbook::load(&arguments.playbook, &text, &NoHost, &registry, &Belief::Any)?;
+    Several::none_of(contradictions(&playbook.declared), ())?;
     if session.format == Format::Json {
         let resources = playbook.declared.into_iter().map(|it| it.declaration).collect();
         session.print_json(&Declarations { format: DECLARATIONS_FORMAT.to_owned(), resources })?;

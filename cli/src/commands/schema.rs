@@ -2,10 +2,12 @@
 
 use hoststate_core::declaration::{DECLARATIONS_FORMAT, Origin};
 use hoststate_core::plan::Plan;
-use hoststate_core::registry::{Entry, Registry};
+use hoststate_core::registry::Registry;
 use hoststate_core::report::Report;
 use hoststate_core::why::Chain;
+use hoststate_lua::composites::{COMPOSITES, composite};
 use hoststate_lua::luals::luals_definitions;
+use schemars::Schema;
 use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value, json};
 
@@ -40,7 +42,11 @@ pub(crate) fn run(arguments: &SchemaArguments, session: &Session) -> Result<Exit
         Some("inspect") => serialized::<Inspection>(),
         Some(kind) => {
             let mut definitions = Map::new();
-            let mut schema = one_of_type(registry.entry(kind)?, &mut definitions);
+            let own = match composite(kind) {
+                Some(composite) => composite.fields.schema(),
+                None => registry.entry(kind)?.schema(),
+            };
+            let mut schema = one_of_type(kind, own, &mut definitions);
             schema.insert("$schema".to_owned(), DIALECT.into());
             if !definitions.is_empty() {
                 schema.insert("$defs".to_owned(), Value::Object(definitions));
@@ -57,18 +63,26 @@ fn serialized<T: schemars::JsonSchema>() -> Value {
     generator.into_root_schema_for::<T>().to_value()
 }
 
-/// Returns the schema of a file of declarations: one alternative for each type.
+/// Returns the schema of a file of declarations. `type` decides which fields are compared, so that an editor names the
+/// field that is wrong, and not every type that it would not be wrong in.
 fn declarations(registry: &Registry) -> Value {
+    let types = registry.entries().iter().map(|it| (it.name(), it.schema()));
+    let composites = COMPOSITES.iter().map(|it| (it.name, it.fields.schema()));
     let mut definitions = Map::new();
-    let alternatives: Vec<Value> = registry
-        .entries()
-        .iter()
-        .map(|entry| {
-            let schema = one_of_type(entry, &mut definitions);
-            definitions.insert(format!("type:{}", entry.name()), Value::Object(schema));
-            json!({ "$ref": format!("#/$defs/type:{}", entry.name()) })
-        })
-        .collect();
+    let (mut names, mut cases) = (Vec::new(), Vec::new());
+    for (name, schema) in types.chain(composites) {
+        let schema = one_of_type(name, schema, &mut definitions);
+        let mut choice = json!({ "const": name });
+        if let Some(description) = schema.get("description") {
+            choice["description"] = description.clone();
+        }
+        names.push(choice);
+        cases.push(json!({
+            "if": { "properties": { "type": { "const": name } }, "required": ["type"] },
+            "then": { "$ref": format!("#/$defs/type:{name}") },
+        }));
+        definitions.insert(format!("type:{name}"), Value::Object(schema));
+    }
     json!({
         "$schema": DIALECT,
         "title": "hoststate declarations",
@@ -76,11 +90,17 @@ fn declarations(registry: &Registry) -> Value {
         "required": ["format", "resources"],
         "additionalProperties": false,
         "properties": {
+            "$schema": { "description": "Where an editor finds this schema.", "type": "string" },
             "format": { "const": DECLARATIONS_FORMAT },
             "resources": {
                 "description": "The declarations, in the order in which they are applied.",
                 "type": "array",
-                "items": { "oneOf": alternatives },
+                "items": {
+                    "type": "object",
+                    "required": ["type"],
+                    "properties": { "type": { "oneOf": names } },
+                    "allOf": cases,
+                },
             },
         },
         "$defs": definitions,
@@ -89,21 +109,27 @@ fn declarations(registry: &Registry) -> Value {
 
 /// Returns the schema of one declaration: the fields of the type beside `type`, `name` and `playbook`. Where
 /// `definitions` are shared, those of the type move there.
-fn one_of_type(entry: &Entry, definitions: &mut Map<String, Value>) -> Map<String, Value> {
-    let Value::Object(mut schema) = entry.schema().to_value() else { return Map::new() };
+fn one_of_type(name: &str, schema: Schema, definitions: &mut Map<String, Value>) -> Map<String, Value> {
+    let Value::Object(mut schema) = schema.to_value() else { return Map::new() };
     schema.remove("$schema");
     if let Some(Value::Object(own)) = schema.remove("$defs") {
         definitions.extend(own);
     }
     let properties = schema.entry("properties").or_insert_with(|| json!({}));
     if let Some(properties) = properties.as_object_mut() {
-        properties.insert("type".to_owned(), json!({ "const": entry.name() }));
-        let name = json!({
-            "description": "Free text, unique among the declarations of a type; derived from the fields when left out.",
-            "type": "string",
-            "minLength": 1,
-        });
-        properties.insert("name".to_owned(), name);
+        properties.insert("type".to_owned(), json!({ "const": name }));
+        // What a composite declares has names of its own.
+        if composite(name).is_none() {
+            let free = json!({
+                "description": "Free text, unique among the declarations of a type; derived from the fields when left out.",
+                "type": "string",
+                "minLength": 1,
+            });
+            properties.insert("name".to_owned(), free);
+            let made_by =
+                json!({ "description": "The composite that made the declaration.", "type": "string" });
+            properties.insert("composite".to_owned(), made_by);
+        }
         let mut origin = schemars::schema_for!(Origin).to_value();
         if let Some(origin) = origin.as_object_mut() {
             origin.remove("$schema");

@@ -48,11 +48,11 @@ fn a_boot_with_everything_in_effect_leaves_the_desired_state() {
     check(
         &tree,
         expect![[r#"
-        ok       kernel_cmdline "iommu"
-        In the desired state: 3 settings.
-        exit 0
-        verdicts in_desired_state
-    "#]],
+            ok       kernel_cmdline "iommu" (playbook.json:1)
+            In the desired state: 3 settings.
+            exit 0
+            verdicts in_desired_state
+        "#]],
     );
 }
 
@@ -61,12 +61,12 @@ fn a_host_that_was_not_booted_is_told_by_its_boot_id() {
     check(
         &converged(WORD),
         expect![[r#"
-        reboot   kernel_cmdline "iommu": /proc/cmdline: (absent) -> intel_iommu=on
-        Not rebooted yet: the host was not booted since run RUN.
-        Nothing is left but a reboot, for 1 of 3 settings.
-        exit 3
-        verdicts not_rebooted
-    "#]],
+            reboot   kernel_cmdline "iommu" (playbook.json:1): /proc/cmdline: (absent) -> intel_iommu=on
+            Not rebooted yet: the host was not booted since run RUN.
+            Nothing is left but a reboot, for 1 of 3 settings.
+            exit 3
+            verdicts not_rebooted
+        "#]],
     );
 }
 
@@ -80,12 +80,12 @@ fn a_boot_whose_trial_failed_is_not_called_missing() {
     check(
         &tree,
         expect![[r#"
-        reboot   kernel_cmdline "iommu": /proc/cmdline: (absent) -> intel_iommu=on
-        Failed after the boot: run RUN: the boot did not come up.
-        Nothing is left but a reboot, for 1 of 3 settings.
-        exit 3
-        verdicts failed_at_boot
-    "#]],
+            reboot   kernel_cmdline "iommu" (playbook.json:1): /proc/cmdline: (absent) -> intel_iommu=on
+            Failed after the boot: run RUN: the boot did not come up.
+            Nothing is left but a reboot, for 1 of 3 settings.
+            exit 3
+            verdicts failed_at_boot
+        "#]],
     );
 }
 
@@ -96,12 +96,12 @@ fn another_kernel_is_told_with_the_one_that_was_to_boot() {
     check(
         &tree,
         expect![[r#"
-        reboot   kernel_cmdline "iommu": /proc/cmdline: (absent) -> intel_iommu=on
-        Another entry was booted: kernel 1 (BOOT_IMAGE=/vmlinuz-1) was booted, and the default is kernel 2 ("New", default=0 in /boot/grub/grub.cfg:1).
-        Nothing is left but a reboot, for 1 of 3 settings.
-        exit 3
-        verdicts other_entry
-    "#]],
+            reboot   kernel_cmdline "iommu" (playbook.json:1): /proc/cmdline: (absent) -> intel_iommu=on
+            Another entry was booted: kernel 1 (BOOT_IMAGE=/vmlinuz-1) was booted, and the default is kernel 2 ("New", default=0 in /boot/grub/grub.cfg:1).
+            Nothing is left but a reboot, for 1 of 3 settings.
+            exit 3
+            verdicts other_entry
+        "#]],
     );
 }
 
@@ -112,12 +112,12 @@ fn another_entry_of_the_same_kernel_is_told_by_its_words() {
     check(
         &tree,
         expect![[r#"
-        reboot   kernel_cmdline "iommu": /proc/cmdline: (absent) -> intel_iommu=on
-        Another entry was booted: "New (recovery mode)" (BOOT_IMAGE=/vmlinuz-2) was booted, and the default is "New", default=0 in /boot/grub/grub.cfg:1.
-        Nothing is left but a reboot, for 1 of 3 settings.
-        exit 3
-        verdicts other_entry
-    "#]],
+            reboot   kernel_cmdline "iommu" (playbook.json:1): /proc/cmdline: (absent) -> intel_iommu=on
+            Another entry was booted: "New (recovery mode)" (BOOT_IMAGE=/vmlinuz-2) was booted, and the default is "New", default=0 in /boot/grub/grub.cfg:1.
+            Nothing is left but a reboot, for 1 of 3 settings.
+            exit 3
+            verdicts other_entry
+        "#]],
     );
 }
 
@@ -128,12 +128,12 @@ fn a_word_of_the_booted_entry_that_the_kernel_was_not_given_is_lost() {
     check(
         &tree,
         expect![[r#"
-        reboot   kernel_cmdline "iommu": /proc/cmdline: (absent) -> intel_iommu=on
-        Word lost: intel_iommu=on stands in the default entry "New" (/boot/grub/grub.cfg:3) and not in /proc/cmdline: taken out at the menu, or this kernel was started by an entry that is no longer there.
-        Nothing is left but a reboot, for 1 of 3 settings.
-        exit 3
-        verdicts word_lost
-    "#]],
+            reboot   kernel_cmdline "iommu" (playbook.json:1): /proc/cmdline: (absent) -> intel_iommu=on
+            Word lost: intel_iommu=on stands in the default entry "New" (/boot/grub/grub.cfg:3) and not in /proc/cmdline: taken out at the menu, or this kernel was started by an entry that is no longer there.
+            Nothing is left but a reboot, for 1 of 3 settings.
+            exit 3
+            verdicts word_lost
+        "#]],
     );
 }
 
@@ -146,12 +146,12 @@ fn a_word_in_the_kernel_without_effect_is_no_desired_state() {
     check(
         &tree,
         expect![[r#"
-        ok       kernel_cmdline "iommu"
-        Word without effect: the kernel was given intel_iommu=on, and the IOMMU is off: the firmware describes no IOMMU, it has neither a DMAR (Intel) nor an IVRS (AMD) table (/sys/firmware/acpi/tables has none of DMAR, IVRS, IORT, VIOT). Turn on VT-d (Intel) or AMD-Vi, also called IOMMU, in the firmware's setup; a virtual machine needs an emulated IOMMU.
-        Not in the desired state: something is in place without effect.
-        exit 2
-        verdicts word_ignored
-    "#]],
+            ok       kernel_cmdline "iommu" (playbook.json:1)
+            Word without effect: the kernel was given intel_iommu=on, and the IOMMU is off: the firmware describes no IOMMU, it has neither a DMAR (Intel) nor an IVRS (AMD) table (/sys/firmware/acpi/tables has none of DMAR, IVRS, IORT, VIOT). Turn on VT-d (Intel) or AMD-Vi, also called IOMMU, in the firmware's setup; a virtual machine needs an emulated IOMMU.
+            Not in the desired state: something is in place without effect.
+            exit 2
+            verdicts word_ignored
+        "#]],
     );
     let again = tree.run("converge playbook.json --root root --yes");
     expect![[r#"
@@ -176,12 +176,12 @@ fn a_word_in_the_kernel_without_effect_is_no_desired_state() {
     check(
         &tree,
         expect![[r#"
-        ok       kernel_cmdline "iommu"
-        Word without effect: the kernel was given intel_iommu=on, and the IOMMU is off: the running kernel was built without CONFIG_INTEL_IOMMU (/boot/config-2 has no CONFIG_INTEL_IOMMU=y). Boot a kernel of the distribution that has it.
-        Not in the desired state: something is in place without effect.
-        exit 2
-        verdicts word_ignored
-    "#]],
+            ok       kernel_cmdline "iommu" (playbook.json:1)
+            Word without effect: the kernel was given intel_iommu=on, and the IOMMU is off: the running kernel was built without CONFIG_INTEL_IOMMU (/boot/config-2 has no CONFIG_INTEL_IOMMU=y). Boot a kernel of the distribution that has it.
+            Not in the desired state: something is in place without effect.
+            exit 2
+            verdicts word_ignored
+        "#]],
     );
 }
 
@@ -194,11 +194,11 @@ fn the_iommu_of_the_machine_says_nothing_about_a_chroot_on_it() {
     check(
         &tree,
         expect![[r#"
-        ok       kernel_cmdline "iommu"
-        In the desired state: 3 settings.
-        exit 0
-        verdicts in_desired_state
-    "#]],
+            ok       kernel_cmdline "iommu" (playbook.json:1)
+            In the desired state: 3 settings.
+            exit 0
+            verdicts in_desired_state
+        "#]],
     );
 }
 
@@ -215,12 +215,12 @@ fn a_device_on_another_driver_after_the_boot_is_told_with_who_bound_it() {
     check(
         &tree,
         expect![[r#"
-        reboot   vfio_pci_ids "gpu": driver of 0000:01:00.0: nouveau -> vfio-pci
-        Bound by someone else: 0000:01:00.0 is bound to nouveau, not to vfio-pci: nouveau is built into 2 and binds before any module.
-        Not in the desired state: 1 of 2 settings differ.
-        exit 2
-        verdicts bound_elsewhere
-    "#]],
+            reboot   vfio_pci_ids "gpu" (playbook.json:1): driver of 0000:01:00.0: nouveau -> vfio-pci
+            Bound by someone else: 0000:01:00.0 is bound to nouveau, not to vfio-pci: nouveau is built into 2 and binds before any module.
+            Not in the desired state: 1 of 2 settings differ.
+            exit 2
+            verdicts bound_elsewhere
+        "#]],
     );
 }
 
@@ -231,12 +231,12 @@ fn without_a_recorded_run_nobody_knows_whether_the_host_was_booted() {
     check(
         &tree,
         expect![[r#"
-        reboot   kernel_cmdline "iommu": /proc/cmdline: (absent) -> intel_iommu=on
-        Perhaps not rebooted yet: no recorded run tells whether the host was booted since everything was put in place.
-        Nothing is left but a reboot, for 1 of 3 settings.
-        exit 3
-        verdicts maybe_not_rebooted
-    "#]],
+            reboot   kernel_cmdline "iommu" (playbook.json:1): /proc/cmdline: (absent) -> intel_iommu=on
+            Perhaps not rebooted yet: no recorded run tells whether the host was booted since everything was put in place.
+            Nothing is left but a reboot, for 1 of 3 settings.
+            exit 3
+            verdicts maybe_not_rebooted
+        "#]],
     );
 }
 
@@ -253,11 +253,11 @@ fn a_word_that_no_entry_has_and_the_kernel_got_all_the_same_is_a_change_without_
     check(
         &tree,
         expect![[r#"
-        reboot   kernel_cmdline "gone": /proc/cmdline: nomodeset -> no nomodeset
-        Without effect: the host was booted since run RUN, and /proc/cmdline is nomodeset, not no nomodeset.
-        Not in the desired state: 1 of 3 settings differ.
-        exit 2
-        verdicts without_effect
-    "#]],
+            reboot   kernel_cmdline "gone" (playbook.json:1): /proc/cmdline: nomodeset -> no nomodeset
+            Without effect: the host was booted since run RUN, and /proc/cmdline is nomodeset, not no nomodeset.
+            Not in the desired state: 1 of 3 settings differ.
+            exit 2
+            verdicts without_effect
+        "#]],
     );
 }

@@ -59,7 +59,7 @@ fn a_conflict_is_an_error_for_all_commands_and_changes_nothing() {
     check(
         &tree,
         &[
-            ("check playbook.json", 0),
+            ("check playbook.json", 1),
             ("plan playbook.json --root root --detailed-exitcode", 1),
             ("converge playbook.json --root root --detailed-exitcode --yes", 1),
             ("verify playbook.json --root root", 1),

@@ -101,10 +101,10 @@ fn the_schema_of_declarations_refuses_what_hoststate_refuses() {
 fn the_schema_of_one_type_stands_alone() {
     let tree = Tree::with("");
     let list = json(&tree, "schema");
-    let types = list["properties"]["resources"]["items"]["oneOf"].as_array().unwrap();
-    assert!(!types.is_empty());
-    for reference in types {
-        let name = reference["$ref"].as_str().unwrap().rsplit(':').next().unwrap();
+    let types = list["properties"]["resources"]["items"]["properties"]["type"]["oneOf"].as_array().unwrap();
+    assert!(types.iter().any(|it| it["const"] == "gpu_passthrough"));
+    for kind in types {
+        let name = kind["const"].as_str().unwrap();
         let schema = json(&tree, &format!("schema {name}"));
         assert!(jsonschema::validator_for(&schema).is_ok(), "{name}");
     }
@@ -149,11 +149,23 @@ fn everything_that_is_wrong_with_a_playbook_is_told_at_once() {
     let whats: Vec<&Value> = value["errors"].as_array().unwrap().iter().map(|it| &it["what"]).collect();
     assert_eq!(
         whats,
-        ["kernel_cmdline: unknown field `presnt`", "there is no resource type \"frob\""]
-            .map(Value::from)
-            .iter()
-            .collect::<Vec<_>>()
+        [
+            "resource 1 (kernel_cmdline): unknown field `presnt`",
+            "resource 2 (frob): there is no resource type \"frob\""
+        ]
+        .map(Value::from)
+        .iter()
+        .collect::<Vec<_>>()
     );
     let text = tree.run("check playbook.json").stderr;
     assert_eq!(text.matches("error:").count(), 2, "{text}");
+}
+
+#[test]
+fn the_schema_of_declarations_names_the_misspelt_field() {
+    let tree = Tree::with(MISSPELT);
+    let validator = jsonschema::validator_for(&json(&tree, "schema")).unwrap();
+    let playbook: Value = serde_json::from_str(&tree.read("playbook.json").unwrap()).unwrap();
+    let errors: Vec<String> = validator.iter_errors(&playbook).map(|it| it.to_string()).collect();
+    assert_eq!(errors, ["Additional properties are not allowed ('per' was unexpected)"]);
 }

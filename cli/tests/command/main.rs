@@ -1,7 +1,9 @@
 //! The real binary on small host trees: what users and programs meet.
 
 mod after_boot;
+mod blacklist;
 mod boots;
+mod check;
 mod cut;
 mod declarations;
 mod exit_status;

@@ -242,7 +242,7 @@ fn an_error_says_what_where_and_how_to_mend_it() {
         &Tree::with(MISSPELT),
         "plan playbook.json --root root",
         expect![[r#"
-            error: modprobe_softdep: unknown field `per`
+            error: resource 1 (modprobe_softdep): unknown field `per`
               at gpu.lua:3
             hint: Did you mean `pre`?
             exit 1
@@ -290,10 +290,11 @@ fn other_errors_say_how_to_mend_them_too() {
         &tree,
         "check broken.json",
         expect![[r#"
-        error: broken.json: invalid type: integer `1`, expected a string at line 2 column 13
-        hint: Expected {"format":"hoststate.declarations/1","resources":[…]}.
-        exit 1
-    "#]],
+            error: this is not JSON: EOF while parsing an object
+              at broken.json:3
+            hint: It ends before everything that was opened is closed.
+            exit 1
+        "#]],
     );
 }
 

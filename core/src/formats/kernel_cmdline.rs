@@ -196,6 +196,7 @@ impl JsonSchema for Word {
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({
             "type": "string",
+            "examples": ["iommu=pt"],
             "description": "One kernel argument: `name` or `name=value`."
         })
     }

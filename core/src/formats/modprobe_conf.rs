@@ -24,6 +24,9 @@ pub enum ModprobeError {
     /// Not a module name.
     #[error("`{0}` is not a module name, expected 1 to 55 letters, digits, `_`, `-`, `.` or `+`")]
     ModuleName(String),
+    /// The file of a module.
+    #[error("`{0}` is the file of a module, not its name")]
+    ModuleFile(String),
     /// Not the name of a module parameter.
     #[error("`{0}` is not a module parameter, expected letters, digits, `_`, `-` or `.`")]
     Parameter(String),

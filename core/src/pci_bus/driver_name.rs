@@ -84,7 +84,7 @@ impl JsonSchema for DriverName {
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "type": "string", "pattern": "^[A-Za-z0-9_+-][A-Za-z0-9_.+-]{0,63}$" })
+        json_schema!({ "type": "string", "examples": ["vfio-pci"], "pattern": "^[A-Za-z0-9_+-][A-Za-z0-9_.+-]{0,63}$" })
     }
 }
 

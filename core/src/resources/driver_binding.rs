@@ -9,6 +9,7 @@ use hoststate_abi::step::Step;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use crate::contradiction::Claim;
 use crate::error::{Error, Result};
 use crate::formats::pci::PciAddress;
 use crate::pci_bus::{self, DriverName, PciDevice};
@@ -53,6 +54,10 @@ impl ResourceType for DriverBinding {
 }
 
 impl Resource for DriverBinding {
+    fn claims(&self) -> Vec<Claim> {
+        vec![Claim::exactly(format!("driver of {}", self.device), self.driver.to_string().replace('_', "-"))]
+    }
+
     fn inspect(&self, cx: Context<'_>) -> Result<Vec<Setting>> {
         let registered = pci_bus::drivers(cx.host)?;
         let driver = self.driver.spelled_by_kernel(&registered);

@@ -7,6 +7,7 @@ use hoststate_abi::setting::{Disruption, Remedy, Setting, State};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use crate::contradiction::{Claim, Wish};
 use crate::error::{Error, Result};
 use crate::formats::kernel_cmdline::{Cmdline, CmdlineEdit, Word};
 use crate::resource::{Context, Resource, ResourceType};
@@ -68,6 +69,27 @@ impl Resource for KernelCmdline {
             settings.push(running(&Cmdline::parse(&text), &edit));
         }
         Ok(settings)
+    }
+
+    fn claims(&self) -> Vec<Claim> {
+        let subject = |word: &Word| format!("kernel parameter `{}`", word.name().replace('-', "_"));
+        let mut exact: Vec<(String, Vec<String>)> = Vec::new();
+        for word in &self.present {
+            match exact.iter_mut().find(|(it, _)| *it == subject(word)) {
+                Some((_, words)) => words.push(word.to_string()),
+                None => exact.push((subject(word), vec![word.to_string()])),
+            }
+        }
+        let exact = exact.into_iter().map(|(subject, words)| Claim { subject, wish: Wish::Exactly(words) });
+        let additional = self
+            .additional
+            .iter()
+            .map(|it| Claim { subject: subject(it), wish: Wish::Including(it.to_string()) });
+        let absent = self.absent.iter().map(|it| {
+            let wish = if it.value().is_some() { Wish::Without(it.to_string()) } else { Wish::Nothing };
+            Claim { subject: subject(it), wish }
+        });
+        exact.chain(additional).chain(absent).collect()
     }
 
     fn cmdline(&self, _: Context<'_>) -> Result<Option<CmdlineEdit>> {

@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 
+use crate::contradiction::Claim;
 use crate::error::{Error, Result};
 use crate::formats::modprobe_conf::ModuleName;
 use crate::modprobe_d::{self, ConfFile};
@@ -22,6 +23,7 @@ pub struct ModprobeOptions {
     /// The module, e.g. `kvm_intel`.
     module: ModuleName,
     /// Parameters and their values: texts, numbers, or `true` and `false` (written as `1` and `0`).
+    #[schemars(extend("examples" = [{ "nested": 1 }]))]
     options: BTreeMap<String, OptionValue>,
     /// File in `/etc/modprobe.d` for the lines; default `zz-hoststate.conf`, which sorts after all others.
     file: Option<ConfFile>,
@@ -65,6 +67,14 @@ impl ResourceType for ModprobeOptions {
 }
 
 impl Resource for ModprobeOptions {
+    fn claims(&self) -> Vec<Claim> {
+        let claim = |(parameter, OptionValue(value)): (&String, &OptionValue)| {
+            let value = number(value).map_or_else(|| value.clone(), |it| it.to_string());
+            Claim::exactly(format!("parameter `{parameter}` of {}", self.module.as_str()), value)
+        };
+        self.options.iter().map(claim).collect()
+    }
+
     fn inspect(&self, cx: Context<'_>) -> Result<Vec<Setting>> {
         let file = modprobe_d::options_file(self.file.as_ref());
         let view = modprobe_d::view(cx.host)?;

@@ -8,6 +8,7 @@ use hoststate_abi::step::Step;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use crate::contradiction::Claim;
 use crate::error::{Error, Result};
 use crate::formats::pci::PciAddress;
 use crate::pci_bus::{self, DriverName, PciDevice, Sriov};
@@ -27,6 +28,7 @@ pub struct SriovNumvfs {
     /// The physical function: an address such as `0000:3b:00.0`, or what exactly one device is.
     device: DeviceSelector,
     /// Number of virtual functions; 0 removes them. At most the device's `sriov_totalvfs`.
+    #[schemars(extend("examples" = [4]))]
     numvfs: u16,
     /// Whether the host's drivers take new virtual functions. `false` leaves them free, for guests. If not given,
     /// the kernel's setting stays: it is on after a boot.
@@ -43,6 +45,13 @@ impl ResourceType for SriovNumvfs {
 }
 
 impl Resource for SriovNumvfs {
+    fn claims(&self) -> Vec<Claim> {
+        let of = |what: &str| format!("{what} of {}", self.device);
+        let autoprobe = self.autoprobe.map(|it| Claim::exactly(of("autoprobe"), it.to_string()));
+        let numvfs = Claim::exactly(of("number of virtual functions"), self.numvfs.to_string());
+        autoprobe.into_iter().chain([numvfs]).collect()
+    }
+
     fn inspect(&self, cx: Context<'_>) -> Result<Vec<Setting>> {
         let (address, device) = match self.device.resolve(cx.host)? {
             Found::Device(device) => (device.address, Some(device)),

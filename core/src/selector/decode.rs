@@ -12,7 +12,7 @@ use crate::formats::pci::PciAddress;
 use crate::registry::nearest;
 
 /// The keys of a selector table.
-const KEYS: [&str; 7] = ["class", "device", "interface", "mac", "serial", "slot", "vendor"];
+const KEYS: [&str; 8] = ["address", "class", "device", "interface", "mac", "serial", "slot", "vendor"];
 
 impl<'de> Deserialize<'de> for DeviceSelector {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -39,6 +39,10 @@ impl<'de> Visitor<'de> for Selector {
         while let Some(key) = map.next_key::<String>()? {
             is_empty = false;
             match key.as_str() {
+                "address" => {
+                    let Text(text) = map.next_value()?;
+                    traits.address = Some(text.parse().map_err(A::Error::custom)?);
+                }
                 "vendor" => traits.vendor = Some(id(&key, map.next_value::<Text>()?)?),
                 "device" => traits.device = Some(id(&key, map.next_value::<Text>()?)?),
                 "class" => {
@@ -56,7 +60,15 @@ impl<'de> Visitor<'de> for Selector {
             let keys = KEYS.join(", ");
             return Err(A::Error::custom(format!("an empty selector; it takes {keys}")));
         }
-        Ok(DeviceSelector::Traits(Box::new(traits)))
+        match traits.address {
+            // Nothing else is asked for, so a device that is not there yet is no error.
+            Some(address)
+                if traits == (DeviceTraits { address: Some(address), ..DeviceTraits::default() }) =>
+            {
+                Ok(DeviceSelector::Address(address))
+            }
+            _ => Ok(DeviceSelector::Traits(Box::new(traits))),
+        }
     }
 }
 
@@ -115,6 +127,8 @@ impl JsonSchema for DeviceSelector {
 
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
         let address = PciAddress::json_schema(generator);
+        let mut own_address = address.clone();
+        own_address.insert("description".to_owned(), "Its address.".into());
         json_schema!({
             "description": "A PCI device: its address, or what exactly one device is.",
             "anyOf": [
@@ -124,6 +138,7 @@ impl JsonSchema for DeviceSelector {
                     "minProperties": 1,
                     "additionalProperties": false,
                     "properties": {
+                        "address": own_address,
                         "vendor": {
                             "description": "Vendor id, hexadecimal.",
                             "type": "string",

@@ -113,9 +113,9 @@ fn a_selector_that_cannot_be_is_an_error_that_names_the_key() {
         ],
         expect![[r#"
             error: `1:0.0` is not a PCI address, expected `DDDD:BB:DD.F` in hexadecimal such as `0000:01:00.0`
-            error: an empty selector; it takes class, device, interface, mac, serial, slot, vendor
+            error: an empty selector; it takes address, class, device, interface, mac, serial, slot, vendor
             error: a selector has no `vendr`, did you mean `vendor`?
-            error: a selector has no `subsystem`; it takes class, device, interface, mac, serial, slot, vendor
+            error: a selector has no `subsystem`; it takes address, class, device, interface, mac, serial, slot, vendor
             error: invalid type: integer `10`, expected a text in quotes, such as "10de"
             error: vendor "nvidia" is not an id of four hexadecimal digits
             error: there is no class "dislpay", did you mean "display"?

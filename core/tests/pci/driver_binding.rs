@@ -185,8 +185,8 @@ fn what_cannot_be_is_refused_with_a_way_out() {
         &host,
         r#""device":"01:00.0","driver":"vfio pci""#,
         expect![[r#"
-        error: driver_binding: `driver`: "vfio pci" is not the name of a driver, such as "vfio-pci"
-        hint: `hoststate schema driver_binding` shows what each field takes."#]],
+            error: driver_binding: `driver`: "vfio pci" is not the name of a driver, such as "vfio-pci"
+            hint: Write it like `"driver": "vfio-pci"`. The driver, such as `vfio-pci`."#]],
     );
     host.tree().remove("/sys/bus/pci/devices/0000:01:00.0/driver_override");
     check(

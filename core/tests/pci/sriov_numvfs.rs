@@ -126,8 +126,8 @@ fn what_cannot_be_is_refused_with_a_way_out() {
         &host,
         r#""device":"01:00.0","numvfs":70000"#,
         expect![[r#"
-        error: sriov_numvfs: `numvfs`: invalid value: integer `70000`, expected u16
-        hint: `hoststate schema sriov_numvfs` shows what each field takes."#]],
+            error: sriov_numvfs: `numvfs` is 70000, not a whole number from 0 to 65535
+            hint: Write it like `"numvfs": 4`. Number of virtual functions; 0 removes them. At most the device's `sriov_totalvfs`."#]],
     );
     check(
         &host,

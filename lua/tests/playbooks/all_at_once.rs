@@ -30,7 +30,7 @@ fn a_declaration_that_cannot_be_does_not_hide_the_next() {
             hint: Write `kernel_cmdline { field = value }`.
             error: iommu: `passthrough` is "pt", not true or false
               at gpu.lua:8
-            hint: Give true or false.
+            hint: Write it like `passthrough = true`. `true`: devices of the host bypass it; `false`: they do not; absent: as it is.
             error: modprobe_blacklist "a" is declared twice, first at gpu.lua:9, and they differ
               at gpu.lua:10
             hint: Merge the two into one declaration.

@@ -89,14 +89,14 @@ fn a_wrong_field_or_value_is_an_error_at_its_line() {
 
 
             kernel_cmdline { present = 'a=b' }
-            error: kernel_cmdline: `present`: invalid type: string "a=b", expected a sequence
+            error: kernel_cmdline: `present` is "a=b", not a list
               at gpu.lua:2
-            hint: `hoststate schema kernel_cmdline` shows what each field takes.
+            hint: Write `present = { "a=b" }`.
 
             kernel_cmdline { present = { 1 } }
-            error: kernel_cmdline: item 1 of `present`: invalid type: integer `1`, expected a string
+            error: kernel_cmdline: item 1 of `present` is 1, not a text
               at gpu.lua:1
-            hint: `hoststate schema kernel_cmdline` shows what each field takes.
+            hint: Write `present = { "1" }`.
 
             kernel_cmdline { name = '', present = { 'a' } }
             error: kernel_cmdline: `name` is "", not a text
@@ -106,12 +106,12 @@ fn a_wrong_field_or_value_is_an_error_at_its_line() {
             modprobe_softdep { module = 'a b' }
             error: modprobe_softdep: `module`: `a b` is not a module name, expected 1 to 55 letters, digits, `_`, `-`, `.` or `+`
               at gpu.lua:1
-            hint: `hoststate schema modprobe_softdep` shows what each field takes.
+            hint: Write it like `module = "vfio_pci"`. The module, e.g. `nouveau`.
 
             vfio_pci_ids { ids = { '10de' } }
             error: vfio_pci_ids: item 1 of `ids`: `10de` is not a PCI id, expected `vendor:device[:subvendor[:subdevice[:class[:mask]]]]` in hexadecimal such as `10de:0ffc`
               at gpu.lua:1
-            hint: `hoststate schema vfio_pci_ids` shows what each field takes.
+            hint: Write it like `ids = { "10de:0ffc" }`. Ids, `vendor:device[:subvendor[:subdevice[:class[:mask]]]]`, hexadecimal.
 
             vfio_pci_ids { ids = {} }
             error: vfio_pci_ids: `ids` is empty
@@ -121,7 +121,7 @@ fn a_wrong_field_or_value_is_an_error_at_its_line() {
             vfio_pci_ids {}
             error: vfio_pci_ids: missing field `ids`
               at gpu.lua:1
-            hint: `hoststate schema vfio_pci_ids` shows what each field takes.
+            hint: Write it like `ids = { "10de:0ffc" }`. Ids, `vendor:device[:subvendor[:subdevice[:class[:mask]]]]`, hexadecimal.
 
         "#]],
     );
@@ -214,9 +214,9 @@ fn what_is_no_data_is_an_error_that_names_the_field() {
             hint: Save the playbook as UTF-8.
 
             kernel_cmdline { present = host }
-            error: kernel_cmdline: `present`: invalid type: map, expected a sequence
+            error: kernel_cmdline: `present` is { available = false }, not a list
               at gpu.lua:1
-            hint: `hoststate schema kernel_cmdline` shows what each field takes.
+            hint: Write `present = { "available=false" }`.
 
             kernel_cmdline { [{}] = 1 }
             error: kernel_cmdline mixes named fields and [a table]

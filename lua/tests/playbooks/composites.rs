@@ -162,42 +162,42 @@ fn a_wrong_card_is_an_error_at_the_callers_line() {
         (
             "\ngpu_passthrough { device = '01:00.0', whole_group = 1 }",
             expect![[r#"
-            error: gpu_passthrough: `whole_group` is 1, not true or false
-              at gpu.lua:2
-            hint: Give true or false.
-        "#]],
+                error: gpu_passthrough: `whole_group` is 1, not true or false
+                  at gpu.lua:2
+                hint: Write `whole_group = true`.
+            "#]],
         ),
         (
             "\ngpu_passthrough { device = '01:00.0', drivers = 'nouveau' }",
             expect![[r#"
-            error: gpu_passthrough: `drivers` is "nouveau", not a list of texts
-              at gpu.lua:2
-            hint: Give a list of texts.
-        "#]],
+                error: gpu_passthrough: `drivers` is "nouveau", not a list
+                  at gpu.lua:2
+                hint: Write `drivers = { "nouveau" }`.
+            "#]],
         ),
         (
             "\ngpu_passthrough {}",
             expect![[r#"
-            error: gpu_passthrough: `device` is missing
-              at gpu.lua:2
-            hint: Give an address or a selector table.
-        "#]],
+                error: gpu_passthrough: missing field `device`
+                  at gpu.lua:2
+                hint: Write it like `device = "0000:01:00.0"`. The graphics card: an address such as `0000:01:00.0`, or what exactly one device is.
+            "#]],
         ),
         (
             "\ngpu_passthrough '01:00.0'",
             expect![[r#"
-            error: gpu_passthrough takes one table, got a string
-              at gpu.lua:2
-            hint: Write `gpu_passthrough { field = value }`.
-        "#]],
+                error: gpu_passthrough takes one table, got the text "01:00.0"
+                  at gpu.lua:2
+                hint: Write `gpu_passthrough { field = value }`.
+            "#]],
         ),
         (
             "\ngpu_passthrough { device = '01:00' }",
             expect![[r#"
-            error: gpu_passthrough: `device` is "01:00", not a PCI address
-              at gpu.lua:2
-            hint: An address is domain, bus, slot and function: "0000:01:00.0".
-        "#]],
+                error: gpu_passthrough: `device`: `01:00` is not a PCI address, expected `DDDD:BB:DD.F` in hexadecimal such as `0000:01:00.0`
+                  at gpu.lua:2
+                hint: Did you mean 0000:01:00.0? Write `device = "0000:01:00.0"`.
+            "#]],
         ),
         (
             "\ngpu_passthrough { device = '09:00.0' }",
@@ -234,10 +234,10 @@ fn a_wrong_card_is_an_error_at_the_callers_line() {
         (
             "\ngpu_passthrough { device = '01:00.0', file = '../x' }",
             expect![[r#"
-            error: modprobe_softdep: `file`: "../x" is no file that kmod reads; give a name such as "01-vfio-pci.conf"
-              at gpu.lua:2
-            hint: `hoststate schema modprobe_softdep` shows what each field takes.
-        "#]],
+                error: gpu_passthrough: `file`: "../x" is no file that kmod reads; give a name such as "01-vfio-pci.conf"
+                  at gpu.lua:2
+                hint: Write it like `file = "01-vfio-pci.conf"`. File in `/etc/modprobe.d`; default `01-vfio-pci.conf`.
+            "#]],
         ),
     ] {
         check(&machine(), text, expected);
@@ -316,4 +316,17 @@ fn the_iommu_gets_the_words_of_its_cpu() {
         > gpu_passthrough: what it declares depends on the host and is not checked here
     "#]]
     .assert_eq(&outcome(&NoHost, "iommu {}\ngpu_passthrough { device = '01:00.0' }", &[]));
+}
+
+#[test]
+fn an_address_where_an_id_is_meant_is_answered_with_the_id_of_the_host() {
+    check(
+        &machine(),
+        "vfio_pci_ids { ids = { '01:00.0' } }",
+        expect![[r#"
+        error: vfio_pci_ids: item 1 of `ids`: `01:00.0` is not a PCI id, expected `vendor:device[:subvendor[:subdevice[:class[:mask]]]]` in hexadecimal such as `10de:0ffc`
+          at gpu.lua:1
+        hint: That is the address of a device, and its id is 10de:0ffc. Write `ids = { "10de:0ffc" }`.
+    "#]],
+    );
 }

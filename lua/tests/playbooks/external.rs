@@ -44,7 +44,7 @@ fn what_its_schema_refuses_is_an_error_at_the_line() {
         expect![[r#"
             error: acme.fpga: `card`: "0" is not of type "integer"
               at gpu.lua:2
-            hint: `hoststate schema acme.fpga` shows what each field takes.
+            hint: Write `card = 0`.
         "#]],
     );
     check(

@@ -114,18 +114,18 @@ fn a_fact_is_plain_data_in_a_declaration() {
     check(
         "modules_load { modules = { host.pci[1] } }",
         expect![[r#"
-        error: modules_load: item 1 of `modules`: `0000:01:00.0` is not a module name, expected 1 to 55 letters, digits, `_`, `-`, `.` or `+`
-          at gpu.lua:1
-        hint: `hoststate schema modules_load` shows what each field takes.
-    "#]],
+            error: modules_load: item 1 of `modules`: `0000:01:00.0` is not a module name, expected 1 to 55 letters, digits, `_`, `-`, `.` or `+`
+              at gpu.lua:1
+            hint: Write it like `modules = { "vfio_pci" }`. The modules, loaded in this order.
+        "#]],
     );
     check(
         "kernel_cmdline { present = host }",
         expect![[r#"
-        error: kernel_cmdline: `present`: invalid type: map, expected a sequence
-          at gpu.lua:1
-        hint: `hoststate schema kernel_cmdline` shows what each field takes.
-    "#]],
+            error: kernel_cmdline: `present` is { available = true }, not a list
+              at gpu.lua:1
+            hint: Write `present = { "available" }`.
+        "#]],
     );
     check(
         "gpu_passthrough { device = host.pci:find { class = 'display' }[1] }",
@@ -219,7 +219,7 @@ fn what_find_gives_is_a_list_and_may_be_empty() {
         }
         error: driver_binding: missing field `device`
           at gpu.lua:1
-        hint: `hoststate schema driver_binding` shows what each field takes.
+        hint: Write it like `device = "0000:01:00.0"`. The device: an address such as `0000:01:00.0`, or what exactly one device is.
 
         kernel_cmdline:present { 'x' }
         error: `kernel_cmdline` is a function and has no fields
@@ -255,7 +255,7 @@ fn what_find_gives_is_a_list_and_may_be_empty() {
         hint: A selector has the fields of `device`.
 
         print(#host.pci:find {})
-        error: host.pci:find: an empty selector; it takes class, device, interface, mac, serial, slot, vendor
+        error: host.pci:find: an empty selector; it takes address, class, device, interface, mac, serial, slot, vendor
           at gpu.lua:1
         hint: A selector has the fields of `device`.
 

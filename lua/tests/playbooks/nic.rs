@@ -95,10 +95,10 @@ fn a_network_card_gets_functions_and_these_a_driver() {
         &nic(0),
         "sriov_nic { device = '3b:00.1', numvfs = 1.5 }",
         expect![[r#"
-        error: sriov_nic: `numvfs` is 1.5, not a whole number from 0 up
-          at gpu.lua:1
-        hint: Give a whole number from 0 up.
-    "#]],
+            error: sriov_nic: `numvfs` is 1.5, not a whole number from 0 to 65535
+              at gpu.lua:1
+            hint: Write it like `numvfs = 4`. Number of virtual functions. At most the device's `sriov_totalvfs`.
+        "#]],
     );
     let mut unknown = nic(0);
     unknown.devices[1].sriov_offset = None;

@@ -124,10 +124,11 @@ fn of_example(described: &TypeDescription, example: &Example, registry: &Registr
         Err(err) => return Ok(Verdict::of(&err)),
     };
     let (kind, desired) = (described.name.clone(), example.desired.clone());
-    let declared = match registry.decode(Declaration { kind, name: None, playbook: None, desired }) {
-        Ok(declared) => declared,
-        Err(rejected) => return Ok(Verdict::of(&rejected.source)),
-    };
+    let declared =
+        match registry.decode(Declaration { kind, name: None, playbook: None, composite: None, desired }) {
+            Ok(declared) => declared,
+            Err(rejected) => return Ok(Verdict::of(&rejected.into_first().source)),
+        };
     let distro = match hoststate_providers::detect(&hoststate_core::host::Host::view(&host)) {
         Ok(distro) => distro,
         Err(err) => return Ok(Verdict::of(&err)),

@@ -50,6 +50,19 @@ impl ModprobeConf {
         Ok(())
     }
 
+    /// Takes out each `install` line that names the module itself.
+    pub fn remove_install(&mut self, module: &ModuleName) {
+        while let Some(number) = self.own_install(module).map(|it| it.line) {
+            let (all, _) = lines(self.as_str());
+            let Some(range) = all.iter().find(|it| it.number == number).map(|it| it.range.clone()) else {
+                return;
+            };
+            let rest = &self.as_str()[range.end..];
+            let end = range.end + usize::from(rest.starts_with('\n'));
+            self.replace(range.start..end, "");
+        }
+    }
+
     /// Adds a `blacklist` line unless the file has one for the module.
     pub fn add_blacklist(&mut self, module: &ModuleName) {
         if self.blacklisted(module).is_none() {

@@ -123,7 +123,11 @@ impl FromStr for ModuleName {
 impl TryFrom<String> for ModuleName {
     type Error = ModprobeError;
 
+    /// Reads a name that somebody gives: unlike one that a file of the host has, it is no file's.
     fn try_from(text: String) -> Result<Self, ModprobeError> {
+        if ["", ".gz", ".xz", ".zst"].iter().any(|it| text.ends_with(&format!(".ko{it}"))) {
+            return Err(ModprobeError::ModuleFile(text));
+        }
         Self::parse(&text)
     }
 }
@@ -153,6 +157,6 @@ impl JsonSchema for ModuleName {
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "type": "string", "pattern": "^[A-Za-z0-9_.+-]{1,55}$" })
+        json_schema!({ "type": "string", "examples": ["vfio_pci"], "pattern": "^[A-Za-z0-9_.+-]{1,55}$" })
     }
 }

@@ -114,6 +114,7 @@ impl JsonSchema for PciAddress {
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({
             "type": "string",
+            "examples": ["0000:01:00.0"],
             "pattern": "^([0-9a-fA-F]{4,8}:)?[0-9a-fA-F]{2}:[01][0-9a-fA-F]\\.[0-7]$",
         })
     }

@@ -129,6 +129,7 @@ impl JsonSchema for PciIdPattern {
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({
             "type": "string",
+            "examples": ["10de:0ffc"],
             "pattern": "^(0[xX])?[0-9a-fA-F]{1,8}(:(0[xX])?[0-9a-fA-F]{1,8}){1,5}$",
         })
     }

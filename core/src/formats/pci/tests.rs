@@ -64,7 +64,7 @@ fn addresses_and_patterns_are_strings_in_json() {
     assert_eq!(serde_json::to_string(&address).unwrap(), "\"0000:01:00.0\"");
     assert!(serde_json::from_str::<PciIdPattern>("\"10de\"").is_err());
     let schema = schemars::schema_for!(PciAddress);
-    expect![[r#"{"$schema":"https://json-schema.org/draft/2020-12/schema","title":"PciAddress","type":"string","pattern":"^([0-9a-fA-F]{4,8}:)?[0-9a-fA-F]{2}:[01][0-9a-fA-F]\\.[0-7]$"}"#]]
+    expect![[r#"{"$schema":"https://json-schema.org/draft/2020-12/schema","title":"PciAddress","type":"string","examples":["0000:01:00.0"],"pattern":"^([0-9a-fA-F]{4,8}:)?[0-9a-fA-F]{2}:[01][0-9a-fA-F]\\.[0-7]$"}"#]]
         .assert_eq(&serde_json::to_string(&schema).unwrap());
 }
 

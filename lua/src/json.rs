@@ -1,0 +1,136 @@
+//! JSON declarations: resources as they are, composites by the Lua that playbooks call.
+
+use std::collections::BTreeMap;
+
+use hoststate_core::declaration::ResourceId;
+use hoststate_core::error::{Error as EngineError, Several};
+use hoststate_core::json_playbook::Located;
+use hoststate_core::notation::Notation;
+use hoststate_core::registry::{self, Registry};
+use mlua::serde::SerializeOptions;
+use mlua::{Function, Lua, LuaSerdeExt};
+use serde_json::Value;
+
+use crate::composites::{Composite, composite};
+use crate::error::Error;
+use crate::evaluation::{Ended, Evaluation, finish, out_of_memory, within};
+use crate::lua_errors::{self, Failure};
+use crate::{Options, Playbook};
+
+/// What messages call the file.
+const SUBJECT: &str = "the declarations";
+
+/// Returns what a file of JSON declarations declares, as [`crate::declare`].
+pub(crate) fn declare(
+    name: &str,
+    located: &[Located],
+    options: &Options<'_>,
+) -> Result<Playbook, Several<Error>> {
+    let mut errors = Vec::new();
+    let declared = if located.iter().any(|it| composite(&it.declaration.kind).is_some()) {
+        let evaluated = within(SUBJECT, name, "", options, false, |lua, evaluation| {
+            for it in located {
+                match composite(&it.declaration.kind) {
+                    Some(composite) => call(lua, evaluation, composite, it, &mut errors)?,
+                    None => evaluation.declared.borrow_mut().extend(decode(options, it, &mut errors)),
+                }
+            }
+            // What they check of all together is worth knowing when each by itself is right.
+            if errors.is_empty() {
+                finish(evaluation)?;
+            }
+            Ok(evaluation.declared.take())
+        });
+        evaluated.unwrap_or_else(|ended| {
+            match ended {
+                Ended::Errors(told) => errors.extend(told),
+                Ended::Memory(_) => errors.push(out_of_memory(SUBJECT)),
+            }
+            Vec::new()
+        })
+    } else {
+        located.iter().filter_map(|it| decode(options, it, &mut errors)).collect()
+    };
+    let declared = registry::unique(declared).unwrap_or_else(|twice| {
+        let numbers = numbers(options.registry, located);
+        errors.extend(twice.into_iter().map(|it| {
+            let id = options.registry.decode(it.declaration.clone()).ok().map(|it| it.id);
+            let all = id.and_then(|it| numbers.get(&it)).map(|it| it.join(" and ")).unwrap_or_default();
+            let what = if all.is_empty() { it.to_string() } else { format!("resources {all}: {it}") };
+            Error { what, ..Error::of_engine(&it.source) }.at(it.declaration.playbook)
+        }));
+        Vec::new()
+    });
+    Several::none_of(errors, Playbook { declared })
+}
+
+/// Returns which resources declare a thing, by its type and name.
+fn numbers(registry: &Registry, located: &[Located]) -> BTreeMap<ResourceId, Vec<String>> {
+    let mut numbers: BTreeMap<ResourceId, Vec<String>> = BTreeMap::new();
+    for it in located {
+        // Those that are wrong are told already.
+        if let Ok(declared) = registry.decode(it.declaration.clone()) {
+            numbers.entry(declared.id).or_default().push(it.number.to_string());
+        }
+    }
+    numbers
+}
+
+fn decode(options: &Options<'_>, it: &Located, errors: &mut Vec<Error>) -> Option<registry::Declared> {
+    match options.registry.decode(it.declaration.clone()) {
+        Ok(declared) => Some(declared),
+        Err(rejected) => {
+            errors.extend(rejected.iter().map(|wrong| {
+                let error = Error::of_declaration(wrong, options.facts);
+                Error { what: label(it, &error.what), ..error }.at(it.at(wrong.path.as_deref()))
+            }));
+            None
+        }
+    }
+}
+
+fn call(
+    lua: &Lua,
+    evaluation: &Evaluation<'_>,
+    composite: &'static Composite,
+    it: &Located,
+    errors: &mut Vec<Error>,
+) -> mlua::Result<()> {
+    let mut fields = it.declaration.desired.clone();
+    // What a composite declares has names of its own.
+    if let Some(name) = &it.declaration.name {
+        fields.insert("name".to_owned(), Value::String(name.clone()));
+    }
+    let wrong = composite.fields.errors(composite.name, &[], &fields, Notation::of(&it.declaration));
+    if !wrong.is_empty() {
+        errors.extend(wrong.iter().map(|(misfit, source)| about(it, misfit.path(), source)));
+        return Ok(());
+    }
+    let plain = SerializeOptions::new().set_array_metatable(false);
+    let table = lua.to_value_with(&fields, plain)?;
+    let function: Function = lua.globals().get(composite.name)?;
+    evaluation.composite.replace(it.declaration.playbook.clone());
+    let done = function.call::<()>(table);
+    evaluation.composite.replace(None);
+    match done.map_err(|err| lua_errors::explain(evaluation, &err)) {
+        Ok(()) => Ok(()),
+        Err(Failure::Error(error)) => {
+            errors.push(Error { what: label(it, &error.what), ..error });
+            Ok(())
+        }
+        Err(Failure::Memory(_)) => Err(mlua::Error::external(out_of_memory(SUBJECT))),
+    }
+}
+
+/// Returns an error about a declaration, with the place of the value at `path`.
+fn about(it: &Located, path: Option<&str>, source: &EngineError) -> Error {
+    Error { what: label(it, &source.to_string()), ..Error::of_engine(source) }.at(it.at(path))
+}
+
+/// Says which of the resources a message means: `resource 3 (sriov_numvfs "lan"): …`.
+fn label(it: &Located, what: &str) -> String {
+    let (kind, name) = (&it.declaration.kind, &it.declaration.name);
+    let named = name.as_ref().map_or_else(String::new, |it| format!(" {it:?}"));
+    let rest = what.strip_prefix(kind.as_str()).and_then(|it| it.strip_prefix(": ")).unwrap_or(what);
+    format!("resource {} ({kind}{named}): {rest}", it.number)
+}
