@@ -2,12 +2,12 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::small_host::{Commands, Files, SmallHost, files};
 use crate::trace::{Answer, Fault, answer};
-use crate::{machine, program};
+use crate::{besides, machine, program};
 
 /// What a fault came to.
 #[derive(Debug)]
@@ -54,6 +54,9 @@ fn torn(root: &Path, fault: Fault, old: &Files, new: &Files) -> Result<(), Strin
         if fs::metadata(root.join(path)).is_ok_and(|it| it.permissions().mode() & 0o111 != 0) {
             return Err(format!("{} is executable", path.display()));
         }
+        if besides::gives_the_mask_away(&root.join(path)) {
+            return Err(format!("{} gives its group what the mask hides", path.display()));
+        }
     }
     let gone = old.keys().find(|path| new.contains_key(*path) && !now.contains_key(*path));
     gone.map_or(Ok(()), |path| Err(format!("{} is gone", path.display())))
@@ -90,8 +93,10 @@ fn unsaid(
 /// The next run ends as if nothing had happened, and leaves nothing behind.
 fn unhealed(host: &SmallHost, commands: Commands, root: &Path, new: &Files) -> Result<(), String> {
     let again = match commands {
-        Commands::Converge | Commands::Rollback => answer(&mut host.command_on(Commands::Converge, root)),
-        Commands::Stage | Commands::Plugin => answer(&mut host.command_on(commands, root)),
+        // A rollback that did not end is ended by the same words.
+        Commands::Converge | Commands::Stage | Commands::Plugin | Commands::Rollback => {
+            answer(&mut host.command_on(commands, root))
+        }
         Commands::Finish | Commands::AtBoot => {
             // What went down in the middle is not begun again by itself; it clears up, and leaves the rest to a person.
             let by_itself = answer(&mut host.command_on(commands, root));
@@ -101,9 +106,6 @@ fn unhealed(host: &SmallHost, commands: Commands, root: &Path, new: &Files) -> R
             answer(&mut machine::command(root, &["converge", "/root/playbook.lua", "--yes"]))
         }
     };
-    if commands == Commands::Rollback {
-        return undone(host, root, new, &again);
-    }
     let now = files(root);
     if again.status != 0 || now != *new {
         let differs: Vec<_> =
@@ -114,30 +116,16 @@ fn unhealed(host: &SmallHost, commands: Commands, root: &Path, new: &Files) -> R
     if !lock.is_empty() {
         return Err(format!("the lock names a run: {lock}"));
     }
+    if let Some(left) = left_over(root) {
+        return Err(format!("{} is left", left.display()));
+    }
     readable(root)
 }
 
-/// After a rollback that did not end, the next converge brings everything back, and another rollback undoes that.
-fn undone(host: &SmallHost, root: &Path, new: &Files, converged: &Answer) -> Result<(), String> {
-    if converged.status != 0 {
-        return Err(format!("a converge does not heal it:\n{converged}"));
-    }
-    readable(root)?;
-    let history = fs::read_dir(root.join("var/lib/hoststate/runs")).map_err(|err| err.to_string())?;
-    let mut runs: Vec<String> = history
-        .filter_map(|it| it.ok()?.file_name().to_str()?.strip_suffix(".json").map(str::to_owned))
-        .collect();
-    runs.sort();
-    let first = runs.first().ok_or("there is no record")?;
-    let mut rollback = host.command_on(Commands::Rollback, root);
-    rollback.arg(first).arg("--force");
-    let again = answer(&mut rollback);
-    let now = files(root);
-    if again.status == 0 && now == *new {
-        return Ok(());
-    }
-    let differs: Vec<_> = now.keys().chain(new.keys()).filter(|it| now.get(*it) != new.get(*it)).collect();
-    Err(format!("the next rollback does not heal it: {differs:?}\n{again}"))
+/// Returns a file of hoststate's own state that was begun and has not got its name.
+fn left_over(root: &Path) -> Option<PathBuf> {
+    let state = root.join("var/lib/hoststate");
+    [&state, &state.join("runs")].into_iter().map(|it| it.join(".new")).find(|it| it.exists())
 }
 
 fn readable(root: &Path) -> Result<(), String> {

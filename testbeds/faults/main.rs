@@ -5,6 +5,7 @@
 //! read, and the next run ends as if nothing had happened.
 #![expect(clippy::disallowed_methods, reason = "this target breaks a host from outside the engine")]
 
+mod besides;
 mod judge;
 mod machine;
 mod outlived;
@@ -17,14 +18,14 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use judge::{Verdict, judge};
-use small_host::{Commands, SmallHost};
+use small_host::{Commands, SmallHost, files};
 use trace::{Fault, calls, traced};
 
 /// Faults that are tried at once; each is two processes that mostly wait.
 const WORKERS: usize = 3;
 
 /// Calls that change files, or bring them to the disk. Each gets every fault.
-const CHANGING: [&str; 22] = [
+const CHANGING: [&str; 23] = [
     "write",
     "pwrite64",
     "writev",
@@ -43,6 +44,7 @@ const CHANGING: [&str; 22] = [
     "fchmodat",
     "fchown",
     "fsetxattr",
+    "fremovexattr",
     "ftruncate",
     "flock",
     "copy_file_range",
@@ -53,7 +55,7 @@ const CHANGING: [&str; 22] = [
 const SYNCING: [&str; 3] = ["fsync", "fdatasync", "syncfs"];
 
 /// Calls that look at files. Each is failed as a broken disk fails it.
-const LOOKING: [&str; 9] = [
+const LOOKING: [&str; 10] = [
     "read",
     "pread64",
     "statx",
@@ -63,6 +65,7 @@ const LOOKING: [&str; 9] = [
     "readlinkat",
     "readlink",
     "flistxattr",
+    "fgetxattr",
 ];
 
 /// What may happen to a call that changes something; it also gets one of [`STOPS`].
@@ -138,7 +141,38 @@ fn survive(commands: Commands) {
     assert!(broken.is_empty(), "{} of {} faults:\n{}", broken.len(), cases.len(), shown.join("\n---\n"));
     assert!(cases.len() > 300, "only {} calls were found", cases.len());
     let reached = |word: &str| kinds.keys().any(|it| it.contains(word));
+    let attributes = ["fchown", "fchmod", "fsetxattr", "fremovexattr", "flistxattr", "fgetxattr"];
+    if matches!(commands, Commands::Converge | Commands::Rollback) {
+        let missing = attributes.iter().find(|it| !cases.iter().any(|(call, ..)| call == *it));
+        assert_eq!(missing, None, "no such call was made");
+    }
     assert!(reached("KILL: cut") && reached("EROFS: failed") && reached(": interrupted"), "{kinds:#?}");
+}
+
+#[test]
+fn a_label_that_is_refused_is_named_and_the_file_stays() {
+    let host = SmallHost::make();
+    let begin = host.copy(Commands::Converge);
+    let before = files(begin.path());
+    let lines = calls(&host.command(Commands::Converge, &begin), &["fsetxattr"]);
+    let number = 1 + lines.iter().position(|it| it.names("security.selinux")).expect("the label is set");
+    for refused in ["EACCES", "EPERM", "EOPNOTSUPP"] {
+        let tree = host.copy(Commands::Converge);
+        let command = host.command(Commands::Converge, &tree);
+        let answer = traced(&command, "fsetxattr", number, Fault::Error(refused));
+        assert_eq!(answer.status, 1, "{answer}");
+        for says in
+            ["etc/modprobe.d/zz-hoststate.conf: its attribute security.selinux cannot be kept", "restorecon"]
+        {
+            assert!(answer.said.contains(says), "{answer}");
+        }
+        let now = files(tree.path());
+        for (path, text) in before.iter().filter(|(path, _)| path.ends_with("zz-hoststate.conf")) {
+            assert_eq!(now.get(path), Some(text), "{answer}");
+        }
+        let left = now.keys().find(|it| it.to_string_lossy().ends_with(".new"));
+        assert_eq!(left, None, "{answer}");
+    }
 }
 
 #[test]

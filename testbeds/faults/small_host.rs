@@ -3,13 +3,13 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use tempfile::TempDir;
 
-use crate::{machine, program};
+use crate::{besides, machine, program};
 
 /// Memory, where there is such a place: it has the same calls, and they take no time.
 const MEMORY: &str = "/dev/shm";
@@ -80,7 +80,7 @@ pub(crate) enum Commands {
     AtBoot,
 }
 
-/// Every file by its path in the tree: mode and text, or where a link leads.
+/// Every file by its path in the tree: what it is and its text, or where a link leads.
 pub(crate) type Files = BTreeMap<PathBuf, String>;
 
 /// A host to copy.
@@ -108,6 +108,7 @@ impl SmallHost {
         fs::create_dir_all(root.join("boot/grub2")).unwrap();
         symlink("../efi/EFI/centos/grubenv", root.join("boot/grub2/grubenv")).unwrap();
         fs::set_permissions(root.join("etc/default/grub"), PermissionsExt::from_mode(0o600)).unwrap();
+        besides::furnish(&root.join("etc/modprobe.d/zz-hoststate.conf"));
         write(&host.path("playbook.lua"), PLAYBOOK);
         write(&host.path("plugin.lua"), WITH_PLUGIN);
         write(&host.path("thp.lua"), include_str!("../../examples/plugins/thp.lua"));
@@ -173,7 +174,7 @@ impl SmallHost {
         match commands {
             Commands::Converge => command.arg("converge").arg(self.path("playbook.lua")),
             Commands::Plugin => command.arg("converge").arg(self.path("plugin.lua")),
-            Commands::Rollback => command.arg("rollback"),
+            Commands::Rollback => command.arg("rollback").arg(first_run(root)),
             Commands::Stage => {
                 let words = ["converge", "/root/playbook.lua", "--confirm-boot", "--yes"];
                 return machine::command(root, &words);
@@ -190,6 +191,14 @@ impl SmallHost {
     fn path(&self, name: &str) -> PathBuf {
         self.place.path().join(name)
     }
+}
+
+/// Returns the first run that was recorded in a tree.
+fn first_run(root: &Path) -> String {
+    let runs = fs::read_dir(root.join("var/lib/hoststate/runs")).unwrap();
+    let ids =
+        runs.filter_map(|it| it.unwrap().file_name().to_str()?.strip_suffix(".json").map(str::to_owned));
+    ids.min().unwrap()
 }
 
 pub(crate) fn write(path: &Path, text: &str) {
@@ -211,6 +220,7 @@ fn copy(from: &Path, to: &Path) {
             fs::hard_link(&from, to).unwrap();
         } else {
             fs::copy(&from, &to).unwrap();
+            besides::copy(&from, &to);
         }
     }
 }
@@ -230,9 +240,8 @@ pub(crate) fn files(root: &Path) -> Files {
                     directories.push(path);
                 }
             } else if !machine::is_program(&path) {
-                let status = fs::metadata(&path).unwrap();
                 let text = fs::read_to_string(&path).unwrap();
-                files.insert(name, format!("{:o} {}:{}\n{text}", status.mode(), status.uid(), status.gid()));
+                files.insert(name, format!("{}\n{text}", besides::shown(&path)));
             }
         }
     }

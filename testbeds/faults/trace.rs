@@ -37,6 +37,11 @@ impl Line {
         ["O_WRONLY", "O_RDWR", "O_CREAT"].iter().any(|it| self.text.contains(it))
     }
 
+    /// Returns whether the call has this word.
+    pub(crate) fn names(&self, word: &str) -> bool {
+        self.text.contains(word)
+    }
+
     /// Returns whether the call names a file below `root`, or one by a descriptor of it.
     pub(crate) fn is_below(&self, root: &Path) -> bool {
         // A library that cannot be read keeps the program from being one.
