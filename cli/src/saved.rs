@@ -1,5 +1,6 @@
 //! Saved plans: a record of what was consented to, compared before it is acted on.
 
+use std::ffi::OsString;
 use std::fs::Permissions;
 use std::io::{self, Write};
 use std::os::fd::AsRawFd;
@@ -8,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use hoststate_core::plan::Plan;
 use hoststate_core::trust::Trust;
+use rustix::io::Errno;
 use serde_json::Value;
 use similar::TextDiff;
 
@@ -30,8 +32,17 @@ pub(crate) fn save(plan: &Plan, path: &Path, trust: &Trust) -> Result<()> {
     };
     // The open directory by its descriptor: what its path leads to by now does not matter.
     let directory = PathBuf::from(format!("/proc/self/fd/{}", place.directory.as_raw_fd()));
+    let mut begun = OsString::from(".hoststate-");
+    begun.push(&place.name);
+    begun.push(".new");
+    // One name for each target: what was cut is gone when the plan is saved again.
+    match rustix::fs::unlink(directory.join(&begun)) {
+        Ok(()) | Err(Errno::NOENT) => {}
+        Err(err) => return Err(failed(err.into())),
+    }
     let mut file = tempfile::Builder::new()
-        .prefix(".hoststate-")
+        .prefix(&begun)
+        .rand_bytes(0)
         .permissions(Permissions::from_mode(MODE))
         .tempfile_in(&directory)
         .map_err(failed)?;

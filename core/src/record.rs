@@ -1,7 +1,7 @@
 //! What runs did: the previous text of every file, kept so that it can be put back. A log and a backup, never the
 //! truth.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -110,21 +110,34 @@ impl RecordStore {
         }
     }
 
-    /// Returns the files that the newest run set out to change, if it failed or was cut.
+    /// Returns the files beside which a run that was cut may have left something: those of every run, for one that was
+    /// cut before it had a record does not say which it began with, and what runs after a boot writes has none.
     ///
     /// # Errors
-    /// When its record cannot be read.
-    pub fn files_left_behind(&self) -> Result<Vec<PathBuf>> {
-        let Some(id) = self.ids()?.pop() else { return Ok(Vec::new()) };
-        match self.read(&id) {
-            Ok(record) if matches!(record.outcome, None | Some(Outcome::Failed | Outcome::Interrupted)) => {
-                Ok(record.files.into_iter().map(|it| it.path).collect())
+    /// When the records cannot be listed.
+    pub fn files_left_behind(&self) -> Result<BTreeSet<PathBuf>> {
+        let mut files = BTreeSet::new();
+        for id in self.ids()? {
+            match self.read(&id) {
+                Ok(record) => files.extend(record.files.into_iter().map(|it| it.path)),
+                // What a cut run leaves harms nobody; that it cannot be found must not keep the next from running.
+                Err(Error::Malformed { .. } | Error::Invalid { .. }) => {}
+                Err(err) => return Err(err),
             }
-            Ok(_) => Ok(Vec::new()),
-            // What a cut run leaves harms nobody; that it cannot be found must not keep the next from running.
-            Err(Error::Malformed { .. } | Error::Invalid { .. }) => Ok(Vec::new()),
-            Err(err) => Err(err),
         }
+        Ok(files)
+    }
+
+    /// Removes what a run that was cut began to write here. Whoever calls it has the lock.
+    ///
+    /// # Errors
+    /// When it cannot be removed.
+    pub fn clear(&self) -> Result<()> {
+        let (directory, runs) = self.make()?;
+        for place in [&directory, &runs] {
+            place.remove(OsStr::new(NEW))?;
+        }
+        Ok(())
     }
 
     /// Returns the ids of all runs, oldest first.

@@ -97,6 +97,7 @@ pub(crate) fn lock(target: &Target, command: &str) -> Result<Lock> {
     let is_left_behind = records.is_left_behind()?;
     let lock = records.lock(command)?;
     if is_left_behind {
+        records.clear()?;
         let files = records.files_left_behind()?;
         for path in target.host.mend(files.iter().map(PathBuf::as_path))? {
             let path = path.display().to_string();

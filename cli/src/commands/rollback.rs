@@ -9,7 +9,7 @@ use hoststate_core::rollback::{self, Rollback};
 
 use crate::args::{Format, RollbackArguments};
 use crate::commands::consented::{Consent, Leave, host_name};
-use crate::commands::converge::Converge;
+use crate::commands::converge::{Converge, lock};
 use crate::commands::plan::show;
 use crate::error::{Error, Result};
 use crate::exit::Exit;
@@ -25,6 +25,9 @@ use crate::target::Target;
 pub(crate) fn run(arguments: &RollbackArguments, session: &Session) -> Result<Exit> {
     let target = Target::open(&arguments.host)?;
     let records = target.records()?;
+    if !arguments.check && records.is_left_behind()? {
+        lock(&target, "rollback")?.end();
+    }
     let undone = rollback::select(&records, arguments.run.as_deref())?;
     let read = |target: &Target| rollback::plan(&undone, &target.host.view(), &target.distro);
     let found = read(&target)?;

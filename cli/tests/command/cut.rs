@@ -79,3 +79,49 @@ fn a_file_that_fat_lost_comes_back_before_anything_is_planned() {
     assert_eq!(tree.read(FILE).as_deref(), Some("# as it was\nsoftdep nouveau pre: vfio-pci\n"));
     assert_eq!(tree.read(old), None);
 }
+
+/// The names of everything in the tree that was begun and has no name of its own yet.
+fn begun(tree: &Tree) -> Vec<String> {
+    let names = tree.files().into_keys().map(|it| it.display().to_string());
+    names.filter(|it| it.ends_with(".new") || it.contains("/.hoststate-")).collect()
+}
+
+/// Leaves what a cut at any point may leave: beside a file, of its record, and of what is known of images.
+fn leave_everything(tree: &Tree) {
+    tree.write("root/etc/modprobe.d/.hoststate-01-hoststate.conf.new", "softdep nou");
+    tree.write("root/var/lib/hoststate/runs/.new", "{");
+    tree.write("root/var/lib/hoststate/.new", "{");
+}
+
+#[test]
+fn what_a_cut_before_the_first_rename_left_is_cleared_up_by_a_rollback_with_nothing_to_do() {
+    let tree = Tree::with(SOFTDEP);
+    cut(&tree);
+    std::fs::remove_file(tree.path(FILE)).unwrap();
+    leave_everything(&tree);
+    let answer = tree.run("rollback --root root --yes");
+    assert_eq!(answer.status, Some(0), "{answer}");
+    assert_eq!(begun(&tree), Vec::<String>::new(), "{answer}");
+    assert_eq!(tree.read(LOCK).as_deref(), Some(""), "{answer}");
+}
+
+#[test]
+fn what_a_run_left_that_was_cut_before_it_had_a_record_is_cleared_up() {
+    let tree = Tree::with(SOFTDEP);
+    assert_eq!(tree.run(CONVERGE).status, Some(0));
+    tree.write(LOCK, "hoststate converge --at-boot, process 1, since 2025-01-02T03:04:05Z\n");
+    leave_everything(&tree);
+    let answer = tree.run(CONVERGE);
+    assert_eq!(answer.status, Some(0), "{answer}");
+    assert_eq!(begun(&tree), Vec::<String>::new(), "{answer}");
+}
+
+#[test]
+fn what_a_plan_left_that_was_cut_while_it_was_saved_is_gone_when_it_is_saved() {
+    let tree = Tree::with(SOFTDEP);
+    tree.write("root/.hoststate-plan.json.new", "{");
+    let answer = tree.run("plan playbook.json --root root --out root/plan.json");
+    assert_eq!(answer.status, Some(0), "{answer}");
+    assert_eq!(begun(&tree), Vec::<String>::new(), "{answer}");
+    assert!(tree.read("root/plan.json").is_some_and(|it| it.ends_with("}\n")));
+}
