@@ -2,7 +2,6 @@
 
 use std::path::Path;
 
-use hoststate_core::after_boot::{Finding, Verdict};
 use hoststate_core::plan::Plan;
 use hoststate_core::report::{Outcome, Report};
 use std::process::ExitCode;
@@ -53,17 +52,9 @@ impl Exit {
         }
     }
 
-    /// Returns the status of `verify`, which changes nothing: a guard has nothing to refuse. A word without effect is
-    /// no desired state, and no boot brings it.
-    pub(crate) fn of_verify(plan: &Plan, findings: &[Finding]) -> Self {
-        let is_beyond_boot = |it: &Finding| {
-            matches!(it.verdict, Verdict::WordIgnored | Verdict::BoundElsewhere | Verdict::WithoutEffect)
-        };
-        match Self::of_state(plan) {
-            _ if !plan.conflicts.is_empty() => Self::Error,
-            Self::Success | Self::RebootLeft if findings.iter().any(is_beyond_boot) => Self::Changes,
-            state => state,
-        }
+    /// Returns the status of `verify`, which changes nothing: a guard has nothing to refuse.
+    pub(crate) fn of_verify(plan: &Plan) -> Self {
+        if plan.conflicts.is_empty() { Self::of_state(plan) } else { Self::Error }
     }
 
     /// Returns the status of `converge` and `rollback`.
@@ -82,7 +73,10 @@ impl Exit {
     fn of_state(plan: &Plan) -> Self {
         // In a tree that is not the machine, what waits for other settings waits for a boot.
         let waits = !plan.deferred.is_empty() && plan.host.root == Path::new("/");
-        if plan.in_desired_state() {
+        // What a boot did not make right is no desired state, and no other boot is expected to bring it.
+        if plan.is_beyond_boot() {
+            Self::Changes
+        } else if plan.in_desired_state() {
             Self::Success
         } else if plan.has_work() || waits {
             Self::Changes

@@ -6,6 +6,7 @@ use hoststate_abi::host_view::HostView;
 use hoststate_core::apply::Activate;
 use hoststate_core::distro::Distro;
 use hoststate_core::host::{Host, LiveHost};
+use hoststate_core::past::Past;
 use hoststate_core::plan::Plan;
 use hoststate_core::planner::{Planner, Runtime};
 use hoststate_core::record::{RecordStore, Recorder, STATE_DIRECTORY};
@@ -34,6 +35,8 @@ pub(crate) struct Target {
     /// What the exit status tells.
     pub(crate) detail: Detail,
     accepted: Vec<String>,
+    records: RecordStore,
+    boot_id: Option<String>,
     /// The types that its playbooks have.
     pub(crate) registry: Registry,
 }
@@ -54,8 +57,11 @@ impl Target {
         let program = std::env::current_exe().map_err(|err| Error::io("the path of this program", err))?;
         let host = LiveHost::new(root, program);
         let registry = Plugins::new(&options.plugins)?.registry()?;
-        let distro = hoststate_providers::detect(&host.view())?;
-        Ok(Self { host, distro, activate, detail, accepted: options.accept.clone(), registry })
+        let view = host.view();
+        let distro = hoststate_providers::detect(&view)?;
+        let boot_id = view.attribute(Path::new(BOOT_ID)).map_err(|err| Error::io("the boot id", err))?;
+        let (records, accepted) = (records(&view)?, options.accept.clone());
+        Ok(Self { host, distro, activate, detail, accepted, records, boot_id, registry })
     }
 
     /// Reads the playbook at `path`, which may ask for facts about this host.
@@ -92,7 +98,13 @@ impl Target {
         let guards = hoststate_core::guards::TABLE;
         let is_machine = self.host.view().root() == Path::new("/");
         let runtime = if is_machine { Runtime::Now } else { Runtime::AtBoot };
-        Planner { declared, distro: &self.distro, guards, accepted: &self.accepted, runtime }
+        let past = self.past();
+        Planner { declared, distro: &self.distro, guards, accepted: &self.accepted, runtime, past }
+    }
+
+    /// Returns what earlier runs tell.
+    pub(crate) fn past(&self) -> Past<'_> {
+        Past { records: Some(&self.records), boot_id: self.boot_id.as_deref() }
     }
 
     /// Plans for the host as it is now.

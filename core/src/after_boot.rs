@@ -1,8 +1,11 @@
 //! What a boot made of the wanted state: one finding for each thing that is not so, with its reason.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
+use hoststate_abi::activation::Activation;
 use hoststate_abi::host_view::HostView;
+use hoststate_abi::setting::Scope;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -10,8 +13,10 @@ use crate::booted::{self, Booted};
 use crate::declaration::{Declaration, ResourceId};
 use crate::distro::{BootEntry, Distro, NextBoot};
 use crate::error::Result;
+use crate::facts;
 use crate::formats::kernel_cmdline::{Cmdline, Word};
 use crate::formats::pci::PciAddress;
+use crate::past::{Past, put_in_place};
 use crate::pci_bus;
 use crate::plan::{Change, Plan};
 use crate::why;
@@ -56,15 +61,52 @@ pub struct Finding {
     pub reason: String,
 }
 
-/// The last run that was recorded, and the boot it was under.
-#[derive(Debug, Clone)]
-pub struct LastRun {
-    /// Its id.
-    pub id: String,
-    /// Id of the boot.
-    pub boot_id: Option<String>,
-    /// Why it failed, for a run that a boot had been left to.
-    pub failed_at_boot: Option<String>,
+impl Verdict {
+    /// Returns whether it is what a boot did not make right: another boot is not expected to.
+    pub fn is_beyond_boot(self) -> bool {
+        match self {
+            Self::FailedAtBoot
+            | Self::OtherEntry
+            | Self::WordLost
+            | Self::WordIgnored
+            | Self::BoundElsewhere
+            | Self::WithoutEffect => true,
+            Self::InDesiredState
+            | Self::Drifted
+            | Self::Blocked
+            | Self::NotRebooted
+            | Self::MaybeNotRebooted => false,
+        }
+    }
+}
+
+/// Name of the run after a boot, in the records.
+pub const AT_BOOT: &str = "at boot";
+
+/// Judges what the last boot made of a plan: a setting that it was to make right and did not, waits in vain.
+///
+/// # Errors
+/// When the host or the records cannot be read.
+pub fn judge(mut plan: Plan, host: &HostView, distro: &Distro, past: Past<'_>) -> Result<Plan> {
+    let Judgement { findings, in_vain } = Judged { host, distro, plan: &plan, past }.judge()?;
+    plan.after_boot = findings.into_iter().filter(|it| it.verdict.is_beyond_boot()).collect();
+    for index in in_vain {
+        plan.changes[index].in_vain = true;
+    }
+    let vain: Vec<&Change> = plan.changes.iter().filter(|it| it.in_vain).collect();
+    let is_vain = |reason: &String| {
+        let expects = |it: &Change| it.expects_reboot() && it.reason() == *reason;
+        vain.iter().any(|it| it.reason() == *reason) && !plan.changes.iter().any(expects)
+    };
+    plan.reboot.because.retain(|it| !is_vain(it));
+    plan.reboot.required &= !plan.reboot.because.is_empty();
+    let count = |is_it: &dyn Fn(&&Change) -> bool| {
+        plan.changes.iter().filter(is_it).map(|it| (it.scope, &it.subject)).collect::<BTreeSet<_>>().len()
+    };
+    let waiting = count(&|it| it.expects_reboot());
+    plan.summary.to_change += plan.summary.only_reboot - waiting;
+    plan.summary.only_reboot = waiting;
+    Ok(plan)
 }
 
 /// A host after a boot, as it is judged.
@@ -76,96 +118,172 @@ pub struct Judged<'a> {
     pub distro: &'a Distro,
     /// What is still to do.
     pub plan: &'a Plan,
-    /// The last recorded run, if one is known.
-    pub last: Option<&'a LastRun>,
-    /// Id of the boot the host runs since.
-    pub boot_id: Option<&'a str>,
+    /// What earlier runs tell.
+    pub past: Past<'a>,
+}
+
+/// What was found, and which changes of the plan a boot was to make and did not.
+#[derive(Debug, Default)]
+struct Judgement {
+    findings: Vec<Finding>,
+    in_vain: Vec<usize>,
+}
+
+/// A run that put something in place.
+#[derive(Debug, Clone)]
+struct Run {
+    id: String,
+    was_booted_since: bool,
+}
+
+/// What the records tell about a plan.
+#[derive(Debug, Default)]
+struct Known {
+    /// The run that put in place what a resource wants, if one is recorded.
+    runs: BTreeMap<ResourceId, Run>,
+    /// The newest run and its reason, if it was one after this boot that failed.
+    failed: Option<(String, String)>,
 }
 
 impl Judged<'_> {
     /// Returns what was found; [`Verdict::InDesiredState`] alone where nothing is wrong.
     ///
     /// # Errors
-    /// When the host cannot be read.
+    /// When the host or the records cannot be read.
     pub fn findings(self) -> Result<Vec<Finding>> {
+        Ok(self.judge()?.findings)
+    }
+
+    fn judge(self) -> Result<Judgement> {
         let mut findings = Vec::new();
         for it in &self.plan.conflicts {
-            findings.push(finding(
-                Verdict::Blocked,
-                Some(&it.resource),
-                format!("{}: {}", it.subject, it.reason),
-            ));
+            let reason = format!("{}: {}", it.subject, it.reason);
+            findings.push(finding(Verdict::Blocked, Some(&it.resource), reason));
         }
-        let was_booted =
-            self.last.filter(|_| self.boot_id.is_some()).map(|it| it.boot_id.as_deref() != self.boot_id);
-        let mut waiting: Vec<&Change> = Vec::new();
-        for it in &self.plan.changes {
-            match (driver_of(it), was_booted) {
-                (Some(address), Some(true)) => findings.push(self.bound_elsewhere(it, address)?),
-                _ if it.waits_for_reboot() => waiting.push(it),
-                _ => findings.push(finding(Verdict::Drifted, Some(&it.resource), difference(it))),
+        let known = self.known()?;
+        let is_incomplete = self.plan.changes.iter().any(outlasts_a_boot);
+        let (mut waiting, mut in_vain) = (Vec::new(), Vec::new());
+        for (index, it) in self.plan.changes.iter().enumerate() {
+            let was_booted = known.runs.get(&it.resource).is_some_and(|it| it.was_booted_since);
+            let is_early = it.waits_for_reboot() && is_incomplete;
+            match driver_of(it).filter(|_| was_booted && !is_early) {
+                Some(address) => {
+                    findings.push(self.bound_elsewhere(it, address)?);
+                    in_vain.extend(it.waits_for_reboot().then_some(index));
+                }
+                None if it.waits_for_reboot() => waiting.push(index),
+                None => findings.push(finding(Verdict::Drifted, Some(&it.resource), difference(it))),
             }
         }
-        let drifted = findings.iter().any(|it| it.verdict == Verdict::Drifted);
-        let failed = self.last.filter(|_| was_booted == Some(false));
-        if let Some((run, why)) = failed.and_then(|it| Some((&it.id, it.failed_at_boot.as_ref()?))) {
-            // Where all is as wanted by now, its failure is history.
-            if !self.plan.in_desired_state() {
-                findings.push(finding(Verdict::FailedAtBoot, None, format!("run {run}: {why}")));
-            }
+        let mut judgement = Judgement { findings, in_vain };
+        if let Some((run, why)) = &known.failed {
+            judgement.findings.push(finding(Verdict::FailedAtBoot, None, format!("run {run}: {why}")));
+            judgement.in_vain.extend(waiting);
         } else if !waiting.is_empty() {
-            findings.extend(self.of_boot(&waiting, was_booted, drifted)?);
+            self.of_boot(&waiting, &known, is_incomplete, &mut judgement)?;
         }
-        findings.extend(self.words_in_vain()?);
-        if findings.is_empty() && self.plan.in_desired_state() {
-            findings.push(finding(Verdict::InDesiredState, None, "everything is as wanted".to_owned()));
+        judgement.findings.extend(self.words_in_vain()?);
+        if judgement.findings.is_empty() && self.plan.in_desired_state() {
+            let reason = "everything is as wanted".to_owned();
+            judgement.findings.push(finding(Verdict::InDesiredState, None, reason));
         }
-        Ok(findings)
+        Ok(judgement)
+    }
+
+    /// Looks for what the records tell about the changes that a boot may have been for.
+    fn known(self) -> Result<Known> {
+        let mut known = Known::default();
+        if self.plan.in_desired_state() || self.past.boot_id.is_none() || facts::proc_is_foreign(self.host)? {
+            return Ok(known);
+        }
+        let changes = self.plan.changes.iter();
+        let asked: Vec<&ResourceId> = changes
+            .filter(|it| it.waits_for_reboot() || driver_of(it).is_some())
+            .map(|it| &it.resource)
+            .collect();
+        let declared = self.plan.declarations.iter().filter_map(|it| Some((id_of(it)?, it)));
+        let mut open: Vec<(ResourceId, &Declaration)> =
+            declared.filter(|it| asked.contains(&&it.0)).collect();
+        let mut is_newest = true;
+        self.past.newest(|run| {
+            let was_booted_since = self.past.was_booted_since(run) == Some(true);
+            if std::mem::take(&mut is_newest) && run.command == AT_BOOT && !was_booted_since {
+                known.failed = run.reason.clone().map(|it| (run.id.clone(), it));
+            }
+            open.retain(|(id, wanted)| {
+                let is_it = put_in_place(run, wanted);
+                if is_it {
+                    known.runs.insert(id.clone(), Run { id: run.id.clone(), was_booted_since });
+                }
+                !is_it
+            });
+            open.is_empty()
+        })?;
+        Ok(known)
     }
 
     /// Judges the settings that only a boot makes right.
-    fn of_boot(self, waiting: &[&Change], was_booted: Option<bool>, drifted: bool) -> Result<Vec<Finding>> {
-        let run = self.last.map(|it| it.id.as_str()).unwrap_or_default();
-        let about_all = |verdict, reason: String| Ok(vec![finding(verdict, None, reason)]);
-        match was_booted {
-            Some(false) => {
-                return about_all(Verdict::NotRebooted, format!("the host was not booted since run {run}"));
+    fn of_boot(
+        self,
+        waiting: &[usize],
+        known: &Known,
+        is_incomplete: bool,
+        judgement: &mut Judgement,
+    ) -> Result<()> {
+        let mut booted_in_vain = Vec::new();
+        let mut about_all = |verdict, reason: String| {
+            let found = finding(verdict, None, reason);
+            if !judgement.findings.contains(&found) {
+                judgement.findings.push(found);
             }
-            None => {
-                let reason =
-                    "no recorded run tells whether the host was booted since everything was put in place";
-                return about_all(Verdict::MaybeNotRebooted, reason.to_owned());
+        };
+        for index in waiting {
+            match known.runs.get(&self.plan.changes[*index].resource) {
+                Some(run) if !run.was_booted_since => {
+                    let reason = format!("the host was not booted since run {}", run.id);
+                    about_all(Verdict::NotRebooted, reason);
+                }
+                Some(run) if is_incomplete => {
+                    let reason =
+                        format!("the host was booted since run {}, before everything was in place", run.id);
+                    about_all(Verdict::NotRebooted, reason);
+                }
+                Some(run) => booted_in_vain.push((*index, run)),
+                None => {
+                    let reason =
+                        "no recorded run tells whether the host was booted since everything was put in place";
+                    about_all(Verdict::MaybeNotRebooted, reason.to_owned());
+                }
             }
-            Some(true) => {}
         }
-        if drifted {
-            let reason = format!("the host was booted since run {run}, before everything was in place");
-            return about_all(Verdict::NotRebooted, reason);
+        if booted_in_vain.is_empty() {
+            return Ok(());
         }
-        let entries = self.distro.bootloader.entries(self.host)?;
-        let next = self.distro.bootloader.next_boot(self.host)?;
+        judgement.in_vain.extend(booted_in_vain.iter().map(|it| it.0));
+        // A boot loader that hoststate does not operate has no entries to tell apart.
+        let entries = why::supported(self.distro.bootloader.entries(self.host))?.unwrap_or_default();
+        let next = why::supported(self.distro.bootloader.next_boot(self.host))?;
         let booted = Booted::read(self.host, &entries)?;
-        let mut findings = Vec::new();
-        if let Some(reason) = booted.as_ref().and_then(|it| other_entry(it, &entries, &next)) {
-            findings.push(finding(Verdict::OtherEntry, None, reason));
-            return Ok(findings);
+        let other = booted.as_ref().zip(next.as_ref()).and_then(|it| other_entry(it.0, &entries, it.1));
+        if let Some(reason) = other {
+            judgement.findings.push(finding(Verdict::OtherEntry, None, reason));
+            return Ok(());
         }
-        for change in waiting {
-            let lost = match (&booted, next.entry.and_then(|it| entries.get(it))) {
+        for (index, run) in booted_in_vain {
+            let change = &self.plan.changes[index];
+            let lost = match (&booted, next.as_ref().and_then(|it| entries.get(it.entry?))) {
                 (Some(booted), Some(entry)) if change.subject == "/proc/cmdline" => {
                     lost(change, booted, entry).map(|reason| (Verdict::WordLost, reason))
                 }
                 _ => None,
             };
             let (verdict, reason) = lost.unwrap_or_else(|| {
-                (
-                    Verdict::WithoutEffect,
-                    format!("the host was booted since run {run}, and {}", difference(change)),
-                )
+                let reason = format!("the host was booted since run {}, and {}", run.id, difference(change));
+                (Verdict::WithoutEffect, reason)
             });
-            findings.push(finding(verdict, Some(&change.resource), reason));
+            judgement.findings.push(finding(verdict, Some(&change.resource), reason));
         }
-        Ok(findings)
+        Ok(())
     }
 
     fn bound_elsewhere(self, change: &Change, address: PciAddress) -> Result<Finding> {
@@ -202,6 +320,12 @@ fn finding(verdict: Verdict, resource: Option<&ResourceId>, reason: String) -> F
 fn difference(change: &Change) -> String {
     let value = |it: &Option<String>| it.clone().unwrap_or_else(|| "(absent)".to_owned());
     format!("{} is {}, not {}", change.subject, value(&change.actual), value(&change.desired))
+}
+
+/// Returns whether a boot before this change could not have what it makes: a file, an image, a boot entry.
+fn outlasts_a_boot(change: &Change) -> bool {
+    let is_made_by_tool = change.activation.as_ref().is_some_and(|it| *it != Activation::Reboot);
+    is_made_by_tool || (change.scope == Scope::Persistent && !change.waits_for_reboot())
 }
 
 /// Returns the device whose driver a setting is.

@@ -14,6 +14,7 @@ use crate::error::{Error, Result};
 use crate::host::directory::Directory;
 use crate::host::file::{Medium, replace};
 use crate::host::{Done, Host};
+use crate::past::Past;
 use crate::plan::{Change, Plan};
 use crate::planner::{Planner, Runtime};
 use crate::record::{RecordStore, Recorder};
@@ -110,6 +111,7 @@ fn try_laws(trial: &Trial<'_>, host: &dyn Host) -> Result<Verdict> {
         guards: &[],
         accepted: &[],
         runtime: Runtime::Now,
+        past: Past::default(),
     };
     let plan = planner.plan(&mut host.view())?;
     if let Some(conflict) = plan.conflicts.iter().find(|it| !was_blocked(&first, &it.subject)) {

@@ -31,6 +31,7 @@ pub mod modprobe_d;
 pub mod module_lookup;
 pub mod notation;
 mod open_files;
+pub mod past;
 pub mod pci_bus;
 pub mod plan;
 pub mod planner;

@@ -9,12 +9,12 @@ use hoststate_abi::step::Step;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::after_boot::{Finding, Verdict};
 use crate::boot_outlook::WordOutlook;
 use crate::declaration::{Declaration, Origin, ResourceId};
 use crate::facts::HostSummary;
 use crate::guard::{Hazard, Severity};
 use crate::host::metadata::Metadata;
-use crate::words_in_vain;
 
 /// Format of a plan.
 pub const PLAN_FORMAT: &str = "hoststate.plan/1";
@@ -37,8 +37,11 @@ pub struct Plan {
     /// The words of the command line in which running kernel, next boot and declarations differ.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub cmdline: Vec<WordOutlook>,
-    /// Whether the host must boot before everything holds.
+    /// Whether a boot is expected to make right what waits for one. After a boot that did not help it is not.
     pub reboot: Reboot,
+    /// What the last boot was to make right and did not, with the reason.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub after_boot: Vec<Finding>,
     /// The hazards that guards found.
     pub guards: Vec<Hazard>,
     /// Settings that cannot be read until other changes are made.
@@ -74,6 +77,9 @@ pub struct Change {
     pub activation: Option<Activation>,
     /// What the change interrupts.
     pub disruption: Disruption,
+    /// Whether a boot was to make it so and did not. Another one is not expected to.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub in_vain: bool,
 }
 
 impl Change {
@@ -82,9 +88,27 @@ impl Change {
         self.activation == Some(Activation::Reboot)
     }
 
+    /// Returns whether a reboot is expected to make this setting as wanted.
+    pub fn expects_reboot(&self) -> bool {
+        self.waits_for_reboot() && !self.in_vain
+    }
+
+    /// Returns why a reboot is asked for, as [`Reboot::because`] says it.
+    pub fn reason(&self) -> String {
+        reason(&self.resource, &self.subject, self.desired.as_deref())
+    }
+
     /// Returns whether `other` is the same difference of the same setting.
     pub fn is_same_setting(&self, other: &Change) -> bool {
         self.resource == other.resource && self.scope == other.scope && self.subject == other.subject
+    }
+}
+
+/// Returns what an activation is for.
+pub fn reason(resource: &ResourceId, subject: &str, desired: Option<&str>) -> String {
+    match desired {
+        Some(desired) => format!("{resource}: {subject}: {desired}"),
+        None => format!("{resource}: {subject}"),
     }
 }
 
@@ -164,9 +188,9 @@ pub struct Conflict {
 pub struct Summary {
     /// As wanted, read from the host.
     pub in_desired_state: usize,
-    /// Different, with something to do about it now.
+    /// Different, with something to do about it now; or left so by a boot that was to change it.
     pub to_change: usize,
-    /// Different, and nothing left to do but a reboot.
+    /// Different, and a reboot is expected to make it right.
     pub only_reboot: usize,
     /// Not readable yet.
     pub deferred: usize,
@@ -182,7 +206,18 @@ impl Plan {
 
     /// Returns whether a word of the running kernel is warned of that is there and has no effect.
     pub fn has_word_in_vain(&self) -> bool {
-        self.guards.iter().any(|it| it.id.starts_with(words_in_vain::NAME))
+        self.after_boot.iter().any(|it| it.verdict == Verdict::WordIgnored)
+    }
+
+    /// Returns whether a boot was to make something right and did not: the host is not in the desired state, and no
+    /// reboot is expected to bring it there.
+    pub fn is_beyond_boot(&self) -> bool {
+        self.after_boot.iter().any(|it| it.verdict.is_beyond_boot())
+    }
+
+    /// Returns whether nothing is left to do but a reboot, and one is expected to help.
+    pub fn only_reboot_left(&self) -> bool {
+        self.reboot.required && !self.has_work() && self.conflicts.is_empty() && !self.is_beyond_boot()
     }
 
     /// Returns whether there is something to do now; a reboot is not.

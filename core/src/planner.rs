@@ -8,14 +8,16 @@ use hoststate_abi::host_view::HostView;
 use hoststate_abi::setting::{Remedy, Scope, Setting, State};
 use hoststate_abi::step::Step;
 
+use crate::after_boot;
 use crate::boot_outlook::{self, WordOutlook};
 use crate::diff::unified;
 use crate::distro::Distro;
 use crate::error::{Error, Result};
 use crate::facts::HostSummary;
 use crate::guard::{Guard, Scene, Severity};
+use crate::past::Past;
 use crate::plan::{
-    Change, Conflict, Deferred, FileChange, PLAN_FORMAT, Plan, PlannedActivation, Reboot, Summary,
+    Change, Conflict, Deferred, FileChange, PLAN_FORMAT, Plan, PlannedActivation, Reboot, Summary, reason,
 };
 use crate::registry::Declared;
 use crate::resource::Context;
@@ -36,6 +38,8 @@ pub struct Planner<'a> {
     pub accepted: &'a [String],
     /// When settings of the running system can be changed.
     pub runtime: Runtime,
+    /// What earlier runs tell about the last boot.
+    pub past: Past<'a>,
 }
 
 /// When settings of the running system can be changed.
@@ -155,7 +159,7 @@ impl Planner<'_> {
             deferred: draft.deferred.len(),
             refused: refused + draft.conflicts.len(),
         };
-        Ok(Plan {
+        let plan = Plan {
             format: PLAN_FORMAT.to_owned(),
             host,
             declarations: self.declared.iter().map(|it| it.declaration.clone()).collect(),
@@ -163,13 +167,15 @@ impl Planner<'_> {
             files,
             activations,
             reboot,
+            after_boot: Vec::new(),
             guards,
             deferred: draft.deferred,
             conflicts: draft.conflicts,
             summary,
             once_confirmed: None,
             cmdline,
-        })
+        };
+        after_boot::judge(plan, &view.without_predictions(), self.distro, self.past)
     }
 }
 
@@ -257,10 +263,7 @@ impl Draft {
             Remedy::Steps(steps) => (steps, None),
             Remedy::Activation(activation) => {
                 let because = self.activations.entry(activation.clone()).or_default();
-                let reason = match &desired {
-                    Some(desired) => format!("{resource}: {}: {desired}", setting.subject),
-                    None => format!("{resource}: {}", setting.subject),
-                };
+                let reason = reason(&resource, &setting.subject, desired.as_deref());
                 // A resource says the same twice only in a row.
                 if because.last() != Some(&reason) {
                     because.push(reason);
@@ -278,6 +281,7 @@ impl Draft {
             steps,
             activation,
             disruption: setting.disruption,
+            in_vain: false,
         });
     }
 

@@ -5,6 +5,7 @@ use std::fmt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::after_boot::Finding;
 use crate::error::Error;
 use crate::plan::{Change, Conflict, Deferred, Plan, PlannedActivation, Reboot};
 
@@ -161,17 +162,27 @@ pub struct Left {
     pub changes: Vec<Change>,
     /// Activations that were not run.
     pub activations: Vec<PlannedActivation>,
-    /// Whether the host must boot.
+    /// Whether a boot is expected to make right what waits for one.
     pub reboot: Reboot,
+    /// What the last boot was to make right and did not, with the reason.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub after_boot: Vec<Finding>,
     /// Settings that could not be read.
     pub deferred: Vec<Deferred>,
     /// Settings that cannot become as wanted.
     pub conflicts: Vec<Conflict>,
 }
 
+impl Left {
+    /// Returns whether a boot was to make something right and did not.
+    pub fn is_beyond_boot(&self) -> bool {
+        self.after_boot.iter().any(|it| it.verdict.is_beyond_boot())
+    }
+}
+
 impl From<Plan> for Left {
     fn from(plan: Plan) -> Self {
-        let Plan { changes, activations, reboot, deferred, conflicts, .. } = plan;
-        Self { changes, activations, reboot, deferred, conflicts }
+        let Plan { changes, activations, reboot, after_boot, deferred, conflicts, .. } = plan;
+        Self { changes, activations, reboot, after_boot, deferred, conflicts }
     }
 }

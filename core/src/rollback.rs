@@ -94,6 +94,7 @@ pub fn plan(record: &RunRecord, view: &HostView, distro: &Distro) -> Result<Roll
         files,
         activations,
         reboot: Reboot::default(),
+        after_boot: Vec::new(),
         guards: Vec::new(),
         deferred: Vec::new(),
         conflicts: Vec::new(),
@@ -133,6 +134,7 @@ fn change(record: &RunRecord, file: &FileChange) -> Change {
         steps: vec![step],
         activation: None,
         disruption: Disruption::None,
+        in_vain: false,
     }
 }
 

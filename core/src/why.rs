@@ -8,6 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use self::policy::Policy;
+use crate::after_boot::Finding;
 use crate::booted::Booted;
 use crate::distro::Distro;
 use crate::error::{Error, Result};
@@ -96,20 +97,30 @@ struct Case<'a> {
     next: Option<(Cmdline, String)>,
 }
 
+/// What is asked of a chain, besides the host.
+#[derive(Debug, Clone, Default)]
+pub struct Question {
+    /// The driver that a playbook gives the device.
+    pub wanted: Option<String>,
+    /// What the last boot was to make right for it and did not.
+    pub after_boot: Vec<Finding>,
+}
+
 impl Link {
     fn new(what: &str, standing: Standing, finding: impl Into<String>, evidence: Vec<String>) -> Self {
         Self { what: what.to_owned(), standing, finding: finding.into(), evidence }
     }
 }
 
-/// Returns the chain of a device; `wanted` is the driver that a playbook gives it.
+/// Returns the chain of a device.
 ///
 /// # Errors
 /// When the host cannot be read.
-pub fn chain(host: &HostView, distro: &Distro, device: &PciDevice, wanted: Option<String>) -> Result<Chain> {
-    let case = Case::new(host, distro, device, wanted)?;
+pub fn chain(host: &HostView, distro: &Distro, device: &PciDevice, question: Question) -> Result<Chain> {
+    let case = Case::new(host, distro, device, question.wanted)?;
     let mut links = vec![boot::firmware(&case)?];
     links.extend(boot::command_line(&case));
+    links.extend(boot::last_boot(&case, &question.after_boot));
     links.push(holders::group(&case)?);
     links.extend(loading::modules(&case)?);
     links.extend(loading::first(&case)?);
@@ -249,7 +260,7 @@ impl<'a> Case<'a> {
 }
 
 /// Turns what hoststate does not operate into an absence.
-fn supported<T>(result: Result<T>) -> Result<Option<T>> {
+pub(crate) fn supported<T>(result: Result<T>) -> Result<Option<T>> {
     match result {
         Ok(value) => Ok(Some(value)),
         Err(Error::Unsupported { .. }) => Ok(None),

@@ -3,6 +3,7 @@
 use hoststate_core::declaration::Declaration;
 use hoststate_core::guard::Severity;
 use hoststate_core::guards;
+use hoststate_core::past::Past;
 use hoststate_core::plan::Plan;
 use hoststate_core::planner::{Planner, Runtime};
 use hoststate_core::registry::Registry;
@@ -43,6 +44,7 @@ fn plan(tree: &Tree, playbook: &Value, accepted: &[String]) -> Plan {
         guards: guards::TABLE,
         accepted,
         runtime: Runtime::Now,
+        past: Past::default(),
     };
     planner.plan(&mut tree.view()).expect("a plan")
 }

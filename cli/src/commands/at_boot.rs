@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use hoststate_abi::host_view::HostView;
+use hoststate_core::after_boot::AT_BOOT;
 use hoststate_core::at_boot::confirm;
 use hoststate_core::at_boot::finish::Finish;
 use hoststate_core::at_boot::{self, AtBoot, RECORD};
@@ -27,9 +28,6 @@ use crate::render::report::Goal;
 use crate::saved;
 use crate::session::Session;
 use crate::target::{Target, root_of};
-
-/// Name of the run after a boot, in the records.
-pub(crate) const COMMAND: &str = "at boot";
 
 /// What is to be done now, and what after the boot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -248,7 +246,7 @@ pub(crate) fn finish(arguments: &ConvergeArguments, session: &Session) -> Result
         return Ok(Exit::Success);
     }
     let lock = lock(&target, "converge --at-boot")?;
-    let mut recorder = target.recorder(COMMAND)?;
+    let mut recorder = target.recorder(AT_BOOT)?;
     let interrupt = session.interrupt()?;
     let mut watcher = Progress::from_the_start(session, target.activate, interrupt);
     let (recorder, watcher) = (&mut recorder, &mut watcher);

@@ -1,20 +1,16 @@
 //! `hoststate verify`: whether the host is in the desired state, one line for each setting.
 
-use std::io;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use hoststate_core::after_boot::{Finding, Judged, LastRun};
-use hoststate_core::error::Error as EngineError;
+use hoststate_core::after_boot::{Finding, Judged};
 use hoststate_core::host::Host;
 use hoststate_core::plan::Plan;
-use hoststate_core::record::RunRecord;
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::args::{Format, VerifyArguments};
-use crate::commands::at_boot;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::exit::Exit;
 use crate::render;
 use crate::session::Session;
@@ -45,7 +41,7 @@ pub(crate) fn run(arguments: &VerifyArguments, session: &Session) -> Result<Exit
             session.print(&text)?;
         }
     }
-    Ok(Exit::of_verify(&plan, &findings))
+    Ok(Exit::of_verify(&plan))
 }
 
 /// A plan, and what was found about the boot.
@@ -57,25 +53,6 @@ pub(crate) struct Verification<'a> {
 }
 
 fn findings(target: &Target, plan: &Plan) -> Result<Vec<Finding>> {
-    let boot_id = target.boot_id()?;
-    let last = last_run(target)?.map(|it| LastRun {
-        failed_at_boot: it.reason.filter(|_| it.command == at_boot::COMMAND),
-        id: it.id,
-        boot_id: it.boot_id,
-    });
     let host = &target.host.view();
-    let judged =
-        Judged { host, distro: &target.distro, plan, last: last.as_ref(), boot_id: boot_id.as_deref() };
-    Ok(judged.findings()?)
-}
-
-fn last_run(target: &Target) -> Result<Option<RunRecord>> {
-    let records = target.records()?;
-    let read = records.ids().and_then(|ids| ids.last().map(|it| records.read(it)).transpose());
-    match read {
-        Ok(record) => Ok(record),
-        // Records are for root; a monitor that is not gets the check without the note.
-        Err(EngineError::Io(err)) if err.kind() == io::ErrorKind::PermissionDenied => Ok(None),
-        Err(err) => Err(Error::from(err)),
-    }
+    Ok(Judged { host, distro: &target.distro, plan, past: target.past() }.findings()?)
 }

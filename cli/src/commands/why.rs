@@ -1,12 +1,14 @@
 //! `hoststate why`: from the firmware to its holder, why a device is or will not be on a driver.
 
+use hoststate_core::after_boot::Finding;
 use hoststate_core::error::Error as EngineError;
 use hoststate_core::formats::pci::PciIdPattern;
 use hoststate_core::host::Host;
 use hoststate_core::pci_bus::{self, PciDevice};
+use hoststate_core::plan::Plan;
 use hoststate_core::registry::Declared;
 use hoststate_core::selector::{DeviceSelector, Found};
-use hoststate_core::why;
+use hoststate_core::why::{self, Question};
 use serde_json::{Map, Value};
 
 use crate::args::{Format, WhyArguments};
@@ -31,11 +33,15 @@ pub(crate) fn run(arguments: &WhyArguments, session: &Session) -> Result<Exit> {
         let what = format!("there is no PCI device at {address}");
         return Err(Error::input(what, "`hoststate inspect devices` lists those that are there."));
     };
-    let wanted = match &arguments.playbook {
-        Some(path) => wanted(&target, &target.playbook(path)?.declared, &device)?,
-        None => None,
+    let question = match &arguments.playbook {
+        Some(path) => {
+            let declared = target.playbook(path)?.declared;
+            let wanted = wanted(&target, &declared, &device)?;
+            Question { wanted, after_boot: about(&device, target.plan(&declared)?) }
+        }
+        None => Question { wanted: None, after_boot: of_last_run(&target, &device)? },
     };
-    let chain = why::chain(&view, &target.distro, &device, wanted)?;
+    let chain = why::chain(&view, &target.distro, &device, question)?;
     match session.format {
         Format::Json => session.print_json(&chain)?,
         Format::Text => session.print(&render::why::text(&session.screen, &chain))?,
@@ -60,6 +66,27 @@ fn selector(text: &str) -> Result<DeviceSelector> {
     };
     let hint = "Give an address (01:00.0), traits (vendor=10de,class=display), or an interface (ens1f0).";
     serde_json::from_value(value).map_err(|err| Error::input(format!("{text:?} is no device: {err}"), hint))
+}
+
+/// Returns what the last boot did not make right of what the last run declared.
+fn of_last_run(target: &Target, device: &PciDevice) -> Result<Vec<Finding>> {
+    let Some(run) = target.past().newest(|it| !it.declarations.is_empty())? else { return Ok(Vec::new()) };
+    let declared = target.registry.decode_all(run.declarations);
+    match declared.map_err(Error::from).and_then(|it| target.plan(&it)) {
+        Ok(plan) => Ok(about(device, plan)),
+        // Nobody asked for that run's declarations: that they cannot be judged any more says nothing about the device.
+        Err(_) => Ok(Vec::new()),
+    }
+}
+
+/// Returns what was found about a device, about the command line, and about the boot as a whole.
+fn about(device: &PciDevice, plan: Plan) -> Vec<Finding> {
+    let address = device.address.to_string();
+    let is_about = |it: &Finding| match &it.resource {
+        Some(resource) => resource.kind == "kernel_cmdline" || it.reason.contains(&address),
+        None => true,
+    };
+    plan.after_boot.into_iter().filter(is_about).collect()
 }
 
 /// Returns the driver that declarations give a device: by address, else by id.

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use hoststate_abi::setting::Disruption;
 use hoststate_abi::step::Step;
+use hoststate_core::after_boot::{Finding, Verdict};
 use hoststate_core::apply::Activate;
 use hoststate_core::boot_outlook::WordOutlook;
 use hoststate_core::declaration::{Origin, ResourceId};
@@ -15,6 +16,7 @@ use crate::render::difference::difference;
 use crate::render::escape::visible_line;
 use crate::render::screen::{Amount, Paint, Screen};
 use crate::render::table::table;
+use crate::render::verify::told;
 
 /// Indentation of what belongs to a heading.
 const INNER: usize = 4;
@@ -35,6 +37,7 @@ pub(crate) fn text(screen: &Screen, plan: &Plan, activate: Activate) -> String {
     activations(&mut out, screen, plan, activate);
     cmdline(&mut out, screen, &plan.cmdline);
     reboot(&mut out, screen, &plan.changes);
+    after_boot(&mut out, screen, &plan.after_boot);
     deferred(&mut out, screen, &plan.deferred);
     conflicts(&mut out, screen, &plan.conflicts);
     hazards(&mut out, screen, &plan.guards);
@@ -135,7 +138,7 @@ fn cmdline(out: &mut String, screen: &Screen, words: &[WordOutlook]) {
 
 /// Adds the reasons for a reboot.
 pub(crate) fn reboot(out: &mut String, screen: &Screen, changes: &[Change]) {
-    let waiting = changes.iter().filter(|it| it.waits_for_reboot());
+    let waiting = changes.iter().filter(|it| it.expects_reboot());
     let reasons = distinct(
         waiting.map(|it| difference(screen, &it.subject, it.actual.as_deref(), it.desired.as_deref())),
     );
@@ -144,6 +147,18 @@ pub(crate) fn reboot(out: &mut String, screen: &Screen, changes: &[Change]) {
         title(out, screen, "Needs a reboot:");
         for reason in reasons {
             screen.prose(out, INNER, &reason);
+        }
+    }
+}
+
+/// Adds what the last boot was to make right and did not. Words without effect are warned of already.
+pub(crate) fn after_boot(out: &mut String, screen: &Screen, findings: &[Finding]) {
+    let unsaid: Vec<&Finding> = findings.iter().filter(|it| it.verdict != Verdict::WordIgnored).collect();
+    if !unsaid.is_empty() {
+        gap(out);
+        title(out, screen, "A boot did not help, and another is not expected to:");
+        for text in unsaid.into_iter().filter_map(told) {
+            screen.prose(out, INNER, &visible_line(&text));
         }
     }
 }
@@ -214,7 +229,12 @@ fn summary(screen: &Screen, plan: &Plan) -> String {
         };
         return screen.paint(paint, &text);
     }
-    let mut parts = vec![format!("{to_change} to change")];
+    let in_vain: BTreeSet<_> =
+        plan.changes.iter().filter(|it| it.in_vain).map(|it| (it.scope, &it.subject)).collect();
+    let mut parts = vec![format!("{} to change", to_change.saturating_sub(in_vain.len()))];
+    if !in_vain.is_empty() {
+        parts.push(format!("{} not as wanted after a boot", in_vain.len()));
+    }
     if *only_reboot > 0 {
         parts
             .push(format!("{only_reboot} {} for a reboot", if *only_reboot == 1 { "waits" } else { "wait" }));
@@ -299,6 +319,7 @@ fn setting(out: &mut String, screen: &Screen, change: &Change) {
     let mut line = difference(screen, &change.subject, change.actual.as_deref(), change.desired.as_deref());
     if let Some(activation) = &change.activation {
         line.push_str(&match change.waits_for_reboot() {
+            true if change.in_vain => "  (a reboot did not help)".to_owned(),
             true => "  (after a reboot)".to_owned(),
             false => format!("  (by {activation})"),
         });

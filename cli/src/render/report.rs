@@ -101,10 +101,6 @@ fn summary(out: &mut String, screen: &Screen, report: &Report, goal: Goal) {
     let steps = if done == 1 { "1 step".to_owned() } else { format!("{done} steps") };
     let pending: Vec<String> = report.left.activations.iter().map(|it| command(&it.argv)).collect();
     let (paint, text) = match (report.outcome, goal) {
-        // The plan says the rest.
-        (Outcome::InDesiredState, Goal::DesiredState) if report.plan.has_word_in_vain() => {
-            (Paint::Warning, "Nothing was done.".to_owned())
-        }
         (Outcome::InDesiredState, Goal::DesiredState) => {
             (Paint::Added, format!("In the desired state: {}, nothing was done.", held(report)))
         }
@@ -119,8 +115,16 @@ fn summary(out: &mut String, screen: &Screen, report: &Report, goal: Goal) {
             let state = "The host boots as before only when this has run";
             (Paint::Warning, format!("{steps} done. {state}: {}.", pending.join("; ")))
         }
-        (Outcome::Converged, Goal::DesiredState) if report.plan.has_word_in_vain() => {
-            (Paint::Warning, format!("{steps} done. Everything is in place, not all with effect."))
+        // The plan says the rest.
+        (Outcome::Converged, Goal::DesiredState) if report.left.is_beyond_boot() && done == 0 => {
+            (Paint::Warning, "Nothing was done.".to_owned())
+        }
+        (Outcome::Converged, Goal::DesiredState) if report.left.is_beyond_boot() => {
+            let state = match report.left.changes.is_empty() {
+                true => "Everything is in place, not all with effect",
+                false => "A boot did not help with what is left, and another is not expected to",
+            };
+            (Paint::Warning, format!("{steps} done. {state}."))
         }
         (Outcome::Converged, Goal::DesiredState) => {
             (Paint::Added, format!("Converged: {steps} done, in the desired state."))

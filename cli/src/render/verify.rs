@@ -32,7 +32,7 @@ pub(crate) fn text(screen: &Screen, plan: &Plan, declared: &[Declared], findings
     for it in &plan.changes {
         let setting = difference(screen, &it.subject, it.actual.as_deref(), it.desired.as_deref());
         let resource = named(&it.resource, it.playbook.as_ref());
-        let (paint, label) = match it.waits_for_reboot() {
+        let (paint, label) = match it.expects_reboot() {
             true => (Paint::Warning, "reboot  "),
             false => (Paint::Removed, "drift   "),
         };
@@ -50,17 +50,13 @@ pub(crate) fn text(screen: &Screen, plan: &Plan, declared: &[Declared], findings
         }
     }
     for it in findings {
-        if let Some(label) = label(it.verdict) {
-            screen.prose(
-                &mut out,
-                0,
-                &visible_line(&format!("{label}: {}.", it.reason.trim_end_matches('.'))),
-            );
+        if let Some(text) = told(it) {
+            screen.prose(&mut out, 0, &visible_line(&text));
         }
     }
     let rest = plan.summary.in_desired_state;
     let differ = plan.changes.len() + plan.deferred.len() + plan.conflicts.len();
-    let verdict = match Exit::of_verify(plan, findings) {
+    let verdict = match Exit::of_verify(plan) {
         Exit::Success => format!("In the desired state: {}.", settings(rest)),
         Exit::RebootLeft => {
             format!("Nothing is left but a reboot, for {differ} of {}.", settings(rest + differ))
@@ -71,6 +67,12 @@ pub(crate) fn text(screen: &Screen, plan: &Plan, declared: &[Declared], findings
     out.push_str(&screen.paint(Paint::Heading, &verdict));
     out.push('\n');
     out
+}
+
+/// Returns a finding as a sentence; `None` where a line of its setting says the same already.
+pub(crate) fn told(finding: &Finding) -> Option<String> {
+    let reason = finding.reason.trim_end_matches('.');
+    label(finding.verdict).map(|label| format!("{label}: {reason}."))
 }
 
 /// Returns how a finding begins; `None` where a line of its setting says the same already.

@@ -4,11 +4,11 @@ use expect_test::{Expect, expect};
 
 use crate::support::Tree;
 
-const WORD: &str = r#"{"type":"kernel_cmdline","name":"iommu","present":["intel_iommu=on"]}"#;
-const IDS: &str = r#"{"type":"vfio_pci_ids","name":"gpu","ids":["10de:0ffc"]}"#;
+pub(crate) const WORD: &str = r#"{"type":"kernel_cmdline","name":"iommu","present":["intel_iommu=on"]}"#;
+pub(crate) const IDS: &str = r#"{"type":"vfio_pci_ids","name":"gpu","ids":["10de:0ffc"]}"#;
 
 /// A host that was converged under boot `1`; its boot menu has been generated since.
-fn converged(declarations: &str) -> Tree {
+pub(crate) fn converged(declarations: &str) -> Tree {
     let tree = Tree::with(declarations);
     boot(&tree, "1", "1", "ro");
     tree.write("root/proc/cpuinfo", "vendor_id : GenuineIntel\n");
@@ -25,7 +25,7 @@ fn converged(declarations: &str) -> Tree {
     tree
 }
 
-fn boot(tree: &Tree, id: &str, kernel: &str, words: &str) {
+pub(crate) fn boot(tree: &Tree, id: &str, kernel: &str, words: &str) {
     tree.write("root/proc/sys/kernel/random/boot_id", &format!("{id}\n"));
     tree.write("root/proc/sys/kernel/osrelease", &format!("{kernel}\n"));
     tree.write("root/proc/cmdline", &format!("BOOT_IMAGE=/vmlinuz-{kernel} {words}\n"));
@@ -80,10 +80,10 @@ fn a_boot_whose_trial_failed_is_not_called_missing() {
     check(
         &tree,
         expect![[r#"
-            reboot   kernel_cmdline "iommu" (playbook.json:1): /proc/cmdline: (absent) -> intel_iommu=on
+            drift    kernel_cmdline "iommu" (playbook.json:1): /proc/cmdline: (absent) -> intel_iommu=on
             Failed after the boot: run RUN: the boot did not come up.
-            Nothing is left but a reboot, for 1 of 3 settings.
-            exit 3
+            Not in the desired state: 1 of 3 settings differ.
+            exit 2
             verdicts failed_at_boot
         "#]],
     );
@@ -96,10 +96,10 @@ fn another_kernel_is_told_with_the_one_that_was_to_boot() {
     check(
         &tree,
         expect![[r#"
-            reboot   kernel_cmdline "iommu" (playbook.json:1): /proc/cmdline: (absent) -> intel_iommu=on
+            drift    kernel_cmdline "iommu" (playbook.json:1): /proc/cmdline: (absent) -> intel_iommu=on
             Another entry was booted: kernel 1 (BOOT_IMAGE=/vmlinuz-1) was booted, and the default is kernel 2 ("New", default=0 in /boot/grub/grub.cfg:1).
-            Nothing is left but a reboot, for 1 of 3 settings.
-            exit 3
+            Not in the desired state: 1 of 3 settings differ.
+            exit 2
             verdicts other_entry
         "#]],
     );
@@ -112,10 +112,10 @@ fn another_entry_of_the_same_kernel_is_told_by_its_words() {
     check(
         &tree,
         expect![[r#"
-            reboot   kernel_cmdline "iommu" (playbook.json:1): /proc/cmdline: (absent) -> intel_iommu=on
+            drift    kernel_cmdline "iommu" (playbook.json:1): /proc/cmdline: (absent) -> intel_iommu=on
             Another entry was booted: "New (recovery mode)" (BOOT_IMAGE=/vmlinuz-2) was booted, and the default is "New", default=0 in /boot/grub/grub.cfg:1.
-            Nothing is left but a reboot, for 1 of 3 settings.
-            exit 3
+            Not in the desired state: 1 of 3 settings differ.
+            exit 2
             verdicts other_entry
         "#]],
     );
@@ -128,10 +128,10 @@ fn a_word_of_the_booted_entry_that_the_kernel_was_not_given_is_lost() {
     check(
         &tree,
         expect![[r#"
-            reboot   kernel_cmdline "iommu" (playbook.json:1): /proc/cmdline: (absent) -> intel_iommu=on
+            drift    kernel_cmdline "iommu" (playbook.json:1): /proc/cmdline: (absent) -> intel_iommu=on
             Word lost: intel_iommu=on stands in the default entry "New" (/boot/grub/grub.cfg:3) and not in /proc/cmdline: taken out at the menu, or this kernel was started by an entry that is no longer there.
-            Nothing is left but a reboot, for 1 of 3 settings.
-            exit 3
+            Not in the desired state: 1 of 3 settings differ.
+            exit 2
             verdicts word_lost
         "#]],
     );
@@ -215,7 +215,7 @@ fn a_device_on_another_driver_after_the_boot_is_told_with_who_bound_it() {
     check(
         &tree,
         expect![[r#"
-            reboot   vfio_pci_ids "gpu" (playbook.json:1): driver of 0000:01:00.0: nouveau -> vfio-pci
+            drift    vfio_pci_ids "gpu" (playbook.json:1): driver of 0000:01:00.0: nouveau -> vfio-pci
             Bound by someone else: 0000:01:00.0 is bound to nouveau, not to vfio-pci: nouveau is built into 2 and binds before any module.
             Not in the desired state: 1 of 2 settings differ.
             exit 2
@@ -253,7 +253,7 @@ fn a_word_that_no_entry_has_and_the_kernel_got_all_the_same_is_a_change_without_
     check(
         &tree,
         expect![[r#"
-            reboot   kernel_cmdline "gone" (playbook.json:1): /proc/cmdline: nomodeset -> no nomodeset
+            drift    kernel_cmdline "gone" (playbook.json:1): /proc/cmdline: nomodeset -> no nomodeset
             Without effect: the host was booted since run RUN, and /proc/cmdline is nomodeset, not no nomodeset.
             Not in the desired state: 1 of 3 settings differ.
             exit 2

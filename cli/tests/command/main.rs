@@ -2,6 +2,7 @@
 
 mod after_boot;
 mod blacklist;
+mod boot_in_vain;
 mod boots;
 mod check;
 mod cut;

@@ -62,9 +62,9 @@ impl Run<'_> {
             let waiting: Vec<String> =
                 last.deferred.iter().map(|it| format!("{}: {}", it.resource, it.reason)).collect();
             (Outcome::Failed, Some(Failure::new(waiting.join("\n"))))
-        } else if last.reboot.required && !last.has_work() {
+        } else if last.only_reboot_left() {
             (Outcome::RebootRequired, None)
-        } else if changed || !last.in_desired_state() {
+        } else if changed || last.is_beyond_boot() || !last.in_desired_state() {
             (Outcome::Converged, None)
         } else {
             (Outcome::InDesiredState, None)

@@ -1,6 +1,7 @@
 //! The links before any driver: firmware and kernel command line.
 
 use super::{Case, Link, Standing};
+use crate::after_boot::Finding;
 use crate::error::Result;
 use crate::facts;
 use crate::formats::kernel_cmdline::{Cmdline, Word};
@@ -75,4 +76,13 @@ pub(super) fn command_line(case: &Case<'_>) -> Option<Link> {
         (Some(words), _) | (None, Some((words, _))) => (Standing::Fact, words.clone()),
     };
     Some(Link::new("command line", standing, finding, evidence))
+}
+
+/// What the last boot did not make right, as `verify` says it.
+pub(super) fn last_boot(case: &Case<'_>, findings: &[Finding]) -> Option<Link> {
+    let reasons: Vec<&str> = findings.iter().map(|it| it.reason.trim_end_matches('.')).collect();
+    let is_there = case.wanted.is_some() && case.wanted == case.device.driver;
+    let standing = if is_there { Standing::Fact } else { Standing::Blocks };
+    let finding = format!("it did not help, and another is not expected to: {}", reasons.join("; "));
+    (!reasons.is_empty()).then(|| Link::new("last boot", standing, finding, Vec::new()))
 }

@@ -10,6 +10,7 @@ use hoststate_core::error::{Error, Result};
 use hoststate_core::formats::kernel_cmdline::{Cmdline, CmdlineEdit};
 use hoststate_core::formats::modprobe_conf::ModuleName;
 use hoststate_core::host::Host;
+use hoststate_core::past::Past;
 use hoststate_core::plan::Plan;
 use hoststate_core::planner::{Planner, Runtime};
 use hoststate_core::registry::{Declared, Registry};
@@ -93,7 +94,14 @@ fn plan_of(host: &SimHost, declared: &[Declared]) -> Result<Plan, String> {
         bootloader: Box::new(Words),
         initramfs: Box::new(NoImages),
     };
-    let planner = Planner { declared, distro: &distro, guards: &[], accepted: &[], runtime: Runtime::Now };
+    let planner = Planner {
+        declared,
+        distro: &distro,
+        guards: &[],
+        accepted: &[],
+        runtime: Runtime::Now,
+        past: Past::default(),
+    };
     planner.plan(&mut host.view()).map_err(|err| explain(&err))
 }
 

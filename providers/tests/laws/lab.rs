@@ -9,6 +9,7 @@ use hoststate_core::declaration::Declarations;
 use hoststate_core::distro::Distro;
 use hoststate_core::error::Result;
 use hoststate_core::host::{Done, Host};
+use hoststate_core::past::Past;
 use hoststate_core::plan::Plan;
 use hoststate_core::planner::{Planner, Runtime};
 use hoststate_core::record::{RecordStore, Recorder};
@@ -139,7 +140,14 @@ impl Lab {
 
     /// Returns what plans are made from.
     pub(crate) fn planner<'a>(&'a self, declared: &'a [Declared]) -> Planner<'a> {
-        Planner { declared, distro: &self.distro, guards: &[], accepted: &[], runtime: Runtime::Now }
+        Planner {
+            declared,
+            distro: &self.distro,
+            guards: &[],
+            accepted: &[],
+            runtime: Runtime::Now,
+            past: Past::default(),
+        }
     }
 
     /// Returns the plan for the host as it is.

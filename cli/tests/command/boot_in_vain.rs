@@ -1,0 +1,191 @@
+//! A boot that did not help: `plan`, `converge` and `why` say what `verify` says, and no command asks for another.
+
+use expect_test::{Expect, expect};
+
+use crate::after_boot::{IDS, WORD, boot, converged};
+use crate::support::Tree;
+
+/// What every command that looks says of the same host, and what a fleet that reboots on exit status 3 goes by.
+fn check_all(tree: &Tree, expected: Expect) {
+    let files = tree.files();
+    let mut out = String::new();
+    let mut verdicts = Vec::new();
+    for words in ["verify playbook.json", "plan playbook.json", "converge playbook.json --yes"] {
+        let words = format!("{words} --root root --detailed-exitcode");
+        let text = tree.run(&words);
+        let json = tree.run(&format!("{words} --format json"));
+        assert_eq!(json.status, text.status, "{json}");
+        let json: serde_json::Value = serde_json::from_str(&json.stdout).expect("JSON");
+        let plan = json.get("plan").unwrap_or(&json);
+        let found = plan["after_boot"].as_array().cloned().unwrap_or_default();
+        verdicts.push(found);
+        let outcome = json.get("outcome").map(|it| format!(" outcome {it}")).unwrap_or_default();
+        out.push_str(&format!(
+            "{} exit {}{outcome} only_reboot {} reboot {}\n",
+            words.split(' ').next().unwrap_or_default(),
+            text.status.unwrap_or(-1),
+            plan["summary"]["only_reboot"],
+            plan["reboot"],
+        ));
+        assert!(!text.stdout.contains("Nothing is left but a reboot") || text.status == Some(3), "{text}");
+    }
+    assert!(verdicts.iter().all(|it| *it == verdicts[0]), "{verdicts:?}");
+    assert!(tree.files() == files, "a host with nothing to do was changed");
+    expected.assert_eq(&out);
+}
+
+#[test]
+fn before_the_boot_every_command_asks_for_it() {
+    check_all(
+        &converged(WORD),
+        expect![[r#"
+        verify exit 3 only_reboot 1 reboot {"because":["kernel_cmdline \"iommu\": /proc/cmdline: intel_iommu=on"],"required":true}
+        plan exit 3 only_reboot 1 reboot {"because":["kernel_cmdline \"iommu\": /proc/cmdline: intel_iommu=on"],"required":true}
+        converge exit 3 outcome "reboot_required" only_reboot 1 reboot {"because":["kernel_cmdline \"iommu\": /proc/cmdline: intel_iommu=on"],"required":true}
+    "#]],
+    );
+}
+
+#[test]
+fn after_a_boot_that_did_not_help_no_command_asks_for_another() {
+    for words in ["ro", "ro recovery nomodeset"] {
+        let tree = converged(WORD);
+        boot(&tree, "2", "2", words);
+        check_all(
+            &tree,
+            expect![[r#"
+            verify exit 2 only_reboot 0 reboot {"because":[],"required":false}
+            plan exit 2 only_reboot 0 reboot {"because":[],"required":false}
+            converge exit 2 outcome "converged" only_reboot 0 reboot {"because":[],"required":false}
+        "#]],
+        );
+    }
+    let other_kernel = converged(WORD);
+    boot(&other_kernel, "2", "1", "ro");
+    check_all(
+        &other_kernel,
+        expect![[r#"
+        verify exit 2 only_reboot 0 reboot {"because":[],"required":false}
+        plan exit 2 only_reboot 0 reboot {"because":[],"required":false}
+        converge exit 2 outcome "converged" only_reboot 0 reboot {"because":[],"required":false}
+    "#]],
+    );
+}
+
+#[test]
+fn a_word_in_vain_is_no_desired_state_for_any_command() {
+    let tree = converged(WORD);
+    boot(&tree, "2", "2", "ro intel_iommu=on");
+    std::fs::remove_dir_all(tree.path("root/sys/kernel/iommu_groups")).expect("no groups");
+    tree.write("root/sys/firmware/acpi/tables/FACP", "");
+    check_all(
+        &tree,
+        expect![[r#"
+        verify exit 2 only_reboot 0 reboot {"because":[],"required":false}
+        plan exit 2 only_reboot 0 reboot {"because":[],"required":false}
+        converge exit 2 outcome "converged" only_reboot 0 reboot {"because":[],"required":false}
+    "#]],
+    );
+}
+
+#[test]
+fn without_a_record_nothing_is_claimed_about_the_boot() {
+    let tree = converged(WORD);
+    std::fs::remove_dir_all(tree.path("root/var")).expect("the records");
+    boot(&tree, "2", "2", "ro");
+    check_all(
+        &tree,
+        expect![[r#"
+        verify exit 3 only_reboot 1 reboot {"because":["kernel_cmdline \"iommu\": /proc/cmdline: intel_iommu=on"],"required":true}
+        plan exit 3 only_reboot 1 reboot {"because":["kernel_cmdline \"iommu\": /proc/cmdline: intel_iommu=on"],"required":true}
+        converge exit 3 outcome "reboot_required" only_reboot 1 reboot {"because":["kernel_cmdline \"iommu\": /proc/cmdline: intel_iommu=on"],"required":true}
+    "#]],
+    );
+    let other = converged(IDS);
+    boot(&other, "2", "2", "ro");
+    other.playbook(WORD);
+    other.write(
+        "root/etc/default/grub.d/zz-hoststate.cfg",
+        "GRUB_CMDLINE_LINUX=\"$GRUB_CMDLINE_LINUX intel_iommu=on\"\n",
+    );
+    check_all(
+        &other,
+        expect![[r#"
+        verify exit 3 only_reboot 1 reboot {"because":["kernel_cmdline \"iommu\": /proc/cmdline: intel_iommu=on"],"required":true}
+        plan exit 3 only_reboot 1 reboot {"because":["kernel_cmdline \"iommu\": /proc/cmdline: intel_iommu=on"],"required":true}
+        converge exit 3 outcome "reboot_required" only_reboot 1 reboot {"because":["kernel_cmdline \"iommu\": /proc/cmdline: intel_iommu=on"],"required":true}
+    "#]],
+    );
+}
+
+#[test]
+fn a_run_that_changed_nothing_for_good_does_not_hide_that_a_boot_did_not_help() {
+    let tree = converged(WORD);
+    boot(&tree, "2", "2", "ro");
+    let live = r#"{"format":"hoststate.run/1","id":"20990101T000000Z","command":"converge","boot_id":"2",
+        "declarations":[{"type":"kernel_cmdline","name":"iommu","present":["intel_iommu=on"]}],"files":[],
+        "activations":[],"outcome":"converged","steps":[]}"#;
+    tree.write("root/var/lib/hoststate/runs/20990101T000000Z.json", live);
+    check_all(
+        &tree,
+        expect![[r#"
+        verify exit 2 only_reboot 0 reboot {"because":[],"required":false}
+        plan exit 2 only_reboot 0 reboot {"because":[],"required":false}
+        converge exit 2 outcome "converged" only_reboot 0 reboot {"because":[],"required":false}
+    "#]],
+    );
+    tree.write("root/var/lib/hoststate/runs/20990102T000000Z.json", "{");
+    check_all(
+        &tree,
+        expect![[r#"
+        verify exit 2 only_reboot 0 reboot {"because":[],"required":false}
+        plan exit 2 only_reboot 0 reboot {"because":[],"required":false}
+        converge exit 2 outcome "converged" only_reboot 0 reboot {"because":[],"required":false}
+    "#]],
+    );
+}
+
+#[test]
+fn what_is_put_in_place_anew_is_worth_a_boot() {
+    let tree = converged(WORD);
+    tree.write("root/etc/default/grub.d/zz-hoststate.cfg", "");
+    boot(&tree, "2", "2", "ro");
+    let mended = tree.run("converge playbook.json --root root --yes --detailed-exitcode");
+    assert_eq!(mended.status, Some(3), "{mended}");
+    let again = tree.run("converge playbook.json --root root --yes --detailed-exitcode");
+    assert_eq!(again.status, Some(3), "{again}");
+}
+
+#[test]
+fn a_plan_says_why_another_boot_is_not_expected_to_help() {
+    let tree = converged(WORD);
+    boot(&tree, "2", "2", "ro recovery nomodeset");
+    let done = tree.run("converge playbook.json --root root --yes --detailed-exitcode");
+    expect![[r#"
+        A boot did not help, and another is not expected to:
+            Another entry was booted: "New (recovery mode)" (BOOT_IMAGE=/vmlinuz-2) was booted, and the default is "New", default=0 in /boot/grub/grub.cfg:1.
+
+        Plan: 0 to change, 1 not as wanted after a boot, 2 in the desired state.
+        Nothing was done.
+        exit 2
+    "#]].assert_eq(&done.to_string());
+}
+
+#[test]
+fn why_says_what_verify_says_about_the_last_boot() {
+    let tree = converged(IDS);
+    boot(&tree, "2", "2", "ro");
+    let device = "root/sys/bus/pci/devices/0000:01:00.0";
+    tree.write(&format!("{device}/modalias"), "pci:v000010DEd00000FFCsv00001AF4sd00001100bc03sc00i00\n");
+    tree.write("root/lib/modules/2/modules.builtin", "kernel/nouveau.ko\n");
+    tree.write("root/sys/bus/pci/drivers/nouveau/bind", "");
+    std::os::unix::fs::symlink("../../drivers/nouveau", tree.path(&format!("{device}/driver")))
+        .expect("a link");
+    for words in ["why 01:00.0 --root root", "why 01:00.0 playbook.json --root root"] {
+        let told = tree.run(words);
+        let line = told.stdout.lines().find(|it| it.contains("last boot: ")).unwrap_or_default();
+        expect!["blocks   last boot: it did not help, and another is not expected to: 0000:01:00.0 is bound to nouveau, not to vfio-pci: nouveau is built into 2 and binds before any module"]
+            .assert_eq(line);
+        assert!(!told.stdout.contains("after a boot."), "{told}");
+    }
+}

@@ -1,0 +1,58 @@
+//! What the records of earlier runs tell: newest first, read as far as an answer needs.
+
+use std::io;
+
+use crate::declaration::Declaration;
+use crate::error::{Error, Result};
+use crate::record::{RecordStore, RunRecord};
+use crate::report::Outcome;
+
+/// The earlier runs of a host, and the boot it runs since. By default nothing is known of either.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Past<'a> {
+    /// Their records.
+    pub records: Option<&'a RecordStore>,
+    /// Id of the boot the host runs since; `None` for a tree without `/proc`.
+    pub boot_id: Option<&'a str>,
+}
+
+impl Past<'_> {
+    /// Returns the newest run that `is_it`. What cannot be read tells nothing: records are for root, and a damaged one
+    /// hides no other.
+    ///
+    /// # Errors
+    /// When the records cannot be read for another reason.
+    pub fn newest(&self, mut is_it: impl FnMut(&RunRecord) -> bool) -> Result<Option<RunRecord>> {
+        let Some(records) = self.records else { return Ok(None) };
+        for id in readable(records.ids())?.unwrap_or_default().iter().rev() {
+            if let Some(run) = readable(records.read(id))?.filter(|it| is_it(it)) {
+                return Ok(Some(run));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Returns whether a run was under another boot than this one; `None` where that cannot be told.
+    pub fn was_booted_since(&self, run: &RunRecord) -> Option<bool> {
+        self.boot_id.map(|it| run.boot_id.as_deref() != Some(it))
+    }
+}
+
+fn readable<T>(result: Result<T>) -> Result<Option<T>> {
+    match result {
+        Ok(value) => Ok(Some(value)),
+        Err(Error::Malformed { .. } | Error::Invalid { .. }) => Ok(None),
+        Err(Error::Io(err)) if err.kind() == io::ErrorKind::PermissionDenied => Ok(None),
+        Err(err) => Err(err),
+    }
+}
+
+/// Returns whether a run put something in place that outlasts a boot, for a declaration among others.
+pub fn put_in_place(run: &RunRecord, wanted: &Declaration) -> bool {
+    let is_it = |it: &&Declaration| {
+        it.kind == wanted.kind
+            && (it.desired == wanted.desired || (it.name.is_some() && it.name == wanted.name))
+    };
+    let has_work = !run.files.is_empty() || !run.activations.is_empty();
+    has_work && run.outcome != Some(Outcome::Refused) && run.declarations.iter().any(|it| is_it(&it))
+}
