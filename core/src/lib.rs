@@ -24,6 +24,7 @@ pub mod guard;
 pub mod guards;
 pub mod host;
 pub mod image_contents;
+pub mod interfaces;
 pub mod iommu;
 pub mod json_playbook;
 pub mod kernels;

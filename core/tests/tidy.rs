@@ -31,6 +31,7 @@ const IMPORTS: [(&str, &[&str]); 9] = [
             "formats",
             "free_space",
             "guard",
+            "interfaces",
             "iommu",
             "kernels",
             "modprobe_d",
