@@ -183,6 +183,9 @@ pub(crate) struct PlanArguments {
     /// Save the plan, for `hoststate converge FILE`
     #[arg(long, value_name = "FILE")]
     pub(crate) out: Option<PathBuf>,
+    /// Show the boot that `converge --confirm-boot` would try, and what is done once it holds
+    #[arg(long, conflicts_with = "out")]
+    pub(crate) confirm_boot: bool,
     #[command(flatten)]
     pub(crate) host: HostOptions,
 }
@@ -206,18 +209,22 @@ pub(crate) struct ConvergeArguments {
     /// Try the new kernel command line in the next boot only; it becomes the default when that boot holds
     #[arg(long, conflicts_with = "at_boot")]
     pub(crate) confirm_boot: bool,
+    /// Let a boot that was tried and does not hold stay up, instead of going back by itself
+    #[arg(long, requires = "confirm_boot")]
+    pub(crate) stay: bool,
     #[command(flatten)]
     pub(crate) host: HostOptions,
 }
 
 const AFTER_THE_BOOT: &str = "\
 With --at-boot and --confirm-boot the unit hoststate-at-boot.service runs once, after the next
-boot; the diff shows its files. `hoststate history` has its verdict, the journal its report. No
-machine is rebooted by it.
+boot; the diff shows its files. `hoststate history` has its verdict, the journal its report.
 With --confirm-boot nothing else is changed before that boot: the default entry, its sources and
-the images stay. If the boot has the new words, the same root, writable, and the same default
-route, the playbook is converged. If not, or if it panics or hangs, the next boot is by the old
-default entry. `hoststate rollback` takes back a boot that was not tried yet.";
+the images stay. If the boot has the new parameters, the same root, writable, and the same way to
+the network (the card and the router, whatever the card is called), the playbook is converged. If
+not, the host reboots into the old default entry after 10 minutes; `systemctl stop
+hoststate-go-back.timer` keeps it up, and so does --stay. After a panic or a power cycle the old
+entry boots at once. `hoststate rollback` takes back a boot that was not tried yet.";
 
 /// Arguments of `verify`.
 #[derive(Debug, Args)]

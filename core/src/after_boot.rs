@@ -9,6 +9,7 @@ use hoststate_abi::setting::Scope;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::at_boot::standing;
 use crate::booted::{self, Booted};
 use crate::declaration::{Declaration, ResourceId};
 use crate::distro::{BootEntry, Distro, NextBoot};
@@ -48,6 +49,12 @@ pub enum Verdict {
     BoundElsewhere,
     /// The host was booted, and a setting still is not as wanted.
     WithoutEffect,
+    /// The next boot is one that is tried, or is being judged.
+    TrialPending,
+    /// Something is left for after a boot.
+    AtBootPending,
+    /// The host is about to reboot by itself, out of a boot that was tried and is refused.
+    GoingBack,
 }
 
 /// One thing that was found.
@@ -75,7 +82,10 @@ impl Verdict {
             | Self::Drifted
             | Self::Blocked
             | Self::NotRebooted
-            | Self::MaybeNotRebooted => false,
+            | Self::MaybeNotRebooted
+            | Self::TrialPending
+            | Self::AtBootPending
+            | Self::GoingBack => false,
         }
     }
 }
@@ -146,12 +156,15 @@ struct Known {
 }
 
 impl Judged<'_> {
-    /// Returns what was found; [`Verdict::InDesiredState`] alone where nothing is wrong.
+    /// Returns what was found, and what is about to happen by itself; of the former [`Verdict::InDesiredState`] alone
+    /// where nothing is wrong.
     ///
     /// # Errors
     /// When the host or the records cannot be read.
     pub fn findings(self) -> Result<Vec<Finding>> {
-        Ok(self.judge()?.findings)
+        let mut findings = self.judge()?.findings;
+        findings.extend(standing::findings(self.host, self.past.boot_id)?);
+        Ok(findings)
     }
 
     fn judge(self) -> Result<Judgement> {
@@ -305,6 +318,13 @@ impl Judged<'_> {
             finding(Verdict::WordIgnored, id_of(it.declaration).as_ref(), reason)
         };
         Ok(found.into_iter().map(finding).collect())
+    }
+}
+
+impl Finding {
+    /// Returns a finding about no resource in particular.
+    pub(crate) fn about_all(verdict: Verdict, reason: String) -> Self {
+        Self { verdict, resource: None, reason }
     }
 }
 

@@ -16,6 +16,8 @@ use crate::resource::{Context, Resource};
 pub mod confirm;
 mod exec_start;
 pub mod finish;
+pub mod go_back;
+pub mod standing;
 pub mod witness;
 
 use confirm::TrialRecord;

@@ -104,6 +104,8 @@ pub struct Question {
     pub wanted: Option<String>,
     /// What the last boot was to make right for it and did not.
     pub after_boot: Vec<Finding>,
+    /// What is about to happen by itself.
+    pub standing: Vec<Finding>,
 }
 
 impl Link {
@@ -121,6 +123,7 @@ pub fn chain(host: &HostView, distro: &Distro, device: &PciDevice, question: Que
     let mut links = vec![boot::firmware(&case)?];
     links.extend(boot::command_line(&case));
     links.extend(boot::last_boot(&case, &question.after_boot));
+    links.extend(boot::standing(&question.standing));
     links.push(holders::group(&case)?);
     links.extend(loading::modules(&case)?);
     links.extend(loading::first(&case)?);

@@ -8,6 +8,10 @@ local function words(...)
   return ('kernel_cmdline { name = "words", present = { "%s" } }'):format(table.concat({ ... }, '", "'))
 end
 
+local function shell_quoted(text)
+  return (text:gsub("'", "'\\''"))
+end
+
 local function expect_words(host, wanted)
   for word, is_there in pairs(wanted) do
     host:expect_output("cat /proc/cmdline", is_there and { contains = word } or { lacks = word })
@@ -24,6 +28,12 @@ local function expect_over(host)
   host:expect_output("cat /boot/grub/custom.cfg /boot/grub/grub.cfg 2>&1 || :", { lacks = "hoststate.trial" })
 end
 
+-- How many seconds the next boot stays up if it is refused.
+local function time_to_look(host, seconds)
+  host:shell(("grep -q '\"back_after\": 600' %s && sed -i 's/\"back_after\": 600/\"back_after\": %d/' %s")
+    :format(record, seconds, record))
+end
+
 -- The last recorded run has this outcome, or one of them, and its reason has this text.
 local function expect_history(host, outcomes, text)
   host:hoststate { "history" }
@@ -37,7 +47,7 @@ end
 
 scenario {
   name = "boot-trial",
-  about = "a tried boot that loses the network is not confirmed; one that holds becomes the default",
+  about = "a tried boot that loses the network goes back by itself; one that holds becomes the default",
   bed = "vm",
   machine = { iommu = "intel", devices = { "e1000" } },
   playbook = words "modprobe.blacklist=e1000",
@@ -51,26 +61,49 @@ scenario {
     host:say "a word that is known to take the network away"
     expect_in(host:converge { status = 4, options = { "--confirm-boot" } }, "network-path")
 
-    host:say "a word that takes it away, and only the boot will tell"
+    host:say "a parameter that takes it away, and only the boot will tell"
     host:playbook(words "systemd.mask=systemd-networkd.service")
+    expect_in(host:plan { status = 2, options = { "--confirm-boot" } }, "hoststate.trial=", "goes back by itself")
     local sources = host:read "/etc/default/grub" .. host:read "/boot/grub/grub.cfg"
     host:converge { status = 3, options = { "--confirm-boot" } }
     assert(sources == host:read "/etc/default/grub" .. host:read "/boot/grub/grub.cfg", "the default entry was touched")
-    host:verify { status = { 2, 3 } }
+    expect_in(host:verify { status = { 2, 3 } }, "A boot is to be tried")
+    time_to_look(host, 120)
     host:reboot()
     expect_words(host, { ["systemd.mask="] = true, ["hoststate.trial="] = true })
     expect_over(host)
+    host:expect_output("systemctl --failed --plain --no-legend", "")
     expect_history(host, "failed", "the default route leaves by nothing")
     assert(sources == host:read "/etc/default/grub" .. host:read "/boot/grub/grub.cfg", "the default entry was touched")
+    expect_in(host:verify { status = 2 }, "hoststate-go-back.timer")
+    host:wait_for_console "systemctl stop hoststate-go-back.timer"
+
+    host:say "the host goes back by itself"
+    host:wait_for_reboot()
+    expect_words(host, { ["systemd.mask="] = false, ["hoststate.trial="] = false })
+    host:wait_for "ip route | grep -q ^default"
     host:verify { status = 2 }
 
-    host:say "words that do no harm"
-    port_up(host, "0000:00:05.0", "192.0.2.2/24", "192.0.2.1")
-    host:playbook(words("intel_iommu=on", "iommu=pt"))
+    host:say "somebody looks, and keeps it up"
+    host:converge { status = 3, options = { "--confirm-boot" } }
+    time_to_look(host, 60)
+    host:reboot()
+    host:shell "systemctl stop hoststate-go-back.timer; sleep 60"
+    expect_words(host, { ["systemd.mask="] = true })
+    host:reboot()
+    expect_words(host, { ["systemd.mask="] = false })
+    host:wait_for "ip route | grep -q ^default"
+
+    host:say "parameters that do no harm, though the card gets another name by them"
+    host:playbook(words("intel_iommu=on", "iommu=pt", "net.ifnames=0"))
+    local named = host:shell "ls /sys/bus/pci/devices/0000:00:05.0/net"
     host:converge { status = 3, options = { "--confirm-boot" } }
     host:reboot()
+    local renamed = host:shell "ls /sys/bus/pci/devices/0000:00:05.0/net"
+    assert(named ~= renamed, "the card is called as before: " .. named)
     expect_words(host, { ["intel_iommu=on iommu=pt"] = true, ["hoststate.trial="] = true, ["systemd.mask"] = false })
     expect_over(host)
+    host:expect_output("systemctl --failed --plain --no-legend", "")
     expect_history(host, "converged")
     host:verify()
     host:expect_no_changes { status = 0 }
@@ -127,8 +160,13 @@ scenario {
     host:reboot()
     host:shell "test -z \"$(ls /sys/kernel/iommu_groups)\""
     host:plan { status = { 2, 3 } }
-    host:converge { status = { 2, 3 }, options = { "--at-boot" } }
-    host:verify { status = { 2, 3 } }
+
+    host:say "by a program with a name that systemd, left to itself, reads otherwise"
+    local odd = [[/opt/100% of $HOME's "tools" \n]]
+    host:shell(([[mkdir -p '%s' && cp /usr/local/bin/hoststate '%s/host state']]):format(shell_quoted(odd), shell_quoted(odd)))
+    host:shell(([['%s/host state' converge /root/playbook.lua --yes --at-boot]]):format(shell_quoted(odd)))
+    host:shell "systemctl daemon-reload; cat /etc/systemd/system/hoststate-at-boot.service"
+    expect_in(host:verify { status = { 2, 3 } }, "Left for after a boot")
     host:reboot()
     expect_over(host)
     -- Where udev was faster, nothing was left to do.

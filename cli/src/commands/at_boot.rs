@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use hoststate_abi::host_view::HostView;
 use hoststate_core::after_boot::AT_BOOT;
 use hoststate_core::at_boot::confirm;
-use hoststate_core::at_boot::finish::Finish;
+use hoststate_core::at_boot::finish::{Finish, Finished};
+use hoststate_core::at_boot::go_back::IfRefused;
 use hoststate_core::at_boot::{self, AtBoot, RECORD};
 use hoststate_core::host::Host;
 use hoststate_core::plan::{Change, Plan};
@@ -16,7 +17,7 @@ use hoststate_core::trust::require_own;
 
 use serde_json::Value;
 
-use crate::args::{ActivateMode, ConvergeArguments};
+use crate::args::{ActivateMode, ConvergeArguments, HostOptions};
 use crate::commands::converge::{Converge, lock};
 use crate::commands::plan::show;
 use crate::error::{Error, Result};
@@ -51,6 +52,7 @@ pub(crate) struct Wanted<'a> {
     saved: Option<Value>,
     when: When,
     accepted: &'a [String],
+    if_refused: IfRefused,
     is_check: bool,
 }
 
@@ -62,9 +64,17 @@ impl<'a> Wanted<'a> {
             (_, true) => When::OnceConfirmed,
             (false, false) => When::Now,
         };
+        let if_refused = if arguments.stay { IfRefused::Stay } else { IfRefused::GoBack };
+        let is_check = arguments.check;
+        Self { when, if_refused, is_check, ..Self::trial(playbook, &arguments.host) }
+    }
+
+    /// Returns what a playbook wants, to be shown as a boot that is tried.
+    pub(crate) fn trial(playbook: Playbook, options: &'a HostOptions) -> Self {
         let Playbook { declared, saved, .. } = playbook;
-        let (own, accepted) = (declared.len(), &arguments.host.accept[..]);
-        Self { declared, own, trial: Vec::new(), saved, when, accepted, is_check: arguments.check }
+        let (own, accepted, trial) = (declared.len(), &options.accept[..], Vec::new());
+        let (when, if_refused) = (When::OnceConfirmed, IfRefused::GoBack);
+        Self { declared, own, trial, saved, when, accepted, if_refused, is_check: true }
     }
 
     /// Returns what the plan was made of.
@@ -116,7 +126,9 @@ impl<'a> Wanted<'a> {
 
     fn plan_trial(&mut self, target: &Target, later: Plan) -> Result<Plan> {
         let (view, record) = (target.host.view(), self.record(target)?);
-        let trial = confirm::declared(&view, &target.distro, &self.declared, record, &self.program(target)?)?;
+        let program = self.program(target)?;
+        let trial =
+            confirm::declared(&view, &target.distro, &self.declared, record, &program, self.if_refused)?;
         let Some(trial) = trial else {
             if !later.has_work() {
                 return Ok(later);
@@ -252,7 +264,15 @@ pub(crate) fn finish(arguments: &ConvergeArguments, session: &Session) -> Result
     let (recorder, watcher) = (&mut recorder, &mut watcher);
     let host = LockedHost { host: &target.host, lock: &lock };
     let finish = Finish { planner, host: &host, record, boot_id, recorder, watcher };
-    let report = finish.run().map_err(|err| Error::planning(err, &declared))?;
+    let Finished { mut report, is_refused } = finish.run().map_err(|err| Error::planning(err, &declared))?;
     lock.end();
-    Converge { target: &target, declared: &declared, session }.finish(&report, Goal::DesiredState)
+    if is_refused {
+        // Nothing was made permanent: there is nothing to undo. The verdict is in the history.
+        report.run = None;
+        report.changed = false;
+    }
+    let exit =
+        Converge { target: &target, declared: &declared, session }.finish(&report, Goal::DesiredState)?;
+    // The unit has done what it is for, and shall not stand among those that failed.
+    Ok(if is_refused { Exit::Success } else { exit })
 }

@@ -1,9 +1,11 @@
 //! `hoststate plan`: every difference, nothing changed.
 
+use hoststate_core::host::Host;
 use hoststate_core::plan::Plan;
 use hoststate_core::trust::Trust;
 
 use crate::args::{Format, PlanArguments};
+use crate::commands::at_boot::Wanted;
 use crate::error::Result;
 use crate::exit::Exit;
 use crate::plugins::without_playbook;
@@ -18,6 +20,11 @@ use crate::{render, saved};
 pub(crate) fn run(arguments: &PlanArguments, session: &Session) -> Result<Exit> {
     let target = Target::open(&arguments.host)?;
     let playbook = target.playbook(&arguments.playbook)?;
+    if arguments.confirm_boot {
+        let plan = Wanted::trial(playbook, &arguments.host).plan(&target, &mut target.host.view())?;
+        show(&plan, &target, session)?;
+        return Ok(Exit::of_plan(&plan, target.detail));
+    }
     let plan = target.plan(&playbook.declared)?;
     if let Some(path) = &arguments.out {
         without_playbook(&playbook.declared, &target.registry)?;

@@ -1,6 +1,7 @@
 //! `hoststate why`: from the firmware to its holder, why a device is or will not be on a driver.
 
 use hoststate_core::after_boot::Finding;
+use hoststate_core::at_boot::standing;
 use hoststate_core::error::Error as EngineError;
 use hoststate_core::formats::pci::PciIdPattern;
 use hoststate_core::host::Host;
@@ -33,13 +34,14 @@ pub(crate) fn run(arguments: &WhyArguments, session: &Session) -> Result<Exit> {
         let what = format!("there is no PCI device at {address}");
         return Err(Error::input(what, "`hoststate inspect devices` lists those that are there."));
     };
+    let standing = standing::findings(&view, target.past().boot_id)?;
     let question = match &arguments.playbook {
         Some(path) => {
             let declared = target.playbook(path)?.declared;
             let wanted = wanted(&target, &declared, &device)?;
-            Question { wanted, after_boot: about(&device, target.plan(&declared)?) }
+            Question { wanted, after_boot: about(&device, target.plan(&declared)?), standing }
         }
-        None => Question { wanted: None, after_boot: of_last_run(&target, &device)? },
+        None => Question { wanted: None, after_boot: of_last_run(&target, &device)?, standing },
     };
     let chain = why::chain(&view, &target.distro, &device, question)?;
     match session.format {

@@ -161,3 +161,50 @@ fn the_history_has_the_reason_of_a_verdict() {
     "#]],
     );
 }
+
+#[test]
+fn what_is_about_to_happen_by_itself_is_told_by_every_command_that_looks() {
+    let modalias = "pci:v000010DEd00000FFCsv00001AF4sd00001100bc03sc00i00\n";
+    let tree = Tree::with(SOFTDEP);
+    tree.write("root/sys/bus/pci/devices/0000:01:00.0/modalias", modalias);
+    let told = |expected: &str| {
+        for words in ["verify playbook.json --root root", "why 01:00.0 --root root"] {
+            let answer = tree.run(words);
+            assert!(answer.stdout.to_lowercase().contains(expected), "{answer}");
+        }
+    };
+    let record = |more: &str| {
+        format!(
+            r#"{{"format":"hoststate.at_boot/1","boot_id":null,"accepted":[],"declarations":[{SOFTDEP}]{more}}}"#
+        )
+    };
+    let trial =
+        r#","trial":{"mark":"hoststate.trial=1","witness":{"root":null,"root_uuid":null,"interface":null}}"#;
+    tree.write(RECORD, &record(trial));
+    told("a boot is to be tried: the next boot tries it, and until then nothing else is changed");
+    tree.write(RECORD, &record(""));
+    told("left for after a boot: hoststate-at-boot.service finishes it after the next boot");
+    tree.write("root/run/systemd/transient/hoststate-go-back.timer", "");
+    told("`systemctl stop hoststate-go-back.timer` keeps it up");
+}
+
+#[test]
+fn plan_shows_a_boot_to_be_tried_as_converge_does() {
+    let words = r#"{"type":"kernel_cmdline","name":"iommu","present":["iommu=pt"]}"#;
+    let tree = Tree::with(words);
+    tree.write("root/run/systemd/system/x", "");
+    let shown = tree.run("plan playbook.json --root root --confirm-boot").to_string();
+    assert_eq!(shown, tree.run("converge --check playbook.json --root root --confirm-boot").to_string());
+    check(
+        &tree,
+        "plan playbook.json --root root --confirm-boot --out plan.json",
+        expect![[r#"
+        error: the argument '--confirm-boot' cannot be used with '--out <FILE>'
+
+        Usage: hoststate plan --root <DIR> --confirm-boot <PLAYBOOK>
+
+        For more information, try '--help'.
+        exit 1
+    "#]],
+    );
+}

@@ -78,6 +78,8 @@ fn help_of_a_command_names_its_options() {
                                        finish now what was left for this boot
                   --confirm-boot       Try the new kernel command line in the next boot only; it becomes the
                                        default when that boot holds
+                  --stay               Let a boot that was tried and does not hold stay up, instead of going
+                                       back by itself
                   --root <DIR>         The host is the tree below DIR: an image, a chroot, a captured host
                   --activate <HOW>     How the distribution's tools are run: auto runs them on /, names them
                                        under --root [default: auto] [possible values: auto, chroot, skip]
@@ -94,12 +96,13 @@ fn help_of_a_command_names_its_options() {
               -h, --help               Print help (see more with '--help')
 
             With --at-boot and --confirm-boot the unit hoststate-at-boot.service runs once, after the next
-            boot; the diff shows its files. `hoststate history` has its verdict, the journal its report. No
-            machine is rebooted by it.
+            boot; the diff shows its files. `hoststate history` has its verdict, the journal its report.
             With --confirm-boot nothing else is changed before that boot: the default entry, its sources and
-            the images stay. If the boot has the new words, the same root, writable, and the same default
-            route, the playbook is converged. If not, or if it panics or hangs, the next boot is by the old
-            default entry. `hoststate rollback` takes back a boot that was not tried yet.
+            the images stay. If the boot has the new parameters, the same root, writable, and the same way to
+            the network (the card and the router, whatever the card is called), the playbook is converged. If
+            not, the host reboots into the old default entry after 10 minutes; `systemctl stop
+            hoststate-go-back.timer` keeps it up, and so does --stay. After a panic or a power cycle the old
+            entry boots at once. `hoststate rollback` takes back a boot that was not tried yet.
             exit 0
         "#]],
     );

@@ -7,6 +7,7 @@ use hoststate_abi::host_view::HostView;
 use hoststate_abi::setting::{Disruption, Remedy, Setting, State};
 use serde::{Deserialize, Serialize};
 
+use super::go_back::{IfRefused, TIME_TO_LOOK, in_words};
 use super::witness::Witness;
 use super::{AtBoot, own, require_systemd};
 use crate::distro::{Distro, Trial, TrialFile};
@@ -16,7 +17,7 @@ use crate::registry::Declared;
 use crate::resource::{Context, Resource};
 
 /// A word that only the tried entry has. The kernel keeps words with a dot that it does not know to itself.
-const MARK: &str = "hoststate.trial";
+pub(super) const MARK: &str = "hoststate.trial";
 
 /// A kernel that panics reboots after so many seconds, to the default entry.
 const PANIC: &str = "panic=10";
@@ -29,6 +30,13 @@ pub struct TrialRecord {
     pub mark: String,
     /// What the host had before, and must have again.
     pub witness: Witness,
+    /// After how many seconds a host whose boot is refused reboots by itself; null when it stays up.
+    #[serde(default = "time_to_look")]
+    pub back_after: Option<u64>,
+}
+
+fn time_to_look() -> Option<u64> {
+    Some(TIME_TO_LOOK)
 }
 
 /// Returns, as one declaration, the boot that tries what these declarations want of the kernel command line. `None`
@@ -42,6 +50,7 @@ pub fn declared(
     wanted: &[Declared],
     record: AtBoot,
     program: &Path,
+    if_refused: IfRefused,
 ) -> Result<Option<Declared>> {
     require_systemd(host)?;
     let edits = edits(host, distro, wanted)?;
@@ -56,7 +65,8 @@ pub fn declared(
     let id = record.boot_id.as_deref().unwrap_or_default().split('-').next().unwrap_or_default();
     let mark = format!("{MARK}={}", if id.is_empty() { "1" } else { id });
     let witness = Witness::read(host)?;
-    let record = AtBoot { trial: Some(TrialRecord { mark: mark.clone(), witness }), ..record };
+    let back_after = if_refused.seconds();
+    let record = AtBoot { trial: Some(TrialRecord { mark: mark.clone(), witness, back_after }), ..record };
     let mut edits = edits;
     edits.push(adding(&mark)?);
     let is_panic = |it: &Word| it.same_name("panic");
@@ -107,7 +117,13 @@ impl Resource for Tried {
         let is_ours = self.edits.iter().flat_map(|it| &it.present).any(|it| it.raw() == PANIC);
         let panic =
             if is_ours { "; a kernel that panics reboots after 10 s, to the default entry" } else { "" };
-        let desired = Some(format!("{after} (for one boot{panic})"));
+        let back = match self.record.trial.as_ref().and_then(|it| it.back_after) {
+            Some(seconds) => {
+                format!("; a boot that is refused goes back by itself after {}", in_words(seconds))
+            }
+            None => "; a boot that is refused stays up".to_owned(),
+        };
+        let desired = Some(format!("{after} (for one boot{panic}{back})"));
         let remedy = Remedy::Activation(Activation::Reboot);
         let state = State::Drifted { actual: Some(words.join(" ")), desired, remedy };
         settings.push(Setting::runtime("/proc/cmdline", Disruption::Reboot, state));

@@ -20,6 +20,8 @@ pub struct Route {
     pub prefix: u32,
     /// Interface that packets leave by.
     pub interface: String,
+    /// The router they are sent to; `None` where the other side is on the link.
+    pub gateway: Option<IpAddr>,
 }
 
 /// A connection that is established.
@@ -40,12 +42,13 @@ pub fn parse_route(text: &str) -> Vec<Route> {
 
 fn route(line: &str) -> Option<Route> {
     let fields: Vec<&str> = line.split_whitespace().collect();
-    let [interface, network, _gateway, flags, _, _, _, mask, ..] = fields[..] else { return None };
+    let [interface, network, gateway, flags, _, _, _, mask, ..] = fields[..] else { return None };
     let flags = u32::from_str_radix(flags, 16).ok()?;
     let usable = flags & UP != 0 && flags & REJECT == 0;
     let prefix = u32::from_str_radix(mask, 16).ok()?.count_ones();
     let network = IpAddr::V4(v4(network)?);
-    usable.then(|| Route { network, prefix, interface: interface.to_owned() })
+    let gateway = v4(gateway).map(IpAddr::V4).filter(|it| !it.is_unspecified());
+    usable.then(|| Route { network, prefix, interface: interface.to_owned(), gateway })
 }
 
 /// Reads `/proc/net/ipv6_route`.
@@ -55,12 +58,14 @@ pub fn parse_ipv6_route(text: &str) -> Vec<Route> {
 
 fn ipv6_route(line: &str) -> Option<Route> {
     let fields: Vec<&str> = line.split_whitespace().collect();
-    let [network, prefix, _, _, _, _, _, _, flags, interface] = fields[..] else { return None };
+    let [network, prefix, _, _, gateway, _, _, _, flags, interface] = fields[..] else { return None };
     let flags = u32::from_str_radix(flags, 16).ok()?;
     let usable = flags & UP != 0 && flags & REJECT == 0;
     let network = IpAddr::V6(Ipv6Addr::from(u128::from_str_radix(network, 16).ok()?));
     let prefix = u32::from_str_radix(prefix, 16).ok()?;
-    usable.then(|| Route { network, prefix, interface: interface.to_owned() })
+    let gateway = u128::from_str_radix(gateway, 16).ok()?;
+    let gateway = Some(IpAddr::V6(Ipv6Addr::from(gateway))).filter(|it| !it.is_unspecified());
+    usable.then(|| Route { network, prefix, interface: interface.to_owned(), gateway })
 }
 
 /// Reads the established connections of `/proc/net/tcp` or `/proc/net/tcp6`.

@@ -1,7 +1,7 @@
 //! The links before any driver: firmware and kernel command line.
 
 use super::{Case, Link, Standing};
-use crate::after_boot::Finding;
+use crate::after_boot::{Finding, Verdict};
 use crate::error::Result;
 use crate::facts;
 use crate::formats::kernel_cmdline::{Cmdline, Word};
@@ -85,4 +85,15 @@ pub(super) fn last_boot(case: &Case<'_>, findings: &[Finding]) -> Option<Link> {
     let standing = if is_there { Standing::Fact } else { Standing::Blocks };
     let finding = format!("it did not help, and another is not expected to: {}", reasons.join("; "));
     (!reasons.is_empty()).then(|| Link::new("last boot", standing, finding, Vec::new()))
+}
+
+/// What is about to happen by itself.
+pub(super) fn standing(findings: &[Finding]) -> Option<Link> {
+    let what = |it: &Finding| match it.verdict {
+        Verdict::TrialPending => format!("a boot is to be tried: {}", it.reason),
+        Verdict::AtBootPending => format!("something is left for after a boot: {}", it.reason),
+        _ => it.reason.clone(),
+    };
+    let reasons: Vec<String> = findings.iter().map(what).collect();
+    (!reasons.is_empty()).then(|| Link::new("pending", Standing::Waits, reasons.join("; "), Vec::new()))
 }

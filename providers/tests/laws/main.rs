@@ -8,4 +8,5 @@ mod lab;
 mod planning;
 mod random;
 mod reasons;
+mod refused_boots;
 mod undoing;

@@ -37,6 +37,11 @@ pub(super) fn run(host: &SimHost, argv: &[String]) -> Result<Done> {
         ["update-grub"] => grub_mkconfig(host, "/boot/grub/grub.cfg", Shell::Dash),
         ["grub-mkconfig", "-o", output] => grub_mkconfig(host, output, Shell::Dash),
         ["grub2-mkconfig", "-o", output] => grub_mkconfig(host, output, Shell::Bash),
+        ["systemd-run", unit, .., "systemctl", "reboot"] => {
+            let unit = unit.trim_start_matches("--unit=");
+            host.tree.write(format!("/run/systemd/transient/{unit}.timer"), lines(argv));
+        }
+        ["wall", _] => {}
         _ => {
             let status = "cannot be run: No such file or directory".to_owned();
             return Err(Error::Tool { argv: argv.to_vec(), status, code: None, stderr: String::new() });

@@ -292,6 +292,11 @@ impl Bed for Vm {
                 self.start()?;
                 Ok(Value::Null)
             }
+            // For a reboot that the host does by itself.
+            "wait_for_reboot" => {
+                self.wait_ready()?;
+                Ok(Value::Null)
+            }
             // A command of QEMU's monitor: `{ "device_del", { id = "port1.0" } }`.
             "qemu" => {
                 let (command, arguments): (String, Value) = argument(step, value)?;
@@ -316,7 +321,7 @@ impl Bed for Vm {
                 self.console_read = self.console()?.len();
                 Ok(Value::Null)
             }
-            _ => Err(unknown_step(step, &["move_to", "qemu", "wait_for_console"])),
+            _ => Err(unknown_step(step, &["move_to", "qemu", "wait_for_console", "wait_for_reboot"])),
         }
     }
 }

@@ -1,0 +1,135 @@
+//! A tried boot that is refused goes back by itself, and leaves nothing to be undone.
+
+use hoststate_abi::step::Step;
+use hoststate_core::at_boot::finish::Finished;
+use hoststate_core::at_boot::go_back::{self, IfRefused};
+
+use crate::boots::{GRUBENV, ROUTE, WORDS, cmdline, finished_on, kept, machine, stage_with};
+use crate::lab::{KINDS, Kind, Lab};
+
+const NO_ROUTE: &str = "Iface\tDestination\tGateway\tFlags\tRefCnt\tUse\tMetric\tMask\n";
+
+/// A boot that was tried and lost the network, judged.
+fn refused(lab: &Lab, if_refused: IfRefused) -> Finished {
+    stage_with(lab, WORDS, if_refused);
+    lab.host.reboot();
+    lab.host.tree().write(ROUTE, NO_ROUTE);
+    finished_on(lab, &lab.host, &[])
+}
+
+fn why(finished: &Finished) -> String {
+    finished.report.error.clone().expect("a reason").what
+}
+
+/// The tools that ran, and whether anything was changed after the first of them.
+fn tools(lab: &Lab, before: usize) -> (Vec<String>, bool) {
+    let performed = lab.performed().split_off(before);
+    let is_tool = |it: &Step| matches!(it, Step::Run { .. });
+    let first = performed.iter().position(is_tool).unwrap_or(performed.len());
+    let is_changed_after = performed[first..].iter().any(|it| !is_tool(it));
+    (performed[first..].iter().map(ToString::to_string).collect(), is_changed_after)
+}
+
+#[test]
+fn a_boot_without_the_network_or_a_writable_root_is_not_confirmed() {
+    let lost = [
+        (
+            ROUTE,
+            "Iface\tDestination\tGateway\tFlags\tRefCnt\tUse\tMetric\tMask\n",
+            "the default route leaves by nothing",
+        ),
+        ("/sys/class/net/eth0/operstate", "down\n", "/sys/class/net/eth0/operstate is down"),
+        ("/proc/self/mountinfo", "22 1 253:1 / / ro - ext4 /dev/vda1 ro\n", "/ is mounted read-only"),
+        ("/proc/self/mountinfo", "22 1 253:2 / / rw - ext4 /dev/vda2 rw\n", "/ is mounted from /dev/vda2"),
+    ];
+    for kind in [Kind::Ubuntu, Kind::CentosBls] {
+        for (path, text, expected) in lost {
+            let lab = machine(kind);
+            let (before, words) = (kept(&lab, &GRUBENV), cmdline(&lab));
+            stage_with(&lab, WORDS, IfRefused::GoBack);
+            lab.host.reboot();
+            lab.host.tree().write(path, text);
+            let why = why(&finished_on(&lab, &lab.host, &[]));
+            assert!(
+                why.starts_with("the boot that was tried is not confirmed: ") && why.contains(expected),
+                "{why}"
+            );
+            assert!(kept(&lab, &GRUBENV) == before, "{kind:?} {expected}: {}", kept(&lab, &GRUBENV));
+            lab.host.reboot();
+            assert_eq!(cmdline(&lab), words, "{kind:?}");
+        }
+    }
+}
+
+#[test]
+fn a_refused_boot_goes_back_by_itself_once_nothing_of_it_is_left() {
+    for kind in KINDS {
+        let lab = machine(kind);
+        let (before, words) = (kept(&lab, &GRUBENV), cmdline(&lab));
+        let finished = refused(&lab, IfRefused::GoBack);
+        assert!(finished.is_refused, "{kind:?}");
+        let why = why(&finished);
+        assert!(
+            why.ends_with(
+                "In 10 minutes the host reboots into the default entry; `systemctl stop hoststate-go-back.timer` keeps it up"
+            ),
+            "{why}"
+        );
+        let (tools, is_changed_after) = tools(&lab, 0);
+        assert!(tools[0].contains("systemd-run --unit=hoststate-go-back"), "{tools:?}");
+        assert!(tools[0].contains("--on-active=600"), "{tools:?}");
+        assert!(tools[1].contains("wall ") && tools[1].contains("hoststate-go-back.timer"), "{tools:?}");
+        assert!(!is_changed_after, "{kind:?}: the way back was prepared before all was as before");
+        assert!(go_back::is_scheduled(&lab.host.tree().view()).expect("a readable tree"), "{kind:?}");
+        assert_eq!(kept(&lab, &GRUBENV), before, "{kind:?}");
+        lab.host.reboot();
+        assert_eq!(cmdline(&lab), words, "{kind:?}");
+    }
+}
+
+#[test]
+fn a_refused_boot_stays_where_that_is_wished() {
+    let lab = machine(Kind::Ubuntu);
+    let finished = refused(&lab, IfRefused::Stay);
+    assert!(finished.is_refused);
+    assert!(why(&finished).ends_with("The host stays up as it is (--stay); a reboot goes back"));
+    assert!(!go_back::is_scheduled(&lab.host.tree().view()).expect("a readable tree"));
+}
+
+#[test]
+fn a_boot_that_did_not_come_up_is_back_already() {
+    for kind in KINDS {
+        let lab = machine(kind).panics_with("iommu=pt");
+        stage_with(&lab, WORDS, IfRefused::GoBack);
+        lab.host.reboot();
+        let finished = finished_on(&lab, &lab.host, &[]);
+        assert!(finished.is_refused, "{kind:?}");
+        assert!(!go_back::is_scheduled(&lab.host.tree().view()).expect("a readable tree"), "{kind:?}");
+    }
+}
+
+#[test]
+fn a_host_whose_default_entry_cannot_be_told_does_not_reboot_by_itself() {
+    let lab = machine(Kind::Ubuntu);
+    stage_with(&lab, WORDS, IfRefused::GoBack);
+    lab.host.reboot();
+    lab.host.tree().write(ROUTE, NO_ROUTE);
+    let cfg = lab.host.tree().read("/boot/grub/grub.cfg").expect("a menu");
+    lab.host.tree().write("/boot/grub/grub.cfg", format!("{cfg}\nset default=\"$unknown\"\n"));
+    let finished = finished_on(&lab, &lab.host, &[]);
+    let why = why(&finished);
+    assert!(why.contains("It does not reboot by itself: which entry boots next cannot be told"), "{why}");
+    assert!(!go_back::is_scheduled(&lab.host.tree().view()).expect("a readable tree"));
+}
+
+#[test]
+fn a_boot_that_holds_does_not_go_back() {
+    for kind in KINDS {
+        let lab = machine(kind);
+        stage_with(&lab, WORDS, IfRefused::GoBack);
+        lab.host.reboot();
+        let finished = finished_on(&lab, &lab.host, &[]);
+        assert!(!finished.is_refused, "{kind:?}: {:?}", finished.report.error);
+        assert!(!go_back::is_scheduled(&lab.host.tree().view()).expect("a readable tree"), "{kind:?}");
+    }
+}
