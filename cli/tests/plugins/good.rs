@@ -65,6 +65,10 @@ fn its_types_have_a_schema_and_checks_without_a_host() {
           "additionalProperties": false,
           "description": "A lamp.",
           "properties": {
+            "composite": {
+              "description": "The composite that made the declaration.",
+              "type": "string"
+            },
             "name": {
               "description": "Free text, unique among the declarations of a type; derived from the fields when left out.",
               "minLength": 1,
@@ -118,11 +122,11 @@ fn its_types_have_a_schema_and_checks_without_a_host() {
     lab.check(
         "check lamp.lua",
         expect![[r#"
-        error: acme.lamp: `on`: "yes" is not of type "boolean"
-          at lamp.lua:1
-        hint: `hoststate schema acme.lamp` shows what each field takes.
-        exit 1
-    "#]],
+            error: acme.lamp: `on`: "yes" is not of type "boolean"
+              at lamp.lua:1
+            hint: Write `on = true`.
+            exit 1
+        "#]],
     );
 }
 

@@ -75,21 +75,25 @@ fn a_wrong_field_is_an_error_at_the_line_of_the_playbook() {
     lab.check(
         "check playbook.lua",
         expect![[r#"
-        error: acme.lamp: unknown field `no`
-          at playbook.lua:3
-        hint: Its fields are: name, on.
-        exit 1
-    "#]],
+            error: acme.lamp: unknown field `no`
+              at playbook.lua:3
+            hint: Its fields are: name, on.
+
+            error: acme.lamp: missing field `on`
+              at playbook.lua:3
+            hint: Write it like `on = true`.
+            exit 1
+        "#]],
     );
     lab.write("playbook.lua", "require \"lamp\"\n\nacme.lamp { on = \"yes\" }\n");
     lab.check(
         "check playbook.lua",
         expect![[r#"
-        error: acme.lamp: `on`: "yes" is not of type "boolean"
-          at playbook.lua:3
-        hint: lamp.lua says what each field takes.
-        exit 1
-    "#]],
+            error: acme.lamp: `on`: "yes" is not of type "boolean"
+              at playbook.lua:3
+            hint: Write `on = true`.
+            exit 1
+        "#]],
     );
     lab.write("playbook.lua", "require \"lamp\"\n\nacme.lump { on = true }\n");
     lab.check(
