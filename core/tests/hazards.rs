@@ -23,6 +23,8 @@ mod distro;
 mod network;
 #[path = "hazards/owners.rs"]
 mod owners;
+#[path = "hazards/precious.rs"]
+mod precious;
 #[path = "hazards/storage.rs"]
 mod storage;
 #[path = "hazards/sysfs.rs"]

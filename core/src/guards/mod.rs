@@ -11,6 +11,8 @@ pub mod ignored_words;
 pub mod measured_boot;
 pub mod network_path;
 pub mod package_manager;
+pub mod precious_files;
+pub mod root_parameters;
 pub mod root_storage;
 pub mod second_owner;
 pub mod shared_ids;
@@ -18,6 +20,8 @@ pub mod vfs_in_use;
 
 /// Every guard, in the order in which their hazards are shown.
 pub const TABLE: &[Guard] = &[
+    precious_files::hazards,
+    root_parameters::hazards,
     console_gpu::hazards,
     root_storage::hazards,
     network_path::hazards,

@@ -1,0 +1,119 @@
+//! `root-parameter`: the next boot would look for the root file system elsewhere, or start something else than before.
+
+use std::path::Path;
+
+use crate::boot_words;
+use crate::error::Result;
+use crate::facts;
+use crate::formats::kernel_cmdline::{Cmdline, Word};
+use crate::guard::{Hazard, Scene, Severity};
+
+const NAME: &str = "root-parameter";
+
+/// Parameters of which the last one counts, and what they decide (kernel-parameters.txt, bootparam(7),
+/// kernel-command-line(7), dracut.cmdline(7)). Names that share a place undo each other.
+const SOLE: [(&[&str], &str); 8] = [
+    (&["root"], "which file system is /"),
+    (&["rootflags"], "how / is mounted"),
+    (&["rootfstype"], "how / is mounted"),
+    (&["ro", "rw"], "whether / is checked before it is written"),
+    (&["init", "rdinit"], "what the kernel starts first"),
+    (&["systemd.unit", "single", "emergency", "rescue"], "what is started at boot"),
+    (&["netroot", "nfsroot"], "which file system is /"),
+    (&["ostree"], "which deployment is /"),
+];
+
+/// Parameters of which each is needed for a part of what / lies on (dracut.cmdline(7), systemd-cryptsetup-generator(8)).
+const NEEDED: [&str; 16] = [
+    "rd.lvm.lv",
+    "rd.lvm.vg",
+    "rd.luks.uuid",
+    "rd.luks.name",
+    "rd.luks.options",
+    "rd.luks.key",
+    "luks.uuid",
+    "luks.name",
+    "rd.md.uuid",
+    "rd.dm.uuid",
+    "rd.iscsi.initiator",
+    "rd.zfcp",
+    "rd.dasd",
+    "rd.znet",
+    "cryptdevice",
+    "resume",
+];
+
+/// Parameters that turn off the search for a part of what / lies on.
+const SWITCHES: [&str; 7] = ["rd.lvm", "rd.luks", "rd.md", "rd.dm", "rd.multipath", "luks", "rd.auto"];
+
+/// Finds parameters by which the host finds and starts its root file system, and which the plan takes or changes.
+///
+/// # Errors
+/// When the boot loader's files cannot be read.
+pub fn hazards(scene: Scene<'_>) -> Result<Vec<Hazard>> {
+    let words = boot_words::read(scene)?;
+    if !words.differ() {
+        return Ok(Vec::new());
+    }
+    let running = match facts::proc_is_foreign(scene.before)? {
+        true => Cmdline::parse(""),
+        false => {
+            let text = scene.before.attribute(Path::new("/proc/cmdline"))?;
+            Cmdline::parse(&text.unwrap_or_default())
+        }
+    };
+    let mut hazards = Vec::new();
+    for (names, decides) in SOLE {
+        let (before, after) = (last(&words.before, names), last(&words.after, names));
+        if before.map(Word::raw) == after.map(Word::raw) {
+            continue;
+        }
+        // A boot loader that adds the parameter by itself, as GRUB does with root=, gives the kernel both.
+        let in_effect = before.or_else(|| last(&running, names));
+        if in_effect.map(Word::raw) == after.map(Word::raw) {
+            continue;
+        }
+        let (message, identity) = match (in_effect, after) {
+            (Some(before), Some(after)) => (
+                format!("the plan puts {after} in place of {before}, which says {decides}"),
+                [before.raw(), after.raw()],
+            ),
+            (None, Some(after)) => {
+                (format!("the plan adds {after}, which says {decides}"), ["", after.raw()])
+            }
+            (Some(before), None) => {
+                (format!("the plan takes {before} away, which says {decides}"), [before.raw(), ""])
+            }
+            (None, None) => continue,
+        };
+        hazards.push(hazard(&identity, message, in_effect, &running));
+    }
+    for word in &words.removed {
+        if NEEDED.iter().any(|it| word.same_name(it)) {
+            let message = format!("the plan takes {word} away, by which the boot finds what / lies on");
+            hazards.push(hazard(&[word.raw(), ""], message, Some(word), &running));
+        }
+    }
+    for word in &words.added {
+        let is_off = matches!(word.value(), Some("0" | "no" | "off" | "false"));
+        if is_off && SWITCHES.iter().any(|it| word.same_name(it)) {
+            let message =
+                format!("the plan adds {word}: the boot then does not look for a part of what / lies on");
+            hazards.push(hazard(&["", word.raw()], message, None, &running));
+        }
+    }
+    Ok(hazards)
+}
+
+fn hazard(identity: &[&str], message: String, before: Option<&Word>, running: &Cmdline) -> Hazard {
+    let evidence = match before {
+        Some(word) if running.words().any(|it| it.same(word)) => format!("/proc/cmdline has {word}"),
+        Some(word) => format!("the boot loader's configuration has {word}"),
+        None => "neither /proc/cmdline nor the boot loader's configuration has such a parameter".to_owned(),
+    };
+    Hazard::new(NAME, Severity::Refuse, identity, message).shown_by([evidence])
+}
+
+fn last<'a>(cmdline: &'a Cmdline, names: &[&str]) -> Option<&'a Word> {
+    cmdline.words().filter(|word| names.iter().any(|it| word.same_name(it))).last()
+}

@@ -1,0 +1,86 @@
+//! Files and kernel parameters that no plan should touch unasked, whoever proposes it.
+
+use hoststate_core::guard::Severity;
+use serde_json::{Value, json};
+
+use crate::plan;
+use crate::sysfs::host;
+
+/// Returns what is refused of a playbook on a host with these files more.
+fn refused(files: &[(&str, &str)], playbook: &Value) -> Vec<String> {
+    let tree = host();
+    for (path, text) in files {
+        tree.write(path, text);
+    }
+    let found = plan(&tree, playbook, &[]);
+    let refused = found.guards.into_iter().filter(|it| it.severity == Severity::Refuse);
+    refused.map(|it| it.message).collect()
+}
+
+fn write(path: &str, text: &str) -> Value {
+    json!([{ "type": "write", "file": [path, text] }])
+}
+
+#[test]
+fn what_decides_who_is_root_or_what_root_runs_is_not_written_unasked() {
+    for path in [
+        "/etc/fstab",
+        "/etc/crypttab",
+        "/etc/sudoers",
+        "/etc/sudoers.d/x",
+        "/etc/passwd",
+        "/etc/shadow",
+        "/etc/pam.d/sshd",
+        "/root/.ssh/authorized_keys",
+        "/home/alice/.ssh/authorized_keys",
+        "/srv/git/.ssh/authorized_keys2",
+        "/etc/ssh/sshd_config",
+        "/etc/ssh/sshd_config.d/x.conf",
+        "/etc/crontab",
+        "/etc/cron.d/x",
+        "/etc/cron.daily/x",
+        "/var/spool/cron/crontabs/root",
+        "/etc/ld.so.preload",
+    ] {
+        let refused = refused(&[], &write(path, "x\n"));
+        assert!(refused.len() == 1 && refused[0].contains(path), "{path}: {refused:?}");
+    }
+    for path in ["/etc/modprobe.d/x.conf", "/etc/motd", "/etc/sysctl.d/x.conf", "/etc/udev/rules.d/x.rules"] {
+        assert_eq!(refused(&[], &write(path, "x\n")), Vec::<String>::new(), "{path}");
+    }
+}
+
+#[test]
+fn a_boot_configuration_is_not_emptied_unasked() {
+    for path in
+        ["/etc/default/grub", "/boot/grub/grub.cfg", "/boot/grub2/grubenv", "/boot/loader/entries/a.conf"]
+    {
+        for empty in ["", "\n", "# nothing\n"] {
+            let refused = refused(&[(path, "A=1\n")], &write(path, empty));
+            assert!(refused.len() == 1 && refused[0].contains(path), "{path}: {refused:?}");
+        }
+        assert_eq!(refused(&[(path, "A=1\n")], &write(path, "A=2\n")), Vec::<String>::new(), "{path}");
+    }
+    let refused = refused(&[("/boot/vmlinuz-6.8.0", "kernel")], &write("/boot/vmlinuz-6.8.0", ""));
+    assert!(refused.len() == 1 && refused[0].contains("/boot/vmlinuz-6.8.0"), "{refused:?}");
+}
+
+#[test]
+fn by_which_parameters_the_host_finds_its_root_is_not_changed_unasked() {
+    let words = "root=/dev/sda1 ro rd.lvm.lv=vg/root rd.luks.uuid=1 rd.md.uuid=2 quiet\n";
+    let files = [("/etc/words", words), ("/proc/cmdline", words)];
+    let refused_of = |field: &str, word: &str| {
+        let playbook = json!([{ "type": "kernel_cmdline", field: [word] }]);
+        refused(&files, &playbook)
+    };
+    for word in ["root=/dev/sdb1", "init=/bin/sh", "systemd.unit=rescue.target", "rootflags=x", "rd.luks=0"] {
+        assert_eq!(refused_of("present", word).len(), 1, "{word}");
+    }
+    for word in ["root", "ro", "rd.lvm.lv", "rd.luks.uuid", "rd.md.uuid"] {
+        assert_eq!(refused_of("absent", word).len(), 1, "{word}");
+    }
+    for word in ["root=/dev/sda1", "intel_iommu=on", "rootwait", "ro"] {
+        assert_eq!(refused_of("present", word), Vec::<String>::new(), "{word}");
+    }
+    assert_eq!(refused_of("absent", "quiet"), Vec::<String>::new());
+}
