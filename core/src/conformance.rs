@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use hoststate_abi::host_view::HostView;
 use hoststate_abi::setting::{Setting, State};
 use hoststate_abi::step::Step;
+use rustix::fs::Mode;
 
 use crate::apply::{Activate, Run, Watcher};
 use crate::distro::Distro;
@@ -41,8 +42,9 @@ impl Finding {
 }
 
 /// The laws of [`check`], in the order in which they are tried.
-pub const LAWS: [&str; 6] = [
+pub const LAWS: [&str; 7] = [
     "an inspection answers",
+    "a host that is not so differs",
     "two inspections are equal",
     "an inspection writes nothing",
     "a plan has no conflict with itself",
@@ -94,16 +96,25 @@ fn try_laws(trial: &Trial<'_>, host: &dyn Host) -> Result<Verdict> {
         let mend = "Return each setting that the declaration governs, converged ones too.";
         findings.push(Finding::new(LAWS[0], "it has no settings", mend));
     }
+    // Whoever says `converged` to everything keeps all other laws.
+    if !first.is_empty() && first.iter().all(|it| it.state == State::Converged) {
+        let mend = "Compare the value with what is on the host; and give each example a host that is not as it wants.";
+        findings.push(Finding::new(
+            LAWS[1],
+            "it says of the example's host that it is as wanted already",
+            mend,
+        ));
+    }
     if let Some(difference) = difference(&first, &second) {
         let mend =
             "The same host and value must give the same settings: sort what has no order, use no clock.";
-        findings.push(Finding::new(LAWS[1], difference, mend));
+        findings.push(Finding::new(LAWS[2], difference, mend));
     }
     let after = files(&host.view())?;
     if let Some(path) = changed(&before, &after).next() {
         let mend = "Propose a step instead; hoststate shows it, asks, and does it.";
-        findings.push(Finding::new(LAWS[2], format!("{} was changed", path.display()), mend));
-        return Ok(Verdict { tried: 3, findings });
+        findings.push(Finding::new(LAWS[3], format!("{} was changed", path.display()), mend));
+        return Ok(Verdict { tried: 4, findings });
     }
     let planner = Planner {
         declared: std::slice::from_ref(trial.declared),
@@ -117,8 +128,8 @@ fn try_laws(trial: &Trial<'_>, host: &dyn Host) -> Result<Verdict> {
     if let Some(conflict) = plan.conflicts.iter().find(|it| !was_blocked(&first, &it.subject)) {
         let mend = "Compare with the predicted files where the request has them, and write what makes the \
                     comparison come out equal.";
-        findings.push(Finding::new(LAWS[3], format!("{}: {}", conflict.subject, conflict.reason), mend));
-        return Ok(Verdict { tried: 4, findings });
+        findings.push(Finding::new(LAWS[4], format!("{}: {}", conflict.subject, conflict.reason), mend));
+        return Ok(Verdict { tried: 5, findings });
     }
     let mut recorder = Recorder::new(trial.records.clone(), "conformance", None);
     let mut rounds = Rounds::default();
@@ -127,7 +138,7 @@ fn try_laws(trial: &Trial<'_>, host: &dyn Host) -> Result<Verdict> {
     findings.extend(rounds.failed.first().map(|step| {
         let why = step.reason.clone().unwrap_or_default();
         let mend = "Propose a step that this host can do.";
-        Finding::new(LAWS[4], format!("{}: {why}", step.what), mend)
+        Finding::new(LAWS[5], format!("{}: {why}", step.what), mend)
     }));
     let planned: BTreeMap<&PathBuf, &Option<String>> =
         rounds.plans.iter().flat_map(|it| &it.files).map(|it| (&it.path, &it.after)).collect();
@@ -135,7 +146,7 @@ fn try_laws(trial: &Trial<'_>, host: &dyn Host) -> Result<Verdict> {
         if host.view().read(path)? != *text {
             let mend = "Return the same steps for the same host.";
             findings.push(Finding::new(
-                LAWS[4],
+                LAWS[5],
                 format!("{} is not as the plan showed it", path.display()),
                 mend,
             ));
@@ -150,7 +161,7 @@ fn try_laws(trial: &Trial<'_>, host: &dyn Host) -> Result<Verdict> {
             shown(&change.actual),
             shown(&change.desired)
         );
-        Finding::new(LAWS[5], what, "A step must have the effect that the inspection looks for.")
+        Finding::new(LAWS[6], what, "A step must have the effect that the inspection looks for.")
     }));
     Ok(Verdict { tried: LAWS.len(), findings })
 }
@@ -256,6 +267,32 @@ impl TrialHost {
             rustix::fs::symlink(target, &link).map_err(io::Error::from)?;
         }
         Ok(Self { root: root.to_owned() })
+    }
+}
+
+impl TrialHost {
+    /// Lets every user write the tree: one who should not and tries is found out.
+    ///
+    /// # Errors
+    /// When a mode cannot be set.
+    pub fn open_to_all(&self) -> Result<()> {
+        let view = self.view();
+        let set = |path: &Path, mode| rustix::fs::chmod(view.below_root(path), Mode::from_raw_mode(mode));
+        let mut directories = vec![PathBuf::from("/")];
+        while let Some(directory) = directories.pop() {
+            set(&directory, 0o777).map_err(io::Error::from)?;
+            for name in view.list(&directory)? {
+                let path = directory.join(name);
+                if view.link_target(&path)?.is_some() {
+                    continue;
+                }
+                match view.is_dir(&path)? {
+                    true => directories.push(path),
+                    false => set(&path, 0o666).map_err(io::Error::from)?,
+                }
+            }
+        }
+        Ok(())
     }
 }
 

@@ -45,6 +45,8 @@ static const char *inspect(const char *line)
 	return "{\"inspect\":{\"settings\":[{\"scope\":\"run";
 #elif defined(REFUSES)
 	return "{\"error\":{\"what\":\"the lamp is broken\",\"hint\":\"Buy another.\"}}";
+#elif defined(CONTENT)
+	return "{\"inspect\":{\"settings\":[{\"scope\":\"runtime\",\"subject\":\"lamp\",\"state\":{\"state\":\"converged\"}}]}}";
 #endif
 	const char *root = strstr(line, "\"root\":\"") + 8;
 	char path[4096], state[32] = "";
@@ -55,6 +57,13 @@ static const char *inspect(const char *line)
 			state[strcspn(state, "\n")] = '\0';
 		fclose(file);
 	}
+#ifdef MEDDLES
+	file = fopen(path, "w");
+	if (file) {
+		fputs("on\n", file);
+		fclose(file);
+	}
+#endif
 	if (!strcmp(state, "on"))
 		return "{\"inspect\":{\"settings\":[{\"scope\":\"runtime\",\"subject\":\"lamp\",\"state\":{\"state\":\"converged\"}}]}}";
 	snprintf(answer, sizeof answer, "{\"inspect\":{\"settings\":[{\"scope\":\"runtime\",\"subject\":\"lamp\",\"state\":{"

@@ -60,6 +60,7 @@ fn the_kit_says_what_to_mend() {
             ok      it answers garbage with an error, and goes on
         acme.lamp, example 1
             ok      an inspection answers
+            ok      a host that is not so differs
             ok      two inspections are equal
             ok      an inspection writes nothing
             ok      a plan has no conflict with itself
@@ -85,6 +86,7 @@ fn the_kit_says_what_to_mend() {
                 BROKEN  an inspection answers
                         LAB/plugins/lamp.so: it crashed (segmentation fault) instead of answering
                         hint: This is a bug of the plugin; `hoststate plugin test` tries it out.
+                -       a host that is not so differs: not tried
                 -       two inspections are equal: not tried
                 -       an inspection writes nothing: not tried
                 -       a plan has no conflict with itself: not tried
@@ -94,6 +96,21 @@ fn the_kit_says_what_to_mend() {
             exit 1
         "#]],
     );
+}
+
+#[test]
+fn the_kit_finds_one_that_says_of_everything_that_it_is_as_wanted() {
+    let said = Lab::with(&["CONTENT"]).run("plugin test plugins/lamp.so");
+    let broken = "    BROKEN  a host that is not so differs\n            it says of the example's host that it is as \
+                  wanted already\n";
+    assert!(said.contains(broken) && said.ends_with("1 law is broken.\nexit 1\n"), "{said}");
+}
+
+#[test]
+fn the_kit_lets_one_that_writes_do_so_and_finds_it() {
+    let said = Lab::with(&["MEDDLES"]).run("plugin test plugins/lamp.so");
+    let broken = "    BROKEN  an inspection writes nothing\n            /sys/lamp was changed\n";
+    assert!(said.contains(broken), "{said}");
 }
 
 #[test]

@@ -54,5 +54,12 @@ fn a_write_that_was_not_proposed_is_found() {
         Trial { declared: &declared, distro: &lab.distro, records: lab.store(), activate: Activate::Run };
     let verdict = conformance::check(&trial, &lab.host);
     let found: Vec<_> = verdict.findings.iter().map(|it| (it.law, it.what.as_str())).collect();
-    assert_eq!(found, [("an inspection writes nothing", "/etc/lamp was changed")]);
+    let content = "it says of the example's host that it is as wanted already";
+    assert_eq!(
+        found,
+        [
+            ("a host that is not so differs", content),
+            ("an inspection writes nothing", "/etc/lamp was changed")
+        ]
+    );
 }

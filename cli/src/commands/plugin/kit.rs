@@ -123,6 +123,9 @@ fn of_example(described: &TypeDescription, example: &Example, registry: &Registr
         Ok(host) => host,
         Err(err) => return Ok(Verdict::of(&err)),
     };
+    if let Err(err) = host.open_to_all() {
+        return Ok(Verdict::of(&err));
+    }
     let (kind, desired) = (described.name.clone(), example.desired.clone());
     let declared =
         match registry.decode(Declaration { kind, name: None, playbook: None, composite: None, desired }) {
