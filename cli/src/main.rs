@@ -42,6 +42,9 @@ fn main() -> ExitCode {
     };
     let mut session = Session::new(&arguments.output);
     let done = session.end_at_once().and_then(|()| run(&arguments.command, &session));
+    for lack in hoststate_core::plugin::confinement::lacking() {
+        session::say(format_args!("note: {lack}: this kernel or container does not permit better\n"));
+    }
     match done {
         Ok(exit) => exit.into(),
         Err(error) => {

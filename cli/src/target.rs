@@ -89,7 +89,7 @@ impl Target {
     fn load(&self, path: &Path, belief: &Belief) -> Result<Playbook> {
         let facts = HostFacts { host: &self.host.view(), distro: &self.distro };
         let text = playbook::read(path, belief)?;
-        self.registry.foresee(&text);
+        self.registry.foresee(&text, self.host.view().root());
         playbook::load(path, &text, &facts, &self.registry, belief)
     }
 

@@ -18,8 +18,8 @@ pub trait ExternalType: fmt::Debug {
     /// Returns its name, fields and examples. [`check_description`] passed it.
     fn description(&self) -> &TypeDescription;
 
-    /// Begins, without waiting for it, what an inspection will need.
-    fn prepare(&self) {}
+    /// Begins, without waiting for it, what an inspection of the host below `root` will need.
+    fn prepare(&self, _root: &Path) {}
 
     /// Returns the resource of a value that fits the schema.
     ///

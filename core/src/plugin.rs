@@ -18,13 +18,15 @@ use crate::proposal::Rights;
 use crate::registry::{Entry, Registry};
 use crate::resource::{Context, Resource};
 
+pub mod confinement;
 mod file;
 mod process;
 pub mod session;
 pub mod trial;
 pub mod trust;
 
-/// `program HOST_COMMAND nobody|root DESCRIPTOR NAME` becomes the plugin in the open file DESCRIPTOR.
+/// `program HOST_COMMAND nobody|root DESCRIPTOR NAME ROOT` becomes the plugin in the open file DESCRIPTOR, for the host
+/// below ROOT.
 pub const HOST_COMMAND: &str = "plugin-host";
 
 /// Returns the types of the trusted plugins. `program` is hoststate, `base` has the built-in types.
@@ -186,10 +188,17 @@ enum Running {
 impl Plugin {
     fn inspect(&self, inspect: Inspect) -> Result<message::Inspection> {
         let mut running = self.running.borrow_mut();
+        let other = match &*running {
+            Running::Begun(Ok(session)) | Running::Yes(session) => session.root() != inspect.root,
+            _ => false,
+        };
+        if other {
+            *running = Running::NotYet;
+        }
         if let Running::NotYet | Running::Begun(_) = *running {
             let begun = match std::mem::replace(&mut *running, Running::NotYet) {
                 Running::Begun(begun) => begun,
-                _ => self.start(),
+                _ => self.start(&inspect.root),
             };
             let mut session = begun?;
             session.meet()?;
@@ -214,18 +223,18 @@ impl Plugin {
         result
     }
 
-    fn start(&self) -> Result<Box<Session>> {
+    fn start(&self, root: &Path) -> Result<Box<Session>> {
         let Trusted { file, sha256, description } = &self.trusted;
         let Asks { user, seconds, .. } = description.asks;
         if let Some(bytes) = &self.bytes {
-            return Ok(Box::new(Session::start(&self.program, file, bytes, User::Nobody, seconds)?));
+            return Ok(Box::new(Session::start(&self.program, file, bytes, root, User::Nobody, seconds)?));
         }
         let contents = existing(file)?;
         if contents.sha256 != *sha256 {
             let hint = format!("`hoststate plugin trust {}` shows what it asks for now.", file.display());
             return Err(Error::plugin(file, "changed since it was trusted", hint));
         }
-        Ok(Box::new(Session::start(&self.program, file, &contents.bytes, user, seconds)?))
+        Ok(Box::new(Session::start(&self.program, file, &contents.bytes, root, user, seconds)?))
     }
 }
 
@@ -241,10 +250,10 @@ impl ExternalType for PluginType {
         &self.description
     }
 
-    fn prepare(&self) {
+    fn prepare(&self, root: &Path) {
         let mut running = self.plugin.running.borrow_mut();
         if let Running::NotYet = *running {
-            *running = Running::Begun(self.plugin.start());
+            *running = Running::Begun(self.plugin.start(root));
         }
     }
 
@@ -278,8 +287,9 @@ impl Resource for PluginResource {
             predicted: cx.host.predictions(),
             distro: distro(cx.distro),
         })?;
-        let runs = &self.plugin.trusted.description.asks.runs;
-        Rights { runs, base: &self.plugin.base }.settings(inspection, cx)
+        let asks = &self.plugin.trusted.description.asks;
+        let (runs, writes) = (asks.runs.as_slice(), asks.writes.as_deref());
+        Rights { runs, writes, base: &self.plugin.base }.settings(inspection, cx)
     }
 }
 

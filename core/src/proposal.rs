@@ -11,6 +11,7 @@ use serde_json::{Map, Value};
 
 use crate::declaration::Declaration;
 use crate::error::{Error, Result};
+use crate::formats::fnmatch;
 use crate::kernels;
 use crate::registry::Registry;
 use crate::resource::Context;
@@ -32,6 +33,8 @@ const OWN_FILES: [&str; 3] = ["/etc/hoststate", "/usr/lib/hoststate", "/var/lib/
 pub struct Rights<'a> {
     /// The programs that it may propose to run.
     pub runs: &'a [PathBuf],
+    /// What it may propose to write, by pattern; `None` when it did not say.
+    pub writes: Option<&'a [String]>,
     /// The types that it may hand a part of its declaration to: the built-in ones.
     pub base: &'a Registry,
 }
@@ -105,12 +108,12 @@ impl Rights<'_> {
                 if OWN_FILES.iter().any(|it| resolved.starts_with(it)) {
                     return Err(refused(format!("`{step}`: what is there decides what hoststate trusts")));
                 }
-                Ok(())
+                self.check_path(&resolved, step)
             }
             Step::WriteAttribute { path, .. } => {
                 let resolved = plain(path, step, host)?;
                 match ATTRIBUTES.iter().any(|it| resolved.starts_with(it) && path.starts_with(it)) {
-                    true => Ok(()),
+                    true => self.check_path(&resolved, step),
                     false => {
                         Err(refused(format!("`{step}`: attributes are below {}", ATTRIBUTES.join(" and "))))
                     }
@@ -128,6 +131,27 @@ impl Rights<'_> {
             }
         }
     }
+}
+
+impl Rights<'_> {
+    /// Compares where a path leads with what the type asked for.
+    fn check_path(self, resolved: &Path, step: &Step) -> Result<()> {
+        let Some(patterns) = self.writes else { return Ok(()) };
+        let text = resolved.to_string_lossy();
+        if patterns.iter().any(|it| fnmatch::matches(it, &text)) {
+            return Ok(());
+        }
+        Err(Error::invalid(
+            format!("`{step}`: it asked to write {}, and {text} is not among these", listed(patterns)),
+            "A plugin that says in `asks.writes` what it may write writes nothing else; its author adds the path, and \
+             `hoststate plugin trust` shows it.",
+        ))
+    }
+}
+
+/// Returns what a plugin asked to write, in words.
+fn listed(patterns: &[String]) -> String {
+    if patterns.is_empty() { "nothing".to_owned() } else { patterns.join(", ") }
 }
 
 /// Returns where a path lies on the host; one that does not say so plainly is refused.

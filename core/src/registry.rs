@@ -3,6 +3,7 @@
 use std::cell::OnceCell;
 use std::collections::HashMap;
 use std::fmt;
+use std::path::Path;
 use std::rc::Rc;
 
 use schemars::Schema;
@@ -219,12 +220,12 @@ impl Registry {
 
     /// Begins what the types need that the text of a playbook names, when that is about to be compared with a host: a
     /// plugin starts while the playbook is evaluated.
-    pub fn foresee(&self, playbook: &str) {
+    pub fn foresee(&self, playbook: &str, root: &Path) {
         for Entry(source) in &self.entries {
             if let Source::External(it) = source
                 && playbook.contains(it.kind.description().name.as_str())
             {
-                it.kind.prepare();
+                it.kind.prepare(root);
             }
         }
     }

@@ -181,6 +181,17 @@ fn asked(asks: &Asks) -> Vec<String> {
         User::Nobody => "asks      to read the host as a user without rights".to_owned(),
         User::Root => "asks      to run as root: it can do whatever root can, unseen".to_owned(),
     }];
+    match &asks.writes {
+        None => lines.push(
+            "asks      and may propose to write any file as root, shown and asked for each time".to_owned(),
+        ),
+        Some(patterns) if patterns.is_empty() => {
+            lines.push("asks      and may propose to write no file".to_owned())
+        }
+        Some(patterns) => lines.extend(patterns.iter().map(|it| {
+            format!("asks      and may propose to write {it} as root, shown and asked for each time")
+        })),
+    }
     for program in &asks.runs {
         lines.push(format!(
             "asks      to propose runs of {}, as root; each is shown before",

@@ -1,59 +1,113 @@
 //! `hoststate plugin-host`: the child that becomes a plugin, after it has lost every right it does not need.
 
-#![expect(unsafe_code, reason = "descriptors that others left open are closed, and a C library is called")]
+#![expect(
+    unsafe_code,
+    reason = "descriptors that others left open are closed, children are forked, and a C library is called"
+)]
 
 use std::ffi::OsString;
 use std::io::{self, BufRead, Write};
 use std::os::fd::{FromRawFd, OwnedFd, RawFd};
-use std::os::unix::process::CommandExt;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::Path;
-use std::process::{Command, ExitCode};
+use std::process::{Command, ExitCode, ExitStatus};
 
 use hoststate_abi::export::{ABI, Abi, Call, Free};
+use hoststate_core::plugin::confinement;
 use hoststate_core::plugin::session::CANNOT_START;
 use hoststate_lua::types;
 use libloading::os::unix::{Library, RTLD_LOCAL, RTLD_NOW, Symbol};
-use rustix::process::{Resource, Rlimit, Signal};
-use rustix::thread::{set_no_new_privs, set_thread_groups, set_thread_res_gid, set_thread_res_uid};
+use rustix::process::Signal;
 
 use crate::session::say;
 
-/// The user and group that own nothing (Linux `overflowuid`, `nobody` of every distribution).
-const NOBODY: u32 = 65534;
+mod confine;
 
-/// Becomes the plugin that `words` name: user, descriptor, file name.
+/// What shells add to the number of the signal that killed a process.
+const SIGNALLED: i32 = 128;
+
+/// Becomes the plugin that `words` name: user, descriptor, file name, root of the host.
 pub(crate) fn run(words: &[OsString]) -> ExitCode {
     let text: Vec<_> = words.iter().map(|it| it.to_string_lossy()).collect();
-    let result = match text.as_slice() {
-        [user, file, name] if user == "nobody" || user == "root" => match file.parse::<RawFd>() {
-            Ok(file) => host(user == "root", file, name),
-            Err(_) => Err(format!("{file:?} is no descriptor")),
-        },
-        _ => Err("usage: hoststate plugin-host nobody|root DESCRIPTOR NAME".to_owned()),
-    };
-    match result {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(what) => {
-            say(format_args!("{what}\n"));
-            ExitCode::from(u8::try_from(CANNOT_START).unwrap_or(u8::MAX))
+    let result = match (text.as_slice(), words.last()) {
+        ([user, file, name, _], Some(root)) if user == "nobody" || user == "root" => {
+            match file.parse::<RawFd>() {
+                Ok(file) => host(user == "root", file, name, Path::new(root)),
+                Err(_) => Err(format!("{file:?} is no descriptor")),
+            }
         }
-    }
+        _ => Err("usage: hoststate plugin-host nobody|root DESCRIPTOR NAME ROOT".to_owned()),
+    };
+    result.unwrap_or_else(|what| ExitCode::from(cannot_start(&what)))
 }
 
-fn host(keep_root: bool, file: RawFd, name: &str) -> Result<(), String> {
+fn cannot_start(what: &str) -> u8 {
+    say(format_args!("{what}\n"));
+    u8::try_from(CANNOT_START).unwrap_or(u8::MAX)
+}
+
+/// Starts the plugin as the grandchild of this process, and ends as it does.
+fn host(keep_root: bool, file: RawFd, name: &str, root: &Path) -> Result<ExitCode, String> {
     let failed = |what: &str, err: io::Error| format!("{what}: {err}");
     close_others(file).map_err(|err| failed("closing what is open", err))?;
-    restrict(keep_root).map_err(|err| failed("giving up rights", err))?;
+    let (identity, lacks) = confine::enter(keep_root, root);
+    say(format_args!("{}", confinement::line(&lacks)));
+    die_with_parent().map_err(|err| failed("giving up rights", err))?;
     let path = format!("/proc/self/fd/{file}");
-    if Path::new(name).extension().is_some_and(|it| it == "so") {
-        return serve(&path, name);
+    let mut plugin = command(&path);
+    plugin.arg0(name).env_remove(confinement::RESERVE.0);
+    let (path, name) = (path.clone(), name.to_owned());
+    let become_plugin = move || {
+        // In that order: a change of the user would undo the last one.
+        if let Err(err) = confine::restrict(identity).and_then(|()| die_with_parent()) {
+            std::process::exit(cannot_start(&failed("giving up rights", err)).into());
+        }
+        let served = match Path::new(&name).extension().and_then(|it| it.to_str()) {
+            Some("so") => serve(&path, &name),
+            Some("lua") => serve_lua(&path, &name),
+            // What follows is the exec.
+            _ => return Ok(()),
+        };
+        std::process::exit(served.map_or_else(|what| cannot_start(&what).into(), |()| 0));
+    };
+    // SAFETY: this process has one thread, so what its child finds after fork(2) is whole.
+    unsafe { plugin.pre_exec(become_plugin) };
+    // The first process of the namespace: it and everything in it end together.
+    let mut first = command("/proc/self/exe");
+    let run = move || {
+        let ended = die_with_parent().and_then(|()| plugin.spawn()).and_then(|mut it| it.wait());
+        let code = ended.map_or_else(|err| cannot_start(&failed("cannot be run", err)).into(), code_of);
+        std::process::exit(code);
+    };
+    // SAFETY: as above.
+    unsafe { first.pre_exec(run) };
+    let status = first.spawn().and_then(|mut it| it.wait()).map_err(|err| failed("cannot be run", err))?;
+    Ok(end_as(code_of(status)))
+}
+
+#[expect(clippy::disallowed_methods, reason = "this is where a process becomes a plugin")]
+fn command(program: &str) -> Command {
+    Command::new(program)
+}
+
+fn die_with_parent() -> io::Result<()> {
+    Ok(rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?)
+}
+
+/// Returns how a process ended as shells say it: 128 and the signal that killed it.
+fn code_of(status: ExitStatus) -> i32 {
+    status.code().or_else(|| status.signal().map(|it| SIGNALLED + it)).unwrap_or(1)
+}
+
+/// Ends this process as a shell would say that another one did.
+fn end_as(code: i32) -> ExitCode {
+    if let Some(signal) = Signal::from_named_raw(code - SIGNALLED) {
+        // The first time, the standard library's handler of a crash restores the default action, which ends the process.
+        for _ in 0..2 {
+            rustix::process::kill_process(rustix::process::getpid(), signal).unwrap_or_default();
+        }
     }
-    if Path::new(name).extension().is_some_and(|it| it == "lua") {
-        return serve_lua(&path, name);
-    }
-    #[expect(clippy::disallowed_methods, reason = "this process becomes the plugin")]
-    let err = Command::new(path).arg0(name).exec();
-    Err(failed("cannot be run", err))
+    ExitCode::from(u8::try_from(code).unwrap_or(u8::MAX))
 }
 
 /// Closes every descriptor but the standard three and the plugin's: whoever started hoststate may have left some open.
@@ -70,21 +124,6 @@ fn close_others(file: RawFd) -> io::Result<()> {
             drop(unsafe { OwnedFd::from_raw_fd(open) });
         }
     }
-    Ok(())
-}
-
-fn restrict(keep_root: bool) -> io::Result<()> {
-    if !keep_root && rustix::process::geteuid().is_root() {
-        let (user, group) = (rustix::process::Uid::from_raw(NOBODY), rustix::process::Gid::from_raw(NOBODY));
-        set_thread_groups(&[])?;
-        set_thread_res_gid(group, group, group)?;
-        set_thread_res_uid(user, user, user)?;
-    }
-    set_no_new_privs(true)?;
-    // A dump of a plugin that read what only root may read would be a copy of that.
-    rustix::process::setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) })?;
-    // The change of the user above would undo this one.
-    rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;
     Ok(())
 }
 

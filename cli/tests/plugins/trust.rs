@@ -26,6 +26,7 @@ fn a_plugin_is_not_used_before_it_is_trusted() {
         sha256    HASH
         type      acme.lamp: A lamp.
         asks      to read the host as a user without rights
+        asks      and may propose to write any file as root, shown and asked for each time
         asks      for at most 5 s to answer
         error: nobody is there to be asked whether to trust it
         hint: Read what it asks for above, then say --yes.
@@ -38,6 +39,7 @@ fn a_plugin_is_not_used_before_it_is_trusted() {
         sha256    HASH
         type      acme.lamp: A lamp.
         asks      to read the host as a user without rights
+        asks      and may propose to write any file as root, shown and asked for each time
         asks      for at most 5 s to answer
         Trusted.
         exit 0
@@ -81,6 +83,7 @@ fn a_plugin_that_changed_is_refused_until_it_is_trusted_again() {
                   was HASH when it was trusted
         type      acme.lamp: A lamp.
         asks      to run as root: it can do whatever root can, unseen   (new)
+        asks      and may propose to write any file as root, shown and asked for each time
         asks      for at most 5 s to answer
         Trusted.
         exit 0

@@ -14,7 +14,7 @@ use crate::setting::Setting;
 pub const PROTOCOL: u32 = 1;
 
 /// What this hoststate can do beyond the protocol's own; a plugin uses nothing that is not named here.
-pub const FEATURES: [&str; 1] = ["resources"];
+pub const FEATURES: [&str; 2] = ["resources", "writes"];
 
 /// A request of hoststate's.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -139,6 +139,10 @@ pub struct Asks {
     /// Programs that it may propose to run, by absolute path; no other is run.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub runs: Vec<PathBuf>,
+    /// Files and attributes that it may propose to write or remove, by absolute path, links followed; `*` stands for
+    /// any part of it, `?` for one character. Without the field, any file. Part of the feature `writes`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub writes: Option<Vec<String>>,
     /// How long an answer may take.
     #[serde(default)]
     pub seconds: Seconds,

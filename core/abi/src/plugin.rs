@@ -161,6 +161,13 @@ impl Plugin {
         self
     }
 
+    /// Returns this plugin, asking to propose writes to what these patterns match, and to nothing else.
+    #[must_use]
+    pub fn writes(mut self, patterns: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.description.asks.writes.get_or_insert_default().extend(patterns.into_iter().map(Into::into));
+        self
+    }
+
     /// Returns this plugin, asking for that long to answer.
     #[must_use]
     pub fn within(mut self, seconds: Seconds) -> Self {

@@ -17,6 +17,8 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::{Errno, FdFlags};
 use rustix::process::{Pid, Signal};
 
+use crate::plugin::confinement::{self, Lack};
+
 /// An answer of this size was not meant to be one: ten thousand settings take a tenth of it.
 const LARGEST_ANSWER: usize = 8 << 20;
 
@@ -66,19 +68,28 @@ pub(super) struct Process {
     stdout: ChildStdout,
     stderr: ChildStderr,
     stderr_open: bool,
+    /// Whether no namespace ends what it started.
+    searched: bool,
     tail: Vec<u8>,
 }
 
 impl Process {
     /// Starts the plugin in `file`, by way of `program`, which is hoststate: there it loses every right it does not need.
-    pub(super) fn start(program: &Path, file: &OwnedFd, name: &OsStr, user: User) -> io::Result<Self> {
+    pub(super) fn start(
+        program: &Path,
+        file: &OwnedFd,
+        name: &OsStr,
+        root: &Path,
+        user: User,
+    ) -> io::Result<Self> {
         let user = match user {
             User::Nobody => "nobody",
             User::Root => "root",
         };
         let mut command = Command::new(program);
-        command.arg(super::HOST_COMMAND).arg(user).arg(file.as_raw_fd().to_string()).arg(name);
+        command.arg(super::HOST_COMMAND).arg(user).arg(file.as_raw_fd().to_string()).arg(name).arg(root);
         command.env_clear().env("PATH", PATH).env("LC_ALL", "C").current_dir("/");
+        command.env(confinement::RESERVE.0, confinement::RESERVE.1);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
         rustix::io::fcntl_setfd(file, FdFlags::empty())?;
         let spawned = command.spawn();
@@ -92,7 +103,16 @@ impl Process {
         for pipe in [stdin.as_fd(), stdout.as_fd(), stderr.as_fd()] {
             rustix::io::ioctl_fionbio(pipe, true)?;
         }
-        Ok(Self { child: Some(child), group, stdin, stdout, stderr, stderr_open: true, tail: Vec::new() })
+        Ok(Self {
+            child: Some(child),
+            group,
+            stdin,
+            stdout,
+            stderr,
+            stderr_open: true,
+            searched: false,
+            tail: Vec::new(),
+        })
     }
 
     /// Writes a line and returns the line that answers it, both without their ends.
@@ -160,9 +180,15 @@ impl Process {
         if read_some(&mut self.stderr, &mut self.tail)? == Some(0) {
             self.stderr_open = false;
         }
+        self.hear_lacks();
         let surplus = self.tail.len().saturating_sub(STDERR_TAIL);
         self.tail.drain(..surplus);
         Ok(())
+    }
+
+    fn hear_lacks(&mut self) {
+        let lacks = confinement::take(&mut self.tail);
+        self.searched |= lacks.contains(&Lack::Processes);
     }
 
     /// Returns how the process ended, after it closed its output.
@@ -181,6 +207,7 @@ impl Process {
         };
         // All of it is in the pipe when the process has ended.
         while let Ok(Some(1..)) = read_some(&mut self.stderr, &mut self.tail) {}
+        self.hear_lacks();
         let from = self.tail.len().saturating_sub(STDERR_TAIL);
         let stderr = String::from_utf8_lossy(&self.tail[from..]).trim().to_owned();
         Failure::Ended { status, code, stderr }
@@ -188,6 +215,9 @@ impl Process {
 
     /// Ends the process and everything it started in its group.
     fn end(&mut self) {
+        if self.searched {
+            confinement::end_descendants(self.group);
+        }
         match rustix::process::kill_process_group(self.group, Signal::KILL) {
             // It is gone already, or is about to go.
             Ok(()) | Err(_) => {}

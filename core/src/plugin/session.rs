@@ -23,6 +23,7 @@ const SHOWN: usize = 120;
 #[derive(Debug)]
 pub struct Session {
     path: PathBuf,
+    root: PathBuf,
     process: Process,
     requests: u64,
     limit: Duration,
@@ -34,9 +35,14 @@ impl Session {
     /// # Errors
     /// When it does not start, or speaks no protocol that we speak.
     pub fn open(program: &Path, path: &Path, bytes: &[u8], asks: &Asks) -> Result<Self> {
-        let mut session = Self::start(program, path, bytes, asks.user, asks.seconds)?;
+        let mut session = Self::start(program, path, bytes, Path::new("/"), asks.user, asks.seconds)?;
         session.meet()?;
         Ok(session)
+    }
+
+    /// Returns the root of the host that it was started for: it may see no other tree.
+    pub(super) fn root(&self) -> &Path {
+        &self.root
     }
 
     /// Waits for a plugin that was started, and shakes hands with it.
@@ -48,20 +54,27 @@ impl Session {
         self.greet(Hello { protocol: PROTOCOL, oldest: PROTOCOL, features })
     }
 
-    /// Starts the plugin without a handshake, and does not wait until it is there.
+    /// Starts the plugin for the host below `root`, without a handshake, and does not wait until it is there.
     ///
     /// # Errors
     /// When there can be no child for it.
-    pub fn start(program: &Path, path: &Path, bytes: &[u8], user: User, limit: Seconds) -> Result<Self> {
+    pub fn start(
+        program: &Path,
+        path: &Path,
+        bytes: &[u8],
+        root: &Path,
+        user: User,
+        limit: Seconds,
+    ) -> Result<Self> {
         let cannot = |err: std::io::Error| {
             let hint = "Plugins need memfd_create(2), Linux 3.17, and that `vm.memfd_noexec` is not 2.";
             Error::plugin(path, format!("cannot be started: {err}"), hint)
         };
         let file = file::sealed(bytes).map_err(cannot)?;
         let name = path.file_name().unwrap_or_default();
-        let process = Process::start(program, &file, name, user).map_err(cannot)?;
+        let process = Process::start(program, &file, name, root, user).map_err(cannot)?;
         let limit = Duration::from_secs(limit.get().into());
-        Ok(Self { path: path.to_owned(), process, requests: 0, limit })
+        Ok(Self { path: path.to_owned(), root: root.to_owned(), process, requests: 0, limit })
     }
 
     /// Says which protocols we speak.
@@ -115,6 +128,11 @@ impl Session {
         if let Some(program) = description.asks.runs.iter().find(|it| !it.is_absolute() || is_shell(it)) {
             let what = format!("it asks to run {}", program.display());
             return Err(self.wrong(what, "Programs are named by absolute path, and a shell is never run."));
+        }
+        let is_path = |it: &&String| it.starts_with('/') && !it.split('/').any(|name| name == "..");
+        if let Some(pattern) = description.asks.writes.iter().flatten().find(|it| !is_path(it)) {
+            let what = format!("it asks to write {pattern:?}");
+            return Err(self.wrong(what, "What is written is named by absolute path, without `..`."));
         }
         Ok(description)
     }

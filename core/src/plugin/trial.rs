@@ -23,7 +23,7 @@ pub const LAWS: [&str; 6] = [
 
 /// Tries a plugin's side of the conversation. Each law gets a process of its own.
 pub(super) fn conversation(program: &Path, path: &Path, bytes: &[u8], known: &Description) -> Vec<Finding> {
-    let start = || Session::start(program, path, bytes, User::Nobody, known.asks.seconds);
+    let start = || Session::start(program, path, bytes, Path::new("/"), User::Nobody, known.asks.seconds);
     let features = || FEATURES.map(str::to_owned).to_vec();
     let hello = |protocol, oldest| Hello { protocol, oldest, features: features() };
     let tries: [(&str, Result<Option<Finding>>); 6] = [
