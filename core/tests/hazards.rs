@@ -36,7 +36,7 @@ mod words;
 
 fn plan(tree: &Tree, playbook: &Value, accepted: &[String]) -> Plan {
     let mut table = resources::TABLE.to_vec();
-    table.push(sysfs::ENTRY);
+    table.extend([sysfs::ENTRY, sysfs::FOREIGN]);
     let declarations: Vec<Declaration> = serde_json::from_value(playbook.clone()).expect("declarations");
     let declared = Registry::new(&table).decode_all(declarations).expect("resources");
     let distro = distro::stub();

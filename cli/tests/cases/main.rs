@@ -194,6 +194,30 @@ fn every_host_gets_the_plan_that_was_read_and_accepted() {
     assert!(faults.is_empty(), "wrong: {faults:?}");
 }
 
+/// What these refuse, no ordinary plan does.
+const UNASKED: [&str; 2] = ["precious-file", "root-parameter"];
+
+#[test]
+fn no_ordinary_plan_is_refused_for_what_no_plan_should_do_unasked() {
+    for case in cases() {
+        let plan = fs::read_to_string(case.join("plan.txt")).expect("plan.txt");
+        assert!(!UNASKED.iter().any(|it| plan.contains(it)), "{}", case.display());
+    }
+    let mut tried = 0;
+    for name in names(&examples().join("..")).iter().filter(|it| it.ends_with(".lua")) {
+        let example = examples().join("..").join(name);
+        for host in names(&examples()) {
+            let mut process = Command::new(env!("CARGO_BIN_EXE_hoststate"));
+            process.arg("plan").arg(&example).arg("--root").arg(examples().join(&host));
+            let output = process.env_clear().stdin(Stdio::null()).output().expect("the binary starts");
+            let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+            assert!(!UNASKED.iter().any(|it| said.contains(it)), "{name} on {host}: {said}");
+            tried += 1;
+        }
+    }
+    assert!(tried > 20, "{tried} plans of examples");
+}
+
 #[test]
 fn a_case_has_a_host_a_playbook_and_a_plan_and_nothing_unknown() {
     for case in cases() {

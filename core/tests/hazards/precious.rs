@@ -84,3 +84,46 @@ fn by_which_parameters_the_host_finds_its_root_is_not_changed_unasked() {
     }
     assert_eq!(refused_of("absent", "quiet"), Vec::<String>::new());
 }
+
+#[test]
+fn what_root_runs_is_not_written_by_types_of_others() {
+    let by = |kind: &str, path: &str, text: &str| {
+        let found = refused(&[], &json!([{ "type": kind, "file": [path, text] }]));
+        assert!(found.iter().all(|it| it.contains(path)), "{found:?}");
+        found.len()
+    };
+    let rule = "/etc/udev/rules.d/70-lamp.rules";
+    let line = "/etc/modprobe.d/lamp.conf";
+    for (path, text) in [
+        ("/etc/systemd/system/lamp.service", "[Service]\n"),
+        ("/etc/init.d/lamp", "#!/bin/sh\n"),
+        ("/etc/kernel/postinst.d/lamp", "#!/bin/sh\n"),
+        ("/etc/grub.d/99_lamp", "#!/bin/sh\n"),
+        ("/usr/local/bin/lamp", "#!/bin/sh\n"),
+        ("/usr/sbin/update-grub", "#!/bin/sh\n"),
+        ("/usr/lib/x86_64-linux-gnu/liblamp.so", "x\n"),
+        (rule, "ACTION==\"add\", RUN+=\"/tmp/lamp\"\n"),
+        (line, "install lamp /tmp/lamp\n"),
+    ] {
+        assert_eq!((by("acme.write", path, text), by("write", path, text)), (1, 0), "{path}");
+    }
+    for (path, text) in [
+        (rule, "ACTION==\"add\", ATTR{power/control}=\"on\"\n"),
+        (line, "install lamp /bin/false\noptions lamp on=1\n"),
+        ("/etc/sysctl.d/lamp.conf", "vm.swappiness = 10\n"),
+    ] {
+        assert_eq!(by("acme.write", path, text), 0, "{path}");
+    }
+}
+
+#[test]
+fn what_the_kernel_runs_as_root_is_not_set_unasked() {
+    let attributes = |path: &str, value: &str| {
+        refused(&[(path, "\n")], &json!([{ "type": "write", "attributes": [[path, value]] }])).len()
+    };
+    assert_eq!(attributes("/proc/sys/kernel/core_pattern", "|/tmp/lamp"), 1);
+    assert_eq!(attributes("/proc/sys/kernel/core_pattern", "core.%p"), 0);
+    assert_eq!(attributes("/proc/sys/kernel/modprobe", "/tmp/lamp"), 1);
+    assert_eq!(attributes("/sys/kernel/uevent_helper", "/tmp/lamp"), 1);
+    assert_eq!(attributes("/proc/sys/vm/swappiness", "10"), 0);
+}

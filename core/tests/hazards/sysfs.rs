@@ -55,6 +55,27 @@ impl Resource for Write {
     }
 }
 
+/// The same as a type of somebody else.
+pub(crate) const FOREIGN: Entry = Entry::of::<Foreign>();
+
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(transparent)]
+pub(crate) struct Foreign(Write);
+
+impl ResourceType for Foreign {
+    const NAME: &'static str = "acme.write";
+
+    fn default_name(&self) -> String {
+        self.0.default_name()
+    }
+}
+
+impl Resource for Foreign {
+    fn inspect(&self, cx: Context<'_>) -> Result<Vec<Setting>> {
+        self.0.inspect(cx)
+    }
+}
+
 /// Returns a host with one kernel that has vfio-pci as a module.
 pub(crate) fn host() -> Tree {
     Tree::new(&[
