@@ -184,20 +184,6 @@ function tostring(...)
   return tostring0(value)
 end
 
-function string.format(template, ...)
-  if type(template) == "string" and find((gsub(template, "%%%%", "")), "%%[-%d.]*p") then
-    fail("`%p` gives an address, and that differs from run to run", "Use a field that names the thing.")
-  end
-  local values = pack(...)
-  for index = 1, values.n do
-    local kind = type(values[index])
-    if kind == "table" or kind == "function" then
-      values[index] = tostring(values[index])
-    end
-  end
-  return format(template, unpack(values, 1, values.n))
-end
-
 -- What loops inside C does not count as instructions, so it pays in advance.
 local function pay(first, last)
   -- C takes `1e9` and "9" for whole numbers too.
@@ -207,28 +193,107 @@ local function pay(first, last)
   end
 end
 
+-- C goes through some sixteen bytes while Lua runs one instruction. What is short is as good as free.
+local function pay_for_text(text)
+  if type(text) == "string" and #text > 256 then
+    spend(#text // 16)
+  end
+end
+
+function string.format(template, ...)
+  pay_for_text(template)
+  if type(template) == "string" and find((gsub(template, "%%%%", "")), "%%[-%d.]*p") then
+    fail("`%p` gives an address, and that differs from run to run", "Use a field that names the thing.")
+  end
+  local values = pack(...)
+  for index = 1, values.n do
+    local kind = type(values[index])
+    if kind == "table" or kind == "function" then
+      values[index] = tostring(values[index])
+    end
+    pay_for_text(values[index])
+  end
+  return format(template, unpack(values, 1, values.n))
+end
+
+local function paid(library, ...)
+  for _, name in ipairs { ... } do
+    local original = library[name]
+    library[name] = function(...)
+      -- Nothing but the first values are texts to go through; there may be a million others.
+      pay_for_text((...))
+      spend(select("#", ...) // 4)
+      return original(...)
+    end
+  end
+end
+paid(string, "byte", "char", "len", "lower", "packsize", "reverse", "sub", "unpack", "upper")
+paid(utf8, "char", "codepoint", "codes", "len", "offset")
+
+local pack_bytes = string.pack
+function string.pack(...)
+  local values = pack(...)
+  for index = 1, values.n do
+    pay_for_text(values[index])
+  end
+  return pack_bytes(...)
+end
+
 function string.rep(text, count, ...)
   pay(0, count)
   return rep(text, count, ...)
 end
 
-local function bounded(name)
-  local original = table[name]
-  table[name] = function(t, ...)
-    if type(t) == "table" then
-      spend(#t)
-    end
-    return original(t, ...)
-  end
+local function length(t)
+  return type(t) == "table" and #t or 0
 end
-bounded "insert"
-bounded "remove"
-bounded "concat"
-bounded "sort"
+
+-- An item at the end moves no other.
+local insert, remove = table.insert, table.remove
+function table.insert(t, ...)
+  spend(select("#", ...) == 1 and 1 or length(t))
+  return insert(t, ...)
+end
+
+function table.remove(t, ...)
+  spend(select("#", ...) == 0 and 1 or length(t))
+  return remove(t, ...)
+end
+
+function table.concat(t, ...)
+  spend(length(t))
+  return concat(t, ...)
+end
+
+local function less(a, b)
+  return a < b
+end
+
+-- Texts are compared in C: a comparison in Lua is counted.
+function table.sort(t, ...)
+  spend(length(t))
+  if select("#", ...) == 0 then
+    return sort(t, less)
+  end
+  return sort(t, ...)
+end
+
+function table.unpack(t, first, last)
+  pay(first or 1, last or length(t))
+  return unpack(t, first, last)
+end
 
 function table.move(from, first, last, ...)
   pay(first, last)
   return move(from, first, last, ...)
+end
+
+-- A finalizer runs whenever the collector comes by, and where no limit is looked at.
+_G.setmetatable = function(t, metatable, ...)
+  if type(metatable) == "table" and rawget(metatable, "__gc") ~= nil then
+    fail("there is no `__gc` in a playbook", "Use a `<close>` variable for what must be done at the end of a block.")
+  end
+  return setmetatable(t, metatable, ...)
 end
 
 -- The C library's matcher can run for ever on a short pattern, out of reach of the limit.

@@ -3,11 +3,13 @@
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::rc::Rc;
+use std::time::Duration;
 
 use hoststate_core::declaration::Origin;
 use hoststate_core::error::Several;
 use hoststate_core::registry::{self, Declared, Registry, Rejected};
 use mlua::{Function, Lua, Table};
+use rustix::time::ClockId;
 use serde_json::{Map, Value};
 
 use crate::error::Error;
@@ -28,6 +30,16 @@ const ERRORS: usize = 100;
 /// How many calls are shown that led to one.
 const CALLERS: usize = 20;
 
+/// Processor time that a playbook may take beside that of its instructions: what compares, joins or converts texts of
+/// many megabytes runs in C, and no count of instructions knows it.
+const WORK: Duration = Duration::from_secs(1);
+
+/// Time that an instruction may take, on a machine that is slow.
+const NANOSECONDS: u64 = 60;
+
+/// How many instructions run between two looks at the clock, where there are no long texts.
+const CLOCK: u64 = 10_000;
+
 /// What messages call the file that the user named.
 const PLAYBOOK: &str = "the playbook";
 
@@ -39,6 +51,9 @@ pub(crate) struct Limits {
     instructions: Cell<u64>,
     bytes: Cell<usize>,
     exhausted: Cell<bool>,
+    started: Duration,
+    /// Instructions that were left at the last look at the clock.
+    looked: Cell<u64>,
     /// Where the last line of a user's file was, when lines are traced.
     pub(crate) last: RefCell<Option<Origin>>,
 }
@@ -50,28 +65,39 @@ impl Limits {
             instructions: Cell::new(INSTRUCTIONS),
             bytes: Cell::new(MEMORY),
             exhausted: Cell::new(false),
+            started: processor_time(),
+            looked: Cell::new(INSTRUCTIONS),
             last: RefCell::new(None),
         }
     }
 
     /// Takes instructions, or as much work as that many.
     pub(crate) fn spend(&self, instructions: u64) -> Result<(), Error> {
-        match self.instructions.get().checked_sub(instructions) {
-            Some(left) => {
-                self.instructions.set(left);
-                Ok(())
-            }
-            None => {
-                self.exhausted.set(true);
-                Err(Error::new(
-                    format!(
-                        "{} does too much, or does not end: it was stopped after {INSTRUCTIONS} instructions",
-                        self.subject
-                    ),
-                    "Look for a loop that never ends, or for a very long text.",
-                ))
-            }
+        let Some(left) = self.instructions.get().checked_sub(instructions) else {
+            return Err(self.endless(format!("after {INSTRUCTIONS} instructions")));
+        };
+        self.instructions.set(left);
+        if self.looked.get() - left >= CLOCK { self.look_at_clock() } else { Ok(()) }
+    }
+
+    /// Fails when more time was taken than the instructions and [`WORK`] account for. A playbook of instructions
+    /// alone never meets this limit: what it may do does not depend on the machine.
+    pub(crate) fn look_at_clock(&self) -> Result<(), Error> {
+        let left = self.instructions.get();
+        self.looked.set(left);
+        let counted = Duration::from_nanos((INSTRUCTIONS - left) * NANOSECONDS);
+        if processor_time().saturating_sub(self.started) <= WORK + counted {
+            return Ok(());
         }
+        Err(self.endless(format!("after {} s of work on texts", WORK.as_secs())))
+    }
+
+    fn endless(&self, after: String) -> Error {
+        self.exhausted.set(true);
+        Error::new(
+            format!("{} does too much, or does not end: it was stopped {after}", self.subject),
+            "Look for a loop that never ends, or for a very long text.",
+        )
     }
 
     /// Takes bytes of declared values.
@@ -89,6 +115,15 @@ impl Limits {
     pub(crate) fn exhausted(&self) -> bool {
         self.exhausted.get()
     }
+}
+
+/// Returns the processor time of this thread: a machine that is busy with other things takes nothing from a playbook.
+fn processor_time() -> Duration {
+    let time = rustix::time::clock_gettime(ClockId::ThreadCPUTime);
+    Duration::new(
+        u64::try_from(time.tv_sec).unwrap_or_default(),
+        u32::try_from(time.tv_nsec).unwrap_or_default(),
+    )
 }
 
 /// The error of what takes more than [`MEMORY`].
@@ -184,7 +219,7 @@ impl Evaluation<'_> {
 }
 
 /// Returns the innermost lines of the user's files on the stack, the innermost first.
-fn user_lines(lua: &Lua, most: usize) -> Vec<Origin> {
+pub(crate) fn user_lines(lua: &Lua, most: usize) -> Vec<Origin> {
     let mut lines = Vec::new();
     // Level 0 is the Rust function that asks.
     for level in 1.. {

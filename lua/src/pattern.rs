@@ -37,6 +37,7 @@ pub(crate) struct Matcher<'a> {
     subject: &'a [u8],
     pattern: &'a [u8],
     captures: Vec<Capture>,
+    /// Steps that are not paid yet.
     steps: u64,
     spend: Spend<'a>,
     depth: usize,
@@ -47,6 +48,9 @@ const BATCH: u64 = 1024;
 
 /// What a step costs, in instructions.
 const COST: u64 = 8;
+
+/// How many bytes a step goes through, where nothing else is done with them.
+const BYTES: usize = 64;
 
 impl<'a> Matcher<'a> {
     /// Returns a matcher of a pattern without its `^`.
@@ -70,12 +74,21 @@ impl<'a> Matcher<'a> {
     }
 
     fn step(&mut self) -> Result<(), Stop> {
-        self.steps += 1;
-        if self.steps.is_multiple_of(BATCH) {
-            (self.spend)(BATCH * COST).map_err(Stop::Spent)
-        } else {
-            Ok(())
+        self.pay(1)
+    }
+
+    /// Pays for bytes of the pattern or the subject that are gone through at once.
+    fn go_through(&mut self, bytes: usize) -> Result<(), Stop> {
+        self.pay(u64::try_from(bytes / BYTES).unwrap_or(u64::MAX))
+    }
+
+    fn pay(&mut self, steps: u64) -> Result<(), Stop> {
+        self.steps = self.steps.saturating_add(steps);
+        if self.steps < BATCH {
+            return Ok(());
         }
+        let steps = std::mem::take(&mut self.steps);
+        (self.spend)(steps.saturating_mul(COST)).map_err(Stop::Spent)
     }
 
     fn run(&mut self, at: usize, pattern: usize) -> Result<Option<usize>, Stop> {
@@ -111,6 +124,7 @@ impl<'a> Matcher<'a> {
                         return Err(malformed("missing `[` after `%f` in pattern"));
                     }
                     let end = self.class_end(set)?;
+                    self.go_through(3 * (end - set))?;
                     let byte = |index: Option<usize>| {
                         index.and_then(|it| self.subject.get(it)).copied().unwrap_or(0)
                     };
@@ -132,7 +146,8 @@ impl<'a> Matcher<'a> {
                 _ => {}
             }
             let end = self.class_end(pattern)?;
-            let fits = self.fits(at, pattern, end);
+            self.go_through(end - pattern)?;
+            let fits = self.fits(at, pattern, end)?;
             match self.pattern.get(end) {
                 Some(b'?') => {
                     if fits && let Some(done) = self.run(at + 1, end + 1)? {
@@ -159,7 +174,7 @@ impl<'a> Matcher<'a> {
         item: usize,
         end: usize,
     ) -> Result<Option<usize>, Stop> {
-        while self.fits(at, item, end) {
+        while self.fits(at, item, end)? {
             self.step()?;
             at += 1;
         }
@@ -179,7 +194,7 @@ impl<'a> Matcher<'a> {
             if let Some(done) = self.run(at, end + 1)? {
                 return Ok(Some(done));
             }
-            if !self.fits(at, item, end) {
+            if !self.fits(at, item, end)? {
                 return Ok(None);
             }
             at += 1;
@@ -240,7 +255,7 @@ impl<'a> Matcher<'a> {
         let Some(&Capture::Text(start, end)) = capture else {
             return Err(malformed(&format!("invalid capture index %{}", char::from(digit))));
         };
-        self.steps += u64::try_from((end - start) / 16).unwrap_or(0);
+        self.go_through(end - start)?;
         let text = &self.subject[start..end];
         Ok(self.subject[at..].starts_with(text).then_some(at + text.len()))
     }
@@ -270,14 +285,15 @@ impl<'a> Matcher<'a> {
         }
     }
 
-    fn fits(&self, at: usize, pattern: usize, end: usize) -> bool {
-        let Some(&byte) = self.subject.get(at) else { return false };
-        match self.pattern[pattern] {
+    fn fits(&mut self, at: usize, pattern: usize, end: usize) -> Result<bool, Stop> {
+        let Some(&byte) = self.subject.get(at) else { return Ok(false) };
+        self.go_through(end - pattern)?;
+        Ok(match self.pattern[pattern] {
             b'.' => true,
             b'%' => in_class(byte, self.pattern[pattern + 1]),
             b'[' => self.in_set(byte, pattern, end),
             literal => literal == byte,
-        }
+        })
     }
 
     /// `start` is the `[`, `end` is behind the `]`.

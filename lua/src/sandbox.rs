@@ -8,15 +8,18 @@ use mlua::chunk::{Chunk, ChunkMode};
 use mlua::{HookTriggers, Lua, LuaOptions, MultiValue, Scope, StdLib, Table, Value, VmState};
 
 use crate::error::Error;
-use crate::evaluation::{Evaluation, Limits, MEMORY};
+use crate::evaluation::{Evaluation, Limits, MEMORY, user_lines};
 use crate::lua_errors::{self, Failure};
 use crate::{Level, globals, host_table, strings};
 
 /// What replaces the parts of Lua's base that a playbook must not have.
 const SANDBOX: &str = include_str!("../prelude/sandbox.lua");
 
-/// How many instructions run between two looks at the limit.
-const INTERVAL: u32 = 10_000;
+/// How many instructions run between two looks at the limit. Few, for each can go through megabytes.
+const INTERVAL: u32 = 100;
+
+/// From how many bytes of memory on there can be texts that take longer to go through than an interval.
+const LONG_TEXTS: usize = 2 << 20;
 
 /// What a line of output costs, in instructions.
 const OUTPUT: u64 = 100;
@@ -31,7 +34,7 @@ pub(crate) fn create(limits: &Rc<Limits>, trace: bool) -> mlua::Result<Lua> {
         triggers = triggers.every_line();
     }
     let limits = Rc::clone(limits);
-    lua.set_hook(triggers, move |_, frame| {
+    lua.set_hook(triggers, move |lua, frame| {
         if frame.event() == mlua::debug::DebugEvent::Line {
             if let (Some(source), Some(line)) = (frame.source().source, frame.current_line())
                 && let (Some(file), Ok(line)) = (source.strip_prefix('@'), u32::try_from(line))
@@ -40,12 +43,16 @@ pub(crate) fn create(limits: &Rc<Limits>, trace: bool) -> mlua::Result<Lua> {
             }
             return Ok(VmState::Continue);
         }
-        match limits.spend(u64::from(INTERVAL)) {
+        let spent = limits.spend(u64::from(INTERVAL));
+        let spent =
+            if lua.used_memory() > LONG_TEXTS { spent.and_then(|()| limits.look_at_clock()) } else { spent };
+        match spent {
             Ok(()) => Ok(VmState::Continue),
             Err(error) => {
                 let line = frame.current_line().and_then(|it| u32::try_from(it).ok());
                 let file = frame.source().source.and_then(|it| it.strip_prefix('@').map(str::to_owned));
                 let origin = file.zip(line).map(|(file, line)| Origin { file, line });
+                let origin = origin.or_else(|| user_lines(lua, 1).pop());
                 Err(mlua::Error::external(error.at(origin)))
             }
         }

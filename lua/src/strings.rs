@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 
+use memchr::memmem;
 use mlua::{Function, Lua, LuaString, MultiValue, Scope, Table, Value};
 
 use crate::error::Error;
@@ -129,13 +130,9 @@ fn find(
     let none = || MultiValue::from_iter([Value::Nil]);
     let Some(start) = begin(&subject, init) else { return Ok(none()) };
     if plain || !pattern.iter().any(|it| b"^$*+?.([%-".contains(it)) {
-        let work = u64::try_from(subject.len()).unwrap_or(u64::MAX);
+        let work = u64::try_from(subject.len() + pattern.len()).unwrap_or(u64::MAX);
         evaluation.limits.spend(work / 16).map_err(|err| evaluation.raise(lua, err))?;
-        let found = match pattern.len() {
-            0 => Some(0),
-            length => subject[start..].windows(length).position(|it| it == &pattern[..]),
-        };
-        return Ok(match found {
+        return Ok(match memmem::find(&subject[start..], &pattern) {
             Some(at) => {
                 let first = (start + at + 1) as i64;
                 MultiValue::from_iter([

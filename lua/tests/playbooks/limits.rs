@@ -27,6 +27,122 @@ const ENDLESS: &[&str] = &[
     "local s = string.rep('a?', 40)\nprint(s:gsub(string.rep('.-', 40) .. 'b', ''))",
 ];
 
+/// What is done in C, or where no hook runs.
+const IN_C: &[&str] = &[
+    "local s = ('x'):rep(20000000)\nwhile true do local b = s .. 'y' end",
+    "local s = ('x'):rep(20000000)\nlocal a, b = s .. 'a', s .. 'b'\nwhile true do if a == b then a = 1 end end",
+    "local s = ('x'):rep(10000000)\nwhile true do local b = string.format('%s%s', s, 'y') end",
+    "local s = ('x'):rep(10000000)\nlocal a, b, t = s .. 'a', s .. 'b', {}\nfor i = 1, 99999 do t[i] = i % 2 == 0 and a or b end\ntable.sort(t)",
+    "local f = ('i1'):rep(1000000)\nwhile true do string.packsize(f) end",
+    "local s = ('a'):rep(1000000)\nlocal p = '[' .. ('b'):rep(4000000) .. ']'\ns:find(p)",
+    "local t = {}\nwhile true do select('#', table.unpack(t, 1, 900000)) end",
+    "local s = ('x'):rep(30000000)\nwhile true do utf8.len(s) end",
+    "local s = ('9'):rep(20000000)\nwhile true do tonumber(s) end",
+    "setmetatable({}, { __gc = function() while true do end end })\nfor i = 1, 200000 do local t = {} end",
+    "local x <close> = setmetatable({}, { __close = function() while true do end end })",
+];
+
+#[test]
+fn work_in_c_is_counted_too() {
+    // Which of the two limits comes first depends on the machine.
+    let told = |it: &str| {
+        outcome(&NoHost, it, &[])
+            .replace("after 50000000 instructions", "after …")
+            .replace("after 1 s of work on texts", "after …")
+    };
+    let all: String = IN_C.iter().map(|it| format!("{it}\n{}\n", told(it))).collect();
+    expect![[r#"
+        local s = ('x'):rep(20000000)
+        while true do local b = s .. 'y' end
+        error: the playbook does too much, or does not end: it was stopped after …
+          at gpu.lua:2
+        hint: Look for a loop that never ends, or for a very long text.
+
+        local s = ('x'):rep(20000000)
+        local a, b = s .. 'a', s .. 'b'
+        while true do if a == b then a = 1 end end
+        error: the playbook does too much, or does not end: it was stopped after …
+          at gpu.lua:3
+        hint: Look for a loop that never ends, or for a very long text.
+
+        local s = ('x'):rep(10000000)
+        while true do local b = string.format('%s%s', s, 'y') end
+        error: the playbook does too much, or does not end: it was stopped after …
+          at gpu.lua:2
+        hint: Look for a loop that never ends, or for a very long text.
+
+        local s = ('x'):rep(10000000)
+        local a, b, t = s .. 'a', s .. 'b', {}
+        for i = 1, 99999 do t[i] = i % 2 == 0 and a or b end
+        table.sort(t)
+        error: the playbook does too much, or does not end: it was stopped after …
+          at gpu.lua:4
+        hint: Look for a loop that never ends, or for a very long text.
+
+        local f = ('i1'):rep(1000000)
+        while true do string.packsize(f) end
+        error: the playbook does too much, or does not end: it was stopped after …
+          at gpu.lua:2
+        hint: Look for a loop that never ends, or for a very long text.
+
+        local s = ('a'):rep(1000000)
+        local p = '[' .. ('b'):rep(4000000) .. ']'
+        s:find(p)
+        error: the playbook does too much, or does not end: it was stopped after …
+          at gpu.lua:3
+        hint: Look for a loop that never ends, or for a very long text.
+
+        local t = {}
+        while true do select('#', table.unpack(t, 1, 900000)) end
+        error: the playbook does too much, or does not end: it was stopped after …
+          at gpu.lua:2
+        hint: Look for a loop that never ends, or for a very long text.
+
+        local s = ('x'):rep(30000000)
+        while true do utf8.len(s) end
+        error: the playbook does too much, or does not end: it was stopped after …
+          at gpu.lua:2
+        hint: Look for a loop that never ends, or for a very long text.
+
+        local s = ('9'):rep(20000000)
+        while true do tonumber(s) end
+        error: the playbook does too much, or does not end: it was stopped after …
+          at gpu.lua:2
+        hint: Look for a loop that never ends, or for a very long text.
+
+        setmetatable({}, { __gc = function() while true do end end })
+        for i = 1, 200000 do local t = {} end
+        error: there is no `__gc` in a playbook
+          at gpu.lua:1
+        hint: Use a `<close>` variable for what must be done at the end of a block.
+
+        local x <close> = setmetatable({}, { __close = function() while true do end end })
+        error: the playbook does too much, or does not end: it was stopped after …
+          at gpu.lua:1
+        hint: Look for a loop that never ends, or for a very long text.
+
+    "#]]
+    .assert_eq(&all);
+}
+
+#[test]
+fn a_long_text_is_searched_in_one_pass() {
+    let playbook = "local s = ('a'):rep(4000000)\nprint(s:find(('a'):rep(2000000) .. 'b', 1, true))";
+    expect![[r#"
+        > nil
+    "#]]
+    .assert_eq(&outcome(&NoHost, playbook, &[]));
+}
+
+#[test]
+fn a_list_of_ten_thousand_is_built_item_by_item() {
+    let playbook = "local t = {}\nfor i = 1, 20000 do table.insert(t, i) end\nwhile #t > 0 do table.remove(t) end\nprint(#t)";
+    expect![[r#"
+        > 0
+    "#]]
+    .assert_eq(&outcome(&NoHost, playbook, &[]));
+}
+
 #[test]
 fn a_playbook_without_end_is_stopped_at_its_line() {
     let all: String = ENDLESS.iter().map(|it| format!("{it}\n{}\n", outcome(&NoHost, it, &[]))).collect();

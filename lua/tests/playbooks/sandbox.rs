@@ -211,6 +211,9 @@ fn nothing_leads_out_of_a_playbook() {
 
         local t = setmetatable({}, { __gc = function() print('gc') end })
         t = nil
+        error: there is no `__gc` in a playbook
+          at gpu.lua:1
+        hint: Use a `<close>` variable for what must be done at the end of a block.
 
         pairs = nil ipairs = nil string.format = nil type = nil
         iommu { vendor = 'GenuineIntel' }
