@@ -15,10 +15,10 @@ pub(crate) const BLOCK: &str = "/sys/class/block";
 /// Returns what is mounted, and the table that says so.
 pub(crate) fn mounts(host: &HostView) -> Result<(&'static str, Vec<Mount>)> {
     let info = "/proc/self/mountinfo";
-    if let Some(text) = host.read(Path::new(info))? {
+    if let Some(text) = host.read_lossy(Path::new(info))? {
         return Ok((info, mount_table::parse_mountinfo(&text)));
     }
-    let text = host.read(Path::new("/proc/mounts"))?.unwrap_or_default();
+    let text = host.read_lossy(Path::new("/proc/mounts"))?.unwrap_or_default();
     Ok(("/proc/mounts", mount_table::parse_fstab(&text)))
 }
 

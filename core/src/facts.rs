@@ -151,7 +151,7 @@ pub fn iommu(host: &HostView) -> io::Result<Option<IommuSummary>> {
 /// # Errors
 /// When `/proc/cpuinfo` exists and cannot be read.
 pub fn cpu_vendor(host: &HostView) -> io::Result<Option<String>> {
-    let text = host.read(Path::new("/proc/cpuinfo"))?;
+    let text = host.read_lossy(Path::new("/proc/cpuinfo"))?;
     let line = text.as_deref().and_then(|it| it.lines().find(|it| it.starts_with("vendor_id")));
     Ok(line.and_then(|it| it.split_once(':')).map(|(_, vendor)| vendor.trim().to_owned()))
 }

@@ -7,6 +7,7 @@ use std::path::Path;
 use std::rc::Rc;
 
 use hoststate_abi::host_view::HostView;
+use hoststate_abi::host_view::bytes::shown;
 use serde::{Deserialize, Serialize};
 
 use self::known::Images;
@@ -63,7 +64,7 @@ impl Contents {
         let files = image.entries.iter().filter_map(|it| {
             let bytes = image.read(&it.path)?;
             let is_text = !bytes.contains(&0);
-            Some((it.path.clone(), is_text.then(|| String::from_utf8_lossy(bytes).into_owned())))
+            Some((it.path.clone(), is_text.then(|| shown(bytes.to_vec()))))
         });
         Ok(Self { modules, files: files.collect() })
     }

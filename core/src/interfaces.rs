@@ -20,7 +20,7 @@ pub fn lower(host: &HostView, interface: &str) -> Result<Vec<String>> {
     lower.extend(slaves.split_whitespace().map(str::to_owned));
     lower.extend(host.list(&link)?.iter().filter_map(|it| it.strip_prefix("lower_")).map(str::to_owned));
     // `eth0.5         | 5  | eth0`
-    let vlans = host.read(Path::new("/proc/net/vlan/config"))?.unwrap_or_default();
+    let vlans = host.read_lossy(Path::new("/proc/net/vlan/config"))?.unwrap_or_default();
     let rows = vlans.lines().map(|it| it.split('|').map(str::trim).collect::<Vec<_>>());
     lower.extend(rows.filter(|it| it[0] == interface).filter_map(|it| it.get(2).map(|it| (*it).to_owned())));
     if lower.is_empty() && host.link_target(&link.join("device"))?.is_none() {

@@ -134,7 +134,7 @@ fn by_processor(host: &HostView, running: &Cmdline) -> Result<Option<(String, St
 fn config(host: &HostView, release: &str) -> Result<Option<(PathBuf, String)>> {
     let beside = kernels::modules_directory(release).join("config");
     for path in [PathBuf::from(format!("/boot/config-{release}")), beside] {
-        if let Some(text) = host.read(&path)? {
+        if let Some(text) = host.read_lossy(&path)? {
             return Ok(Some((path, text)));
         }
     }

@@ -122,7 +122,7 @@ fn links(host: &HostView) -> Result<Rc<Links>> {
         let mut links = Links { directories: Vec::new(), files: Vec::new() };
         for directory in DIRECTORIES {
             let resolved = host.resolve(Path::new(directory))?;
-            for name in host.list(&resolved)? {
+            for name in host.names(&resolved)? {
                 let (file, named) = (resolved.join(&name), Path::new(directory).join(&name));
                 if host.link_target(&file)?.is_some() {
                     links.files.push((host.resolve(&file)?, named));
@@ -150,7 +150,7 @@ fn read(host: &HostView) -> Result<ModprobeView> {
 pub fn read_for(host: &HostView, kernel: Option<&str>, words: &Cmdline) -> Result<ModprobeView> {
     let mut files = Vec::new();
     for (rank, directory) in DIRECTORIES.iter().enumerate() {
-        for name in host.list(Path::new(directory))? {
+        for name in host.names(Path::new(directory))? {
             if let Some(conf) = host.parsed(&Path::new(directory).join(&name), ModprobeConf::parse)? {
                 files.push((rank, name, conf));
             }

@@ -1,5 +1,6 @@
 //! What a host has of a module: built into a kernel, a file, its parameters, a list that loads it.
 
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use hoststate_abi::host_view::HostView;
@@ -73,7 +74,7 @@ pub fn info(host: &HostView, release: &str, module: &ModuleName) -> Result<Optio
 pub fn lists(host: &HostView, module: &ModuleName) -> Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     for directory in LISTS.map(Path::new) {
-        for name in host.list(directory)?.into_iter().filter(|it| it.ends_with(".conf")) {
+        for name in host.names(directory)?.into_iter().filter(|it| it.as_bytes().ends_with(b".conf")) {
             let path = directory.join(name);
             if is_listed(host, &path, module)? {
                 found.push(path);

@@ -55,7 +55,7 @@ pub fn plan(record: &RunRecord, view: &HostView, distro: &Distro) -> Result<Roll
     let mut files = Vec::new();
     let mut changed_since = Vec::new();
     for FileChange { path, before, after, .. } in &record.files {
-        let now = view.read(path)?;
+        let now = view.read_lossy(path)?;
         if now == *before {
             continue;
         }

@@ -244,7 +244,7 @@ fn loads_sooner(scene: Scene<'_>, words: &BootWords) -> Result<Option<String>> {
         if path.starts_with(udev) {
             continue;
         }
-        let old = scene.before.read(path)?.unwrap_or_default();
+        let old = scene.before.read_lossy(path)?.unwrap_or_default();
         let is_new = |line: &&str| names_vfio(line) && !old.lines().any(|it| it == *line);
         // An `options` line gives ids; it makes nothing load.
         let mut lines =

@@ -205,7 +205,7 @@ impl Trust {
     /// of its own and a umask that lets it write.
     fn is_private(&self, group: u32) -> io::Result<bool> {
         let machine = HostView::new("/");
-        let read = |path: &str| Ok::<_, io::Error>(machine.read(Path::new(path))?.unwrap_or_default());
+        let read = |path: &str| Ok::<_, io::Error>(machine.read_lossy(Path::new(path))?.unwrap_or_default());
         Ok(is_private(group, &self.owners, &read("/etc/passwd")?, &read("/etc/group")?))
     }
 }

@@ -61,11 +61,11 @@ fn release(host: &HostView) -> Result<OsRelease> {
             return Ok(OsRelease::clone(&release));
         }
     }
-    let text = host.read(Path::new("/etc/redhat-release"))?;
+    let text = host.read_lossy(Path::new("/etc/redhat-release"))?;
     if let Some(release) = text.as_deref().and_then(OsRelease::redhat_release) {
         return Ok(release);
     }
-    let text = host.read(Path::new("/etc/debian_version"))?;
+    let text = host.read_lossy(Path::new("/etc/debian_version"))?;
     if let Some(release) = text.as_deref().and_then(OsRelease::debian_version) {
         return Ok(release);
     }

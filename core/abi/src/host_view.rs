@@ -1,12 +1,15 @@
 //! Reading a host: its files as they will be once the predicted writes are done.
 
+pub mod bytes;
 mod files;
+mod tree;
 
 use std::any::{Any, TypeId};
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
 use std::ffi::OsString;
 use std::io;
+use std::os::unix::ffi::OsStringExt;
 use std::path::{Component, Path, PathBuf};
 use std::rc::Rc;
 
@@ -16,6 +19,13 @@ use self::files::Files;
 
 /// As many symbolic links as Linux follows in one path (`MAXSYMLINKS`).
 const MAX_SYMLINKS: usize = 40;
+
+/// Most bytes of a file that is read as text. A `grub.cfg` of twenty thousand entries and a `modules.dep` of ten thousand
+/// modules have two million; what is made of a text takes several times its size.
+const MOST_TEXT: usize = 16 << 20;
+
+/// Most bytes of any other file: images of Debian with every module and firmware have some hundred million.
+const MOST_BYTES: usize = 512 << 20;
 
 /// The host below `root`, as it will look once the predicted file writes are done.
 ///
@@ -65,9 +75,10 @@ struct Derived {
 impl HostView {
     /// Returns a view of the host below `root`; `/` is the machine itself.
     pub fn new(root: impl Into<PathBuf>) -> Self {
+        let root = root.into();
         Self {
-            root: root.into(),
-            files: Files::default(),
+            files: Files::new(&root),
+            root,
             predicted: HashMap::new(),
             history: Vec::new(),
             resolved: RefCell::default(),
@@ -94,7 +105,7 @@ impl HostView {
     /// Lets the view remember what it is told, so that [`Self::is_still_true`] can tell.
     #[must_use]
     pub fn remembering(self) -> Self {
-        Self { files: Files::remembered(), ..self }
+        Self { files: self.files.clone().remembered(), ..self }
     }
 
     /// Returns whether the host, read again, gives every answer that it gave so far to this view and to those made from
@@ -135,31 +146,37 @@ impl HostView {
     /// Returns the text of a file; `None` when there is no such file.
     ///
     /// # Errors
-    /// When the file cannot be read, or is not UTF-8: the message then names the line.
+    /// When the file is no plain file, is larger than 16 MiB, cannot be read, or is not UTF-8: the message then names
+    /// the line and the byte. Who only looks uses [`Self::read_lossy`].
     pub fn read(&self, path: &Path) -> io::Result<Option<String>> {
-        let Some(bytes) = self.read_bytes(path)? else { return Ok(None) };
-        match String::from_utf8(bytes) {
-            Ok(text) => Ok(Some(text)),
-            Err(err) => {
-                let line = err.as_bytes()[..err.utf8_error().valid_up_to()].split(|it| *it == b'\n').count();
-                let what = format!("{}:{line}: not UTF-8 text", path.display());
-                Err(io::Error::new(io::ErrorKind::InvalidData, what))
-            }
-        }
+        let Some(bytes) = self.read_most(path, MOST_TEXT)? else { return Ok(None) };
+        bytes::text(path, bytes).map(Some)
+    }
+
+    /// Returns the text of a file that is only looked at: bytes that are not UTF-8 stand in it as `\xe9`.
+    ///
+    /// # Errors
+    /// When the file is no plain file, is larger than 16 MiB, or cannot be read.
+    pub fn read_lossy(&self, path: &Path) -> io::Result<Option<String>> {
+        Ok(self.read_most(path, MOST_TEXT)?.map(bytes::shown))
     }
 
     /// Returns the bytes of a file; `None` when there is no such file.
     ///
     /// # Errors
-    /// When the file exists and cannot be read.
+    /// When the file is no plain file, is larger than 512 MiB, or cannot be read.
     pub fn read_bytes(&self, path: &Path) -> io::Result<Option<Vec<u8>>> {
+        self.read_most(path, MOST_BYTES)
+    }
+
+    fn read_most(&self, path: &Path, limit: usize) -> io::Result<Option<Vec<u8>>> {
         if self.is_unpredicted_machine() {
-            return self.files.bytes(path);
+            return self.files.machine_bytes(path, limit);
         }
         let resolved = self.resolve(path)?;
         match self.predicted.get(resolved.as_os_str()) {
             Some(text) => Ok(text.clone().map(String::into_bytes)),
-            None => self.files.bytes(&self.below_root(&resolved)),
+            None => self.files.bytes(&resolved, limit),
         }
     }
 
@@ -168,31 +185,40 @@ impl HostView {
         self.predicted.is_empty() && self.root == Path::new("/")
     }
 
-    /// Returns a kernel attribute without its final newline; `None` when there is none.
+    /// Returns a kernel attribute without its final newline; `None` when there is none. Bytes that are not UTF-8 stand
+    /// in it as `\xe9`.
     ///
     /// # Errors
     /// When the attribute exists and cannot be read.
     pub fn attribute(&self, path: &Path) -> io::Result<Option<String>> {
-        Ok(self.read(path)?.map(|mut text| {
+        Ok(self.read_lossy(path)?.map(|mut text| {
             text.truncate(text.trim_end_matches('\n').len());
             text
         }))
     }
 
-    /// Returns the names in a directory, sorted bytewise; none when there is no such directory.
+    /// Returns the names in a directory, sorted bytewise; none when there is no such directory. Bytes that are not
+    /// UTF-8 stand in them as `\xe9`: such a name leads to no file.
     ///
     /// # Errors
     /// When the directory exists and cannot be read.
     pub fn list(&self, path: &Path) -> io::Result<Vec<String>> {
+        Ok(self.names(path)?.into_iter().map(|it| bytes::shown(it.into_vec())).collect())
+    }
+
+    /// Returns the names in a directory as they are, sorted bytewise; none when there is no such directory.
+    ///
+    /// # Errors
+    /// When the directory exists and cannot be read.
+    pub fn names(&self, path: &Path) -> io::Result<Vec<OsString>> {
         let resolved = self.resolve(path)?;
-        let mut names = self.files.names(&self.below_root(&resolved))?.unwrap_or_default();
+        let mut names = self.files.names(&resolved)?.unwrap_or_default();
         for (file, text) in &self.predicted {
             let file = Path::new(file);
             if let (true, Some(name)) = (file.parent() == Some(&resolved), file.file_name()) {
-                let name = name.to_string_lossy().into_owned();
                 match text {
-                    Some(_) => names.insert(name),
-                    None => names.remove(&name),
+                    Some(_) => names.insert(name.to_owned()),
+                    None => names.remove(name),
                 };
             }
         }
@@ -207,7 +233,7 @@ impl HostView {
         let resolved = self.resolve(path)?;
         match self.predicted.get(resolved.as_os_str()) {
             Some(text) => Ok(text.is_some()),
-            None => Ok(self.files.kind(&self.below_root(&resolved))?.is_some()),
+            None => Ok(self.files.is_directory(&resolved)?.is_some()),
         }
     }
 
@@ -217,7 +243,7 @@ impl HostView {
     /// When a directory on the way cannot be searched.
     pub fn is_dir(&self, path: &Path) -> io::Result<bool> {
         let resolved = self.resolve(path)?;
-        Ok(self.files.kind(&self.below_root(&resolved))?.is_some_and(|it| it.is_dir()))
+        Ok(self.files.is_directory(&resolved)? == Some(true))
     }
 
     /// Returns what the file system knows about a file on disk, links followed; `None` when there is no such file.
@@ -226,7 +252,7 @@ impl HostView {
     /// # Errors
     /// When a directory on the way cannot be searched.
     pub fn status(&self, path: &Path) -> io::Result<Option<Status>> {
-        self.files.status(&self.below_root(&self.resolve(path)?))
+        self.files.status(&self.resolve(path)?)
     }
 
     /// Returns what a symbolic link holds; `None` when `path` is no link or is not there.
@@ -234,11 +260,8 @@ impl HostView {
     /// # Errors
     /// When the link exists and cannot be read.
     pub fn link_target(&self, path: &Path) -> io::Result<Option<PathBuf>> {
-        if self.is_unpredicted_machine() {
-            return self.files.target(path);
-        }
         let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else { return Ok(None) };
-        self.files.target(&self.below_root(&self.resolve(parent)?.join(name)))
+        self.files.target(&self.resolve(parent)?.join(name))
     }
 
     /// Returns the host path of `path` with every symbolic link resolved below the root.
@@ -269,14 +292,14 @@ impl HostView {
 
     /// Returns `parse` of a file's text, computed once per view and text; `None` when there is no such file.
     ///
-    /// Bytes that are not UTF-8 reach `parse` as replacement characters: whoever edits reads with [`Self::read`].
+    /// Bytes that are not UTF-8 reach `parse` as `\xe9`: whoever edits reads with [`Self::read`].
     ///
     /// # Errors
     /// When the file exists and cannot be read.
     pub fn parsed<T: 'static>(&self, path: &Path, parse: fn(&str) -> T) -> io::Result<Option<Rc<T>>> {
-        self.parsed_bytes(path, |bytes| match std::str::from_utf8(bytes) {
+        self.parsed_most(path, MOST_TEXT, |it| match std::str::from_utf8(it) {
             Ok(text) => parse(text),
-            Err(_) => parse(&String::from_utf8_lossy(bytes)),
+            Err(_) => parse(&bytes::shown(it.to_vec())),
         })
     }
 
@@ -289,6 +312,15 @@ impl HostView {
         path: &Path,
         parse: impl FnOnce(&[u8]) -> T,
     ) -> io::Result<Option<Rc<T>>> {
+        self.parsed_most(path, MOST_BYTES, parse)
+    }
+
+    fn parsed_most<T: 'static>(
+        &self,
+        path: &Path,
+        limit: usize,
+        parse: impl FnOnce(&[u8]) -> T,
+    ) -> io::Result<Option<Rc<T>>> {
         let resolved = self.resolve(path)?;
         let kind = TypeId::of::<T>();
         let known = self.parsed.borrow().get(resolved.as_os_str()).and_then(|values| {
@@ -298,7 +330,7 @@ impl HostView {
         if let Some(value) = known {
             return Ok(value.and_then(|it| it.downcast().ok()));
         }
-        let value = self.read_bytes(&resolved)?.map(|bytes| Rc::new(parse(&bytes)));
+        let value = self.read_most(&resolved, limit)?.map(|bytes| Rc::new(parse(&bytes)));
         let entry = (kind, value.clone().map(|it| it as Rc<dyn Any>));
         self.parsed.borrow_mut().entry(resolved.into_os_string()).or_default().push(entry);
         Ok(value)
@@ -342,7 +374,7 @@ impl HostView {
                 if self.predicted.contains_key(candidate.as_os_str()) {
                     return Ok(candidate);
                 }
-                match self.files.target(&self.below_root(&candidate))? {
+                match self.files.target(&candidate)? {
                     None => Ok(candidate),
                     Some(_) if links == 0 => {
                         let what = format!("{}: too many levels of symbolic links", path.display());

@@ -156,7 +156,7 @@ fn uuid(host: &HostView, source: &str) -> Result<Option<String>> {
 
 /// Returns the default routes, that which the kernel prefers first.
 fn ways(host: &HostView) -> Result<Vec<Way>> {
-    let read = |path: &str| host.read(Path::new(path));
+    let read = |path: &str| host.read_lossy(Path::new(path));
     let v4 = proc_net::parse_route(&read("/proc/net/route")?.unwrap_or_default());
     let v6 = proc_net::parse_ipv6_route(&read("/proc/net/ipv6_route")?.unwrap_or_default());
     let mut ways = Vec::new();

@@ -26,8 +26,10 @@ pub struct GrubCfg {
     pub blscfg: bool,
     /// The file this one only leads to by `configfile`, as written; writing a stub breaks the indirection.
     pub stub_target: Option<String>,
-    /// Line, from 1, at which the text is no GRUB script, e.g. because a quote is not closed.
+    /// Line, from 1, at which reading ends, e.g. because a quote is not closed.
     pub broken_line: Option<usize>,
+    /// Which limit of the reader was met there, if it is not that the text is no GRUB script.
+    pub limit: Option<&'static str>,
 }
 
 /// A `linux` line and the menu entry it stands in.

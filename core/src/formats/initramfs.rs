@@ -15,8 +15,8 @@ use std::io::{self, Read};
 use self::compressed::{Compressed, Compression};
 use self::cpio::{Collector, Stream};
 
-/// Most bytes an image may unpack to. Real images stay far below (hundreds of megabytes); a bomb does not.
-const MAX_UNPACKED: u64 = 2 << 30;
+/// Most bytes an image may unpack to. Real images stay below (hundreds of megabytes); a bomb does not.
+const MAX_UNPACKED: u64 = 1 << 30;
 
 /// Why an image cannot be listed.
 #[derive(Debug, thiserror::Error)]

@@ -16,6 +16,8 @@ use script::{Broken, Event, Kind};
 #[derive(Clone, Debug)]
 pub struct ShellFile {
     text: String,
+    /// Where each line starts, in bytes.
+    lines: Vec<usize>,
     events: Vec<Event>,
     broken: Option<Broken>,
 }
@@ -94,8 +96,8 @@ impl ShellFile {
     /// Reads a file; every text is one, and what is no shell ends its evaluation.
     pub fn parse(text: &str) -> ShellFile {
         let (events, broken) = script::read(text);
-        let text = text.to_owned();
-        ShellFile { text, events, broken }
+        let lines = std::iter::once(0).chain(text.match_indices('\n').map(|it| it.0 + 1)).collect();
+        ShellFile { text: text.to_owned(), lines, events, broken }
     }
 
     /// Returns the assignments that outlive their command, in the order of the file.
@@ -198,7 +200,7 @@ impl ShellFile {
     }
 
     fn line(&self, offset: usize) -> usize {
-        1 + self.text[..offset].matches('\n').count()
+        self.lines.partition_point(|it| *it <= offset)
     }
 }
 

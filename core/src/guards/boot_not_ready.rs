@@ -29,7 +29,8 @@ pub fn hazards(scene: Scene<'_>) -> Result<Vec<Hazard>> {
     }
     let mut hazards = Vec::new();
     let mounted = mounted(scene.before)?;
-    let wanted = mount_table::parse_fstab(&scene.before.read(Path::new("/etc/fstab"))?.unwrap_or_default());
+    let wanted =
+        mount_table::parse_fstab(&scene.before.read_lossy(Path::new("/etc/fstab"))?.unwrap_or_default());
     // An image or a captured tree may have no table of mounts; then nothing is known about them.
     if let Some((table, mounted)) = &mounted {
         for point in points {
@@ -73,10 +74,10 @@ fn touched_points(scene: Scene<'_>) -> Result<Vec<&'static str>> {
 }
 
 fn mounted(host: &HostView) -> Result<Option<(&'static str, Vec<Mount>)>> {
-    if let Some(text) = host.read(Path::new("/proc/self/mountinfo"))? {
+    if let Some(text) = host.read_lossy(Path::new("/proc/self/mountinfo"))? {
         return Ok(Some(("/proc/self/mountinfo", mount_table::parse_mountinfo(&text))));
     }
-    let text = host.read(Path::new("/proc/mounts"))?;
+    let text = host.read_lossy(Path::new("/proc/mounts"))?;
     Ok(text.map(|it| ("/proc/mounts", mount_table::parse_fstab(&it))))
 }
 

@@ -86,7 +86,7 @@ fn console_of(host: &HostView, device: &PciDevice) -> io::Result<Vec<String>> {
 /// Returns the memory of the device in which the firmware's framebuffer lies. Only root sees the ranges; the names
 /// are enough.
 fn firmware_framebuffer(host: &HostView, address: PciAddress) -> io::Result<Option<String>> {
-    let text = host.read(Path::new("/proc/iomem"))?.unwrap_or_default();
+    let text = host.read_lossy(Path::new("/proc/iomem"))?.unwrap_or_default();
     let mut above: Vec<(usize, &str)> = Vec::new();
     for line in text.lines() {
         let depth = line.len() - line.trim_start().len();

@@ -273,7 +273,7 @@ fn loads(scene: Scene<'_>, module: &ModuleName) -> Result<bool> {
     let host = scene.after;
     let is_named = |it: &String| module.is_spelled(it);
     for directory in DIRECTORIES {
-        for name in host.list(Path::new(directory))? {
+        for name in host.names(Path::new(directory))? {
             let conf = host.parsed(&Path::new(directory).join(name), ModprobeConf::parse)?;
             let directives = conf.map(|it| it.directives()).unwrap_or_default();
             let drags = |it: &(usize, Directive)| match &it.1 {
@@ -293,7 +293,7 @@ fn loads(scene: Scene<'_>, module: &ModuleName) -> Result<bool> {
         return Ok(true);
     }
     for directory in ["/etc/udev/rules.d", "/usr/lib/udev/rules.d", "/lib/udev/rules.d"] {
-        for name in host.list(Path::new(directory))? {
+        for name in host.names(Path::new(directory))? {
             let text = host.parsed(&Path::new(directory).join(name), str::to_owned)?;
             if text.is_some_and(|it| it.contains(VFIO) || it.contains(module.as_str())) {
                 return Ok(true);

@@ -174,7 +174,7 @@ fn simple_framebuffer(host: &HostView) -> Result<Option<String>> {
     }
     for release in &kernels::installed(host)?.0 {
         let path = format!("/boot/config-{release}");
-        let config = host.read(Path::new(&path))?.unwrap_or_default();
+        let config = host.read_lossy(Path::new(&path))?.unwrap_or_default();
         if config.lines().any(|it| it == "CONFIG_SYSFB_SIMPLEFB=y") {
             return Ok(Some(format!("{path} has CONFIG_SYSFB_SIMPLEFB=y")));
         }

@@ -60,7 +60,7 @@ pub fn hazards(scene: Scene<'_>) -> Result<Vec<Hazard>> {
 
 /// Returns what shows that a disk is unlocked by the TPM.
 fn sealed_disk(host: &HostView) -> io::Result<Option<Vec<String>>> {
-    let table = host.read(Path::new("/etc/crypttab"))?.unwrap_or_default();
+    let table = host.read_lossy(Path::new("/etc/crypttab"))?.unwrap_or_default();
     let mut disks = table
         .lines()
         .enumerate()

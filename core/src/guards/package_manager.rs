@@ -42,7 +42,7 @@ pub fn hazards(scene: Scene<'_>) -> Result<Vec<Hazard>> {
 
 /// Returns the locked file, the number of the process that has it, and what shows it.
 fn holder(host: &HostView) -> Result<Option<(String, String, String)>> {
-    let locks = host.read(Path::new("/proc/locks"))?.unwrap_or_default();
+    let locks = host.read_lossy(Path::new("/proc/locks"))?.unwrap_or_default();
     for file in LOCKS {
         let Some(status) = host.status(Path::new(file))? else { continue };
         for line in locks.lines() {

@@ -80,7 +80,7 @@ fn used_devices(host: &HostView) -> Result<Vec<Used>> {
         }
         add(host, &mut used, mount.point, &names, hops)?;
     }
-    let swaps = host.read(Path::new("/proc/swaps"))?.unwrap_or_default();
+    let swaps = host.read_lossy(Path::new("/proc/swaps"))?.unwrap_or_default();
     for swap in mount_table::parse_swaps(&swaps) {
         let names: Vec<String> = block_devices::name_of(host, &swap)?.into_iter().collect();
         if !names.is_empty() {

@@ -1,6 +1,7 @@
 //! `second-owner`: something else on the host sets what the plan sets, so the two would undo each other.
 
 use std::collections::BTreeSet;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use hoststate_abi::host_view::HostView;
@@ -111,10 +112,11 @@ fn foreign_files(scene: Scene<'_>, directories: &[&str], ending: &str) -> Result
     let mut names = BTreeSet::new();
     let mut files = Vec::new();
     for directory in directories {
-        for name in scene.after.list(Path::new(directory))? {
+        for name in scene.after.names(Path::new(directory))? {
             let path = Path::new(directory).join(&name);
-            let is_own = name.contains("hoststate") || own.contains(&scene.after.resolve(&path)?);
-            if name.ends_with(ending) && names.insert(name) && !is_own {
+            let is_own =
+                name.to_string_lossy().contains("hoststate") || own.contains(&scene.after.resolve(&path)?);
+            if name.as_bytes().ends_with(ending.as_bytes()) && names.insert(name) && !is_own {
                 files.push(path);
             }
         }

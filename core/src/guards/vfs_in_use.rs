@@ -100,11 +100,11 @@ fn use_of(host: &HostView, virtfn: &PciDevice) -> Result<Option<String>> {
 fn addressed(host: &HostView, interface: &str) -> Result<Option<&'static str>> {
     /// The scope of link-local addresses in the fourth column.
     const LINK: &str = "20";
-    let routes = host.read(Path::new("/proc/net/route"))?.unwrap_or_default();
+    let routes = host.read_lossy(Path::new("/proc/net/route"))?.unwrap_or_default();
     if proc_net::parse_route(&routes).iter().any(|it| it.interface == interface) {
         return Ok(Some("/proc/net/route"));
     }
-    let addresses = host.read(Path::new("/proc/net/if_inet6"))?.unwrap_or_default();
+    let addresses = host.read_lossy(Path::new("/proc/net/if_inet6"))?.unwrap_or_default();
     let rows = addresses.lines().map(|it| it.split_whitespace().collect::<Vec<_>>());
     let has = rows.filter(|it| it.last() == Some(&interface)).any(|it| it.get(3) != Some(&LINK));
     Ok(has.then_some("/proc/net/if_inet6"))

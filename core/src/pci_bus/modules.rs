@@ -53,7 +53,8 @@ pub fn modules(host: &HostView, kernel_release: &str, device: &PciDevice) -> Res
 
 fn claims(host: &HostView, kernel_release: &str) -> Result<HashMap<String, Vec<ModuleName>>> {
     let directory = modules_directory(kernel_release);
-    let text = |name: &str| -> Result<String> { Ok(host.read(&directory.join(name))?.unwrap_or_default()) };
+    let text =
+        |name: &str| -> Result<String> { Ok(host.read_lossy(&directory.join(name))?.unwrap_or_default()) };
     let (alias, dep, builtin) = (text("modules.alias")?, text("modules.dep")?, text("modules.builtin")?);
     let builtin_aliases = builtin_aliases(host, &directory)?;
     let (files, builtin) = (ModulesDep::parse(&dep), ModulesBuiltin::parse(&builtin));

@@ -153,7 +153,7 @@ impl Running {
             return Ok(None);
         }
         let builtin = host.parsed(&directory.join("modules.builtin"), ModulesBuiltin::parse)?;
-        let index = host.read(&PathBuf::from(&directory).join("modules.dep"))?;
+        let index = host.read_lossy(&PathBuf::from(&directory).join("modules.dep"))?;
         Ok(Some(Self { release, loaded, builtin, index }))
     }
 

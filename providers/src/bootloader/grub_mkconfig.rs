@@ -155,7 +155,11 @@ fn generated(cfg: Option<&GrubCfg>, installed: &[String], wanted: &CmdlineEdit) 
     };
     let Some(cfg) = cfg else { return drifted(None) };
     if let Some(line) = cfg.broken_line {
-        return drifted(Some(format!("line {line} is no GRUB script")));
+        let fault = match cfg.limit {
+            Some(limit) => format!("line {line}: {limit}"),
+            None => format!("line {line} is no GRUB script"),
+        };
+        return drifted(Some(fault));
     }
     let entries: Vec<&MenuEntry> = governed(cfg).collect();
     let mut by_shortfall: Vec<(String, Vec<&MenuEntry>)> = Vec::new();

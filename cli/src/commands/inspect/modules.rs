@@ -1,6 +1,8 @@
 //! Every line of modprobe.d, by module, and which of them kmod follows.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use hoststate_abi::host_view::HostView;
@@ -52,12 +54,12 @@ enum Effect {
 /// When a file or directory cannot be read.
 pub(crate) fn read(view: &HostView) -> Result<Vec<Line>> {
     let policy = modprobe_d::view(view)?;
-    let mut first: BTreeMap<String, (PathBuf, PathBuf)> = BTreeMap::new();
+    let mut first: BTreeMap<OsString, (PathBuf, PathBuf)> = BTreeMap::new();
     let mut lines = Vec::new();
     for directory in DIRECTORIES {
-        for name in view.list(Path::new(directory)).map_err(EngineError::from)? {
+        for name in view.names(Path::new(directory)).map_err(EngineError::from)? {
             let path = Path::new(directory).join(&name);
-            if !name.ends_with(".conf") || name.starts_with('.') {
+            if !name.as_bytes().ends_with(b".conf") || name.as_bytes().starts_with(b".") {
                 continue;
             }
             let conf = view.parsed(&path, ModprobeConf::parse).map_err(EngineError::from)?;

@@ -1,24 +1,25 @@
 //! The calls that read a host's files, and a memory of what they answered.
 
-#![expect(clippy::disallowed_methods, reason = "this is where files are read")]
-
 use std::cell::RefCell;
 use std::collections::BTreeSet;
-use std::fs::FileType;
+use std::ffi::OsString;
 use std::hash::{BuildHasher, Hash, RandomState};
 use std::io;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
+use rustix::fs::FileType;
+
 use super::Status;
+use super::tree::Tree;
 
 /// What can be asked about a path.
 #[derive(Debug, Clone, Copy)]
 enum Question {
-    Bytes,
+    Bytes { limit: usize },
+    MachineBytes { limit: usize },
     Names,
-    Kind,
+    IsDirectory,
     Status,
     Target,
 }
@@ -32,55 +33,69 @@ struct Memory {
 }
 
 /// Reads files, and remembers the answers where somebody will ask whether they still hold.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub(super) struct Files {
+    tree: Rc<Tree>,
     memory: Option<Rc<Memory>>,
 }
 
 impl Files {
-    /// Returns files whose answers are remembered.
-    pub(super) fn remembered() -> Self {
-        Self { memory: Some(Rc::default()) }
+    /// Returns the files below `root`.
+    pub(super) fn new(root: &Path) -> Self {
+        Self { tree: Rc::new(Tree::new(root)), memory: None }
+    }
+
+    /// Returns the same files; their answers are remembered.
+    pub(super) fn remembered(self) -> Self {
+        Self { memory: Some(Rc::default()), ..self }
     }
 
     /// Returns whether every question that was asked gets the same answer now.
     pub(super) fn answer_the_same(&self) -> bool {
         let Some(memory) = &self.memory else { return false };
+        // Open directories would answer for what may have been put away since.
+        let tree = self.tree.anew();
         memory.answers.borrow().iter().all(|(question, path, answer)| {
-            let now = match question {
-                Question::Bytes => memory.hash(&read(path)),
-                Question::Names => memory.hash(&list(path)),
-                Question::Kind => memory.hash(&kind(path)),
-                Question::Status => memory.hash(&status(path)),
-                Question::Target => memory.hash(&target(path)),
+            let now = match *question {
+                Question::Bytes { limit } => memory.hash(&tree.bytes(path, limit)),
+                Question::MachineBytes { limit } => memory.hash(&tree.machine_bytes(path, limit)),
+                Question::Names => memory.hash(&names(&tree, path)),
+                Question::IsDirectory => memory.hash(&is_directory(&tree, path)),
+                Question::Status => memory.hash(&status(&tree, path)),
+                Question::Target => memory.hash(&tree.target(path)),
             };
             now == *answer
         })
     }
 
-    /// Returns a file's bytes; `None` when there is no such file.
-    pub(super) fn bytes(&self, path: &Path) -> io::Result<Option<Vec<u8>>> {
-        self.remember(Question::Bytes, path, read(path))
+    /// Returns a file's bytes; `None` when there is no such file. More than `limit` is an error.
+    pub(super) fn bytes(&self, path: &Path, limit: usize) -> io::Result<Option<Vec<u8>>> {
+        self.remember(Question::Bytes { limit }, path, self.tree.bytes(path, limit))
+    }
+
+    /// Returns a file's bytes as [`Self::bytes`]; the kernel resolves the path.
+    pub(super) fn machine_bytes(&self, path: &Path, limit: usize) -> io::Result<Option<Vec<u8>>> {
+        self.remember(Question::MachineBytes { limit }, path, self.tree.machine_bytes(path, limit))
     }
 
     /// Returns the names in a directory; `None` when there is no such directory.
-    pub(super) fn names(&self, path: &Path) -> io::Result<Option<BTreeSet<String>>> {
-        self.remember(Question::Names, path, list(path))
+    pub(super) fn names(&self, path: &Path) -> io::Result<Option<BTreeSet<OsString>>> {
+        self.remember(Question::Names, path, names(&self.tree, path))
     }
 
-    /// Returns what is at a path; `None` when there is nothing.
-    pub(super) fn kind(&self, path: &Path) -> io::Result<Option<FileType>> {
-        self.remember(Question::Kind, path, kind(path))
+    /// Returns whether a directory is at a path; `None` when there is nothing.
+    pub(super) fn is_directory(&self, path: &Path) -> io::Result<Option<bool>> {
+        self.remember(Question::IsDirectory, path, is_directory(&self.tree, path))
     }
 
     /// Returns what the file system knows about a file; `None` when there is no such file.
     pub(super) fn status(&self, path: &Path) -> io::Result<Option<Status>> {
-        self.remember(Question::Status, path, status(path))
+        self.remember(Question::Status, path, status(&self.tree, path))
     }
 
     /// Returns a link's target; `None` for what is no link or is not there.
     pub(super) fn target(&self, path: &Path) -> io::Result<Option<PathBuf>> {
-        self.remember(Question::Target, path, target(path))
+        self.remember(Question::Target, path, self.tree.target(path))
     }
 
     fn remember<T: Hash>(
@@ -103,44 +118,18 @@ impl Memory {
     }
 }
 
-fn read(path: &Path) -> io::Result<Option<Vec<u8>>> {
-    absent_is_none(fs_err::read(path))
+fn names(tree: &Tree, path: &Path) -> io::Result<Option<BTreeSet<OsString>>> {
+    Ok(tree.names(path)?.map(|it| it.into_iter().collect()))
 }
 
-fn list(path: &Path) -> io::Result<Option<BTreeSet<String>>> {
-    let Some(entries) = absent_is_none(fs_err::read_dir(path))? else { return Ok(None) };
-    entries
-        .map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()))
-        .collect::<io::Result<_>>()
-        .map(Some)
+fn is_directory(tree: &Tree, path: &Path) -> io::Result<Option<bool>> {
+    Ok(tree.status(path)?.map(|it| FileType::from_raw_mode(it.st_mode).is_dir()))
 }
 
-fn kind(path: &Path) -> io::Result<Option<FileType>> {
-    Ok(absent_is_none(fs_err::symlink_metadata(path))?.map(|it| it.file_type()))
-}
-
-fn status(path: &Path) -> io::Result<Option<Status>> {
-    let found = absent_is_none(fs_err::symlink_metadata(path))?;
-    Ok(found.map(|it| {
-        let changed = (it.ctime(), u32::try_from(it.ctime_nsec()).unwrap_or_default());
-        Status { size: it.len(), device: it.dev(), inode: it.ino(), changed }
+fn status(tree: &Tree, path: &Path) -> io::Result<Option<Status>> {
+    Ok(tree.status(path)?.map(|it| {
+        let changed = (it.st_ctime, u32::try_from(it.st_ctime_nsec).unwrap_or_default());
+        let size = u64::try_from(it.st_size).unwrap_or_default();
+        Status { size, device: it.st_dev, inode: it.st_ino, changed }
     }))
-}
-
-/// What is no link answers EINVAL; fs_err would format a message for every plain file.
-fn target(path: &Path) -> io::Result<Option<PathBuf>> {
-    match std::fs::read_link(path) {
-        Ok(target) => Ok(Some(target)),
-        Err(err) if err.kind() == io::ErrorKind::InvalidInput => Ok(None),
-        Err(err) => absent_is_none(Err(err))
-            .map_err(|err| io::Error::new(err.kind(), format!("{}: {err}", path.display()))),
-    }
-}
-
-fn absent_is_none<T>(result: io::Result<T>) -> io::Result<Option<T>> {
-    match result {
-        Ok(value) => Ok(Some(value)),
-        Err(err) if matches!(err.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(None),
-        Err(err) => Err(err),
-    }
 }

@@ -1,10 +1,18 @@
 //! Walks through the commands of a `grub.cfg`.
 
-use std::collections::BTreeMap;
+use std::cell::Cell;
+use std::collections::{BTreeMap, HashMap};
 
 use super::word::{self, Piece, SPECIAL};
 use super::{GrubCfg, MenuEntry, MenuItem, SetLine};
 use crate::formats::kernel_cmdline::Cmdline;
+
+/// Most bytes that the expansions of variables may have together. Doubling a variable takes sixteen bytes a line; a
+/// real menu repeats some parameters in each of its entries.
+const MOST_EXPANDED: usize = 16 << 20;
+
+/// Most blocks inside of each other; grub-mkconfig makes three.
+const MOST_BLOCKS: usize = 100;
 
 /// A block the reader is in.
 enum Block {
@@ -13,7 +21,8 @@ enum Block {
         id: Option<String>,
         first: usize,
         line: usize,
-        outside: BTreeMap<String, Option<String>>,
+        /// How many assignments were to be undone before it.
+        undo: usize,
         item: usize,
     },
     Submenu {
@@ -32,6 +41,12 @@ struct Reader<'a> {
     blocks: Vec<Block>,
     /// Variables the file sets; `None`: to different values, or not for certain.
     variables: BTreeMap<String, Option<String>>,
+    /// What variables were before entries set them; `None` outside: not set at all.
+    undo: Vec<(String, Option<Option<String>>)>,
+    /// How many lines a menu has so far, by its place.
+    lengths: HashMap<Vec<usize>, usize>,
+    /// Bytes that expansions may still have.
+    budget: Cell<usize>,
     configfile: Option<String>,
     cfg: GrubCfg,
 }
@@ -44,6 +59,9 @@ pub(super) fn read(text: &str) -> GrubCfg {
         line: 1,
         blocks: Vec::new(),
         variables: BTreeMap::new(),
+        undo: Vec::new(),
+        lengths: HashMap::new(),
+        budget: Cell::new(MOST_EXPANDED),
         configfile: None,
         cfg,
     };
@@ -64,6 +82,15 @@ impl Reader<'_> {
                 return;
             };
             self.perform(&words, line);
+            let limit = match (self.budget.get(), self.blocks.len()) {
+                (0, _) => "the variables expand to more than 16 MiB",
+                (_, deep) if deep > MOST_BLOCKS => "more than 100 blocks stand in each other",
+                _ => "",
+            };
+            if !limit.is_empty() {
+                (self.cfg.broken_line, self.cfg.limit) = (Some(line), Some(limit));
+                return;
+            }
             // The character that ended the command.
             let Some(end) = self.text[self.at..].chars().next() else {
                 return;
@@ -119,7 +146,7 @@ impl Reader<'_> {
             "set" => self.set(words, line),
             "unset" => {
                 for name in words[1..].iter().filter_map(|it| plain(it)) {
-                    self.variables.insert(name.to_owned(), None);
+                    self.assign(name, None);
                 }
             }
             "blscfg" => self.cfg.blscfg = true,
@@ -160,9 +187,16 @@ impl Reader<'_> {
         };
         let conditional = self.conditional();
         let certain = !conditional && self.unresolved(std::slice::from_ref(assignment)).is_empty();
-        self.variables.insert(name.to_owned(), certain.then(|| value.to_owned()));
+        self.assign(name, certain.then(|| value.to_owned()));
         let (name, value) = (name.to_owned(), value.to_owned());
         self.cfg.sets.push(SetLine { name, value, line, conditional });
+    }
+
+    fn assign(&mut self, name: &str, value: Option<String>) {
+        let old = self.variables.insert(name.to_owned(), value);
+        if self.in_entry() {
+            self.undo.push((name.to_owned(), old));
+        }
     }
 
     fn linux(&mut self, linux: &str, arguments: &[Vec<Piece>], line: usize) {
@@ -192,9 +226,9 @@ impl Reader<'_> {
         let block = match words.first().and_then(|it| plain(it)) {
             Some("menuentry") => {
                 let (title, id) = self.title(&words[1..]);
-                let outside = self.variables.clone();
+                let undo = self.undo.len();
                 let item = self.item(&title, id.as_ref());
-                Block::Entry { title, id, first: self.cfg.entries.len(), line, outside, item }
+                Block::Entry { title, id, first: self.cfg.entries.len(), line, undo, item }
             }
             Some("submenu") => {
                 let (title, id) = self.title(&words[1..]);
@@ -212,8 +246,9 @@ impl Reader<'_> {
             Block::Entry { .. } | Block::Other => None,
         });
         let mut path = around.unwrap_or_default();
-        let beside = |it: &&MenuItem| it.path.len() == path.len() + 1 && it.path.starts_with(&path);
-        path.push(self.cfg.menu.iter().filter(beside).count());
+        let length = self.lengths.entry(path.clone()).or_default();
+        path.push(*length);
+        *length += 1;
         let (title, id, conditional) = (title.to_owned(), id.cloned(), self.conditional());
         self.cfg.menu.push(MenuItem { path, title, id, entry: None, conditional });
         self.cfg.menu.len() - 1
@@ -221,8 +256,13 @@ impl Reader<'_> {
 
     fn close(&mut self) {
         // What an entry sets holds only when that entry is booted.
-        if let Some(Block::Entry { outside, first, line, .. }) = self.blocks.pop() {
-            self.variables = outside;
+        if let Some(Block::Entry { undo, first, line, .. }) = self.blocks.pop() {
+            for (name, old) in self.undo.drain(undo..).rev() {
+                match old {
+                    Some(old) => self.variables.insert(name, old),
+                    None => self.variables.remove(&name),
+                };
+            }
             for entry in &mut self.cfg.entries[first..] {
                 entry.block = (line, self.line);
             }
@@ -266,6 +306,11 @@ impl Reader<'_> {
                             Some(Some(value)) => value.clone(),
                             _ => format!("${name}"),
                         };
+                        let Some(left) = self.budget.get().checked_sub(value.len()) else {
+                            self.budget.set(0);
+                            return expanded;
+                        };
+                        self.budget.set(left);
                         if *quoted {
                             current.get_or_insert_default().push_str(&value);
                             continue;

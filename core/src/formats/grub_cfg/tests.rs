@@ -209,3 +209,20 @@ fn an_entry_knows_the_lines_of_its_block() {
     let blocks: Vec<(usize, usize)> = cfg.entries.iter().map(|it| it.block).collect();
     assert_eq!(blocks, [(2, 4), (7, 9)]);
 }
+
+#[test]
+fn variables_that_double_and_blocks_without_end_meet_a_limit() {
+    let doubled = format!("set a=xxxxxxxxxxxxxxxx\n{}", "set a=\"$a$a\"\n".repeat(40));
+    let cfg = GrubCfg::parse(&doubled);
+    assert_eq!(cfg.limit, Some("the variables expand to more than 16 MiB"));
+    assert!(cfg.broken_line.is_some_and(|it| it < 30));
+    let cfg = GrubCfg::parse(&"submenu a {\n".repeat(5000));
+    assert_eq!((cfg.limit, cfg.broken_line), (Some("more than 100 blocks stand in each other"), Some(101)));
+}
+
+#[test]
+fn what_an_entry_sets_holds_in_it_only() {
+    let text = "set a=1\nmenuentry x { set a=2\nset b=3\nlinux /k a=$a b=$b\n}\nmenuentry y { linux /k a=$a b=$b\n}\n";
+    let lines: Vec<String> = GrubCfg::parse(text).entries.iter().map(|it| it.cmdline.to_string()).collect();
+    assert_eq!(lines, ["a=2 b=3", "a=1 b=$b"]);
+}

@@ -1,7 +1,7 @@
 //! newc cpio archives, read as a stream.
 
 use std::collections::HashMap;
-use std::io::{self, BufReader, Read};
+use std::io::{self, BufRead, BufReader, Read};
 
 use super::{Bound, Entry, EntryKind, Image};
 
@@ -10,10 +10,14 @@ const HEADER: usize = 110;
 /// Longest path the kernel takes (`PATH_MAX`).
 const MAX_PATH: u64 = 4096;
 /// Most entries; a full Debian image has about 3000.
-const MAX_ENTRIES: usize = 1 << 20;
+const MAX_ENTRIES: usize = 1 << 18;
+/// Most bytes of paths and targets of links; those of a full Debian image have 200,000.
+const MAX_NAMES: usize = 16 << 20;
+/// Most names of one file.
+const MAX_LINKS: usize = 1 << 10;
 /// Largest file that is kept; the files asked for are configuration.
 const MAX_KEPT_FILE: u64 = 1 << 20;
-/// Most zero bytes between two archives; padding is for alignment.
+/// Most zero bytes between the archives of a stream; padding is for alignment.
 const MAX_PADDING: u64 = 64 << 20;
 /// Most bytes kept of one image.
 const MAX_KEPT: usize = 32 << 20;
@@ -22,11 +26,12 @@ const MAX_KEPT: usize = 32 << 20;
 pub(super) struct Stream<R> {
     reader: BufReader<R>,
     offset: u64,
+    padding: u64,
 }
 
 impl<R: Read> Stream<R> {
     pub(super) fn new(reader: R) -> Self {
-        Self { reader: BufReader::with_capacity(64 << 10, reader), offset: 0 }
+        Self { reader: BufReader::with_capacity(64 << 10, reader), offset: 0, padding: 0 }
     }
 
     /// Bytes handed out so far.
@@ -64,14 +69,20 @@ impl<R: Read> Stream<R> {
 
     /// Skips zero bytes; returns the first other one, `None` at the end.
     fn next_non_zero(&mut self) -> io::Result<Option<u8>> {
-        let mut byte = [0];
-        for _ in 0..MAX_PADDING {
-            if self.reader.read(&mut byte)? == 0 {
+        while self.padding <= MAX_PADDING {
+            let buffer = self.reader.fill_buf()?;
+            if buffer.is_empty() {
                 return Ok(None);
             }
-            self.offset += 1;
-            if byte != [0] {
-                return Ok(Some(byte[0]));
+            let other = buffer.iter().position(|it| *it != 0);
+            let first = other.and_then(|it| buffer.get(it)).copied();
+            let zeros = other.unwrap_or(buffer.len());
+            let read = zeros + usize::from(first.is_some());
+            self.reader.consume(read);
+            self.offset += read as u64;
+            self.padding += zeros as u64;
+            if first.is_some() {
+                return Ok(first);
             }
         }
         Err(too_large("it is padded with more than 64 MiB of zero bytes"))
@@ -132,12 +143,13 @@ pub(super) struct Collector<'k> {
     /// Entries per inode: of hard links only one, usually the last, carries the content.
     links: HashMap<(u32, u32, u32), Vec<usize>>,
     kept: usize,
+    names: usize,
     budget: u64,
 }
 
 impl<'k> Collector<'k> {
     pub(super) fn new(keep: &'k dyn Fn(&str) -> bool, budget: u64) -> Self {
-        Self { keep, image: Image::default(), links: HashMap::new(), kept: 0, budget }
+        Self { keep, image: Image::default(), links: HashMap::new(), kept: 0, names: 0, budget }
     }
 
     pub(super) fn finish(self) -> Image {
@@ -177,7 +189,7 @@ impl<'k> Collector<'k> {
     fn entry<R: Read>(&mut self, start: u64, header: &Header, stream: &mut Stream<R>) -> io::Result<bool> {
         let spent = HEADER as u64 + header.name_size + header.file_size;
         self.budget =
-            self.budget.checked_sub(spent).ok_or_else(|| too_large("it unpacks to more than 2 GiB"))?;
+            self.budget.checked_sub(spent).ok_or_else(|| too_large("it unpacks to more than 1 GiB"))?;
         if header.name_size == 0 || header.name_size > MAX_PATH {
             return Err(damaged("a path is empty or longer than 4096 bytes"));
         }
@@ -189,7 +201,7 @@ impl<'k> Collector<'k> {
             return Ok(false);
         }
         if self.image.entries.len() >= MAX_ENTRIES {
-            return Err(too_large("it has more than a million entries"));
+            return Err(too_large("it has more than 262144 entries"));
         }
         let name = String::from_utf8_lossy(name);
         let path = normalized(&name).to_owned();
@@ -206,6 +218,13 @@ impl<'k> Collector<'k> {
             }
             _ => EntryKind::Special,
         };
+        self.names += path.len();
+        if let EntryKind::Symlink { target } = &kind {
+            self.names += target.len();
+        }
+        if self.names > MAX_NAMES {
+            return Err(too_large("the names in it have more than 16 MiB"));
+        }
         let is_file = kind == EntryKind::File;
         let is_link = matches!(kind, EntryKind::Symlink { .. });
         self.image.by_path.insert(path.clone(), index);
@@ -225,6 +244,9 @@ impl<'k> Collector<'k> {
         if header.links > 1 {
             let linked = self.links.entry(header.inode).or_default();
             linked.push(index);
+            if linked.len() > MAX_LINKS {
+                return Err(too_large("a file in it has more than 1024 names"));
+            }
             same.clone_from(linked);
         }
         let of_first = same.first().and_then(|first| self.image.entries.get(*first));

@@ -165,7 +165,7 @@ fn damage_is_an_error_that_says_where() {
         unknown data at byte 0 of the image, neither a cpio archive nor a known compression
         the archive at byte 0 of the image is compressed with bzip2, which hoststate cannot read
         the archive at byte 0 of the image is damaged: it ends too early
-        the image is too large: it unpacks to more than 2 GiB
+        the image is too large: it unpacks to more than 1 GiB
         the archive at byte 0 of the image is damaged: a cpio header holds something else than hexadecimal digits
         unknown data at byte 6032 of the image, neither a cpio archive nor a known compression
         the archive at byte 0 of the image is damaged: incomplete deflate stream"#]].assert_eq(&errors.join("\n"));
@@ -175,7 +175,16 @@ fn damage_is_an_error_that_says_where() {
 fn a_bomb_is_refused() {
     let mut archive = cpio(&[("a", 0o100_644, 1, 1, b""), ("b", 0o100_644, 1, 1, b"")]);
     archive[54..62].copy_from_slice(b"fffffff0");
-    check(&gzip(&archive), expect!["the image is too large: it unpacks to more than 2 GiB"]);
+    check(&gzip(&archive), expect!["the image is too large: it unpacks to more than 1 GiB"]);
+}
+
+#[test]
+fn names_and_links_have_limits() {
+    let name = "n".repeat(4000);
+    let names: Vec<_> = (0..5000).map(|_| (name.as_str(), 0o100_644, 1, 1, &b""[..])).collect();
+    check(&gzip(&cpio(&names)), expect!["the image is too large: the names in it have more than 16 MiB"]);
+    let links: Vec<_> = (0..2000).map(|_| ("a", 0o100_644, 7, 2, &b""[..])).collect();
+    check(&gzip(&cpio(&links)), expect!["the image is too large: a file in it has more than 1024 names"]);
 }
 
 proptest! {

@@ -1,6 +1,8 @@
 //! What all directories of modprobe.d, the kernel's own softdeps and the command line mean together.
 
 use std::collections::{BTreeMap, HashMap};
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::rc::Rc;
 
@@ -48,7 +50,7 @@ pub struct Winner<T> {
 
 #[derive(Debug)]
 struct Slot {
-    basename: String,
+    basename: OsString,
     path: Rc<Path>,
     conf: Rc<ModprobeConf>,
 }
@@ -57,7 +59,7 @@ struct Slot {
 #[derive(Debug, Default)]
 pub struct ModprobeView {
     /// Every file by basename and directory rank; the first of a basename is read, the others are masked by it.
-    files: BTreeMap<String, BTreeMap<usize, Rc<Slot>>>,
+    files: BTreeMap<OsString, BTreeMap<usize, Rc<Slot>>>,
     /// Files that are read and name a module, in order of basenames.
     by_module: HashMap<String, Vec<Rc<Slot>>>,
     /// Files that are read and name modules by patterns, in order of basenames.
@@ -70,7 +72,7 @@ impl ModprobeView {
     ///
     /// A file that is empty or a link to `/dev/null` belongs in the list, it masks others of its name.
     /// Names that do not end in `.conf` or start with a dot are ignored, as kmod does.
-    pub fn new(files: Vec<(usize, String, Rc<ModprobeConf>)>) -> Self {
+    pub fn new<N: AsRef<Path>>(files: Vec<(usize, N, Rc<ModprobeConf>)>) -> Self {
         let mut view = Self::default();
         for (rank, basename, conf) in files {
             if let Some(directory) = DIRECTORIES.get(rank) {
@@ -84,7 +86,7 @@ impl ModprobeView {
     /// comes before a `vfio.conf`, whose line for the same module then counts for nothing.
     #[must_use]
     pub fn with_kernel_softdep(mut self, path: &Path, conf: Rc<ModprobeConf>) -> Self {
-        self.put(KERNEL_SOFTDEP, 0, path, conf);
+        self.put(OsStr::new(KERNEL_SOFTDEP), 0, path, conf);
         self
     }
 
@@ -126,30 +128,31 @@ impl ModprobeView {
     }
 
     /// Returns the basename and rank of a path that kmod reads.
-    fn place(&self, path: &Path) -> Option<(String, usize)> {
-        let softdep = self.files.get(KERNEL_SOFTDEP).and_then(|ranks| ranks.get(&0));
+    fn place(&self, path: &Path) -> Option<(OsString, usize)> {
+        let softdep = self.files.get(OsStr::new(KERNEL_SOFTDEP)).and_then(|ranks| ranks.get(&0));
         if softdep.is_some_and(|slot| *slot.path == *path) {
-            return Some((KERNEL_SOFTDEP.to_owned(), 0));
+            return Some((KERNEL_SOFTDEP.into(), 0));
         }
-        let basename = path.file_name()?.to_str()?;
+        let basename = path.file_name()?;
         let parent = path.parent()?;
         let rank = DIRECTORIES.iter().position(|directory| Path::new(directory) == parent)?;
-        let read = basename.len() >= 6 && basename.ends_with(".conf") && !basename.starts_with('.');
+        let bytes = basename.as_bytes();
+        let read = bytes.len() >= 6 && bytes.ends_with(b".conf") && !bytes.starts_with(b".");
         read.then(|| (basename.to_owned(), rank))
     }
 
-    fn put(&mut self, basename: &str, rank: usize, path: &Path, conf: Rc<ModprobeConf>) {
+    fn put(&mut self, basename: &OsStr, rank: usize, path: &Path, conf: Rc<ModprobeConf>) {
         self.unindex(basename);
         let slot = Rc::new(Slot { basename: basename.to_owned(), path: Rc::from(path), conf });
         self.files.entry(basename.to_owned()).or_default().insert(rank, slot);
         self.index(basename);
     }
 
-    fn read_of(&self, basename: &str) -> Option<Rc<Slot>> {
+    fn read_of(&self, basename: &OsStr) -> Option<Rc<Slot>> {
         self.files.get(basename)?.values().next().cloned()
     }
 
-    fn unindex(&mut self, basename: &str) {
+    fn unindex(&mut self, basename: &OsStr) {
         let Some(slot) = self.read_of(basename) else {
             return;
         };
@@ -161,7 +164,7 @@ impl ModprobeView {
         self.with_patterns.retain(|it| it.basename != basename);
     }
 
-    fn index(&mut self, basename: &str) {
+    fn index(&mut self, basename: &OsStr) {
         let Some(slot) = self.read_of(basename) else {
             return;
         };

@@ -6,6 +6,13 @@ use super::script::Kind;
 use super::word::{Part, Test};
 use super::{Abort, Shell, ShellFile, Value};
 
+/// Most bytes that the expansions of an environment's files may have together. The kernel takes 4096 of a command
+/// line, and doubling a variable takes sixteen bytes a line.
+const MOST_EXPANDED: usize = 4 << 20;
+
+/// Longest reason that is told with the variables it went through.
+const LONGEST_REASON: usize = 300;
+
 /// Variables after files were read, in order.
 #[derive(Clone, Debug, Default)]
 pub struct Environment {
@@ -15,6 +22,8 @@ pub struct Environment {
     anything: Option<Value>,
     abort: Option<Abort>,
     doubt: Option<Abort>,
+    /// Bytes that expansions had so far.
+    expanded: usize,
 }
 
 impl Environment {
@@ -51,7 +60,23 @@ impl Environment {
     }
 
     fn expand(&self, parts: &[Part]) -> Result<String, String> {
-        parts.iter().map(|it| self.expand_part(it)).collect()
+        let mut text = String::new();
+        for part in parts {
+            text.push_str(&self.expand_part(part)?);
+            if self.expanded + text.len() > MOST_EXPANDED {
+                return Err(format!("the variables expand to more than {} MiB", MOST_EXPANDED >> 20));
+            }
+        }
+        Ok(text)
+    }
+
+    /// Returns the value of an assignment, and counts what its variables made of it.
+    fn assign(&mut self, parts: &[Part]) -> Result<String, String> {
+        let text = self.expand(parts)?;
+        if parts.iter().any(|it| matches!(it, Part::Variable { .. })) {
+            self.expanded += text.len();
+        }
+        Ok(text)
     }
 
     fn expand_part(&self, part: &Part) -> Result<String, String> {
@@ -62,6 +87,7 @@ impl Environment {
         };
         let value = match self.get(name) {
             Some(Value::Known(value)) => Some(value.clone()),
+            Some(Value::Unknown { why, .. }) if why.len() > LONGEST_REASON => return Err(why.clone()),
             Some(Value::Unknown { why, .. }) => return Err(format!("it holds `${name}`: {why}")),
             // Nobody but these files sets names of GRUB's; others may come from the caller.
             None if name.starts_with("GRUB_") || self.variables.contains_key(name) => None,
@@ -115,9 +141,9 @@ impl ShellFile {
                             let old = Part::Variable { name: name.clone(), test: None };
                             let parts: Vec<Part> =
                                 std::iter::once(old).chain(value.iter().cloned()).collect();
-                            env.expand(&parts)
+                            env.assign(&parts)
                         }
-                        false => env.expand(value),
+                        false => env.assign(value),
                     };
                     let known = |new: &str| matches!(env.get(name), Some(Value::Known(old)) if old == new);
                     match new {

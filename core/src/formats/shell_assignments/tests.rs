@@ -352,3 +352,13 @@ fn a_name_broken_over_two_lines_is_not_guessed() {
         "#]],
     );
 }
+
+#[test]
+fn a_variable_that_doubles_is_unknown_and_says_why() {
+    let text = format!("A=xxxxxxxxxxxxxxxx\n{}B=\"$A\"\nC=1\n", "A=\"$A$A\"\n".repeat(40));
+    let mut env = Environment::default();
+    ShellFile::parse(&text).evaluate(&mut env, Shell::Dash);
+    let Some(Value::Unknown { why, .. }) = env.get("B") else { panic!("nobody can tell") };
+    assert!(why.ends_with("the variables expand to more than 4 MiB"), "{why}");
+    assert_eq!(env.get("C"), Some(&Value::Known("1".to_owned())));
+}

@@ -36,7 +36,7 @@ impl Carrier {
 
 /// Finds the carriers of a host.
 pub(super) fn find(host: &HostView) -> Result<Vec<Carrier>> {
-    let read = |path: &str| -> Result<String> { Ok(host.read(Path::new(path))?.unwrap_or_default()) };
+    let read = |path: &str| -> Result<String> { Ok(host.read_lossy(Path::new(path))?.unwrap_or_default()) };
     let v4 = proc_net::parse_route(&read("/proc/net/route")?);
     let v6 = proc_net::parse_ipv6_route(&read("/proc/net/ipv6_route")?);
     let mut carriers: Vec<Carrier> = Vec::new();
@@ -99,7 +99,7 @@ fn ssh_ports(host: &HostView) -> Result<Vec<u16>> {
     let mut files = vec![Path::new(SSHD).to_owned()];
     files.extend(host.list(directory)?.into_iter().map(|it| directory.join(it)));
     for file in files {
-        let text = host.read(&file)?.unwrap_or_default();
+        let text = host.read_lossy(&file)?.unwrap_or_default();
         let words = text.lines().map(|it| it.split_whitespace().collect::<Vec<_>>());
         let named = words.filter(|it| it.first().is_some_and(|it| it.eq_ignore_ascii_case("port")));
         ports.extend(named.filter_map(|it| it.get(1)?.parse::<u16>().ok()));

@@ -41,7 +41,7 @@ pub(super) fn owners(scene: Scene<'_>, device: &PciDevice) -> Result<Vec<Owner>>
     keyfiles(scene, device, &mut owners)?;
     netplan(scene, device, &mut owners)?;
     let path = Path::new(OPERATOR).join(device.address.to_string());
-    if let Some(text) = scene.after.read(&path)? {
+    if let Some(text) = scene.after.read_lossy(&path)? {
         // The function as the operator last set it, in its own JSON.
         let count =
             serde_json::from_str::<serde_json::Value>(&text).ok().and_then(|it| it.get("numVfs")?.as_u64());
@@ -116,7 +116,7 @@ fn keyfiles(scene: Scene<'_>, device: &PciDevice, owners: &mut Vec<Owner>) -> Re
 fn netplan(scene: Scene<'_>, device: &PciDevice, owners: &mut Vec<Owner>) -> Result<()> {
     const KEY: &str = "virtual-function-count:";
     for path in foreign_files(scene, &["/etc/netplan", "/run/netplan", "/usr/lib/netplan"], ".yaml")? {
-        let text = scene.after.read(&path)?.unwrap_or_default();
+        let text = scene.after.read_lossy(&path)?.unwrap_or_default();
         let lines: Vec<&str> = text.lines().map(|it| it.split(" #").next().unwrap_or(it)).collect();
         let depth = |it: &str| it.len() - it.trim_start().len();
         for (index, line) in lines.iter().enumerate() {

@@ -32,7 +32,7 @@ pub(super) fn why_no_group(cx: Context<'_>, device: &PciDevice) -> Result<NoGrou
              out. Try another slot or a firmware update"
         )));
     }
-    let running = cx.host.read(Path::new("/proc/cmdline"))?.unwrap_or_default();
+    let running = cx.host.read_lossy(Path::new("/proc/cmdline"))?.unwrap_or_default();
     let running = Cmdline::parse(running.trim_end());
     let is_off =
         |it: &Word| matches!((it.name(), it.value()), ("intel_iommu" | "amd_iommu" | "iommu", Some("off")));
