@@ -1,6 +1,6 @@
 //! What the user wants: a Lua playbook, a file of declarations, standard input, or a saved plan.
 
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::path::Path;
 use std::rc::Rc;
 
@@ -11,6 +11,7 @@ use hoststate_core::plan::PLAN_FORMAT;
 use hoststate_core::plugin;
 use hoststate_core::registry::{Declared, Registry};
 use hoststate_core::trust::Trust;
+use hoststate_core::user_text::text_of;
 use hoststate_lua::facts::Facts;
 use hoststate_lua::{Level, Options};
 use serde::Deserialize;
@@ -100,8 +101,7 @@ fn saved_plan(name: String, format: &str, text: &str, registry: &Registry) -> Re
 pub(crate) fn read(path: &Path, belief: &Belief) -> Result<String> {
     let failed = |err: io::Error| Error::io(format!("cannot read the playbook {}", path.display()), err);
     if path == Path::new("-") {
-        let mut text = String::new();
-        return io::stdin().lock().read_to_string(&mut text).map(|_| text).map_err(failed);
+        return text_of(io::stdin().lock()).map_err(failed);
     }
     match belief.read(path) {
         Err(EngineError::Io(err)) => Err(failed(err)),
@@ -113,7 +113,7 @@ impl Belief {
     #[expect(clippy::disallowed_methods, reason = "a playbook is a file of the user, not of the host")]
     fn read(&self, path: &Path) -> Result<String, EngineError> {
         match self {
-            Self::Any => Ok(std::fs::read_to_string(path)?),
+            Self::Any => Ok(text_of(std::fs::File::open(path)?)?),
             Self::Only(trust) => trust.read(path),
         }
     }

@@ -48,6 +48,7 @@ pub mod rollback;
 pub mod selector;
 pub mod takeover;
 pub mod trust;
+pub mod user_text;
 pub mod way_back;
 pub mod why;
 pub mod words_in_vain;

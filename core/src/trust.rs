@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Component, Path, PathBuf};
@@ -16,6 +16,7 @@ use rustix::io::Errno;
 use crate::error::{Error, Result};
 use crate::formats::posix_acl::{Acl, Entry, Who};
 use crate::trust::refusal::{not_followed, not_run, not_started, type_is};
+use crate::user_text::text_of;
 
 pub mod place;
 mod refusal;
@@ -87,9 +88,7 @@ impl Trust {
     /// When somebody else can write it or put another one in its place, or it cannot be read.
     pub fn read(&self, path: &Path) -> Result<String> {
         let found = self.open(path, FileType::RegularFile)?;
-        let mut text = String::new();
-        File::from(found.ok_or(Errno::NOENT).map_err(io::Error::from)?).read_to_string(&mut text)?;
-        Ok(text)
+        Ok(text_of(File::from(found.ok_or(Errno::NOENT).map_err(io::Error::from)?))?)
     }
 
     /// Opens a file or a directory; `None` when it, or a directory on the way, is not there. Owner and mode of it, of
