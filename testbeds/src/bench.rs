@@ -1,5 +1,6 @@
 //! Times whole processes: `hoststate` beside C programs that do the least the same work can cost.
 
+mod growth;
 mod plugin;
 mod tree;
 
@@ -63,18 +64,39 @@ pub(crate) fn run(workspace: &Path, target: &Path, runs: usize) -> Result<()> {
         "\nmedian and least of {runs} runs in ms, whole processes; RSS is the peak of hoststate"
     ));
     progress::plain(&table(&rows));
+    progress::plain(&growth(scratch.path(), &hoststate, runs, &progress)?);
     Ok(())
 }
 
+/// Returns one line for each thing of which a host has ten times as many: how many times as long its plan takes.
+fn growth(scratch: &Path, hoststate: &Path, runs: usize, progress: &Progress) -> Result<String> {
+    let mut text = String::from("\nten times as many, and how many times as long a plan takes");
+    for (what, [small, large]) in growth::pairs(scratch, hoststate)? {
+        progress.line(what);
+        let ((small, _), (large, _)) = (samples(&small, scratch, runs)?, samples(&large, scratch, runs)?);
+        let (before, after) = (small.median().unwrap_or(1), large.median().unwrap_or(1));
+        let ratio = after as f64 / before as f64;
+        text.push_str(&format!(
+            "\n{what}: {ratio:.1} ({} ms, {} ms, {:.0} MiB)",
+            milliseconds(before),
+            milliseconds(after),
+            large.peak_kib as f64 / 1024.0
+        ));
+    }
+    Ok(text)
+}
+
+fn calling(hoststate: &Path, verb: &[&str], playbook: &Path, root: &Path) -> Vec<String> {
+    let mut argv = vec![hoststate.display().to_string()];
+    argv.extend(verb.iter().map(ToString::to_string));
+    argv.push(playbook.display().to_string());
+    argv.push("--root".into());
+    argv.push(root.display().to_string());
+    argv
+}
+
 fn cases(workspace: &Path, scratch: &Path, hoststate: &Path) -> Result<Vec<Case>> {
-    let call = |verb: &[&str], playbook: &Path, root: &Path| -> Vec<String> {
-        let mut argv = vec![hoststate.display().to_string()];
-        argv.extend(verb.iter().map(ToString::to_string));
-        argv.push(playbook.display().to_string());
-        argv.push("--root".into());
-        argv.push(root.display().to_string());
-        argv
-    };
+    let call = |verb: &[&str], playbook: &Path, root: &Path| calling(hoststate, verb, playbook, root);
     let floor = |name: &str, args: &[String]| -> Option<Vec<String>> {
         let mut argv = vec![scratch.join(name).display().to_string()];
         argv.extend_from_slice(args);
@@ -157,8 +179,8 @@ fn cases(workspace: &Path, scratch: &Path, hoststate: &Path) -> Result<Vec<Case>
     Ok(cases)
 }
 
-/// Runs both sides in turn, so that a busy moment of the machine hits both.
-fn measure(case: &Case, scratch: &Path, runs: usize) -> Result<[String; 7]> {
+/// Runs both sides in turn, so that a busy moment of the machine hits both; hoststate's samples come first.
+fn samples(case: &Case, scratch: &Path, runs: usize) -> Result<(Samples, Samples)> {
     let mut hoststate = Samples::default();
     let mut floor = Samples::default();
     for round in 0..=runs {
@@ -174,6 +196,11 @@ fn measure(case: &Case, scratch: &Path, runs: usize) -> Result<[String; 7]> {
             }
         }
     }
+    Ok((hoststate, floor))
+}
+
+fn measure(case: &Case, scratch: &Path, runs: usize) -> Result<[String; 7]> {
+    let (hoststate, floor) = samples(case, scratch, runs)?;
     let shown = |it: Option<u64>| it.map_or("-".into(), milliseconds);
     let ratio = match (hoststate.median(), floor.median()) {
         (Some(ours), Some(least)) if least > 0 => format!("{:.2}", ours as f64 / least as f64),
