@@ -145,3 +145,31 @@ fn a_program_that_it_asked_for_is_named_when_it_is_trusted() {
     "#]],
     );
 }
+
+#[test]
+fn what_it_asked_to_write_is_shown_and_nothing_else_is_taken_from_it() {
+    let lab = Lab::new();
+    for (pattern, taken) in [("/sys/l*p", true), ("/sys/other", false)] {
+        let asks = format!(r#"ASKS="\"asks\":{{\"writes\":[\"{pattern}\"]}},""#);
+        lab.compile("cli/tests/plugins/abi1.c", "lamp.so", &[&asks]);
+        let shown = lab.run("plugin trust plugins/lamp.so --yes");
+        let line =
+            format!("asks      and may propose to write {pattern} as root, shown and asked for each time");
+        assert!(shown.contains(&line), "{shown}");
+        let plan = lab.run("plan lamp.lua --root root");
+        let refused =
+            "`write \"on\" to /sys/lamp`: it asked to write /sys/other, and /sys/lamp is not among these";
+        assert_eq!((plan.ends_with("exit 0\n"), plan.contains(refused)), (taken, !taken), "{plan}");
+    }
+}
+
+#[test]
+fn a_plugin_has_limits() {
+    let lab = Lab::new();
+    let look = "\t\tme=\"files $(ulimit -n) size $(ulimit -f) data $(ulimit -d) core $(ulimit -c) time $(ulimit -t),\"\n";
+    lab.install("me", &introspective("").replace("\t\tme=\n", look));
+    lab.trusts("me");
+    lab.write("lamp.lua", "acme.me {}\n");
+    let said = lab.run("plan lamp.lua --root root");
+    assert!(said.contains("files 256 size 32768 data 524288 core 0 time 300,"), "{said}");
+}
