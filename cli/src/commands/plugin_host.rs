@@ -13,7 +13,7 @@ use std::path::Path;
 use std::process::{Command, ExitCode, ExitStatus};
 
 use hoststate_abi::export::{ABI, Abi, Call, Free};
-use hoststate_core::plugin::confinement;
+use hoststate_core::plugin::confinement::{self, Lack};
 use hoststate_core::plugin::session::CANNOT_START;
 use hoststate_lua::types;
 use libloading::os::unix::{Library, RTLD_LOCAL, RTLD_NOW, Symbol};
@@ -50,8 +50,7 @@ fn cannot_start(what: &str) -> u8 {
 fn host(keep_root: bool, file: RawFd, name: &str, root: &Path) -> Result<ExitCode, String> {
     let failed = |what: &str, err: io::Error| format!("{what}: {err}");
     close_others(file).map_err(|err| failed("closing what is open", err))?;
-    let (identity, lacks) = confine::enter(keep_root, root);
-    say(format_args!("{}", confinement::line(&lacks)));
+    let (identity, mut lacks) = confine::enter(keep_root, root);
     die_with_parent().map_err(|err| failed("giving up rights", err))?;
     let path = format!("/proc/self/fd/{file}");
     let mut plugin = command(&path);
@@ -75,6 +74,10 @@ fn host(keep_root: bool, file: RawFd, name: &str, root: &Path) -> Result<ExitCod
     // The first process of the namespace: it and everything in it end together.
     let mut first = command("/proc/self/exe");
     let run = move || {
+        if !keep_root && !confine::hide_processes(&lacks) {
+            lacks.push(Lack::Proc);
+        }
+        say(format_args!("{}", confinement::line(&lacks)));
         let ended = die_with_parent().and_then(|()| plugin.spawn()).and_then(|mut it| it.wait());
         let code = ended.map_or_else(|err| cannot_start(&failed("cannot be run", err)).into(), code_of);
         std::process::exit(code);

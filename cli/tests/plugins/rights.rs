@@ -99,9 +99,11 @@ fn a_plugin_sees_the_host_read_only_and_no_files_of_others() {
     lab.write("secret", "");
     lab.mode("root/sys/lamp", 0o666);
     let look = format!(
-        "\t\troot=${{line#*'\"root\":\"'}}; root=${{root%%\\\"*}}\n\
+        "\t\t[ -e /proc/{} ] && me=\"$me sees-processes\"\n\
+         \t\troot=${{line#*'\"root\":\"'}}; root=${{root%%\\\"*}}\n\
          \t\t[ -e {} ] && me=\"$me sees-others\"; [ -r \"$root/sys/lamp\" ] && me=\"$me reads\"\n\
          \t\t(echo on >\"$root/sys/lamp\") 2>/dev/null && me=\"$me writes\"\n",
+        std::process::id(),
         lab.path("secret").display()
     );
     lab.install("me", &introspective("").replace("\t\tme=\n", &format!("\t\tme=\n{look}")));
@@ -110,6 +112,7 @@ fn a_plugin_sees_the_host_read_only_and_no_files_of_others() {
     let said = lab.run_here("plan lamp.lua --root root");
     assert!(said.contains(" reads"), "{said}");
     if !said.contains("note: plugins see") {
+        assert!(!said.contains("sees-processes"), "{said}");
         assert!(!said.contains("sees-others") && !said.contains("writes"), "{said}");
     }
 }

@@ -23,10 +23,12 @@ pub enum Lack {
     Processes,
     /// A namespace of mounts: a read-only host without the files of others.
     Mounts,
+    /// A `/proc` without the processes of others.
+    Proc,
 }
 
 /// Every lack, with the word between parent and child, and what it means.
-const ALL: [(Lack, &str, &str); 3] = [
+const ALL: [(Lack, &str, &str); 4] = [
     (Lack::User, "user", "plugins share one user with each other or with you, and could disturb each other"),
     (
         Lack::Processes,
@@ -34,6 +36,7 @@ const ALL: [(Lack, &str, &str); 3] = [
         "what a plugin leaves running is searched for and ended, not kept in a namespace",
     ),
     (Lack::Mounts, "mounts", "plugins see /tmp, /var/tmp, /dev/shm and /run/user of this machine"),
+    (Lack::Proc, "proc", "plugins see in /proc what else runs on this machine"),
 ];
 
 /// What starts processes faster than they are ended is given up after that many rounds; it dies with the next boot.

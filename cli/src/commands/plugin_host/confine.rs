@@ -88,6 +88,14 @@ pub(super) fn enter(keep_root: bool, root: &Path) -> (Identity, Vec<Lack>) {
     (identity, lacks)
 }
 
+/// Puts a `/proc` in place that has no process but those of this namespace, in its first process. Returns whether it
+/// did: without namespaces it would be the machine's.
+pub(super) fn hide_processes(lacks: &[Lack]) -> bool {
+    let flags = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC | MountFlags::RDONLY;
+    !lacks.iter().any(|it| matches!(it, Lack::Processes | Lack::Mounts))
+        && rustix::mount::mount("proc", "/proc", "proc", flags, None).is_ok()
+}
+
 /// Gives up every right that a plugin does not need, in the process that becomes it.
 ///
 /// # Errors
