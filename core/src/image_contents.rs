@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use self::known::Images;
 
 use crate::error::Result;
-use crate::formats::initramfs::list_with;
+use crate::formats::initramfs::{InitramfsError, list_with};
 use crate::formats::kernel_cmdline::Cmdline;
 use crate::formats::modprobe_conf::{DIRECTORIES, ModprobeConf, ModprobeView, ModuleName};
 use crate::formats::module_index::module_of_path;
@@ -39,7 +39,7 @@ pub type Unpacked = Result<Rc<Contents>, String>;
 /// Unpacks an image unless it is known; `None` when there is no such file.
 ///
 /// # Errors
-/// When the file exists and cannot be read.
+/// When the file exists and cannot be read, or unpacks to more than hoststate is ready for.
 pub fn read(host: &HostView, image: &Path) -> Result<Option<Unpacked>> {
     host.memory::<Images>().contents(host, image)
 }
@@ -58,8 +58,8 @@ fn is_configuration(path: &str) -> bool {
 }
 
 impl Contents {
-    fn unpack(bytes: &[u8]) -> Result<Self, String> {
-        let image = list_with(bytes, is_configuration).map_err(|err| err.to_string())?;
+    fn unpack(bytes: &[u8]) -> Result<Self, InitramfsError> {
+        let image = list_with(bytes, is_configuration)?;
         let modules = image.entries.iter().filter_map(|it| module_of_path(&it.path)).collect();
         let files = image.entries.iter().filter_map(|it| {
             let bytes = image.read(&it.path)?;

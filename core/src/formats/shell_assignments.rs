@@ -67,6 +67,8 @@ pub struct Abort {
     pub line: usize,
     /// What the shell does not understand.
     pub why: String,
+    /// Whether the shell would go on, and only hoststate reads no further.
+    pub is_limit: bool,
 }
 
 /// Why an assignment cannot be rewritten.

@@ -13,7 +13,8 @@ use hoststate_abi::host_view::{HostView, Status};
 use serde::{Deserialize, Serialize};
 
 use super::{Contents, IMAGES, Unpacked};
-use crate::error::Result;
+use crate::error::{Error, Result};
+use crate::formats::initramfs::InitramfsError;
 
 #[cfg(test)]
 mod tests;
@@ -53,7 +54,7 @@ impl Images {
     /// Returns what an image contains; `None` when there is none, a text when that cannot be told.
     ///
     /// # Errors
-    /// When it exists and cannot be read.
+    /// When it exists and cannot be read, or unpacks to more than hoststate is ready for.
     pub(super) fn contents(&self, host: &HostView, image: &Path) -> Result<Option<Unpacked>> {
         let Some(inode) = host.status(image)? else { return Ok(None) };
         if let Some(known) = self.asked.borrow().get(image).filter(|it| it.inode == inode) {
@@ -70,7 +71,11 @@ impl Images {
         let Some(unpacked) = unpacked else { return Ok(None) };
         let contents = match &*unpacked {
             Ok(contents) => Rc::clone(contents),
-            Err(why) => return Ok(Some(Err(why.clone()))),
+            Err(err @ InitramfsError::TooLarge { .. }) => {
+                let what = format!("{}: {err}", image.display());
+                return Err(Error::invalid(what, "Rebuild the image, or remove it if no entry boots it."));
+            }
+            Err(why) => return Ok(Some(Err(why.to_string()))),
         };
         if is_settled {
             let known = Known { inode, contents: Rc::clone(&contents) };

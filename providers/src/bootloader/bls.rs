@@ -18,11 +18,11 @@ use hoststate_abi::step::Step;
 use hoststate_core::distro::{BootEntry, Bootloader, NextBoot, Trial, WordSource};
 use hoststate_core::error::{Error, Result};
 use hoststate_core::formats::bls_entry::{BlsEntry, Reader, expand};
-use hoststate_core::formats::grub_cfg::GrubCfg;
 use hoststate_core::formats::grubenv::GrubEnv;
 use hoststate_core::formats::kernel_cmdline::{Cmdline, CmdlineEdit, Word};
 
 use super::default_grub::{DEFAULT_GRUB, Habit, Sources};
+use super::grub_menu;
 use super::grub_text::{self, Level};
 use crate::version;
 
@@ -164,7 +164,7 @@ impl Bls {
     /// Reads what GRUB knows: the environment block, and `grub.cfg` for what that lacks.
     fn variables(&self, host: &HostView) -> Result<Variables> {
         let mut values = BTreeMap::new();
-        if let Some(cfg) = host.parsed(&self.grub_cfg, GrubCfg::parse)? {
+        if let Some(cfg) = grub_menu::script(host, &self.grub_cfg)? {
             let known = [KERNELOPTS, DEFAULT_KERNELOPTS];
             for set in cfg.sets.iter().filter(|it| known.contains(&it.name.as_str())) {
                 if !set.value.contains('$') {

@@ -6,12 +6,12 @@ use hoststate_abi::host_view::HostView;
 use hoststate_core::distro::{Bootloader, Family};
 use hoststate_core::error::Result;
 use hoststate_core::facts::{Firmware, firmware};
-use hoststate_core::formats::grub_cfg::GrubCfg;
 use hoststate_core::kernels;
 
 use super::bls::{Bls, ENTRIES};
 use super::default_grub::{DEFAULT_GRUB, Habit, Sources};
 use super::grub_legacy::GrubLegacy;
+use super::grub_menu;
 use super::grub_mkconfig::GrubMkconfig;
 use super::unsupported::Unsupported;
 
@@ -121,7 +121,7 @@ fn debian(host: &HostView) -> Result<Box<dyn Bootloader>> {
 
 fn redhat(host: &HostView, id: &str) -> Result<Box<dyn Bootloader>> {
     let output = real_grub_cfg(host, id)?;
-    let cfg = host.parsed(&output, GrubCfg::parse)?;
+    let cfg = grub_menu::script(host, &output)?;
     if cfg.is_none()
         && let Some(conf) = legacy_conf(host)?
     {
@@ -167,7 +167,7 @@ fn real_grub_cfg(host: &HostView, id: &str) -> Result<PathBuf> {
     let others = host.list(vendors)?.into_iter().filter(|it| !it.eq_ignore_ascii_case("BOOT"));
     candidates.extend(others.map(|it| vendors.join(it).join("grub.cfg")));
     for candidate in candidates {
-        match host.parsed(&candidate, GrubCfg::parse)? {
+        match grub_menu::script(host, &candidate)? {
             Some(cfg) if cfg.stub_target.is_none() => return Ok(candidate),
             Some(_) => return Ok(common),
             None => {}

@@ -195,14 +195,13 @@ impl Sources {
         for (path, file) in self.files.iter().take_while(|it| Some(it.0.as_path()) != before) {
             file.evaluate(&mut environment, shell);
             if let Some(abort) = environment.abort() {
-                return Err(Error::Malformed {
-                    path: path.clone(),
-                    line: abort.line,
-                    what: abort.why.clone(),
-                    hint: Some(format!(
-                        "{tool} stops here and leaves the old boot configuration; mend this line first."
-                    )),
-                });
+                let hint = if abort.is_limit {
+                    "hoststate reads no further than this limit; take out what GRUB does not need.".to_owned()
+                } else {
+                    format!("{tool} stops here and leaves the old boot configuration; mend this line first.")
+                };
+                let (path, what) = (path.clone(), abort.why.clone());
+                return Err(Error::Malformed { path, line: abort.line, what, hint: Some(hint) });
             }
         }
         Ok(environment)

@@ -7,10 +7,37 @@ use std::rc::Rc;
 use hoststate_abi::host_view::HostView;
 use hoststate_abi::setting::Place;
 use hoststate_core::distro::{BootVariable, NextBoot};
-use hoststate_core::error::Result;
+use hoststate_core::error::{Error, Result};
 use hoststate_core::formats::grub_cfg::{Choice, Decider, GrubCfg, Selection};
 use hoststate_core::formats::grubenv::GrubEnv;
 use hoststate_core::formats::kernel_cmdline::Cmdline;
+
+/// Reads a `grub.cfg`; `None` when it is not there.
+///
+/// # Errors
+/// When it cannot be read, or passes a limit of the reader.
+pub(super) fn script(host: &HostView, file: &Path) -> Result<Option<Rc<GrubCfg>>> {
+    let cfg = host.parsed(file, GrubCfg::parse)?;
+    if let Some(cfg) = &cfg {
+        within_limits(file, cfg)?;
+    }
+    Ok(cfg)
+}
+
+/// Returns an error for a script of which hoststate read only a part.
+pub(super) fn within_limits(file: &Path, cfg: &GrubCfg) -> Result<()> {
+    match (cfg.limit, cfg.broken_line) {
+        (Some(limit), Some(line)) => Err(Error::Malformed {
+            path: file.to_owned(),
+            line,
+            what: format!("{limit}, and hoststate reads no further"),
+            hint: Some(
+                "Take out what makes the file so large, or have grub-mkconfig make it anew.".to_owned(),
+            ),
+        }),
+        _ => Ok(()),
+    }
+}
 
 /// Reads an environment block; one that is not there holds nothing.
 ///

@@ -142,7 +142,7 @@ impl GrubMkconfig {
     }
 
     fn cfg(&self, host: &HostView) -> Result<Option<Rc<GrubCfg>>> {
-        Ok(host.parsed(&self.output, GrubCfg::parse)?)
+        grub_menu::script(host, &self.output)
     }
 }
 
@@ -155,11 +155,7 @@ fn generated(cfg: Option<&GrubCfg>, installed: &[String], wanted: &CmdlineEdit) 
     };
     let Some(cfg) = cfg else { return drifted(None) };
     if let Some(line) = cfg.broken_line {
-        let fault = match cfg.limit {
-            Some(limit) => format!("line {line}: {limit}"),
-            None => format!("line {line} is no GRUB script"),
-        };
-        return drifted(Some(fault));
+        return drifted(Some(format!("line {line} is no GRUB script")));
     }
     let entries: Vec<&MenuEntry> = governed(cfg).collect();
     let mut by_shortfall: Vec<(String, Vec<&MenuEntry>)> = Vec::new();
@@ -220,7 +216,8 @@ fn governed(cfg: &GrubCfg) -> impl Iterator<Item = &MenuEntry> {
         }
     }
     cfg.entries.iter().filter(move |entry| {
-        let part = parts.iter().rev().find(|it| it.0 < entry.line);
+        let before = parts.partition_point(|it| it.0 < entry.line);
+        let part = parts[..before].last();
         release(&entry.kernel).is_some() && part.is_none_or(|it| it.1)
     })
 }

@@ -14,6 +14,12 @@ const MOST_EXPANDED: usize = 16 << 20;
 /// Most blocks inside of each other; grub-mkconfig makes three.
 const MOST_BLOCKS: usize = 100;
 
+/// Most entries, and most lines of the menu. grub-mkconfig makes three for a kernel, and a distribution keeps a few.
+const MOST_ENTRIES: usize = 5_000;
+
+/// Most `set` commands; grub-mkconfig makes some twenty.
+const MOST_SETS: usize = 50_000;
+
 /// A block the reader is in.
 enum Block {
     Entry {
@@ -82,12 +88,7 @@ impl Reader<'_> {
                 return;
             };
             self.perform(&words, line);
-            let limit = match (self.budget.get(), self.blocks.len()) {
-                (0, _) => "the variables expand to more than 16 MiB",
-                (_, deep) if deep > MOST_BLOCKS => "more than 100 blocks stand in each other",
-                _ => "",
-            };
-            if !limit.is_empty() {
+            if let Some(limit) = self.limit() {
                 (self.cfg.broken_line, self.cfg.limit) = (Some(line), Some(limit));
                 return;
             }
@@ -101,6 +102,21 @@ impl Reader<'_> {
                 '}' => self.close(),
                 _ => {}
             }
+        }
+    }
+
+    /// Returns which limit is passed.
+    fn limit(&self) -> Option<&'static str> {
+        if self.budget.get() == 0 {
+            Some("the variables expand to more than 16 MiB")
+        } else if self.blocks.len() > MOST_BLOCKS {
+            Some("more than 100 blocks stand in each other")
+        } else if self.cfg.entries.len().max(self.cfg.menu.len()) > MOST_ENTRIES {
+            Some("there are more than 5000 menu entries")
+        } else if self.cfg.sets.len() > MOST_SETS {
+            Some("more than 50000 variables are set")
+        } else {
+            None
         }
     }
 

@@ -211,6 +211,17 @@ fn an_entry_knows_the_lines_of_its_block() {
 }
 
 #[test]
+fn entries_and_variables_without_end_meet_a_limit() {
+    let entries = "menuentry x {\n  linux /k\n}\n";
+    assert_eq!(GrubCfg::parse(&entries.repeat(5000)).limit, None);
+    let cfg = GrubCfg::parse(&entries.repeat(20_000));
+    assert_eq!(cfg.limit, Some("there are more than 5000 menu entries"));
+    assert!(cfg.broken_line.is_some_and(|it| it < 15_010));
+    let cfg = GrubCfg::parse(&"set a=1\n".repeat(100_000));
+    assert_eq!((cfg.limit, cfg.broken_line), (Some("more than 50000 variables are set"), Some(50_001)));
+}
+
+#[test]
 fn variables_that_double_and_blocks_without_end_meet_a_limit() {
     let doubled = format!("set a=xxxxxxxxxxxxxxxx\n{}", "set a=\"$a$a\"\n".repeat(40));
     let cfg = GrubCfg::parse(&doubled);

@@ -10,6 +10,14 @@ use super::{Abort, Shell, ShellFile, Value};
 /// line, and doubling a variable takes sixteen bytes a line.
 const MOST_EXPANDED: usize = 4 << 20;
 
+/// Why a value is not known.
+enum Obstacle {
+    /// Only a shell on that host could tell.
+    Shell(String),
+    /// [`MOST_EXPANDED`] is passed.
+    Limit,
+}
+
 /// Longest reason that is told with the variables it went through.
 const LONGEST_REASON: usize = 300;
 
@@ -52,26 +60,26 @@ impl Environment {
     }
 
     fn give_up(&mut self, line: usize, why: String, conditional: bool) {
-        let abort = Some(Abort { line, why });
+        let abort = Some(Abort { line, why, is_limit: false });
         match conditional {
             true => self.doubt = self.doubt.take().or(abort),
             false => self.abort = abort,
         }
     }
 
-    fn expand(&self, parts: &[Part]) -> Result<String, String> {
+    fn expand(&self, parts: &[Part]) -> Result<String, Obstacle> {
         let mut text = String::new();
         for part in parts {
             text.push_str(&self.expand_part(part)?);
             if self.expanded + text.len() > MOST_EXPANDED {
-                return Err(format!("the variables expand to more than {} MiB", MOST_EXPANDED >> 20));
+                return Err(Obstacle::Limit);
             }
         }
         Ok(text)
     }
 
     /// Returns the value of an assignment, and counts what its variables made of it.
-    fn assign(&mut self, parts: &[Part]) -> Result<String, String> {
+    fn assign(&mut self, parts: &[Part]) -> Result<String, Obstacle> {
         let text = self.expand(parts)?;
         if parts.iter().any(|it| matches!(it, Part::Variable { .. })) {
             self.expanded += text.len();
@@ -79,19 +87,20 @@ impl Environment {
         Ok(text)
     }
 
-    fn expand_part(&self, part: &Part) -> Result<String, String> {
+    fn expand_part(&self, part: &Part) -> Result<String, Obstacle> {
+        let unknown = |why: String| Err(Obstacle::Shell(why));
         let (name, test) = match part {
             Part::Literal(text) => return Ok(text.clone()),
-            Part::Opaque(what) => return Err(format!("its value holds {what}")),
+            Part::Opaque(what) => return unknown(format!("its value holds {what}")),
             Part::Variable { name, test } => (name, test),
         };
         let value = match self.get(name) {
             Some(Value::Known(value)) => Some(value.clone()),
-            Some(Value::Unknown { why, .. }) if why.len() > LONGEST_REASON => return Err(why.clone()),
-            Some(Value::Unknown { why, .. }) => return Err(format!("it holds `${name}`: {why}")),
+            Some(Value::Unknown { why, .. }) if why.len() > LONGEST_REASON => return unknown(why.clone()),
+            Some(Value::Unknown { why, .. }) => return unknown(format!("it holds `${name}`: {why}")),
             // Nobody but these files sets names of GRUB's; others may come from the caller.
             None if name.starts_with("GRUB_") || self.variables.contains_key(name) => None,
-            None => return Err(format!("`${name}` is not set in the file")),
+            None => return unknown(format!("`${name}` is not set in the file")),
         };
         match test {
             None => Ok(value.unwrap_or_default()),
@@ -99,13 +108,13 @@ impl Environment {
         }
     }
 
-    fn expand_test(&self, name: &str, value: Option<String>, test: &Test) -> Result<String, String> {
+    fn expand_test(&self, name: &str, value: Option<String>, test: &Test) -> Result<String, Obstacle> {
         let value = value.filter(|it| !(test.colon && it.is_empty()));
         match (test.operator, value) {
             ('+', Some(_)) | ('-', None) => self.expand(&test.word),
             ('+', None) => Ok(String::new()),
             (_, Some(value)) => Ok(value),
-            (_, None) => Err(format!("`{name}` is not set")),
+            (_, None) => Err(Obstacle::Shell(format!("`{name}` is not set"))),
         }
     }
 
@@ -151,7 +160,12 @@ impl ShellFile {
                             env.forget(name, line, "it is assigned only under a condition");
                         }
                         Ok(new) => env.define(name, &new),
-                        Err(why) => env.forget(name, line, &why),
+                        Err(Obstacle::Shell(why)) => env.forget(name, line, &why),
+                        Err(Obstacle::Limit) => {
+                            let why =
+                                format!("the variables expand to more than {} MiB", MOST_EXPANDED >> 20);
+                            env.abort = Some(Abort { line, why, is_limit: true });
+                        }
                     }
                 }
                 Kind::Unset(name) if conditional => env.forget(name, line, "it is unset under a condition"),
@@ -169,7 +183,7 @@ impl ShellFile {
         }
         if let (None, Some(broken)) = (&env.abort, &self.broken) {
             let why = broken.why.to_owned();
-            env.abort = Some(Abort { line: self.line(broken.offset), why });
+            env.abort = Some(Abort { line: self.line(broken.offset), why, is_limit: broken.is_limit });
         }
     }
 }

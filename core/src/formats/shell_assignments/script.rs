@@ -5,6 +5,9 @@ use std::ops::Range;
 
 use super::word::{self, Part};
 
+/// Most commands that do something to variables; `/etc/default/grub` has some twenty.
+const MOST_COMMANDS: usize = 10_000;
+
 /// What a command does to variables.
 #[derive(Clone, Debug)]
 pub(super) struct Event {
@@ -38,6 +41,8 @@ pub(super) enum Kind {
 pub(super) struct Broken {
     pub(super) offset: usize,
     pub(super) why: &'static str,
+    /// Whether a shell would go on, and only this reader does not.
+    pub(super) is_limit: bool,
 }
 
 /// Reads a file's commands, up to the first that is no shell.
@@ -102,7 +107,7 @@ impl<'a> Reader<'a> {
     }
 
     pub(super) fn broken<T>(&self, why: &'static str) -> Step<T> {
-        Err(Broken { offset: self.at, why })
+        Err(Broken { offset: self.at, why, is_limit: false })
     }
 
     pub(super) fn push(&mut self, offset: usize, kind: Kind) {
@@ -121,6 +126,10 @@ impl<'a> Reader<'a> {
     fn run(&mut self) -> Step<()> {
         loop {
             self.skip_blanks();
+            if self.events.len() > MOST_COMMANDS {
+                let why = "more than 10000 commands change variables";
+                return Err(Broken { offset: self.at, why, is_limit: true });
+            }
             if self.blocks.last() == Some(&Block::CasePattern) {
                 self.case_pattern()?;
             } else if self.rest().is_empty() {

@@ -16,7 +16,7 @@ fn show(env: &Environment) -> String {
             Some(Value::Unknown { line, why }) => lines += &format!("{name}: line {line}: {why}\n"),
         }
     }
-    if let Some(Abort { line, why }) = env.abort() {
+    if let Some(Abort { line, why, .. }) = env.abort() {
         lines += &format!("aborts in line {line}: {why}\n");
     }
     lines
@@ -354,11 +354,16 @@ fn a_name_broken_over_two_lines_is_not_guessed() {
 }
 
 #[test]
-fn a_variable_that_doubles_is_unknown_and_says_why() {
-    let text = format!("A=xxxxxxxxxxxxxxxx\n{}B=\"$A\"\nC=1\n", "A=\"$A$A\"\n".repeat(40));
-    let mut env = Environment::default();
-    ShellFile::parse(&text).evaluate(&mut env, Shell::Dash);
-    let Some(Value::Unknown { why, .. }) = env.get("B") else { panic!("nobody can tell") };
-    assert!(why.ends_with("the variables expand to more than 4 MiB"), "{why}");
-    assert_eq!(env.get("C"), Some(&Value::Known("1".to_owned())));
+fn variables_that_double_and_commands_without_end_meet_a_limit() {
+    let abort = |text: &str| {
+        let mut env = Environment::default();
+        ShellFile::parse(text).evaluate(&mut env, Shell::Dash);
+        env.abort().map(|it| (it.line, it.why.clone(), it.is_limit))
+    };
+    let doubled = format!("A=xxxxxxxxxxxxxxxx\n{}", "A=\"$A$A\"\n".repeat(40));
+    assert_eq!(abort(&doubled), Some((19, "the variables expand to more than 4 MiB".to_owned(), true)));
+    let many = |count: usize| (0..count).map(|it| format!("A{it}={it}\n")).collect::<String>();
+    assert_eq!(abort(&many(10_000)), None);
+    let why = "more than 10000 commands change variables".to_owned();
+    assert_eq!(abort(&many(100_000)), Some((10_001, why, true)));
 }

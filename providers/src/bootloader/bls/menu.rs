@@ -4,7 +4,6 @@ use hoststate_abi::host_view::HostView;
 use hoststate_abi::setting::Place;
 use hoststate_core::distro::NextBoot;
 use hoststate_core::error::Result;
-use hoststate_core::formats::grub_cfg::GrubCfg;
 
 use super::{Bls, ENTRIES, Found};
 use crate::bootloader::grub_menu;
@@ -21,7 +20,7 @@ pub(super) fn sorted(mut found: Vec<Found>) -> Vec<Found> {
 /// # Errors
 /// When `grub.cfg` or the environment block cannot be read.
 pub(super) fn next_boot(bls: &Bls, host: &HostView, sorted: &[Found]) -> Result<NextBoot> {
-    let cfg = host.parsed(&bls.grub_cfg, GrubCfg::parse)?;
+    let cfg = grub_menu::script(host, &bls.grub_cfg)?;
     let environment = grub_menu::environment(host, &bls.grubenv)?;
     let selection = match cfg.as_deref() {
         Some(cfg) => cfg.selection(&environment),

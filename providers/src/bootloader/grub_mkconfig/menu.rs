@@ -26,17 +26,19 @@ impl Menu {
     /// # Errors
     /// When a file cannot be read.
     pub(super) fn read(host: &HostView, file: &Path) -> Result<Option<Self>> {
-        let Some(cfg) = host.parsed(file, GrubCfg::parse)? else { return Ok(None) };
+        let Some(cfg) = grub_menu::script(host, file)? else { return Ok(None) };
         let menu = |cfg, custom| Ok(Some(Self { cfg, file: file.to_owned(), custom }));
         // GRUB drops a file that is no script, and goes on behind it.
-        let custom = host.parsed(&custom_of(file), GrubCfg::parse)?.filter(|it| it.broken_line.is_none());
+        let custom = grub_menu::script(host, &custom_of(file))?.filter(|it| it.broken_line.is_none());
         let (text, custom) = (cfg.to_string(), custom.map(|it| it.to_string()).unwrap_or_default());
         let custom = custom.trim_end_matches('\n');
         let Some(before) = reads_custom(&text).filter(|_| !custom.is_empty()) else { return menu(cfg, None) };
         let lines: Vec<&str> = text.lines().collect();
         let (above, below) = lines.split_at(before);
         let whole = [&above.join("\n"), "\n", custom, "\n", &below.join("\n"), "\n"];
-        menu(Rc::new(GrubCfg::parse(&whole.concat())), Some((before, custom.lines().count())))
+        let whole = GrubCfg::parse(&whole.concat());
+        grub_menu::within_limits(file, &whole)?;
+        menu(Rc::new(whole), Some((before, custom.lines().count())))
     }
 
     /// Returns what boots next.
