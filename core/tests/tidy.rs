@@ -39,6 +39,7 @@ const IMPORTS: [(&str, &[&str]); 9] = [
             "open_files",
             "pci_bus",
             "plan",
+            "record",
             "selector",
             "takeover",
         ],

@@ -46,7 +46,8 @@ pub(crate) fn run(arguments: &ConvergeArguments, session: &Session) -> Result<Ex
         show(&plan, &target, session)?;
         return Ok(Exit::of_plan(&plan, target.detail));
     }
-    if target.records()?.is_left_behind()? {
+    // Where the plan is refused nothing is cleared up either: the disk may be read-only since the last run failed.
+    if plan.refusals().next().is_none() && target.records()?.is_left_behind()? {
         lock(&target, &name)?.end();
         view = target.host.view().remembering();
         plan = wanted.plan(&target, &mut view)?;

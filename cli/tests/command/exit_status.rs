@@ -69,6 +69,27 @@ fn a_conflict_is_an_error_for_all_commands_and_changes_nothing() {
 }
 
 #[test]
+fn a_read_only_disk_is_refused_before_anything_is_locked() {
+    let tree = Tree::with(SOFTDEP);
+    let mounted = |options: &str| format!("22 1 8:1 / / {options} - ext4 /dev/sda1 rw\n");
+    tree.write("root/proc/self/mountinfo", &mounted("ro"));
+    // What a run that lost the disk leaves behind is not cleared up on it either.
+    tree.write("root/var/lib/hoststate/lock", "converge playbook.json\n");
+    let before = tree.files();
+    check(
+        &tree,
+        &[
+            ("plan playbook.json --root root", 4),
+            ("converge --check playbook.json --root root", 4),
+            ("converge playbook.json --root root --yes", 4),
+        ],
+    );
+    assert_eq!(tree.files(), before);
+    tree.write("root/proc/self/mountinfo", &mounted("rw"));
+    check(&tree, &[("converge playbook.json --root root --yes", 0)]);
+}
+
+#[test]
 fn nothing_to_do_writes_nothing_not_even_a_lock() {
     let tree = Tree::with(OPTIONS);
     tree.write("root/etc/modprobe.d/zz-hoststate.conf", "options kvm ignore_msrs=1\n");

@@ -9,7 +9,7 @@ pub struct Mount {
     pub source: String,
     /// Its type: `ext4`, `xfs`, …
     pub kind: String,
-    /// Options of the mount, then those of the file system.
+    /// Options of the mount, then those of the file system, each once. Where one of both is `ro`, `rw` is left out.
     pub options: Vec<String>,
     /// `major:minor`, where the table has it.
     pub number: Option<String>,
@@ -33,14 +33,28 @@ fn mountinfo(line: &str) -> Option<Mount> {
     let (number, _root, point, options) = (fields.next()?, fields.next()?, fields.next()?, fields.next()?);
     let mut system = system.split(' ');
     let (kind, source, of_system) = (system.next()?, system.next()?, system.next().unwrap_or_default());
-    let options = options.split(',').chain(of_system.split(',')).filter(|it| !it.is_empty());
     Some(Mount {
         point: unescaped(point),
         source: unescaped(source),
         kind: kind.to_owned(),
-        options: options.map(str::to_owned).collect(),
+        options: merged(options, of_system),
         number: Some(number.to_owned()),
     })
+}
+
+/// A file system that is read-only is so at every mount, and a mount that is read-only is so whatever its file system
+/// allows.
+fn merged(of_mount: &str, of_system: &str) -> Vec<String> {
+    let mut options: Vec<String> = Vec::new();
+    for option in of_mount.split(',').chain(of_system.split(',')).filter(|it| !it.is_empty()) {
+        if !options.iter().any(|it| it == option) {
+            options.push(option.to_owned());
+        }
+    }
+    if options.iter().any(|it| it == "ro") {
+        options.retain(|it| it != "rw");
+    }
+    options
 }
 
 /// Reads `/proc/mounts` or `/etc/fstab` (fstab(5)): the columns are the same.
@@ -110,6 +124,8 @@ mod tests {
                     40 22 8:1 / /mnt/a\\040b rw - vfat /dev/sda1 ro\nnonsense\n";
         let mounts = parse_mountinfo(text);
         assert_eq!(mounts.len(), 2);
+        assert_eq!(mounts[0].options, ["rw", "relatime", "errors=remount-ro"]);
+        assert_eq!(mounts[1].options, ["ro"]);
         assert_eq!((mounts[0].point.as_str(), mounts[0].number.as_deref()), ("/", Some("253:0")));
         assert!(!mounts[0].is_read_only());
         assert_eq!((mounts[1].point.as_str(), mounts[1].is_read_only()), ("/mnt/a b", true));

@@ -5,6 +5,7 @@ use crate::guard::Guard;
 pub mod boot_not_ready;
 pub mod console_gpu;
 pub mod dead_line;
+pub mod disk_not_ready;
 pub mod half_group;
 pub mod held_by_guest;
 pub mod ignored_words;
@@ -35,4 +36,5 @@ pub const TABLE: &[Guard] = &[
     measured_boot::hazards,
     boot_not_ready::hazards,
     package_manager::hazards,
+    disk_not_ready::hazards,
 ];

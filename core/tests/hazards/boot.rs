@@ -49,14 +49,21 @@ fn a_boot_that_is_read_only_is_refused() {
         option(),
         expect![[r#"
         refuse boot-not-ready-78da9b: /boot is mounted read-only, and some tools then report success and change nothing
-            /proc/self/mountinfo: /boot is ro,relatime,rw
+            /proc/self/mountinfo: /boot is ro,relatime
     "#]],
     );
     mountinfo(&tree, &[("/", "rw"), ("/data", "ro")]);
     harmless(&tree, option());
     // Nothing is written to /boot without an image or a boot entry to make.
     mountinfo(&tree, &[("/", "ro")]);
-    harmless(&tree, json!([{ "type": "kernel_cmdline", "present": ["iommu=pt"] }]));
+    check(
+        &tree,
+        json!([{ "type": "kernel_cmdline", "present": ["iommu=pt"] }]),
+        expect![[r#"
+        refuse disk-not-ready-190133: /etc/words cannot be written: its file system is mounted read-only
+            / is mounted with ro
+    "#]],
+    );
 }
 
 #[test]
@@ -115,4 +122,31 @@ fn yum_at_work_is_refused_and_what_it_left_behind_is_not() {
             process 88 is yum
     "#]],
     );
+}
+
+#[test]
+fn a_file_system_that_is_read_only_is_refused_before_anything_is_locked() {
+    let tree = host();
+    mountinfo(&tree, &[("/", "rw"), ("/etc", "ro"), ("/var", "ro,noatime")]);
+    check(
+        &tree,
+        option(),
+        expect![[r#"
+        refuse disk-not-ready-3e0763: /etc/modprobe.d/zz-hoststate.conf cannot be written: its file system is mounted read-only
+            /etc is mounted with ro
+        refuse disk-not-ready-fa217e: /var/lib/hoststate/runs cannot be written: its file system is mounted read-only
+            /var is mounted with ro,noatime
+    "#]],
+    );
+    mountinfo(&tree, &[("/", "rw"), ("/etc", "rw")]);
+    harmless(&tree, option());
+}
+
+#[test]
+fn a_file_that_is_written_to_a_boot_that_is_read_only_is_refused_once() {
+    let tree = host();
+    mountinfo(&tree, &[("/", "rw"), ("/boot", "ro")]);
+    let found = plan(&tree, &json!([{ "type": "write", "file": ["/boot/loader/x.conf", "x"] }]), &[]).guards;
+    assert_eq!(found.len(), 1, "{found:#?}");
+    assert!(found[0].id.starts_with("boot-not-ready-"), "{found:#?}");
 }
