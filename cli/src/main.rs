@@ -24,6 +24,7 @@ use crate::args::{Arguments, Colour, Command, Format, OutputOptions};
 use crate::error::{Error, Result};
 use crate::exit::Exit;
 use crate::session::Session;
+use crate::signals::EndAtOnce;
 
 /// A plan of ten thousand declarations is a million small allocations; this one does them in a third of the time.
 #[global_allocator]
@@ -36,12 +37,16 @@ fn main() -> ExitCode {
     if let Some(status) = commands::child::run(&words) {
         return status;
     }
+    let end_at_once = EndAtOnce::watch();
     let arguments = match Arguments::try_parse_from(&words) {
         Ok(arguments) => arguments,
         Err(err) => return usage(&words, &err).into(),
     };
     let mut session = Session::new(&arguments.output);
-    let done = session.end_at_once().and_then(|()| run(&arguments.command, &session));
+    let done = end_at_once.and_then(|it| {
+        session.end_at_once(it);
+        run(&arguments.command, &session)
+    });
     for lack in hoststate_core::plugin::confinement::lacking() {
         session::say(format_args!("note: {lack}: this kernel or container does not permit better\n"));
     }

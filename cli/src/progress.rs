@@ -52,7 +52,7 @@ impl<'a> Progress<'a> {
 }
 
 impl Watcher for Progress<'_> {
-    fn round(&mut self, plan: &Plan) -> bool {
+    fn round(&mut self, plan: &Plan) {
         self.rounds += 1;
         if self.rounds == 1 && self.first_is_shown {
             self.print("\n");
@@ -61,7 +61,6 @@ impl Watcher for Progress<'_> {
             let plan = render::plan::text(&self.session.screen, plan, self.activate);
             self.print(&format!("{head}{plan}\n"));
         }
-        true
     }
 
     fn begin(&mut self, what: &str) {

@@ -27,13 +27,9 @@ pub(crate) struct Session {
 }
 
 impl Session {
-    /// Makes SIGINT and SIGTERM end this process at once, until a run begins.
-    ///
-    /// # Errors
-    /// When the system refuses the handlers.
-    pub(crate) fn end_at_once(&mut self) -> Result<()> {
-        self.end_at_once = Some(EndAtOnce::watch()?);
-        Ok(())
+    /// Lets SIGINT and SIGTERM end this process at once until a run begins.
+    pub(crate) fn end_at_once(&mut self, end_at_once: EndAtOnce) {
+        self.end_at_once = Some(end_at_once);
     }
 
     /// Makes SIGINT and SIGTERM ask instead.

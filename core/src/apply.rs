@@ -26,8 +26,8 @@ const MAX_ROUNDS: usize = 8;
 
 /// Who watches a run: shows it, and may stop it.
 pub trait Watcher {
-    /// Is shown the plan of a round before it is carried out. Returns whether to go on.
-    fn round(&mut self, plan: &Plan) -> bool;
+    /// Is shown the plan of a round before it is carried out.
+    fn round(&mut self, plan: &Plan);
     /// A step begins.
     fn begin(&mut self, what: &str);
     /// That step ended.
@@ -45,11 +45,19 @@ pub enum Activate {
     Skip,
 }
 
+/// What was agreed to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Agreed {
+    /// The first plan, and what it says it waits for. A later round that brings anything else is not begun.
+    Plan,
+    /// Whatever the declarations ask for.
+    Declarations,
+}
+
 /// Why a run stopped before its end.
 enum Stop {
     Failed { err: Error, at: Option<Box<Origin>> },
     Interrupted,
-    Declined,
 }
 
 impl Stop {
@@ -74,6 +82,8 @@ pub struct Run<'a> {
     pub host: &'a dyn Host,
     /// Whether the distribution's tools are run.
     pub activate: Activate,
+    /// What was agreed to.
+    pub agreed: Agreed,
     /// Keeps the previous text of every file.
     pub recorder: &'a mut Recorder,
     /// Who watches.
@@ -99,6 +109,13 @@ impl Run<'_> {
                 stop = Some(Stop::failed(Error::Invalid { what, hint: None }));
                 break;
             }
+            if self.agreed == Agreed::Plan {
+                let beyond = plan.beyond(&first, |it| can_remedy(it, self.activate));
+                if !beyond.is_empty() {
+                    stop = Some(Stop::failed(not_agreed(&beyond)));
+                    break;
+                }
+            }
             if let Err(why) = self.round(&plan, &mut steps) {
                 stop = Some(why);
                 given_back = self.give_back(&plan, stop.as_ref(), &mut steps);
@@ -112,7 +129,11 @@ impl Run<'_> {
                 Ok((after, ineffective)) => {
                     let done = std::mem::replace(&mut plan, after);
                     if let Some(change) = ineffective {
-                        stop = Some(Stop::failed(no_effect(&change)).of(&change));
+                        // Who is asked to stop does not wait until a driver has its device.
+                        stop = Some(match self.watcher.interrupted() {
+                            true => Stop::Interrupted,
+                            false => Stop::failed(no_effect(&change)).of(&change),
+                        });
                         given_back = self.give_back(&done, stop.as_ref(), &mut steps);
                         if let (false, Ok(after)) =
                             (given_back.is_empty(), self.planner.plan(&mut self.host.view()))
@@ -174,9 +195,7 @@ impl Run<'_> {
     }
 
     fn round(&mut self, plan: &Plan, steps: &mut Vec<StepReport>) -> Result<(), Stop> {
-        if !self.watcher.round(plan) {
-            return Err(Stop::Declined);
-        }
+        self.watcher.round(plan);
         self.recorder.begin(plan, self.host).map_err(Stop::failed)?;
         let done = self.persistent(plan, steps);
         // Tools read what is on the disk, and what a cut run says it did must be there.
@@ -335,6 +354,13 @@ fn unchanged(view: &HostView, named: &Path, path: &Path, plan: &Plan) -> Result<
         )),
         Some(_) | None => Ok(()),
     }
+}
+
+/// The host asks for more than anybody was shown.
+fn not_agreed(beyond: &[String]) -> Error {
+    let what =
+        format!("the plan that was agreed to does not have what is to be done next: {}", beyond.join("; "));
+    Error::invalid(what, "Run again: the new plan shows it, and asks.")
 }
 
 /// The steps succeeded, and the host is as it was.

@@ -9,7 +9,7 @@ use hoststate_abi::setting::{Setting, State};
 use hoststate_abi::step::Step;
 use rustix::fs::Mode;
 
-use crate::apply::{Activate, Run, Watcher};
+use crate::apply::{Activate, Agreed, Run, Watcher};
 use crate::distro::Distro;
 use crate::error::{Error, Result};
 use crate::host::directory::Directory;
@@ -133,7 +133,14 @@ fn try_laws(trial: &Trial<'_>, host: &dyn Host) -> Result<Verdict> {
     }
     let mut recorder = Recorder::new(trial.records.clone(), "conformance", None);
     let mut rounds = Rounds::default();
-    let run = Run { planner, host, activate: trial.activate, recorder: &mut recorder, watcher: &mut rounds };
+    let run = Run {
+        planner,
+        host,
+        activate: trial.activate,
+        agreed: Agreed::Declarations,
+        recorder: &mut recorder,
+        watcher: &mut rounds,
+    };
     run.converge(plan);
     findings.extend(rounds.failed.first().map(|step| {
         let why = step.reason.clone().unwrap_or_default();
@@ -215,7 +222,7 @@ fn changed<'a>(
     gone.chain(after.iter().filter(|(path, bytes)| before.get(*path) != Some(bytes)).map(|(path, _)| path))
 }
 
-/// Agrees to every round, and remembers what it was.
+/// Remembers every round.
 #[derive(Debug, Default)]
 struct Rounds {
     plans: Vec<Plan>,
@@ -223,9 +230,8 @@ struct Rounds {
 }
 
 impl Watcher for Rounds {
-    fn round(&mut self, plan: &Plan) -> bool {
+    fn round(&mut self, plan: &Plan) {
         self.plans.push(plan.clone());
-        true
     }
 
     fn begin(&mut self, _: &str) {}

@@ -239,6 +239,22 @@ impl Plan {
         (!lines.is_empty()).then(|| lines.join("\n"))
     }
 
+    /// Returns what this later plan would do that one which was `agreed` to does not name, a line for each: settings
+    /// that it neither differs in nor waits for, and hazards that it does not have. `is_done` says which changes count.
+    pub fn beyond(&self, agreed: &Self, is_done: impl Fn(&Change) -> bool) -> Vec<String> {
+        let is_named = |it: &Change| {
+            let is_made_again =
+                |planned: &PlannedActivation| Some(&planned.activation) == it.activation.as_ref();
+            agreed.deferred.iter().any(|waiting| waiting.resource == it.resource)
+                || agreed.changes.iter().any(|known| known.is_same_setting(it))
+                || agreed.activations.iter().any(is_made_again)
+        };
+        let settings = self.changes.iter().filter(|it| is_done(it) && !is_named(it));
+        let settings = settings.map(|it| format!("{}: {}", it.resource, it.subject));
+        let hazards = self.guards.iter().filter(|it| !agreed.guards.iter().any(|known| known.id == it.id));
+        settings.chain(hazards.map(|it| format!("{}: {}", it.id, it.message))).collect()
+    }
+
     /// Returns the text each changed file will have, by path.
     pub fn texts(&self) -> BTreeMap<PathBuf, Option<String>> {
         self.files.iter().map(|it| (it.path.clone(), it.after.clone())).collect()

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use hoststate_abi::host_view::HostView;
 use hoststate_core::after_boot::AT_BOOT;
+use hoststate_core::apply::Agreed;
 use hoststate_core::at_boot::confirm;
 use hoststate_core::at_boot::finish::{Finish, Finished};
 use hoststate_core::at_boot::go_back::IfRefused;
@@ -89,6 +90,11 @@ impl<'a> Wanted<'a> {
             When::AlsoAtBoot => "converge --at-boot",
             When::OnceConfirmed => "converge --confirm-boot",
         }
+    }
+
+    /// Returns whether a saved plan wants it.
+    pub(crate) fn is_saved(&self) -> bool {
+        self.saved.is_some()
     }
 
     /// Returns whether nothing is left for after the boot: then the plan depends on what was read, and nothing else.
@@ -271,8 +277,8 @@ pub(crate) fn finish(arguments: &ConvergeArguments, session: &Session) -> Result
         report.run = None;
         report.changed = false;
     }
-    let exit =
-        Converge { target: &target, declared: &declared, session }.finish(&report, Goal::DesiredState)?;
+    let exit = Converge { target: &target, declared: &declared, agreed: Agreed::Declarations, session }
+        .finish(&report, Goal::DesiredState)?;
     // The unit has done what it is for, and shall not stand among those that failed.
     Ok(if is_refused { Exit::Success } else { exit })
 }

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use hoststate_core::apply::{Run, is_actionable};
+use hoststate_core::apply::{Agreed, Run, is_actionable};
 use hoststate_core::host::Host;
 use hoststate_core::host::returning::ReturningHost;
 use hoststate_core::plan::Plan;
@@ -53,7 +53,13 @@ pub(crate) fn run(arguments: &ConvergeArguments, session: &Session) -> Result<Ex
         plan = wanted.plan(&target, &mut view)?;
     }
     let recorder = target.recorder(wanted.command())?;
-    let converge = Converge { target: &target, declared: wanted.declared(), session };
+    // Who reviewed a plan, or was shown one and asked, agreed to that plan; who says yes beforehand, to what the
+    // playbook asks for.
+    let agreed = match arguments.yes && !wanted.is_saved() {
+        true => Agreed::Declarations,
+        false => Agreed::Plan,
+    };
+    let converge = Converge { target: &target, declared: wanted.declared(), agreed, session };
     if !is_actionable(&plan, target.activate) {
         let report = converge.nothing_to_do(plan, recorder)?;
         return converge.finish(&report, Goal::DesiredState);
@@ -71,7 +77,7 @@ pub(crate) fn run(arguments: &ConvergeArguments, session: &Session) -> Result<Ex
         wanted.plan(&target, &mut view).map(Some)
     };
     let leave = consent.obtain(plan, |plan| question(plan, &target), again)?;
-    let converge = Converge { target: &target, declared: wanted.declared(), session };
+    let converge = Converge { target: &target, declared: wanted.declared(), agreed, session };
     let report = match leave {
         Leave::Given(plan, lock) => converge.carry_out(*plan, recorder, interrupt, lock),
         Leave::Nothing(plan) => converge.nothing_to_do(*plan, recorder)?,
@@ -114,6 +120,8 @@ pub(crate) struct Converge<'a> {
     pub(crate) target: &'a Target,
     /// What is planned again after each round.
     pub(crate) declared: &'a [Declared],
+    /// What was agreed to.
+    pub(crate) agreed: Agreed,
     /// Where it is shown.
     pub(crate) session: &'a Session,
 }
@@ -167,6 +175,7 @@ impl Converge<'_> {
 
     fn run<'a>(&'a self, recorder: &'a mut Recorder, progress: &'a mut Progress<'_>) -> Run<'a> {
         let (planner, host) = (self.target.planner(self.declared), &self.target.host);
-        Run { planner, host, activate: self.target.activate, recorder, watcher: progress }
+        let (activate, agreed) = (self.target.activate, self.agreed);
+        Run { planner, host, activate, agreed, recorder, watcher: progress }
     }
 }

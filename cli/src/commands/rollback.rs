@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use hoststate_core::apply::is_actionable;
+use hoststate_core::apply::{Agreed, is_actionable};
 use hoststate_core::host::Host;
 use hoststate_core::plan::Plan;
 use hoststate_core::rollback::{self, Rollback};
@@ -32,7 +32,7 @@ pub(crate) fn run(arguments: &RollbackArguments, session: &Session) -> Result<Ex
     let read = |target: &Target| rollback::plan(&undone, &target.host.view(), &target.distro);
     let found = read(&target)?;
     refuse_changed(&found, &undone.id, arguments)?;
-    let converge = Converge { target: &target, declared: &[], session };
+    let converge = Converge { target: &target, declared: &[], agreed: Agreed::Plan, session };
     let command = format!("rollback {}", undone.id);
     if arguments.check {
         tell_attributes(&found, &undone.id, session)?;

@@ -83,7 +83,6 @@ fn ended_early(stop: Stop, given_back: Vec<String>) -> (Outcome, Option<Failure>
             let what = "stopped while a device was between two drivers";
             (Outcome::Interrupted, Some(Failure { given_back, ..Failure::new(what) }))
         }
-        Stop::Declined => (Outcome::Declined, None),
     }
 }
 

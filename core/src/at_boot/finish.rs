@@ -9,7 +9,7 @@ use hoststate_abi::step::Step;
 
 use super::confirm::{TrialRecord, edits};
 use super::{AtBoot, RECORD, go_back};
-use crate::apply::{Activate, Run, Watcher};
+use crate::apply::{Activate, Agreed, Run, Watcher};
 use crate::error::{Error, Result};
 use crate::formats::kernel_cmdline::Cmdline;
 use crate::host::Host;
@@ -112,6 +112,8 @@ impl Finish<'_> {
             planner: self.planner,
             host: self.host,
             activate: Activate::Run,
+            // Nobody can be asked; that it is done by itself was said when the trial was agreed to.
+            agreed: Agreed::Declarations,
             recorder: &mut *self.recorder,
             watcher: &mut *self.watcher,
         };

@@ -7,7 +7,7 @@ use hoststate_abi::step::Step;
 use hoststate_core::plan::Plan;
 use hoststate_core::report::Outcome;
 
-use crate::lab::{EVERY_TYPE, KINDS, Kind, Lab};
+use crate::lab::{EVERY_TYPE, Fate, Fated, KINDS, Kind, Lab};
 
 /// Says what of a plan would still be done now.
 fn work(plan: &Plan) -> Vec<String> {
@@ -131,6 +131,44 @@ fn virtual_functions_are_bound_in_the_round_after_the_one_that_makes_them() {
 fn a_udev_that_binds_virtual_functions_as_they_appear_saves_the_round() {
     for kind in KINDS {
         assert_eq!(rounds(&Lab::new(kind)), [1], "{kind:?}");
+    }
+}
+
+/// Makes a virtual function and gives it to a driver on a host where something else changes meanwhile. Returns the
+/// outcome, the error, and whether the virtual function has its driver.
+fn amid_changes(kind: Kind, change: fn(Lab) -> Lab) -> (Outcome, String, bool) {
+    const FOREIGN: &str = "/etc/modprobe.d/mine.conf";
+    let playbook = r#"{"type":"modprobe_blacklist","module":"nvidiafb","file":"mine.conf"},
+        {"type":"driver_binding","device":"0000:02:10.0","driver":"vfio-pci"},
+        {"type":"sriov_numvfs","device":"0000:02:00.0","numvfs":1,"autoprobe":false}"#;
+    let lab = change(Lab::with(kind, &[(FOREIGN, "blacklist nvidiafb\n")])).without_udev();
+    let host = Fated::new(&lab.host, |step| {
+        if matches!(step, Step::WriteAttribute { path, .. } if path.ends_with("sriov_numvfs")) {
+            lab.host.tree().write(FOREIGN, "# somebody was faster\n");
+        }
+        Fate::Performed
+    });
+    let (report, _) = lab.converge_through(&host, playbook);
+    let driver = lab.host.tree().view().link_target("/sys/bus/pci/devices/0000:02:10.0/driver".as_ref());
+    let error = report.error.map(|it| it.what).unwrap_or_default();
+    (report.outcome, error, driver.expect("sysfs is readable").is_some())
+}
+
+#[test]
+fn a_later_round_does_nothing_that_the_plan_which_was_agreed_to_does_not_name() {
+    for kind in KINDS {
+        let (outcome, error, is_bound) = amid_changes(kind, |it| it);
+        assert_eq!((outcome, is_bound), (Outcome::Failed, false), "{kind:?}: {error}");
+        let what = "the plan that was agreed to does not have what is to be done next: modprobe_blacklist";
+        assert!(error.starts_with(what), "{kind:?}: {error}");
+    }
+}
+
+#[test]
+fn who_agreed_to_the_declarations_gets_in_a_later_round_what_they_ask_for() {
+    for kind in KINDS {
+        let (outcome, error, is_bound) = amid_changes(kind, Lab::agreed_beforehand);
+        assert!(is_bound && outcome != Outcome::Failed, "{kind:?}: {outcome:?}: {error}");
     }
 }
 

@@ -197,6 +197,26 @@ fn a_device_that_its_new_driver_does_not_take_goes_back_to_the_old_one_now_and_a
 }
 
 #[test]
+fn a_run_that_is_stopped_between_two_drivers_gives_the_device_back_and_was_interrupted() {
+    // Stopped before the device has another driver, and while the driver that it went to is waited for.
+    for (step, lab) in
+        [("unbind", Lab::new(Kind::Ubuntu)), ("drivers_probe", Lab::new(Kind::Ubuntu).refused_by("igbvf"))]
+    {
+        let lab = lab.stopped_after(step);
+        let report = lab.converge(TO_IGBVF);
+        assert_eq!(
+            (report.outcome, report.changed),
+            (Outcome::Interrupted, true),
+            "{step}: {:?}",
+            report.error
+        );
+        let given_back = report.error.map(|it| it.given_back).unwrap_or_default();
+        assert_eq!(given_back, ["0000:01:00.0 was given back to nouveau."], "{step}");
+        assert_eq!(display(&lab), (Some("nouveau".to_owned()), None), "{step}");
+    }
+}
+
+#[test]
 fn a_run_that_ends_between_two_drivers_gives_the_device_back() {
     let lab = Lab::new(Kind::Ubuntu);
     let probes = Cell::new(0);

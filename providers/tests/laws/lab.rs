@@ -4,7 +4,7 @@ use std::cell::{Cell, RefCell};
 
 use hoststate_abi::host_view::HostView;
 use hoststate_abi::step::Step;
-use hoststate_core::apply::{Activate, Run, Watcher};
+use hoststate_core::apply::{Activate, Agreed, Run, Watcher};
 use hoststate_core::declaration::Declarations;
 use hoststate_core::distro::Distro;
 use hoststate_core::error::Result;
@@ -61,6 +61,8 @@ pub(crate) struct Lab {
     /// Steps that made the host what it is.
     built: usize,
     state: TempDir,
+    agreed: Agreed,
+    stop_after: String,
 }
 
 impl Lab {
@@ -100,7 +102,14 @@ impl Lab {
         host.reboot();
         let distro = hoststate_providers::detect(&host.view()).expect("a known distribution");
         let state = TempDir::new().expect("a temporary directory");
-        Self { built: host.performed().len(), host, distro, state }
+        Self {
+            built: host.performed().len(),
+            host,
+            distro,
+            state,
+            agreed: Agreed::Plan,
+            stop_after: String::new(),
+        }
     }
 
     /// Makes every step after the next `n` fail.
@@ -121,6 +130,16 @@ impl Lab {
     /// Takes udev away from now on.
     pub(crate) fn without_udev(self) -> Self {
         Self { host: self.host.without_udev(), ..self }
+    }
+
+    /// Lets somebody stop the run after the first step that says this.
+    pub(crate) fn stopped_after(self, step: &str) -> Self {
+        Self { stop_after: step.to_owned(), ..self }
+    }
+
+    /// Lets runs do whatever the declarations ask for.
+    pub(crate) fn agreed_beforehand(self) -> Self {
+        Self { agreed: Agreed::Declarations, ..self }
     }
 
     /// Returns the steps performed since the host was made.
@@ -181,10 +200,11 @@ impl Lab {
         command: &str,
     ) -> (Report, Vec<Plan>) {
         let mut recorder = Recorder::new(self.store(), command, None);
-        let mut audience = Audience::default();
+        let mut audience = Audience { stop_after: self.stop_after.clone(), ..Audience::default() };
         let planner = self.planner(declared);
         let (recorder, watcher) = (&mut recorder, &mut audience);
-        let run = Run { planner, host, activate: Activate::Run, recorder, watcher };
+        let (activate, agreed) = (Activate::Run, self.agreed);
+        let run = Run { planner, host, activate, agreed, recorder, watcher };
         let report = run.converge(first);
         (report, audience.shown)
     }
@@ -205,24 +225,28 @@ pub(crate) fn declared(playbook: &str) -> Vec<Declared> {
     Registry::new(TABLE).decode_all(declarations.resources).expect("known types")
 }
 
-/// Looks at every round and agrees.
+/// Looks at every round.
 #[derive(Default)]
 pub(crate) struct Audience {
     shown: Vec<Plan>,
+    /// What the step it wants to stop after says; a run goes to its end when it is empty.
+    stop_after: String,
+    stops: bool,
 }
 
 impl Watcher for Audience {
-    fn round(&mut self, plan: &Plan) -> bool {
+    fn round(&mut self, plan: &Plan) {
         self.shown.push(plan.clone());
-        true
     }
 
     fn begin(&mut self, _: &str) {}
 
-    fn end(&mut self, _: &StepReport) {}
+    fn end(&mut self, step: &StepReport) {
+        self.stops |= !self.stop_after.is_empty() && step.what.contains(&self.stop_after);
+    }
 
     fn interrupted(&self) -> bool {
-        false
+        self.stops
     }
 }
 
