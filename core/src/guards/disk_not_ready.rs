@@ -90,7 +90,7 @@ fn mounts(host: &HostView) -> Result<Vec<Mount>> {
     if proc_is_foreign(host)? {
         return Ok(Vec::new());
     }
-    let text = host.read(Path::new("/proc/self/mountinfo"))?;
+    let text = host.read_lossy(Path::new("/proc/self/mountinfo"))?;
     Ok(text.map(|it| mount_table::parse_mountinfo(&it)).unwrap_or_default())
 }
 

@@ -143,6 +143,21 @@ fn a_file_system_that_is_read_only_is_refused_before_anything_is_locked() {
 }
 
 #[test]
+fn a_mount_whose_name_is_not_utf8_hides_no_disk_that_is_read_only() {
+    let tree = host();
+    let table: &[u8] =
+        b"22 1 8:1 / / rw - ext4 /dev/sda1 rw\n23 22 8:2 / /media/caf\xe9 rw - ext4 /dev/sdb1 rw\n\
+                         24 22 8:3 / /etc ro - ext4 /dev/sda2 rw\n";
+    tree.write("/proc/self/mountinfo", table);
+    let found = plan(&tree, &option(), &[]).guards;
+    assert_eq!(found.len(), 1, "{found:#?}");
+    assert!(
+        found[0].message.starts_with("/etc/modprobe.d/zz-hoststate.conf cannot be written"),
+        "{found:#?}"
+    );
+}
+
+#[test]
 fn a_file_that_is_written_to_a_boot_that_is_read_only_is_refused_once() {
     let tree = host();
     mountinfo(&tree, &[("/", "rw"), ("/boot", "ro")]);
