@@ -1,6 +1,6 @@
 //! What a boot made of the wanted state: one finding for each thing that is not so, with its reason.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use hoststate_abi::activation::Activation;
@@ -14,14 +14,17 @@ use crate::booted::{self, Booted};
 use crate::declaration::{Declaration, ResourceId};
 use crate::distro::{BootEntry, Distro, NextBoot};
 use crate::error::Result;
-use crate::facts;
 use crate::formats::kernel_cmdline::{Cmdline, Word};
 use crate::formats::pci::PciAddress;
-use crate::past::{Past, put_in_place};
+use crate::past::Past;
 use crate::pci_bus;
 use crate::plan::{Change, Plan};
 use crate::why;
 use crate::words_in_vain::{self, InVain};
+
+use known::Known;
+
+mod known;
 
 /// What was found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -139,22 +142,6 @@ struct Judgement {
     in_vain: Vec<usize>,
 }
 
-/// A run that put something in place.
-#[derive(Debug, Clone)]
-struct Run {
-    id: String,
-    was_booted_since: bool,
-}
-
-/// What the records tell about a plan.
-#[derive(Debug, Default)]
-struct Known {
-    /// The run that put in place what a resource wants, if one is recorded.
-    runs: BTreeMap<ResourceId, Run>,
-    /// The newest run and its reason, if it was one after this boot that failed.
-    failed: Option<(String, String)>,
-}
-
 impl Judged<'_> {
     /// Returns what was found, and what is about to happen by itself; of the former [`Verdict::InDesiredState`] alone
     /// where nothing is wrong.
@@ -173,7 +160,7 @@ impl Judged<'_> {
             let reason = format!("{}: {}", it.subject, it.reason);
             findings.push(finding(Verdict::Blocked, Some(&it.resource), reason));
         }
-        let known = self.known()?;
+        let known = Known::of(self)?;
         let is_incomplete = self.plan.changes.iter().any(outlasts_a_boot);
         let (mut waiting, mut in_vain) = (Vec::new(), Vec::new());
         for (index, it) in self.plan.changes.iter().enumerate() {
@@ -201,38 +188,6 @@ impl Judged<'_> {
             judgement.findings.push(finding(Verdict::InDesiredState, None, reason));
         }
         Ok(judgement)
-    }
-
-    /// Looks for what the records tell about the changes that a boot may have been for.
-    fn known(self) -> Result<Known> {
-        let mut known = Known::default();
-        if self.plan.in_desired_state() || self.past.boot_id.is_none() || facts::proc_is_foreign(self.host)? {
-            return Ok(known);
-        }
-        let changes = self.plan.changes.iter();
-        let asked: Vec<&ResourceId> = changes
-            .filter(|it| it.waits_for_reboot() || driver_of(it).is_some())
-            .map(|it| &it.resource)
-            .collect();
-        let declared = self.plan.declarations.iter().filter_map(|it| Some((id_of(it)?, it)));
-        let mut open: Vec<(ResourceId, &Declaration)> =
-            declared.filter(|it| asked.contains(&&it.0)).collect();
-        let mut is_newest = true;
-        self.past.newest(|run| {
-            let was_booted_since = self.past.was_booted_since(run) == Some(true);
-            if std::mem::take(&mut is_newest) && run.command == AT_BOOT && !was_booted_since {
-                known.failed = run.reason.clone().map(|it| (run.id.clone(), it));
-            }
-            open.retain(|(id, wanted)| {
-                let is_it = put_in_place(run, wanted);
-                if is_it {
-                    known.runs.insert(id.clone(), Run { id: run.id.clone(), was_booted_since });
-                }
-                !is_it
-            });
-            open.is_empty()
-        })?;
-        Ok(known)
     }
 
     /// Judges the settings that only a boot makes right.
