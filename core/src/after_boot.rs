@@ -25,6 +25,7 @@ use crate::words_in_vain::{self, InVain};
 use known::Known;
 
 mod known;
+mod taken_back;
 
 /// What was found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -52,6 +53,10 @@ pub enum Verdict {
     BoundElsewhere,
     /// The host was booted, and a setting still is not as wanted.
     WithoutEffect,
+    /// What a run put in place before this boot is gone again.
+    TakenBack,
+    /// Run after run put it in place, and it was gone after each boot.
+    TakenBackAgain,
     /// The next boot is one that is tried, or is being judged.
     TrialPending,
     /// Something is left for after a boot.
@@ -80,12 +85,14 @@ impl Verdict {
             | Self::WordLost
             | Self::WordIgnored
             | Self::BoundElsewhere
-            | Self::WithoutEffect => true,
+            | Self::WithoutEffect
+            | Self::TakenBackAgain => true,
             Self::InDesiredState
             | Self::Drifted
             | Self::Blocked
             | Self::NotRebooted
             | Self::MaybeNotRebooted
+            | Self::TakenBack
             | Self::TrialPending
             | Self::AtBootPending
             | Self::GoingBack => false,
@@ -102,7 +109,8 @@ pub const AT_BOOT: &str = "at boot";
 /// When the host or the records cannot be read.
 pub fn judge(mut plan: Plan, host: &HostView, distro: &Distro, past: Past<'_>) -> Result<Plan> {
     let Judgement { findings, in_vain } = Judged { host, distro, plan: &plan, past }.judge()?;
-    plan.after_boot = findings.into_iter().filter(|it| it.verdict.is_beyond_boot()).collect();
+    let is_told = |it: &Finding| it.verdict.is_beyond_boot() || it.verdict == Verdict::TakenBack;
+    plan.after_boot = findings.into_iter().filter(is_told).collect();
     for index in in_vain {
         plan.changes[index].in_vain = true;
     }
@@ -175,6 +183,11 @@ impl Judged<'_> {
                 None => findings.push(finding(Verdict::Drifted, Some(&it.resource), difference(it))),
             }
         }
+        let taken_back = |it: &usize| known.taken_back.get(&self.plan.changes[*it].resource);
+        let is_again = |it: &usize| taken_back(it).is_some_and(|it| it.verdict.is_beyond_boot());
+        in_vain.extend(waiting.iter().copied().filter(is_again));
+        waiting.retain(|it| taken_back(it).is_none());
+        findings.extend(known.taken_back.values().cloned());
         let mut judgement = Judgement { findings, in_vain };
         if let Some((run, why)) = &known.failed {
             judgement.findings.push(finding(Verdict::FailedAtBoot, None, format!("run {run}: {why}")));

@@ -153,13 +153,19 @@ pub(crate) fn reboot(out: &mut String, screen: &Screen, changes: &[Change]) {
 
 /// Adds what the last boot was to make right and did not. Words without effect are warned of already.
 pub(crate) fn after_boot(out: &mut String, screen: &Screen, findings: &[Finding]) {
-    let unsaid: Vec<&Finding> = findings.iter().filter(|it| it.verdict != Verdict::WordIgnored).collect();
-    if !unsaid.is_empty() {
+    let unsaid = findings.iter().filter(|it| it.verdict != Verdict::WordIgnored);
+    let (in_vain, taken_back): (Vec<&Finding>, Vec<&Finding>) =
+        unsaid.partition(|it| it.verdict.is_beyond_boot());
+    if !in_vain.is_empty() {
         gap(out);
         title(out, screen, "A boot did not help, and another is not expected to:");
-        for text in unsaid.into_iter().filter_map(told) {
+        for text in in_vain.into_iter().filter_map(told) {
             screen.prose(out, INNER, &visible_line(&text));
         }
+    }
+    for text in taken_back.into_iter().filter_map(told) {
+        gap(out);
+        screen.prose(out, 0, &visible_line(&text));
     }
 }
 

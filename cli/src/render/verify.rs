@@ -87,6 +87,8 @@ fn label(verdict: Verdict) -> Option<&'static str> {
         Verdict::WordIgnored => Some("Word without effect"),
         Verdict::BoundElsewhere => Some("Bound by someone else"),
         Verdict::WithoutEffect => Some("Without effect"),
+        Verdict::TakenBack => Some("Taken back"),
+        Verdict::TakenBackAgain => Some("Taken back at every boot"),
         Verdict::TrialPending => Some("A boot is to be tried"),
         Verdict::AtBootPending => Some("Left for after a boot"),
         Verdict::GoingBack => Some("Going back"),

@@ -156,6 +156,70 @@ fn what_is_put_in_place_anew_is_worth_a_boot() {
     assert_eq!(again.status, Some(3), "{again}");
 }
 
+/// A boot that comes up without what was put in place, because something took it back on the way.
+fn taken_back_by_boot(tree: &Tree, id: &str) {
+    tree.write("root/etc/default/grub.d/zz-hoststate.cfg", "");
+    boot(tree, id, "2", "ro");
+}
+
+const PLAN: &str = "plan playbook.json --root root --detailed-exitcode";
+const CONVERGE: &str = "converge playbook.json --root root --yes --detailed-exitcode";
+
+#[test]
+fn what_is_taken_back_at_every_boot_is_worth_no_third_boot() {
+    let tree = converged(WORD);
+    taken_back_by_boot(&tree, "2");
+    let told = tree.run(PLAN);
+    let line = told.stdout.lines().find(|it| it.starts_with("Taken back")).unwrap_or_default();
+    expect!["Taken back: /etc/default/grub.d/zz-hoststate.cfg was put in place by run RUN, before this boot, and is gone again: a person, a package, or something at boot takes it back."].assert_eq(line);
+    assert_eq!(
+        (told.status, tree.run(CONVERGE).status, tree.run(CONVERGE).status),
+        (Some(2), Some(3), Some(3))
+    );
+    for id in ["3", "4"] {
+        taken_back_by_boot(&tree, id);
+        let (planned, done, again) = (tree.run(PLAN), tree.run(CONVERGE), tree.run(CONVERGE));
+        assert_eq!(
+            (planned.status, done.status, again.status),
+            (Some(2), Some(2), Some(2)),
+            "{planned}{done}{again}"
+        );
+        let verified = tree.run("verify playbook.json --root root");
+        for it in [planned, done, again, verified] {
+            assert!(it.stdout.contains("Taken back at every boot: runs RUN"), "{it}");
+            assert!(!it.stdout.contains("Needs a reboot"), "{it}");
+            assert!(!it.stdout.contains("Nothing is left but a reboot"), "{it}");
+        }
+    }
+    expect![[r#"
+        A boot did not help, and another is not expected to:
+            Taken back at every boot: runs RUN, RUN, RUN put /etc/default/grub.d/zz-hoststate.cfg in place, each under another boot, and each time it was gone again: something takes it back (cloud-init, a configuration manager, a script at boot). When that is mended, converge and reboot.
+
+        Plan: 0 to change, 1 not as wanted after a boot, 2 in the desired state.
+        Nothing was done.
+        exit 2
+    "#]].assert_eq(&tree.run(CONVERGE).to_string());
+    boot(&tree, "5", "2", "ro intel_iommu=on");
+    assert_eq!(
+        tree.run("verify playbook.json --root root").status,
+        Some(0),
+        "it was mended, and booted by hand"
+    );
+}
+
+#[test]
+fn a_wish_that_changed_meanwhile_was_not_taken_back() {
+    let tree = converged(WORD);
+    taken_back_by_boot(&tree, "2");
+    tree.playbook(&WORD.replace("on\"", "off\""));
+    assert_eq!(tree.run(CONVERGE).status, Some(5), "its boot configuration is not made below --root");
+    tree.playbook(WORD);
+    boot(&tree, "3", "2", "ro");
+    let back = tree.run(CONVERGE);
+    assert_eq!(back.status, Some(3), "{back}");
+    assert!(!back.stdout.contains("Taken back"), "{back}");
+}
+
 #[test]
 fn a_plan_says_why_another_boot_is_not_expected_to_help() {
     let tree = converged(WORD);

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::{AT_BOOT, Judged, driver_of, id_of};
+use super::taken_back::Chain;
+use super::{AT_BOOT, Finding, Judged, driver_of, id_of};
 use crate::declaration::{Declaration, ResourceId};
 use crate::error::Result;
 use crate::facts;
@@ -22,6 +23,8 @@ pub(super) struct Known {
     pub(super) runs: BTreeMap<ResourceId, Run>,
     /// The newest run and its reason, if it was one after this boot that failed.
     pub(super) failed: Option<(String, String)>,
+    /// What runs put in place and is gone, or was gone after each boot.
+    pub(super) taken_back: BTreeMap<ResourceId, Finding>,
 }
 
 impl Known {
@@ -45,6 +48,7 @@ impl Known {
         let declared = judged.plan.declarations.iter().filter_map(|it| Some((id_of(it)?, it)));
         let mut open: Vec<(ResourceId, &Declaration)> =
             declared.filter(|it| asked.contains(&&it.0)).collect();
+        let mut chains = Chain::of(judged.plan);
         let mut is_newest = true;
         judged.past.newest(|run| {
             let was_booted_since = judged.past.was_booted_since(run) == Some(true);
@@ -58,8 +62,13 @@ impl Known {
                 }
                 !is_it
             });
-            open.is_empty()
+            let mut is_continued = false;
+            for it in &mut chains {
+                is_continued |= it.go_on(run, judged.past);
+            }
+            open.is_empty() && !is_continued
         })?;
+        known.taken_back = chains.into_iter().filter_map(Chain::finding).collect();
         Ok(known)
     }
 }

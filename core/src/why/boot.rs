@@ -83,7 +83,9 @@ pub(super) fn last_boot(case: &Case<'_>, findings: &[Finding]) -> Option<Link> {
     let reasons: Vec<&str> = findings.iter().map(|it| it.reason.trim_end_matches('.')).collect();
     let is_there = case.wanted.is_some() && case.wanted == case.device.driver;
     let standing = if is_there { Standing::Fact } else { Standing::Blocks };
-    let finding = format!("it did not help, and another is not expected to: {}", reasons.join("; "));
+    let is_in_vain = findings.iter().any(|it| it.verdict.is_beyond_boot());
+    let what = if is_in_vain { "it did not help, and another is not expected to: " } else { "" };
+    let finding = format!("{what}{}", reasons.join("; "));
     (!reasons.is_empty()).then(|| Link::new("last boot", standing, finding, Vec::new()))
 }
 
