@@ -38,15 +38,17 @@ pub(crate) enum Command {
     Converge(ConvergeArguments),
     /// Check strictly whether the host is in the desired state: one line per setting
     Verify(VerifyArguments),
+    /// Say in three lines: the last run, what waits for a reboot, what drifted since
+    Status(StatusArguments),
     /// Evaluate and validate a playbook without looking at any host
     Check(CheckArguments),
     /// Show what is there now
     Inspect(InspectArguments),
     /// Say why a PCI device is or will not be on a driver, from the firmware to who holds it
     Why(WhyArguments),
-    /// Put back the files that a recorded run changed
+    /// Put back what a recorded run changed, until the effect is there
     Rollback(RollbackArguments),
-    /// List the recorded runs
+    /// List the recorded runs, or show one of them
     History(HistoryArguments),
     /// Print the JSON Schema of declarations, or of what another command prints
     Schema(SchemaArguments),
@@ -230,10 +232,21 @@ entry boots at once. `hoststate rollback` takes back a boot that was not tried y
 #[derive(Debug, Args)]
 pub(crate) struct VerifyArguments {
     /// A .lua file, a .json file of declarations, or - for JSON on standard input
-    pub(crate) playbook: PathBuf,
+    #[arg(required_unless_present = "last")]
+    pub(crate) playbook: Option<PathBuf>,
+    /// Take the declarations of the last run that was not undone
+    #[arg(long, conflicts_with = "playbook")]
+    pub(crate) last: bool,
     /// Give devices that appear late this many seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 0, hide_default_value = true)]
     pub(crate) wait: u32,
+    #[command(flatten)]
+    pub(crate) host: HostOptions,
+}
+
+/// Arguments of `status`.
+#[derive(Debug, Args)]
+pub(crate) struct StatusArguments {
     #[command(flatten)]
     pub(crate) host: HostOptions,
 }
@@ -262,7 +275,7 @@ pub(crate) struct InspectArguments {
 pub(crate) struct WhyArguments {
     /// An address (01:00.0), traits (vendor=10de,class=display), or a network interface (ens1f0)
     pub(crate) device: String,
-    /// A playbook that says which driver is wanted
+    /// A playbook that says which driver is wanted; when left out, the last run says it
     pub(crate) playbook: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) host: HostOptions,
@@ -283,7 +296,7 @@ pub(crate) enum Inspected {
 #[derive(Debug, Args)]
 #[command(after_help = NEWEST_FIRST)]
 pub(crate) struct RollbackArguments {
-    /// The run to undo; the newest that changed files when left out
+    /// The run to undo; when left out, the newest, or the one whose undoing did not come to its end
     pub(crate) run: Option<String>,
     /// Do not ask
     #[arg(long, short)]
@@ -299,12 +312,18 @@ pub(crate) struct RollbackArguments {
 }
 
 const NEWEST_FIRST: &str = "\
-Runs are undone newest first: to get back to the state before an older run, undo the newer ones that changed the
-same files before it. A rollback is a run of its own: undoing it brings back what it took away.";
+Without a name the newest run is undone, and nothing when that is undone already: to go further
+back, name the run. A rollback that was cut, or whose tool failed, is gone on with by the same
+command. A rollback is a run of its own: when it is named, what it took away is brought back.";
 
 /// Arguments of `history`.
 #[derive(Debug, Args)]
 pub(crate) struct HistoryArguments {
+    /// Show this run alone: what it changed, as a diff, and every step
+    pub(crate) run: Option<String>,
+    /// List all runs, not only the newest
+    #[arg(long, conflicts_with = "run")]
+    pub(crate) all: bool,
     #[command(flatten)]
     pub(crate) host: HostOptions,
 }
@@ -312,7 +331,7 @@ pub(crate) struct HistoryArguments {
 /// Arguments of `schema`.
 #[derive(Debug, Args)]
 pub(crate) struct SchemaArguments {
-    /// A resource type, or `plan`, `report`, `verify`, `why` or `inspect`; a file of declarations when left out
+    /// A resource type, or `plan`, `report`, `verify`, `status`, `history`, `why` or `inspect`; a file of declarations when left out
     #[arg(value_name = "TYPE")]
     pub(crate) kind: Option<String>,
     /// Print the definitions for lua-language-server instead

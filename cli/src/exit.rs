@@ -57,6 +57,17 @@ impl Exit {
         if plan.conflicts.is_empty() { Self::of_state(plan) } else { Self::Error }
     }
 
+    /// Returns the one of two that needs more attention.
+    pub(crate) fn or_worse(self, other: Self) -> Self {
+        let rank = |it: Self| match it {
+            Self::Success => 0,
+            Self::RebootLeft => 1,
+            Self::Changes => 2,
+            _ => 3,
+        };
+        if rank(other) > rank(self) { other } else { self }
+    }
+
     /// Returns the status of `converge` and `rollback`.
     pub(crate) fn of_report(report: &Report, detail: Detail) -> Self {
         match report.outcome {

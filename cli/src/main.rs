@@ -8,6 +8,7 @@ mod exit;
 mod playbook;
 mod plugins;
 mod progress;
+mod provenance;
 mod render;
 mod saved;
 mod session;
@@ -64,6 +65,7 @@ fn run(command: &Command, session: &Session) -> Result<Exit> {
         Command::Plan(arguments) => commands::plan::run(arguments, session),
         Command::Converge(arguments) => commands::converge::run(arguments, session),
         Command::Verify(arguments) => commands::verify::run(arguments, session),
+        Command::Status(arguments) => commands::status::run(arguments, session),
         Command::Check(arguments) => commands::check::run(arguments, session),
         Command::Inspect(arguments) => commands::inspect::run(arguments, session),
         Command::Why(arguments) => commands::why::run(arguments, session),

@@ -9,7 +9,10 @@ use hoststate_core::host::{Host, LiveHost};
 use hoststate_core::past::Past;
 use hoststate_core::plan::Plan;
 use hoststate_core::planner::{Planner, Runtime};
-use hoststate_core::record::{RecordStore, Recorder, STATE_DIRECTORY};
+use hoststate_core::record::STATE_DIRECTORY;
+use hoststate_core::record::provenance::boot_id;
+use hoststate_core::record::recorder::Recorder;
+use hoststate_core::record::store::RecordStore;
 use hoststate_core::registry::{Declared, Registry};
 use hoststate_core::trust::Trust;
 use hoststate_lua::host_facts::HostFacts;
@@ -19,9 +22,7 @@ use crate::error::{Error, Result};
 use crate::exit::Detail;
 use crate::playbook::{self, Belief, Playbook};
 use crate::plugins::Plugins;
-
-/// Where the kernel names the boot it runs since.
-const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
+use crate::provenance::provenance;
 
 /// A host and its distribution.
 #[derive(Debug)]
@@ -59,7 +60,7 @@ impl Target {
         let registry = Plugins::new(&options.plugins)?.registry()?;
         let view = host.view();
         let distro = hoststate_providers::detect(&view)?;
-        let boot_id = view.attribute(Path::new(BOOT_ID)).map_err(|err| Error::io("the boot id", err))?;
+        let boot_id = boot_id(&view);
         let (records, accepted) = (records(&view)?, options.accept.clone());
         Ok(Self { host, distro, activate, detail, accepted, records, boot_id, registry })
     }
@@ -131,21 +132,13 @@ impl Target {
         records(&self.host.view())
     }
 
-    /// Returns a recorder for a run of `command`.
+    /// Returns a recorder for a run of `command` with a playbook.
     ///
     /// # Errors
-    /// When the boot id cannot be read.
-    pub(crate) fn recorder(&self, command: impl Into<String>) -> Result<Recorder> {
-        Ok(Recorder::new(self.records()?, command, self.boot_id()?))
-    }
-
-    /// Returns the id of the boot the host runs since; `None` for a tree without `/proc`.
-    ///
-    /// # Errors
-    /// When it cannot be read.
-    pub(crate) fn boot_id(&self) -> Result<Option<String>> {
-        let id = self.host.view().attribute(Path::new(BOOT_ID));
-        id.map_err(|err| Error::io("the boot id", err))
+    /// When a link on the way to the records cannot be read.
+    pub(crate) fn recorder(&self, command: impl Into<String>, playbook: Option<&Path>) -> Result<Recorder> {
+        let recorder = Recorder::new(self.records()?, command, self.boot_id.clone());
+        Ok(recorder.by(provenance(playbook, &self.accepted)))
     }
 }
 

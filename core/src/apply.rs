@@ -15,7 +15,7 @@ use crate::host::Host;
 use crate::pci_bus;
 use crate::plan::{Change, Plan, PlannedActivation};
 use crate::planner::{Planner, Runtime};
-use crate::record::Recorder;
+use crate::record::recorder::Recorder;
 use crate::report::{Report, StepReport, StepStatus};
 use crate::way_back;
 

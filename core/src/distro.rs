@@ -14,6 +14,8 @@ use crate::error::{Error, Result};
 use crate::formats::kernel_cmdline::{Cmdline, CmdlineEdit};
 use crate::formats::modprobe_conf::ModuleName;
 
+pub mod cmdline;
+
 /// Which kin a distribution belongs to; it decides between candidates, never alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
@@ -67,6 +69,11 @@ pub trait Bootloader: fmt::Debug {
     /// # Errors
     /// When a file cannot be read.
     fn next_boot(&self, host: &HostView) -> Result<NextBoot>;
+
+    /// Returns the file that [`Self::regenerate`] writes; `None` where nothing is generated.
+    fn generated(&self) -> Option<PathBuf> {
+        None
+    }
 
     /// Returns the command that generates boot entries from their sources.
     ///

@@ -4,7 +4,8 @@ use std::io;
 
 use crate::declaration::Declaration;
 use crate::error::{Error, Result};
-use crate::record::{RecordStore, RunRecord};
+use crate::record::RunRecord;
+use crate::record::store::RecordStore;
 use crate::report::Outcome;
 
 /// The earlier runs of a host, and the boot it runs since. By default nothing is known of either.
@@ -24,26 +25,17 @@ impl Past<'_> {
     /// When the records cannot be read for another reason.
     pub fn newest(&self, mut is_it: impl FnMut(&RunRecord) -> bool) -> Result<Option<RunRecord>> {
         let Some(records) = self.records else { return Ok(None) };
-        for id in readable(records.ids())?.unwrap_or_default().iter().rev() {
-            if let Some(run) = readable(records.read(id))?.filter(|it| is_it(it)) {
-                return Ok(Some(run));
-            }
-        }
-        Ok(None)
+        let runs = match records.newest_first() {
+            Ok(runs) => runs,
+            Err(Error::Io(err)) if err.kind() == io::ErrorKind::PermissionDenied => return Ok(None),
+            Err(err) => return Err(err),
+        };
+        Ok(runs.filter_map(|(_, found)| found.ok()).find(|it| is_it(it)))
     }
 
     /// Returns whether a run was under another boot than this one; `None` where that cannot be told.
     pub fn was_booted_since(&self, run: &RunRecord) -> Option<bool> {
         self.boot_id.map(|it| run.boot_id.as_deref() != Some(it))
-    }
-}
-
-fn readable<T>(result: Result<T>) -> Result<Option<T>> {
-    match result {
-        Ok(value) => Ok(Some(value)),
-        Err(Error::Malformed { .. } | Error::Invalid { .. }) => Ok(None),
-        Err(Error::Io(err)) if err.kind() == io::ErrorKind::PermissionDenied => Ok(None),
-        Err(err) => Err(err),
     }
 }
 

@@ -178,6 +178,15 @@ impl Left {
     pub fn is_beyond_boot(&self) -> bool {
         self.after_boot.iter().any(|it| it.verdict.is_beyond_boot())
     }
+
+    /// Returns what is still to do in few words, a boot left out: for a list of runs.
+    pub fn in_words(&self) -> Vec<String> {
+        let activations = self.activations.iter().map(|it| it.activation.to_string());
+        let work = |it: &&Change| it.activation.is_none();
+        let changes = self.changes.iter().filter(work).map(|it| it.subject.clone());
+        let rest = self.deferred.iter().map(|it| it.resource.to_string());
+        activations.chain(changes).chain(rest).collect()
+    }
 }
 
 impl From<Plan> for Left {

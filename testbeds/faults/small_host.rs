@@ -174,7 +174,7 @@ impl SmallHost {
         match commands {
             Commands::Converge => command.arg("converge").arg(self.path("playbook.lua")),
             Commands::Plugin => command.arg("converge").arg(self.path("plugin.lua")),
-            Commands::Rollback => command.arg("rollback").arg(first_run(root)),
+            Commands::Rollback => command.arg("rollback"),
             Commands::Stage => {
                 let words = ["converge", "/root/playbook.lua", "--confirm-boot", "--yes"];
                 return machine::command(root, &words);
@@ -191,14 +191,6 @@ impl SmallHost {
     fn path(&self, name: &str) -> PathBuf {
         self.place.path().join(name)
     }
-}
-
-/// Returns the first run that was recorded in a tree.
-fn first_run(root: &Path) -> String {
-    let runs = fs::read_dir(root.join("var/lib/hoststate/runs")).unwrap();
-    let ids =
-        runs.filter_map(|it| it.unwrap().file_name().to_str()?.strip_suffix(".json").map(str::to_owned));
-    ids.min().unwrap()
 }
 
 pub(crate) fn write(path: &Path, text: &str) {

@@ -158,7 +158,7 @@ impl<'a> Wanted<'a> {
     fn record(&self, target: &Target) -> Result<AtBoot> {
         let declared = &self.declared[..self.own];
         without_playbook(declared, &target.registry)?;
-        Ok(AtBoot::new(target.boot_id()?, declared, self.accepted))
+        Ok(AtBoot::new(target.past().boot_id.map(str::to_owned), declared, self.accepted))
     }
 
     /// Returns the program that the unit will start: this one, or what a package would bring into a tree.
@@ -250,7 +250,7 @@ pub(crate) fn finish(arguments: &ConvergeArguments, session: &Session) -> Result
         return Ok(Exit::Success);
     };
     require_own(Path::new(RECORD))?;
-    let boot_id = target.boot_id()?;
+    let boot_id = target.past().boot_id.map(str::to_owned);
     let declared = target.registry.decode_all(record.declarations.clone())?;
     let accepted = record.accepted.clone();
     let planner = Planner { accepted: &accepted, ..target.planner(&declared) };
@@ -264,7 +264,7 @@ pub(crate) fn finish(arguments: &ConvergeArguments, session: &Session) -> Result
         return Ok(Exit::Success);
     }
     let lock = lock(&target, "converge --at-boot")?;
-    let mut recorder = target.recorder(AT_BOOT)?;
+    let mut recorder = target.recorder(AT_BOOT, None)?;
     let interrupt = session.interrupt()?;
     let mut watcher = Progress::from_the_start(session, target.activate, interrupt);
     let (recorder, watcher) = (&mut recorder, &mut watcher);

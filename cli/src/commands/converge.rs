@@ -6,8 +6,8 @@ use hoststate_core::apply::{Agreed, Run, is_actionable};
 use hoststate_core::host::Host;
 use hoststate_core::host::returning::ReturningHost;
 use hoststate_core::plan::Plan;
-use hoststate_core::record::Recorder;
 use hoststate_core::record::lock::{Lock, LockedHost};
+use hoststate_core::record::recorder::Recorder;
 use hoststate_core::registry::Declared;
 use hoststate_core::report::{Outcome, Report};
 
@@ -52,7 +52,7 @@ pub(crate) fn run(arguments: &ConvergeArguments, session: &Session) -> Result<Ex
         view = target.host.view().remembering();
         plan = wanted.plan(&target, &mut view)?;
     }
-    let recorder = target.recorder(wanted.command())?;
+    let recorder = target.recorder(wanted.command(), Some(path))?;
     // Who reviewed a plan, or was shown one and asked, agreed to that plan; who says yes beforehand, to what the
     // playbook asks for.
     let agreed = match arguments.yes && !wanted.is_saved() {

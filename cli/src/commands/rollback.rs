@@ -1,11 +1,13 @@
-//! `hoststate rollback`: the files of a recorded run, as they were before it.
+//! `hoststate rollback`: a recorded run undone, until the effect is there.
 
 use std::fmt::Write;
 
+use hoststate_abi::host_view::HostView;
 use hoststate_core::apply::{Agreed, is_actionable};
 use hoststate_core::host::Host;
 use hoststate_core::plan::Plan;
-use hoststate_core::rollback::{self, Rollback};
+use hoststate_core::rollback::Undo;
+use hoststate_core::rollback::select::{Selected, select};
 
 use crate::args::{Format, RollbackArguments};
 use crate::commands::consented::{Consent, Leave, host_name};
@@ -15,7 +17,7 @@ use crate::error::{Error, Result};
 use crate::exit::Exit;
 use crate::render::amount::amount;
 use crate::render::report::Goal;
-use crate::session::Session;
+use crate::session::{Session, say};
 use crate::target::Target;
 
 /// Runs the command.
@@ -28,23 +30,35 @@ pub(crate) fn run(arguments: &RollbackArguments, session: &Session) -> Result<Ex
     if !arguments.check && records.is_left_behind()? {
         lock(&target, "rollback")?.end();
     }
-    let undone = rollback::select(&records, arguments.run.as_deref())?;
-    let read = |target: &Target| rollback::plan(&undone, &target.host.view(), &target.distro);
-    let found = read(&target)?;
-    refuse_changed(&found, &undone.id, arguments)?;
-    let converge = Converge { target: &target, declared: &[], agreed: Agreed::Plan, session };
-    let command = format!("rollback {}", undone.id);
-    if arguments.check {
-        tell_attributes(&found, &undone.id, session)?;
-        show(&found.plan, &target, session)?;
-        return Ok(Exit::of_plan(&found.plan, target.detail));
+    let selected = select(&records, arguments.run.as_deref(), &HostView::new("/"))?;
+    for it in &selected.skipped {
+        say(format_args!("Passed over: {it}.\n"));
     }
-    let recorder = target.recorder(&command)?;
-    if !is_actionable(&found.plan, target.activate) {
-        let report = converge.nothing_to_do(found.plan, recorder)?;
+    let undone_by = selected.rollbacks.first().filter(|_| selected.is_undone).map(|it| it.id.clone());
+    let undone = undo(&target, selected)?;
+    refuse_changed(&undone, &target, arguments)?;
+    let declared = [undone.declared()];
+    let plan = undone.furnished(target.plan(&declared)?);
+    let id = &undone.record().id;
+    let command = format!("rollback {id}");
+    if arguments.check {
+        show(&plan, &target, session)?;
+        return Ok(Exit::of_plan(&plan, target.detail));
+    }
+    let recorder = target.recorder(&command, None)?.undoing(undone.outputs());
+    // Who says yes beforehand agreed to the run being undone, who is asked, to what was shown.
+    let agreed = if arguments.yes { Agreed::Declarations } else { Agreed::Plan };
+    let converge = Converge { target: &target, declared: &declared, agreed, session };
+    if !is_actionable(&plan, target.activate) {
+        if let Some(by) = undone_by.filter(|_| session.format == Format::Text) {
+            session.print(&format!(
+                "Run {id} was undone by {by}, and nothing is newer to undo. To go further back, name the run: \
+                 `hoststate history`.\n"
+            ))?;
+        }
+        let report = converge.nothing_to_do(plan, recorder)?;
         return converge.finish(&report, Goal::FilesAsBefore);
     }
-    tell_attributes(&found, &undone.id, session)?;
     let interrupt = session.interrupt()?;
     let consent = Consent {
         target: &target,
@@ -54,11 +68,10 @@ pub(crate) fn run(arguments: &RollbackArguments, session: &Session) -> Result<Ex
         command: &command,
     };
     let again = || {
-        let found = read(&target)?;
-        refuse_changed(&found, &undone.id, arguments)?;
-        Ok(Some(found.plan))
+        refuse_changed(&undone, &target, arguments)?;
+        Ok(Some(undone.furnished(target.plan(&declared)?)))
     };
-    let report = match consent.obtain(found.plan, |plan| question(plan, &target), again)? {
+    let report = match consent.obtain(plan, |plan| question(plan, &target), again)? {
         Leave::Given(plan, lock) => converge.carry_out(*plan, recorder, interrupt, lock),
         Leave::Nothing(plan) => converge.nothing_to_do(*plan, recorder)?,
         Leave::Not(report) => *report,
@@ -71,27 +84,25 @@ fn question(plan: &Plan, target: &Target) -> String {
     format!("Put back {}: {}?", host_name(target), amount(plan, target.activate))
 }
 
-/// Says what of the run a rollback does not take back.
-fn tell_attributes(found: &Rollback, run: &str, session: &Session) -> Result<()> {
-    if session.format != Format::Text || found.attributes.is_empty() {
-        return Ok(());
-    }
-    let mut text = format!("Run {run} also changed the running system; that lasts until it boots:\n");
-    for attribute in &found.attributes {
-        session.screen.prose(&mut text, 4, attribute);
-    }
-    text.push('\n');
-    session.print(&text)
+/// Returns how the selected run is undone on this host.
+///
+/// # Errors
+/// When the host cannot be read.
+pub(crate) fn undo(target: &Target, selected: Selected) -> Result<Undo> {
+    let Selected { run, rollbacks, is_undone, .. } = selected;
+    let (view, boot_id) = (target.host.view(), target.past().boot_id);
+    Ok(Undo::new(run, &rollbacks, is_undone, (&view, &target.distro), boot_id)?)
 }
 
-fn refuse_changed(found: &Rollback, run: &str, arguments: &RollbackArguments) -> Result<()> {
-    if found.changed_since.is_empty() || arguments.force {
+fn refuse_changed(undone: &Undo, target: &Target, arguments: &RollbackArguments) -> Result<()> {
+    let changed = undone.changed_since(&target.host.view())?;
+    if changed.is_empty() || arguments.force {
         return Ok(());
     }
-    let paths = found.changed_since.iter().map(|it| it.path.clone()).collect();
+    let paths = changed.iter().map(|it| it.path.clone()).collect();
     let mut diff = String::new();
-    for file in &found.changed_since {
+    for file in &changed {
         write!(diff, "{}", file.diff).expect("writing to a string does not fail");
     }
-    Err(Error::ChangedSince { run: run.to_owned(), paths, diff })
+    Err(Error::ChangedSince { run: undone.record().id.clone(), paths, diff })
 }

@@ -12,7 +12,9 @@ use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value, json};
 
 use crate::args::SchemaArguments;
+use crate::commands::history::History;
 use crate::commands::inspect::Inspection;
+use crate::commands::status::Status;
 use crate::commands::verify::Verification;
 use crate::error::Result;
 use crate::exit::Exit;
@@ -39,6 +41,8 @@ pub(crate) fn run(arguments: &SchemaArguments, session: &Session) -> Result<Exit
         Some("report") => serialized::<Report>(),
         Some("verify") => serialized::<Verification>(),
         Some("why") => serialized::<Chain>(),
+        Some("status") => serialized::<Status>(),
+        Some("history") => serialized::<History>(),
         Some("inspect") => serialized::<Inspection>(),
         Some(kind) => {
             let mut definitions = Map::new();

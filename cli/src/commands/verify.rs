@@ -10,6 +10,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::args::{Format, VerifyArguments};
+use crate::commands::status::last_declared;
 use crate::error::Result;
 use crate::exit::Exit;
 use crate::render;
@@ -25,19 +26,22 @@ const PAUSE: Duration = Duration::from_millis(500);
 /// When the playbook or the host cannot be read.
 pub(crate) fn run(arguments: &VerifyArguments, session: &Session) -> Result<Exit> {
     let target = Target::open(&arguments.host)?;
-    let playbook = target.playbook(&arguments.playbook)?;
+    let declared = match &arguments.playbook {
+        Some(path) => target.playbook(path)?.declared,
+        None => target.registry.decode_all(last_declared(&target)?.declarations)?,
+    };
     let limit = Duration::from_secs(arguments.wait.into());
     let start = Instant::now();
-    let mut plan = target.plan(&playbook.declared)?;
+    let mut plan = target.plan(&declared)?;
     while !plan.in_desired_state() && start.elapsed() < limit {
         thread::sleep(PAUSE);
-        plan = target.plan(&playbook.declared)?;
+        plan = target.plan(&declared)?;
     }
     let findings = findings(&target, &plan)?;
     match session.format {
         Format::Json => session.print_json(&Verification { plan: &plan, findings: &findings })?,
         Format::Text => {
-            let text = render::verify::text(&session.screen, &plan, &playbook.declared, &findings);
+            let text = render::verify::text(&session.screen, &plan, &declared, &findings);
             session.print(&text)?;
         }
     }

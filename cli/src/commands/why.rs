@@ -1,5 +1,8 @@
 //! `hoststate why`: from the firmware to its holder, why a device is or will not be on a driver.
 
+use std::io;
+
+use hoststate_abi::host_view::HostView;
 use hoststate_core::after_boot::Finding;
 use hoststate_core::at_boot::standing;
 use hoststate_core::error::Error as EngineError;
@@ -7,6 +10,7 @@ use hoststate_core::formats::pci::PciIdPattern;
 use hoststate_core::host::Host;
 use hoststate_core::pci_bus::{self, PciDevice};
 use hoststate_core::plan::Plan;
+use hoststate_core::record::history;
 use hoststate_core::registry::Declared;
 use hoststate_core::selector::{DeviceSelector, Found};
 use hoststate_core::why::{self, Question};
@@ -16,7 +20,7 @@ use crate::args::{Format, WhyArguments};
 use crate::error::{Error, Result};
 use crate::exit::Exit;
 use crate::render;
-use crate::session::Session;
+use crate::session::{Session, say};
 use crate::target::Target;
 
 /// Runs the command.
@@ -41,7 +45,7 @@ pub(crate) fn run(arguments: &WhyArguments, session: &Session) -> Result<Exit> {
             let wanted = wanted(&target, &declared, &device)?;
             Question { wanted, after_boot: about(&device, target.plan(&declared)?), standing }
         }
-        None => Question { wanted: None, after_boot: of_last_run(&target, &device)?, standing },
+        None => Question { standing, ..of_last_run(&target, &device)? },
     };
     let chain = why::chain(&view, &target.distro, &device, question)?;
     match session.format {
@@ -70,15 +74,25 @@ fn selector(text: &str) -> Result<DeviceSelector> {
     serde_json::from_value(value).map_err(|err| Error::input(format!("{text:?} is no device: {err}"), hint))
 }
 
-/// Returns what the last boot did not make right of what the last run declared.
-fn of_last_run(target: &Target, device: &PciDevice) -> Result<Vec<Finding>> {
-    let Some(run) = target.past().newest(|it| !it.declarations.is_empty())? else { return Ok(Vec::new()) };
-    let declared = target.registry.decode_all(run.declarations);
-    match declared.map_err(Error::from).and_then(|it| target.plan(&it)) {
-        Ok(plan) => Ok(about(device, plan)),
-        // Nobody asked for that run's declarations: that they cannot be judged any more says nothing about the device.
-        Err(_) => Ok(Vec::new()),
+/// Returns what the last run that stands wants of a device, and what the last boot did not make right of it.
+fn of_last_run(target: &Target, device: &PciDevice) -> Result<Question> {
+    let run = match history::in_effect(&target.records()?, &HostView::new("/")) {
+        Ok(Some(run)) => run,
+        Ok(None) => return Ok(Question::default()),
+        // Records are for root; everybody else gets the chain without a wish.
+        Err(EngineError::Io(err)) if err.kind() == io::ErrorKind::PermissionDenied => {
+            return Ok(Question::default());
+        }
+        Err(err) => return Err(Error::from(err)),
+    };
+    // Nobody asked for that run's declarations: that they cannot be judged any more says nothing about the device.
+    let Ok(declared) = target.registry.decode_all(run.declarations) else { return Ok(Question::default()) };
+    let wanted = wanted(target, &declared, device)?;
+    if let Some(driver) = &wanted {
+        say(format_args!("No playbook was given: {driver} is what run {} declares.\n", run.id));
     }
+    let after_boot = target.plan(&declared).map(|it| about(device, it)).unwrap_or_default();
+    Ok(Question { wanted, after_boot, ..Question::default() })
 }
 
 /// Returns what was found about a device, about the command line, and about the boot as a whole.

@@ -74,7 +74,7 @@ fn a_host_that_was_not_booted_is_told_by_its_boot_id() {
 fn a_boot_whose_trial_failed_is_not_called_missing() {
     let tree = converged(WORD);
     boot(&tree, "2", "2", "ro");
-    let record = r#"{"format":"hoststate.run/1","id":"20990101T000000Z","command":"at boot","boot_id":"2",
+    let record = r#"{"format":"hoststate.run/2","sequence":9,"id":"20990101T000000Z","command":"at boot","boot_id":"2",
         "declarations":[],"files":[],"activations":[],"outcome":"failed","reason":"the boot did not come up","steps":[]}"#;
     tree.write("root/var/lib/hoststate/runs/20990101T000000Z.json", record);
     check(

@@ -154,8 +154,8 @@ fn the_history_has_the_reason_of_a_verdict() {
         &tree,
         "history --root root",
         expect![[r#"
-        RUN               COMMAND  OUTCOME  FILES
-        RUN  at boot  failed
+        RUN               WHEN              WHO  WHAT     NOW
+        RUN  2026-01-01 00:00  -    at boot  FAILED
             the boot did not come up
         exit 0
     "#]],

@@ -132,8 +132,9 @@ fn the_other_commands_answer_with_one_object() {
     let tree = Tree::with(SOFTDEP);
     assert_eq!(json(&tree, "history --root root --format json")["runs"], Value::Array(Vec::new()));
     tree.run("converge playbook.json --root root --yes");
-    let history = json(&tree, "history --root root --format json");
+    let history = check(&tree, "schema history", "history --root root --format json");
     assert_eq!(history["runs"][0]["files"][0], "/etc/modprobe.d/01-hoststate.conf");
+    check(&tree, "schema status", "status --root root --format json");
     let inspection = json(&tree, "inspect modules --root root --format json");
     assert_eq!(inspection["format"], "hoststate.inspect/1");
     assert_eq!(inspection["modules"][0]["effect"], "effective");

@@ -45,7 +45,21 @@ fn a_run_is_undone_and_the_undoing_too() {
         "#]],
     );
     assert_eq!(tree.read(FILE).as_deref(), Some("# mine\n"));
-    assert_eq!(tree.run("rollback --root root --yes").status, Some(0));
+    check(
+        &tree,
+        "rollback --root root --yes",
+        expect![[r#"
+            Run RUN was undone by RUN, and nothing is newer to undo. To go further back, name the run: `hoststate history`.
+            The files are as before that run; nothing was done.
+            exit 0
+        "#]],
+    );
+    assert_eq!(tree.read(FILE).as_deref(), Some("# mine\n"));
+    let history = tree.command("history --root root --format json").output().unwrap();
+    let history: Value = serde_json::from_slice(&history.stdout).unwrap();
+    let rollback = history["runs"][1]["run"].as_str().unwrap().to_owned();
+    assert_eq!(history["runs"][0]["state"], serde_json::json!({ "kind": "undone", "by": rollback }));
+    assert_eq!(tree.run(&format!("rollback {rollback} --root root --yes")).status, Some(0));
     assert_eq!(tree.read(FILE).as_deref(), Some("# mine\nsoftdep nouveau pre: vfio-pci\n"));
 }
 

@@ -97,7 +97,11 @@ impl Tree {
     /// The binary in the directory of the tree, with an environment that says nothing.
     pub(crate) fn command(&self, words: &str) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_hoststate"));
-        command.args(words.split_whitespace()).current_dir(self.directory.path()).env_clear();
+        command
+            .args(words.split_whitespace())
+            .current_dir(self.directory.path())
+            .env_clear()
+            .env("TZ", "UTC");
         command.stdin(Stdio::null());
         command
     }

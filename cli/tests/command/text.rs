@@ -23,11 +23,12 @@ fn help_names_the_commands_and_the_exit_status() {
               plan         Show every difference between the host and a playbook; change nothing
               converge     Show every difference, make the changes, read the host again, say what is left
               verify       Check strictly whether the host is in the desired state: one line per setting
+              status       Say in three lines: the last run, what waits for a reboot, what drifted since
               check        Evaluate and validate a playbook without looking at any host
               inspect      Show what is there now
               why          Say why a PCI device is or will not be on a driver, from the firmware to who holds it
-              rollback     Put back the files that a recorded run changed
-              history      List the recorded runs
+              rollback     Put back what a recorded run changed, until the effect is there
+              history      List the recorded runs, or show one of them
               schema       Print the JSON Schema of declarations, or of what another command prints
               plugin       List, try out and trust plugins
               completions  Print the completions of a shell

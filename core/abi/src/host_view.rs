@@ -60,6 +60,8 @@ pub struct Status {
     pub inode: u64,
     /// When the inode changed last (`st_ctim`), in seconds and nanoseconds since 1970. No program can set it.
     pub changed: (i64, u32),
+    /// When its contents were written last (`st_mtim`).
+    pub modified: (i64, u32),
 }
 
 /// What a parser made of a file; `None` when there was no file.

@@ -34,7 +34,7 @@ impl Run<'_> {
         };
         self.recorder.keep_images(image_contents::news(&self.host.view()).as_deref());
         let reason = error.as_ref().map(Failure::to_string);
-        let (run, unrecorded) = self.recorder.finish(outcome, reason.as_deref(), &steps);
+        let (run, unrecorded) = self.recorder.finish(outcome, reason.as_deref(), &steps, &left);
         let outcome = match unrecorded {
             None => outcome,
             Some(err) => {

@@ -15,7 +15,7 @@ use crate::formats::kernel_cmdline::Cmdline;
 use crate::host::Host;
 use crate::plan::Plan;
 use crate::planner::Planner;
-use crate::record::Recorder;
+use crate::record::recorder::Recorder;
 use crate::report::{Failure, Outcome, Report, StepReport, StepStatus};
 
 /// Finishes what was recorded, in the boot after.

@@ -6,6 +6,7 @@ use hoststate_abi::setting::{Disruption, Remedy, Setting, State};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use crate::distro::cmdline::running;
 use crate::error::{Error, Result};
 use crate::formats::kernel_cmdline::{Cmdline, CmdlineEdit, Word};
 use crate::formats::modprobe_conf::{ModuleName, Origin};
@@ -15,7 +16,6 @@ use crate::kernels;
 use crate::modprobe_d::{self, ConfFile};
 use crate::pci_bus;
 use crate::resource::{Context, Resource, ResourceType};
-use crate::resources::kernel_cmdline;
 
 /// The driver, as its own messages and the wikis spell it.
 const DRIVER: &str = "vfio-pci";
@@ -164,7 +164,7 @@ impl VfioPciIds {
         let edit = self.edit(cx)?;
         let mut settings = cx.distro.bootloader.cmdline(cx.host, &edit)?;
         if let Some(text) = cx.host.attribute(std::path::Path::new("/proc/cmdline"))? {
-            settings.push(kernel_cmdline::running(&Cmdline::parse(&text), &edit));
+            settings.push(running(&Cmdline::parse(&text), &edit));
         }
         Ok(settings)
     }

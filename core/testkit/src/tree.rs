@@ -2,7 +2,9 @@
 
 #![expect(clippy::disallowed_methods, reason = "trees are made here, below a temporary directory")]
 
+use std::cell::Cell;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
 
 use hoststate_abi::host_view::HostView;
 use tempfile::TempDir;
@@ -14,6 +16,8 @@ const LINK: &str = " -> ";
 #[derive(Debug)]
 pub struct Tree {
     root: TempDir,
+    /// How many files were written. It is their time as well: a test is faster than the clock of a file system.
+    written: Cell<u64>,
 }
 
 impl Tree {
@@ -23,7 +27,7 @@ impl Tree {
     /// # Panics
     /// When a path cannot be made.
     pub fn new(entries: &[(&str, &str)]) -> Self {
-        let tree = Self { root: TempDir::new().expect("a temporary directory") };
+        let tree = Self { root: TempDir::new().expect("a temporary directory"), written: Cell::new(0) };
         for (path, text) in entries {
             match path.split_once(LINK) {
                 Some((link, target)) => tree.link(link, target),
@@ -57,7 +61,11 @@ impl Tree {
     pub fn write(&self, path: impl AsRef<Path>, text: impl AsRef<[u8]>) {
         let real = self.followed(path.as_ref());
         fs_err::create_dir_all(real.parent().expect("a file has a directory")).expect("directories");
-        fs_err::write(real, text).expect("a file");
+        fs_err::write(&real, text).expect("a file");
+        self.written.set(self.written.get() + 1);
+        let time = SystemTime::UNIX_EPOCH + Duration::from_secs(self.written.get());
+        let file = fs_err::OpenOptions::new().write(true).open(real).expect("a file");
+        file.set_modified(time).expect("a time");
     }
 
     /// Makes a symbolic link and the directories above it; one that is there is replaced.

@@ -114,6 +114,10 @@ impl Bootloader for GrubMkconfig {
         Ok(menu.next_boot(&environment, &block))
     }
 
+    fn generated(&self) -> Option<PathBuf> {
+        Some(self.output.clone())
+    }
+
     fn regenerate(&self, _: &HostView) -> Result<Vec<String>> {
         self.command.clone().ok_or_else(|| Error::Unsupported {
             what: format!("{} is generated, and the host has no grub-mkconfig", self.output.display()),

@@ -11,7 +11,7 @@ use hoststate_core::error::Result;
 use hoststate_core::guard::{Guard, Hazard, Severity};
 use hoststate_core::host::{Done, Host};
 use hoststate_core::planner::Planner;
-use hoststate_core::record::Recorder;
+use hoststate_core::record::recorder::Recorder;
 use hoststate_core::registry::Declared;
 use hoststate_core::report::{Outcome, Report, StepStatus};
 use hoststate_testkit::sim::SimHost;

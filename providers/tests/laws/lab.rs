@@ -12,15 +12,17 @@ use hoststate_core::host::{Done, Host};
 use hoststate_core::past::Past;
 use hoststate_core::plan::Plan;
 use hoststate_core::planner::{Planner, Runtime};
-use hoststate_core::record::{RecordStore, Recorder};
+use hoststate_core::record::recorder::Recorder;
+use hoststate_core::record::store::RecordStore;
 use hoststate_core::registry::{Declared, Registry};
 use hoststate_core::report::{Report, StepReport};
 use hoststate_core::resources::TABLE;
-use hoststate_core::rollback;
 use hoststate_testkit::pci::{SysfsDevice, SysfsSriov};
 use hoststate_testkit::sim::SimHost;
 use hoststate_testkit::tree::Tree;
 use tempfile::TempDir;
+
+mod undo;
 
 /// Releases of the installed kernels, oldest first; the last one runs.
 pub(crate) const KERNELS: [&str; 3] = ["6.1.0-1", "6.1.0-2", "6.1.0-3"];
@@ -199,7 +201,7 @@ impl Lab {
         first: Plan,
         command: &str,
     ) -> (Report, Vec<Plan>) {
-        let mut recorder = Recorder::new(self.store(), command, None);
+        let mut recorder = Recorder::new(self.store(), command, self.boot_id());
         let mut audience = Audience { stop_after: self.stop_after.clone(), ..Audience::default() };
         let planner = self.planner(declared);
         let (recorder, watcher) = (&mut recorder, &mut audience);
@@ -209,12 +211,9 @@ impl Lab {
         (report, audience.shown)
     }
 
-    /// Undoes the newest run that set out to change a file.
-    pub(crate) fn roll_back(&self) -> Report {
-        let record = rollback::select(&self.store(), None).expect("a recorded run");
-        let undo = rollback::plan(&record, &self.host.view(), &self.distro).expect("a readable host");
-        assert!(undo.changed_since.is_empty(), "{:?}", undo.changed_since);
-        self.carry_out(&self.host, &[], undo.plan, "rollback").0
+    /// Returns the id of the boot the host runs since.
+    pub(crate) fn boot_id(&self) -> Option<String> {
+        self.host.view().attribute("/proc/sys/kernel/random/boot_id".as_ref()).expect("a readable tree")
     }
 }
 

@@ -1,26 +1,148 @@
-//! Rolling back: every byte returns, and rolling that back as well makes the run's state again.
+//! Rolling back: everything returns, whatever comes in between, and nothing that was undone comes back unasked.
+
+use std::cell::Cell;
 
 use hoststate_abi::step::Step;
-use hoststate_core::report::{Outcome, StepStatus};
+use hoststate_core::apply::Activate;
+use hoststate_core::host::Host;
+use hoststate_core::pci_bus::{self, PciDevice};
+use hoststate_core::report::{Outcome, Report, StepStatus};
 
 use crate::lab::{EVERY_TYPE, Fate, Fated, KERNELS, KINDS, Kind, Lab};
 
+/// Everything that a run may change: files, and what the kernel says of the devices.
+fn state(lab: &Lab) -> (String, Vec<PciDevice>) {
+    (lab.persistent(), pci_bus::devices(&lab.host.view()).expect("a readable tree").to_vec())
+}
+
+fn finished(report: &Report) -> bool {
+    matches!(report.outcome, Outcome::Converged | Outcome::InDesiredState)
+}
+
 #[test]
-fn a_rollback_restores_every_byte_and_its_rollback_the_run() {
+fn a_rollback_restores_everything_and_undone_by_name_the_run() {
     for kind in KINDS {
         let lab = Lab::new(kind);
-        let before = lab.persistent();
+        let before = state(&lab);
         lab.converge(EVERY_TYPE);
         let after = lab.persistent();
-        assert_ne!(before, after, "{kind:?}");
-        for (round, expected) in [&before, &after, &before].into_iter().enumerate() {
-            let report = lab.roll_back();
-            assert_eq!(report.outcome, Outcome::Converged, "{kind:?} {round}: {:?}", report.error);
-            assert_eq!(lab.persistent(), *expected, "{kind:?} {round}");
+        assert_ne!(before.0, after, "{kind:?}");
+        let undone = lab.roll_back();
+        assert_eq!(undone.outcome, Outcome::Converged, "{kind:?}: {:?}", undone.error);
+        assert_eq!(state(&lab), before, "{kind:?}");
+        for _ in 0..2 {
+            let performed = lab.performed().len();
+            assert_eq!(lab.roll_back().outcome, Outcome::InDesiredState, "{kind:?}: there is nothing newer");
+            assert_eq!(lab.performed().len(), performed, "{kind:?}");
         }
-        lab.roll_back();
+        let again = lab.roll_back_through(&lab.host, Activate::Run, undone.run.as_deref());
+        assert_eq!(again.outcome, Outcome::RebootRequired, "{kind:?}: {:?}", again.error);
+        assert_eq!(lab.persistent(), after, "{kind:?}");
+        assert_eq!(lab.roll_back().outcome, Outcome::RebootRequired, "{kind:?}");
+        assert_eq!(lab.persistent(), after, "{kind:?}");
         lab.host.reboot();
         assert!(lab.plan(EVERY_TYPE).in_desired_state(), "{kind:?}");
+    }
+}
+
+#[test]
+fn a_run_that_was_booted_into_is_undone_by_a_boot_and_not_by_a_second() {
+    for kind in KINDS {
+        let lab = Lab::new(kind);
+        let before = state(&lab);
+        lab.converge(EVERY_TYPE);
+        lab.host.reboot();
+        let undone = lab.roll_back();
+        assert_eq!(undone.outcome, Outcome::RebootRequired, "{kind:?}: {:?}", undone.error);
+        assert_eq!(lab.persistent(), before.0, "{kind:?}");
+        assert_eq!(lab.roll_back().outcome, Outcome::RebootRequired, "{kind:?}");
+        lab.host.reboot();
+        assert_eq!(state(&lab), before, "{kind:?}");
+        let performed = lab.performed().len();
+        assert_eq!(lab.roll_back().outcome, Outcome::InDesiredState, "{kind:?}");
+        assert_eq!(lab.performed().len(), performed, "{kind:?}");
+    }
+}
+
+#[test]
+fn a_rollback_that_is_cut_after_any_step_is_finished_by_the_same_command() {
+    for kind in KINDS {
+        // The boot is the same for all; once is enough.
+        let boots: &[bool] = if kind == Kind::Ubuntu { &[false, true] } else { &[false] };
+        for &has_booted in boots {
+            let before = state(&Lab::new(kind));
+            for n in 0.. {
+                let lab = Lab::new(kind);
+                lab.converge(EVERY_TYPE);
+                let lab = lab.cut_after(n);
+                let cut = lab.roll_back();
+                lab.host.mend();
+                if has_booted {
+                    lab.host.reboot();
+                }
+                let report = lab.roll_back();
+                if has_booted {
+                    lab.host.reboot();
+                } else {
+                    assert!(finished(&report), "{kind:?} after {n}: {:?} {:?}", report.outcome, report.error);
+                }
+                assert_eq!(state(&lab), before, "{kind:?} after {n}, booted: {has_booted}");
+                assert_eq!(lab.roll_back().outcome, Outcome::InDesiredState, "{kind:?} after {n}");
+                if cut.outcome != Outcome::Failed {
+                    assert!(n > 5, "{kind:?}: {n} steps");
+                    break;
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_rollback_whose_step_fails_or_does_nothing_is_finished_by_the_same_command() {
+    for kind in [Kind::Ubuntu, Kind::CentosBls] {
+        let before = state(&Lab::new(kind));
+        for fate in [|| Fate::Fails, || Fate::Idle] {
+            for n in 0.. {
+                let lab = Lab::new(kind);
+                lab.converge(EVERY_TYPE);
+                let asked = Cell::new(0);
+                let host = Fated::new(&lab.host, |_| {
+                    asked.set(asked.get() + 1);
+                    if asked.get() == n + 1 { fate() } else { Fate::Performed }
+                });
+                let first = lab.roll_back_through(&host, Activate::Run, None);
+                let is_past_the_end = asked.get() <= n;
+                let report = lab.roll_back();
+                assert!(finished(&report), "{kind:?} {n}: {:?} {:?}", report.outcome, report.error);
+                assert_eq!(state(&lab), before, "{kind:?} {n}: first {:?}", first.outcome);
+                if is_past_the_end {
+                    break;
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn tools_that_were_left_to_the_user_stay_to_be_done_until_their_effect_is_there() {
+    for kind in KINDS {
+        let lab = Lab::new(kind);
+        let before = state(&lab);
+        lab.converge(EVERY_TYPE);
+        let images = lab.persistent();
+        lab.roll_back_through(&lab.host, Activate::Skip, None);
+        assert_ne!(lab.persistent(), images, "{kind:?}: files are back");
+        assert_ne!(state(&lab).0, before.0, "{kind:?}: images are not");
+        let skipped = lab.roll_back_through(&lab.host, Activate::Skip, None);
+        assert!(!skipped.left.activations.is_empty(), "{kind:?}");
+        // One is made by hand, the rest by the same command.
+        let by_hand = Step::Run { argv: skipped.left.activations[0].argv.clone() };
+        lab.host.perform(&by_hand).expect("a simulated tool");
+        let report = lab.roll_back();
+        assert!(finished(&report), "{kind:?}: {:?}", report.error);
+        assert_eq!(report.plan.activations.len(), skipped.left.activations.len() - 1, "{kind:?}");
+        assert_eq!(state(&lab), before, "{kind:?}");
+        assert_eq!(lab.roll_back().outcome, Outcome::InDesiredState, "{kind:?}");
     }
 }
 
@@ -71,8 +193,18 @@ fn what_others_changed_since_is_told() {
     let lab = Lab::new(Kind::Ubuntu);
     lab.converge(EVERY_TYPE);
     lab.host.tree().write("/etc/default/grub", "# rewritten\n");
-    let record = hoststate_core::rollback::select(&lab.store(), None).unwrap();
-    let undo = hoststate_core::rollback::plan(&record, &lab.host.tree().view(), &lab.distro).unwrap();
-    let changed: Vec<String> = undo.changed_since.iter().map(|it| it.path.display().to_string()).collect();
+    let changed = lab.undo(None).changed_since(&lab.host.view()).expect("readable files");
+    let changed: Vec<String> = changed.iter().map(|it| it.path.display().to_string()).collect();
     assert_eq!(changed, ["/etc/default/grub"]);
+}
+
+#[test]
+fn what_others_wrote_after_a_rollback_is_left_alone_unless_the_run_is_named() {
+    let lab = Lab::new(Kind::Ubuntu);
+    lab.converge(EVERY_TYPE);
+    lab.roll_back();
+    lab.host.tree().write("/etc/default/grub", "# rewritten\n");
+    assert_eq!(lab.undo(None).changed_since(&lab.host.view()).expect("readable files"), []);
+    assert_eq!(lab.roll_back().outcome, Outcome::InDesiredState);
+    assert_eq!(lab.host.tree().read("/etc/default/grub").as_deref(), Some("# rewritten\n"));
 }

@@ -10,7 +10,7 @@ use hoststate_core::apply::Activate;
 use hoststate_core::conformance::{self, Finding, Trial, TrialHost, Verdict};
 use hoststate_core::declaration::Declaration;
 use hoststate_core::plugin::{Candidate, trial};
-use hoststate_core::record::RecordStore;
+use hoststate_core::record::store::RecordStore;
 use hoststate_core::registry::Registry;
 use serde_json::{Value, json};
 

@@ -129,7 +129,8 @@ fn is_directory(tree: &Tree, path: &Path) -> io::Result<Option<bool>> {
 fn status(tree: &Tree, path: &Path) -> io::Result<Option<Status>> {
     Ok(tree.status(path)?.map(|it| {
         let changed = (it.st_ctime, u32::try_from(it.st_ctime_nsec).unwrap_or_default());
+        let modified = (it.st_mtime, u32::try_from(it.st_mtime_nsec).unwrap_or_default());
         let size = u64::try_from(it.st_size).unwrap_or_default();
-        Status { size, device: it.st_dev, inode: it.st_ino, changed }
+        Status { size, device: it.st_dev, inode: it.st_ino, changed, modified }
     }))
 }

@@ -71,7 +71,9 @@ fn another_image_in_its_place_is_unpacked() {
 #[test]
 fn an_image_is_remembered_when_its_next_change_would_show() {
     let now = SystemTime::UNIX_EPOCH + Duration::new(1_000, 500_000_000);
-    let check = |changed: (i64, u32)| has_settled(&Status { size: 1, device: 1, inode: 1, changed }, now);
+    let check = |changed: (i64, u32)| {
+        has_settled(&Status { size: 1, device: 1, inode: 1, changed, modified: changed }, now)
+    };
     assert!(check((1_000, 399_000_000)));
     // In the same step of the clock, in the future, in whole seconds, before 1970.
     for changed in [(1_000, 400_000_001), (1_000, 500_000_000), (1_001, 1), (999, 0), (-5, 1)] {

@@ -1,0 +1,128 @@
+//! `hoststate status`: the last run, what waits for a reboot, and what drifted since, in three lines.
+
+use hoststate_abi::host_view::HostView;
+use hoststate_core::error::Error as EngineError;
+use hoststate_core::host::Host;
+use hoststate_core::plan::{Change, Plan};
+use hoststate_core::record::history::{self, State};
+use hoststate_core::record::store::RecordStore;
+use hoststate_core::rollback::select::select;
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use crate::args::{Format, StatusArguments};
+use crate::commands::history::{Entry, entry};
+use crate::commands::rollback::undo;
+use crate::error::Result;
+use crate::exit::Exit;
+use crate::render;
+use crate::session::Session;
+use crate::target::Target;
+
+/// Format of the answer.
+const STATUS_FORMAT: &str = "hoststate.status/1";
+
+/// How it is with a host.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct Status {
+    /// The format of this object.
+    format: String,
+    /// The last run whose record can be read; null for a host without one.
+    pub(crate) last: Option<Entry>,
+    /// The run whose declarations the host is compared with: the last that was not undone.
+    pub(crate) compared_with: Option<String>,
+    /// What waits for a reboot.
+    pub(crate) reboot: Vec<String>,
+    /// What is not as wanted, and no reboot makes it so; what is left of a rollback is among it.
+    pub(crate) drift: Vec<String>,
+    /// How many settings are as wanted.
+    pub(crate) in_desired_state: usize,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// When the host or its records cannot be read.
+pub(crate) fn run(arguments: &StatusArguments, session: &Session) -> Result<Exit> {
+    let target = Target::open(&arguments.host)?;
+    let machine = HostView::new("/");
+    let records = target.records()?;
+    let mut status = Status {
+        format: STATUS_FORMAT.to_owned(),
+        last: None,
+        compared_with: None,
+        reboot: Vec::new(),
+        drift: Vec::new(),
+        in_desired_state: 0,
+    };
+    let mut exit = Exit::Success;
+    if let Some(told) = history::newest_first(&records, &machine)?.find_map(Result::ok) {
+        let is_running = matches!(told.state, State::Running { .. });
+        let is_rollback = told.record.undoes().is_some();
+        status.last = Some(entry(told, target.host.view().root().to_owned()));
+        // What a run is in the middle of is neither drift nor left.
+        if !is_running {
+            if is_rollback {
+                exit = exit.or_worse(status.of_rollback(&target, &records, &machine)?);
+            }
+            exit = exit.or_worse(status.of_declarations(&target, &records, &machine)?);
+        }
+    }
+    match session.format {
+        Format::Json => session.print_json(&status)?,
+        Format::Text => session.print(&render::status::text(&session.screen, &status))?,
+    }
+    Ok(exit)
+}
+
+impl Status {
+    fn of_rollback(&mut self, target: &Target, records: &RecordStore, machine: &HostView) -> Result<Exit> {
+        let undo = undo(target, select(records, None, machine)?)?;
+        let plan = target.plan(&[undo.declared()])?;
+        self.add(&plan);
+        Ok(Exit::of_verify(&plan))
+    }
+
+    fn of_declarations(
+        &mut self,
+        target: &Target,
+        records: &RecordStore,
+        machine: &HostView,
+    ) -> Result<Exit> {
+        let Some(run) = history::in_effect(records, machine)? else { return Ok(Exit::Success) };
+        let declared = target.registry.decode_all(run.declarations)?;
+        let plan = target.plan(&declared)?;
+        self.compared_with = Some(run.id);
+        self.add(&plan);
+        Ok(Exit::of_verify(&plan))
+    }
+
+    fn add(&mut self, plan: &Plan) {
+        let (reboot, drift): (Vec<&Change>, Vec<&Change>) =
+            plan.changes.iter().partition(|it| it.waits_for_reboot());
+        self.reboot.extend(reboot.into_iter().map(difference));
+        self.drift.extend(drift.into_iter().map(difference));
+        self.drift.extend(plan.deferred.iter().map(|it| format!("{}: {}", it.resource, it.reason)));
+        self.drift.extend(plan.conflicts.iter().map(|it| format!("{}: {}", it.subject, it.reason)));
+        self.reboot.dedup();
+        self.drift.dedup();
+        self.in_desired_state += plan.summary.in_desired_state;
+    }
+}
+
+fn difference(change: &Change) -> String {
+    let value = |it: &Option<String>| it.clone().unwrap_or_else(|| "absent".to_owned());
+    format!("{} is {}, not {}", change.subject, value(&change.actual), value(&change.desired))
+}
+
+/// Returns the declarations of the last run that stands, and its id.
+///
+/// # Errors
+/// When there is none.
+pub(crate) fn last_declared(target: &Target) -> Result<hoststate_core::record::RunRecord> {
+    let run = history::in_effect(&target.records()?, &HostView::new("/"))?;
+    let none = || {
+        EngineError::invalid("no recorded run stands whose declarations could be taken", "Name a playbook.")
+    };
+    Ok(run.ok_or_else(none)?)
+}

@@ -1,0 +1,45 @@
+//! How it is with a host, in three lines.
+
+use crate::commands::status::Status;
+use crate::render::escape::visible_line;
+use crate::render::history;
+use crate::render::plan::settings;
+use crate::render::screen::{Amount, Paint, Screen};
+
+/// So many things are named in a line; `verify --last` names all.
+const NAMED: usize = 3;
+
+/// Returns the three lines.
+pub(crate) fn text(screen: &Screen, status: &Status) -> String {
+    let mut out = String::new();
+    let mut line = |label: &str, paint: Option<Paint>, text: &str| {
+        let text = visible_line(text);
+        let text = paint.map_or_else(|| text.to_string(), |it| screen.paint(it, &text));
+        out.push_str(&format!("{label:9} {text}\n"));
+    };
+    match &status.last {
+        Some(it) => line("Last run", history::paint(it), &history::summary(it)),
+        None => line("Last run", None, "none"),
+    }
+    match &status.reboot[..] {
+        [] => line("Reboot", Some(Paint::Added), "nothing waits for one"),
+        waiting => line("Reboot", Some(Paint::Warning), &format!("waits: {}", named(screen, waiting))),
+    }
+    match (&status.drift[..], &status.compared_with) {
+        ([], Some(_)) => {
+            line("Drift", Some(Paint::Added), &format!("none, {}", settings(status.in_desired_state)))
+        }
+        ([], None) => line("Drift", Some(Paint::Added), "none, nothing is declared"),
+        (drift, _) => {
+            line("Drift", Some(Paint::Removed), &format!("{}: {}", drift.len(), named(screen, drift)))
+        }
+    }
+    out
+}
+
+fn named(screen: &Screen, all: &[String]) -> String {
+    let count = if screen.amount == Amount::More { all.len() } else { NAMED };
+    let more = all.len().saturating_sub(count);
+    let rest = if more > 0 { format!("; {more} more") } else { String::new() };
+    format!("{}{rest}", all.iter().take(count).cloned().collect::<Vec<_>>().join("; "))
+}
