@@ -57,6 +57,8 @@ pub enum Verdict {
     TakenBack,
     /// Run after run put it in place, and it was gone after each boot.
     TakenBackAgain,
+    /// A run changes the host while it is looked at.
+    RunInProgress,
     /// The next boot is one that is tried, or is being judged.
     TrialPending,
     /// Something is left for after a boot.
@@ -93,6 +95,7 @@ impl Verdict {
             | Self::NotRebooted
             | Self::MaybeNotRebooted
             | Self::TakenBack
+            | Self::RunInProgress
             | Self::TrialPending
             | Self::AtBootPending
             | Self::GoingBack => false,

@@ -261,3 +261,23 @@ fn a_word_that_no_entry_has_and_the_kernel_got_all_the_same_is_a_change_without_
         "#]],
     );
 }
+
+#[test]
+fn a_run_in_progress_is_told_while_it_has_the_lock() {
+    let tree = converged(WORD);
+    let path = tree.path("root/var/lib/hoststate/lock");
+    tree.write("root/var/lib/hoststate/lock", "hoststate converge, process 7, since 2026-11-26T17:04:18Z\n");
+    let verify = "verify playbook.json --root root";
+    let said = "A run is in progress: hoststate converge, process 7, since 2026-11-26T17:04:18Z.\n";
+    assert!(!tree.run(verify).stdout.contains("A run is in progress"), "it was cut");
+    let lock = std::fs::OpenOptions::new().write(true).open(&path).expect("the lock");
+    let told = tree.run(verify);
+    assert!(told.stdout.contains(said), "{told}");
+    assert_eq!(told.status, Some(3), "{told}");
+    let modalias = "pci:v000010DEd00000FFCsv00001AF4sd00001100bc03sc00i00\n";
+    tree.write("root/sys/bus/pci/devices/0000:01:00.0/modalias", modalias);
+    let why = tree.run("why 01:00.0 --root root");
+    assert!(why.stdout.contains("a run is in progress: hoststate converge, process 7"), "{why}");
+    drop(lock);
+    assert!(!tree.run(verify).stdout.contains("A run is in progress"), "it has ended");
+}

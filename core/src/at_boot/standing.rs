@@ -1,20 +1,26 @@
-//! What is about to happen by itself, for every command that looks: a boot to be tried, what is left for after a boot, a
-//! way back.
+//! What goes on or is about to happen by itself, for every command that looks: a run in progress, a boot to be tried,
+//! what is left for after a boot, a way back.
 
 use std::io;
+use std::path::Path;
 
 use hoststate_abi::host_view::HostView;
 
 use super::{AtBoot, UNIT, go_back, pending};
 use crate::after_boot::{Finding, Verdict};
 use crate::error::{Error, Result};
+use crate::open_files;
 
-/// Returns what is about to happen; `boot_id` is the boot the host runs since.
+/// The lock of the runs. While one goes on, it says which.
+const LOCK: &str = "/var/lib/hoststate/lock";
+
+/// Returns what goes on or is about to happen; `boot_id` is the boot the host runs since.
 ///
 /// # Errors
-/// When the host cannot be read. The record is for root: nobody else is told of it.
+/// When the host cannot be read. Lock and record are for root: nobody else is told of them.
 pub fn findings(host: &HostView, boot_id: Option<&str>) -> Result<Vec<Finding>> {
     let mut findings = Vec::new();
+    findings.extend(run_in_progress(host)?.map(|it| Finding::about_all(Verdict::RunInProgress, it)));
     match pending(host) {
         Ok(Some(record)) => findings.push(told(&record, boot_id)),
         Ok(None) => {}
@@ -33,6 +39,22 @@ pub fn findings(host: &HostView, boot_id: Option<&str>) -> Result<Vec<Finding>> 
         findings.push(Finding::about_all(Verdict::GoingBack, reason));
     }
     Ok(findings)
+}
+
+/// Returns what the lock says of the run that has it. A run that was cut is named there as well: it has nothing open.
+fn run_in_progress(host: &HostView) -> Result<Option<String>> {
+    let said = match host.read(Path::new(LOCK)) {
+        Ok(said) => said.map(|it| it.trim().to_owned()).filter(|it| !it.is_empty()),
+        Err(err) if err.kind() == io::ErrorKind::PermissionDenied => None,
+        Err(err) => return Err(err.into()),
+    };
+    let Some(said) = said else { return Ok(None) };
+    // The host may be a tree on the machine, and the processes are the machine's.
+    let machine = HostView::new("/");
+    let inside = host.resolve(Path::new(LOCK))?;
+    let outside = machine.resolve(&host.root().join(inside.strip_prefix("/").unwrap_or(&inside)))?;
+    let is_open = !open_files::of(&machine, &[outside])?.found.is_empty();
+    Ok(is_open.then_some(said))
 }
 
 fn told(record: &AtBoot, boot_id: Option<&str>) -> Finding {

@@ -89,9 +89,10 @@ pub(super) fn last_boot(case: &Case<'_>, findings: &[Finding]) -> Option<Link> {
     (!reasons.is_empty()).then(|| Link::new("last boot", standing, finding, Vec::new()))
 }
 
-/// What is about to happen by itself.
+/// What goes on or is about to happen by itself.
 pub(super) fn standing(findings: &[Finding]) -> Option<Link> {
     let what = |it: &Finding| match it.verdict {
+        Verdict::RunInProgress => format!("a run is in progress: {}", it.reason),
         Verdict::TrialPending => format!("a boot is to be tried: {}", it.reason),
         Verdict::AtBootPending => format!("something is left for after a boot: {}", it.reason),
         _ => it.reason.clone(),
