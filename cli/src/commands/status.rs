@@ -1,6 +1,8 @@
 //! `hoststate status`: the last run, what waits for a reboot, and what drifted since, in three lines.
 
 use hoststate_abi::host_view::HostView;
+use hoststate_core::after_boot::{Finding, Verdict};
+use hoststate_core::at_boot::standing;
 use hoststate_core::error::Error as EngineError;
 use hoststate_core::host::Host;
 use hoststate_core::plan::{Change, Plan};
@@ -31,7 +33,7 @@ pub(crate) struct Status {
     pub(crate) last: Option<Entry>,
     /// The run whose declarations the host is compared with: the last that was not undone.
     pub(crate) compared_with: Option<String>,
-    /// What waits for a reboot.
+    /// What waits for a reboot, or is about to happen at one: a boot that is to be tried, a way back.
     pub(crate) reboot: Vec<String>,
     /// What is not as wanted, and no reboot makes it so; what is left of a rollback is among it.
     pub(crate) drift: Vec<String>,
@@ -68,6 +70,11 @@ pub(crate) fn run(arguments: &StatusArguments, session: &Session) -> Result<Exit
             exit = exit.or_worse(status.of_declarations(&target, &records, &machine)?);
         }
     }
+    let is_of_boot = |it: &Finding| it.verdict != Verdict::RunInProgress;
+    let standing = standing::findings(&target.host.view(), target.past().boot_id)?;
+    // A long list is cut at its end.
+    let told = standing.iter().filter(|it| is_of_boot(it)).filter_map(render::verify::told);
+    status.reboot.splice(..0, told);
     match session.format {
         Format::Json => session.print_json(&status)?,
         Format::Text => session.print(&render::status::text(&session.screen, &status))?,

@@ -42,3 +42,16 @@ fn the_last_run_is_verified_without_its_playbook() {
     tree.write(FILE, "");
     assert_eq!(tree.run("verify --last --root root").status, Some(2));
 }
+
+#[test]
+fn what_is_left_for_after_a_boot_stands_in_the_line_of_the_reboot() {
+    let tree = Tree::with(SOFTDEP);
+    assert_eq!(tree.run("converge playbook.json --root root --yes").status, Some(0));
+    tree.write("root/proc/sys/kernel/random/boot_id", "1\n");
+    let record =
+        r#"{"format":"hoststate.at-boot/1","boot_id":"1","declarations":[],"accepted":[],"begun":null}"#;
+    tree.write("root/var/lib/hoststate/at-boot.json", record);
+    let (lines, exit) = status(&tree);
+    assert!(lines.starts_with("Reboot    waits: Left for after a boot: "), "{lines}");
+    assert_eq!((lines.lines().count(), exit), (2, Some(0)));
+}
