@@ -73,7 +73,7 @@ scenario {
     expect_words(host, { ["systemd.mask="] = true, ["hoststate.trial="] = true })
     expect_over(host)
     host:expect_output("systemctl --failed --plain --no-legend", "")
-    expect_history(host, "failed", "the default route leaves by nothing")
+    expect_history(host, "failed", "no default route; before, it left by")
     assert(sources == host:read "/etc/default/grub" .. host:read "/boot/grub/grub.cfg", "the default entry was touched")
     expect_in(host:verify { status = 2 }, "hoststate-go-back.timer")
     host:wait_for_console "systemctl stop hoststate-go-back.timer"

@@ -100,11 +100,13 @@ impl Witness {
         let ways = ways(host)?;
         let Some(way) = ways.iter().find(|it| self.is_same(it)) else {
             let before = told(interface, &self.cards, self.gateway);
-            let now =
-                ways.first().map_or("nothing".to_owned(), |it| told(&it.interface, &it.cards, it.gateway));
-            return Ok(Some(format!(
-                "/proc/net/route: the default route leaves by {now}, before by {before}"
-            )));
+            return Ok(Some(match ways.first() {
+                Some(it) => format!(
+                    "/proc/net/route: the default route leaves by {}, before by {before}",
+                    told(&it.interface, &it.cards, it.gateway)
+                ),
+                None => format!("/proc/net/route has no default route; before, it left by {before}"),
+            }));
         };
         if let Some(down) = down(host, &way.interface)? {
             return Ok(Some(down));

@@ -36,7 +36,7 @@ fn a_boot_without_the_network_or_a_writable_root_is_not_confirmed() {
         (
             ROUTE,
             "Iface\tDestination\tGateway\tFlags\tRefCnt\tUse\tMetric\tMask\n",
-            "the default route leaves by nothing",
+            "/proc/net/route has no default route; before, it left by eth0",
         ),
         ("/sys/class/net/eth0/operstate", "down\n", "/sys/class/net/eth0/operstate is down"),
         ("/proc/self/mountinfo", "22 1 253:1 / / ro - ext4 /dev/vda1 ro\n", "/ is mounted read-only"),
