@@ -14,7 +14,6 @@ use hoststate_core::host::{Done, Host};
 use crate::tree::Tree;
 
 mod boot;
-mod cpio;
 mod kernel;
 mod modules;
 #[cfg(test)]

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use hoststate_abi::host_view::HostView;
+use hoststate_core::formats::host_text::{self, Node, Nodes};
 use tempfile::TempDir;
 
 /// Separates a link from its target in a path given to [`Tree::new`].
@@ -36,6 +37,34 @@ impl Tree {
             }
         }
         tree
+    }
+
+    /// Makes the host that a text in the form of `host_text` stands for.
+    ///
+    /// # Panics
+    /// When the text is no host, or a path cannot be made.
+    pub fn captured(text: &str) -> Self {
+        let nodes = host_text::parse(text).expect("the text of a host");
+        let tree = Self::new(&[]);
+        // What stands below a link is refused above, so links are followed nowhere.
+        for (path, node) in &nodes {
+            match node {
+                Node::File(bytes) => tree.write(path, bytes),
+                Node::Link(target) => tree.link(path, target),
+                Node::EmptyDirectory => tree.directory(path),
+            }
+        }
+        tree
+    }
+
+    /// Returns every file, link and empty directory; no link is followed.
+    ///
+    /// # Panics
+    /// When something cannot be read, or its name is no UTF-8.
+    pub fn nodes(&self) -> Nodes {
+        let mut nodes = Nodes::new();
+        collect(self.root(), "", &mut nodes);
+        nodes
     }
 
     /// Returns the directory that is the host's `/`.
@@ -140,5 +169,27 @@ impl Tree {
             Ok(_) => fs_err::remove_file(real).expect("a removable file"),
             Err(_) => {}
         }
+    }
+}
+
+fn collect(root: &Path, directory: &str, nodes: &mut Nodes) {
+    let mut is_empty = true;
+    for entry in fs_err::read_dir(root.join(directory)).expect("a readable directory") {
+        let entry = entry.expect("an entry");
+        is_empty = false;
+        let name = entry.file_name().into_string().expect("a name in UTF-8");
+        let path = if directory.is_empty() { name } else { format!("{directory}/{name}") };
+        let kind = entry.file_type().expect("a kind");
+        if kind.is_dir() {
+            collect(root, &path, nodes);
+        } else if kind.is_symlink() {
+            let target = fs_err::read_link(entry.path()).expect("a link");
+            nodes.insert(path, Node::Link(target.to_string_lossy().into_owned()));
+        } else {
+            nodes.insert(path, Node::File(fs_err::read(entry.path()).expect("a file")));
+        }
+    }
+    if is_empty && !directory.is_empty() {
+        nodes.insert(directory.to_owned(), Node::EmptyDirectory);
     }
 }

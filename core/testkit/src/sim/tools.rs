@@ -7,10 +7,11 @@ use hoststate_core::formats::dracut_conf::{self, DracutConf};
 use hoststate_core::formats::modprobe_conf::ModuleName;
 use hoststate_core::formats::module_index::ModulesDep;
 use hoststate_core::formats::module_list::{ListKind, ModuleList};
+use hoststate_core::formats::newc;
 use hoststate_core::formats::shell_assignments::{Environment, Shell, ShellFile, Value};
 use hoststate_core::host::Done;
 
-use super::{SimHost, cpio, modules};
+use super::{SimHost, modules};
 
 const DEFAULT_GRUB: &str = "/etc/default/grub";
 
@@ -57,7 +58,7 @@ fn initramfs_tools(host: &SimHost, release: &str) {
     let mut files = modprobe_d(host);
     files.push(("conf/modules".to_owned(), lines(&modules).into_bytes()));
     files.extend(module_files(host, release, &modules));
-    host.tree.write(format!("/boot/initrd.img-{release}"), cpio::archive(&files));
+    host.tree.write(format!("/boot/initrd.img-{release}"), newc::archive(&files));
 }
 
 /// An image of dracut for this host, which takes modprobe.d over; without `hostonly` it would not.
@@ -80,7 +81,7 @@ fn dracut(host: &SimHost, image: &str, release: &str) {
         inside.push(("etc/cmdline.d/20-force_driver.conf".to_owned(), lines(&words).into_bytes()));
     }
     inside.extend(module_files(host, release, &modules));
-    host.tree.write(image, cpio::archive(&inside));
+    host.tree.write(image, newc::archive(&inside));
 }
 
 fn lines(words: &[String]) -> String {
