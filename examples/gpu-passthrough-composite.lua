@@ -3,6 +3,6 @@
 -- that is left to say. `hoststate plan` shows which plain resources the line
 -- became.
 --
---   hoststate plan examples/gpu-passthrough-composite.lua --root examples/hosts/ubuntu-24.04
+--   hoststate plan examples/gpu-passthrough-composite.lua --capture examples/hosts/ubuntu-24.04.host
 
 gpu_passthrough { device = "0000:01:00.0" }

@@ -3,7 +3,7 @@
 -- file; nothing is hidden. The short form is gpu-passthrough-composite.lua.
 --
 -- Try it without a spare card and without root:
---   hoststate plan examples/gpu-passthrough.lua --root examples/hosts/ubuntu-24.04
+--   hoststate plan examples/gpu-passthrough.lua --capture examples/hosts/ubuntu-24.04.host
 
 -- 1. Which card? `lspci -nnk` shows address, ids and modules. All functions of
 --    a card go together: the second one is the sound of its HDMI port.

@@ -1,7 +1,7 @@
 -- A small host in eight declarations: enough to touch the boot loader, four
 -- kinds of module policy and the initramfs, short enough to read at a glance.
 --
---   hoststate plan examples/small-host.lua --root examples/hosts/ubuntu-24.04
+--   hoststate plan examples/small-host.lua --capture examples/hosts/ubuntu-24.04.host
 
 kernel_cmdline { present = { "intel_iommu=on", "iommu=pt" } }
 

@@ -1,6 +1,6 @@
 -- Four virtual functions of one network port, the first of them for a guest.
 --
---   hoststate plan examples/sriov.lua --root examples/hosts/ubuntu-24.04
+--   hoststate plan examples/sriov.lua --capture examples/hosts/ubuntu-24.04.host
 
 -- `autoprobe = false` leaves new functions without a driver. Otherwise the
 -- host's own driver takes all of them and makes a network interface of each.

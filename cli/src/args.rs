@@ -50,6 +50,8 @@ pub(crate) enum Command {
     Rollback(RollbackArguments),
     /// List the recorded runs, or show one of them
     History(HistoryArguments),
+    /// Make the directory that a captured host stands for, to converge it with --root
+    Unpack(UnpackArguments),
     /// Print the JSON Schema of declarations, or of what another command prints
     Schema(SchemaArguments),
     /// List, try out and trust plugins
@@ -97,6 +99,14 @@ pub(crate) struct HostOptions {
     pub(crate) accept: Vec<String>,
     #[command(flatten)]
     pub(crate) plugins: PluginOptions,
+}
+
+/// Option of the commands that only look at a host.
+#[derive(Debug, Args)]
+pub(crate) struct CaptureOption {
+    /// The host is a captured one: a file such as those in examples/hosts
+    #[arg(long, value_name = "FILE", conflicts_with = "root")]
+    pub(crate) capture: Option<PathBuf>,
 }
 
 /// Options of the commands that know resource types.
@@ -183,11 +193,13 @@ pub(crate) struct PlanArguments {
     /// A .lua file, a .json file of declarations, or - for JSON on standard input
     pub(crate) playbook: PathBuf,
     /// Save the plan, for `hoststate converge FILE`
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", conflicts_with = "capture")]
     pub(crate) out: Option<PathBuf>,
     /// Show the boot that `converge --confirm-boot` would try, and what is done once it holds
     #[arg(long, conflicts_with = "out")]
     pub(crate) confirm_boot: bool,
+    #[command(flatten)]
+    pub(crate) captured: CaptureOption,
     #[command(flatten)]
     pub(crate) host: HostOptions,
 }
@@ -241,6 +253,8 @@ pub(crate) struct VerifyArguments {
     #[arg(long, value_name = "SECONDS", default_value_t = 0, hide_default_value = true)]
     pub(crate) wait: u32,
     #[command(flatten)]
+    pub(crate) captured: CaptureOption,
+    #[command(flatten)]
     pub(crate) host: HostOptions,
 }
 
@@ -267,6 +281,8 @@ pub(crate) struct InspectArguments {
     #[arg(value_enum)]
     pub(crate) what: Option<Inspected>,
     #[command(flatten)]
+    pub(crate) captured: CaptureOption,
+    #[command(flatten)]
     pub(crate) host: HostOptions,
 }
 
@@ -277,6 +293,8 @@ pub(crate) struct WhyArguments {
     pub(crate) device: String,
     /// A playbook that says which driver is wanted; when left out, the last run says it
     pub(crate) playbook: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) captured: CaptureOption,
     #[command(flatten)]
     pub(crate) host: HostOptions,
 }
@@ -326,6 +344,15 @@ pub(crate) struct HistoryArguments {
     pub(crate) all: bool,
     #[command(flatten)]
     pub(crate) host: HostOptions,
+}
+
+/// Arguments of `unpack`.
+#[derive(Debug, Args)]
+pub(crate) struct UnpackArguments {
+    /// A captured host: a file such as those in examples/hosts
+    pub(crate) file: PathBuf,
+    /// The directory to make
+    pub(crate) directory: PathBuf,
 }
 
 /// Arguments of `schema`.

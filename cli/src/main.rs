@@ -1,6 +1,7 @@
 //! The `hoststate` command.
 
 mod args;
+mod capture;
 mod commands;
 mod consent;
 mod error;
@@ -71,6 +72,7 @@ fn run(command: &Command, session: &Session) -> Result<Exit> {
         Command::Why(arguments) => commands::why::run(arguments, session),
         Command::Rollback(arguments) => commands::rollback::run(arguments, session),
         Command::History(arguments) => commands::history::run(arguments, session),
+        Command::Unpack(arguments) => commands::unpack::run(arguments, session),
         Command::Schema(arguments) => commands::schema::run(arguments, session),
         Command::Plugin { command } => commands::plugin::run(command, session),
         Command::Completions(arguments) => commands::completions::run(arguments, session),

@@ -17,7 +17,8 @@ use hoststate_core::registry::{Declared, Registry};
 use hoststate_core::trust::Trust;
 use hoststate_lua::host_facts::HostFacts;
 
-use crate::args::{ActivateMode, HostOptions};
+use crate::args::{ActivateMode, CaptureOption, HostOptions};
+use crate::capture::Capture;
 use crate::error::{Error, Result};
 use crate::exit::Detail;
 use crate::playbook::{self, Belief, Playbook};
@@ -40,6 +41,8 @@ pub(crate) struct Target {
     boot_id: Option<String>,
     /// The types that its playbooks have.
     pub(crate) registry: Registry,
+    /// The file it was unpacked from, if it is a captured one.
+    capture: Option<Capture>,
 }
 
 impl Target {
@@ -48,7 +51,24 @@ impl Target {
     /// # Errors
     /// When its root is no directory, or its distribution is not known.
     pub(crate) fn open(options: &HostOptions) -> Result<Self> {
-        let root = root_of(options)?;
+        Self::at(root_of(options)?, options, None)
+    }
+
+    /// Opens the host that `options` name, or the captured one, for a command that only looks.
+    ///
+    /// # Errors
+    /// As for [`Self::open`], and when the captured host cannot be unpacked.
+    pub(crate) fn look(options: &HostOptions, captured: &CaptureOption) -> Result<Self> {
+        match &captured.capture {
+            None => Self::open(options),
+            Some(file) => {
+                let capture = Capture::open(file)?;
+                Self::at(capture.root().to_owned(), options, Some(capture))
+            }
+        }
+    }
+
+    fn at(root: PathBuf, options: &HostOptions, capture: Option<Capture>) -> Result<Self> {
         let activate = match options.activate {
             ActivateMode::Auto if root == Path::new("/") => Activate::Run,
             ActivateMode::Chroot => Activate::Run,
@@ -62,7 +82,7 @@ impl Target {
         let distro = hoststate_providers::detect(&view)?;
         let boot_id = boot_id(&view);
         let (records, accepted) = (records(&view)?, options.accept.clone());
-        Ok(Self { host, distro, activate, detail, accepted, records, boot_id, registry })
+        Ok(Self { host, distro, activate, detail, accepted, records, boot_id, registry, capture })
     }
 
     /// Reads the playbook at `path`, which may ask for facts about this host.
@@ -121,7 +141,12 @@ impl Target {
     /// # Errors
     /// As for [`Self::plan`].
     pub(crate) fn plan_in(&self, view: &mut HostView, declared: &[Declared]) -> Result<Plan> {
-        self.planner(declared).plan(view).map_err(|err| Error::planning(err, declared))
+        let mut plan = self.planner(declared).plan(view).map_err(|err| Error::planning(err, declared))?;
+        if let Some(capture) = &self.capture {
+            // The directory it was unpacked into is gone when the plan is read.
+            plan.host.root = capture.file().to_owned();
+        }
+        Ok(plan)
     }
 
     /// Returns the records of the host's runs.

@@ -159,17 +159,14 @@ fn cases(workspace: &Path, scratch: &Path, hoststate: &Path) -> Result<Vec<Case>
         });
     }
     for host in files::list(workspace.join("examples/hosts"))? {
-        if !host.is_dir() {
-            continue;
-        }
-        let inner = host.join("root");
-        let root = if inner.is_dir() { &inner } else { &host };
-        let own = host.join("playbook.lua");
-        let playbook = if own.is_file() { own } else { workspace.join("examples/iommu-intel.lua") };
-        let name = host.file_name().unwrap_or_default().to_string_lossy();
+        let name = host.file_stem().unwrap_or_default().to_string_lossy();
+        let root = scratch.join(&*name);
+        Call::new([hoststate, "unpack".as_ref(), &host, &root].map(|it| it.display().to_string()))
+            .finish()?;
+        let playbook = workspace.join("examples/iommu-intel.lua");
         cases.push(Case {
             name: format!("plan {name}"),
-            hoststate: call(&["plan", "--detailed-exitcode"], &playbook, root),
+            hoststate: call(&["plan", "--detailed-exitcode"], &playbook, &root),
             // A captured host may be one that has to be refused; only an error is a failure here.
             statuses: &[0, 2, 3, 4],
             floor: None,

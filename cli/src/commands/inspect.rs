@@ -35,7 +35,7 @@ pub(crate) struct Inspection {
 /// # Errors
 /// When the host cannot be read.
 pub(crate) fn run(arguments: &InspectArguments, session: &Session) -> Result<Exit> {
-    let target = Target::open(&arguments.host)?;
+    let target = Target::look(&arguments.host, &arguments.captured)?;
     let view = target.host.view();
     let wants = |what: Inspected| arguments.what.is_none_or(|it| it == what);
     let inspection = Inspection {

@@ -15,5 +15,6 @@ pub(crate) mod plugin_host;
 pub(crate) mod rollback;
 pub(crate) mod schema;
 pub(crate) mod status;
+pub(crate) mod unpack;
 pub(crate) mod verify;
 pub(crate) mod why;

@@ -18,7 +18,7 @@ use crate::{render, saved};
 /// # Errors
 /// When the playbook or the host cannot be read, or the plan cannot be saved.
 pub(crate) fn run(arguments: &PlanArguments, session: &Session) -> Result<Exit> {
-    let target = Target::open(&arguments.host)?;
+    let target = Target::look(&arguments.host, &arguments.captured)?;
     let playbook = target.playbook(&arguments.playbook)?;
     if arguments.confirm_boot {
         let plan = Wanted::trial(playbook, &arguments.host).plan(&target, &mut target.host.view())?;

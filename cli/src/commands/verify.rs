@@ -25,7 +25,7 @@ const PAUSE: Duration = Duration::from_millis(500);
 /// # Errors
 /// When the playbook or the host cannot be read.
 pub(crate) fn run(arguments: &VerifyArguments, session: &Session) -> Result<Exit> {
-    let target = Target::open(&arguments.host)?;
+    let target = Target::look(&arguments.host, &arguments.captured)?;
     let declared = match &arguments.playbook {
         Some(path) => target.playbook(path)?.declared,
         None => target.registry.decode_all(last_declared(&target)?.declarations)?,

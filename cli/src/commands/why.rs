@@ -28,7 +28,7 @@ use crate::target::Target;
 /// # Errors
 /// When there is no such device, or the host or the playbook cannot be read.
 pub(crate) fn run(arguments: &WhyArguments, session: &Session) -> Result<Exit> {
-    let target = Target::open(&arguments.host)?;
+    let target = Target::look(&arguments.host, &arguments.captured)?;
     let view = target.host.view();
     let address = match selector(&arguments.device)?.resolve(&view)? {
         Found::Device(device) => device.address,

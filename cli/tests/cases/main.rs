@@ -2,8 +2,8 @@
 //!
 //! | file | holds |
 //! |---|---|
-//! | `tree.txt` | the host, in the form `tree_text.rs` describes |
-//! | `host.txt` | instead of it: the name of a host of `examples/hosts` |
+//! | `tree.txt` | the host, in the form that `core/src/formats/host_text.rs` describes |
+//! | `host.txt` | instead of it: the name of a host of `examples/hosts`, without `.host` |
 //! | `playbook.lua` | the declarations |
 //! | `plan.txt` | what `hoststate plan playbook.lua --root host` shows: standard output, then standard error and the exit status, where there is something on it |
 //! | `confirm.txt` | what `hoststate converge --check --confirm-boot` shows, where it is asked for |
@@ -14,8 +14,6 @@
 
 #![expect(clippy::disallowed_methods, reason = "cases are read from the repository, and the binary is run")]
 
-mod tree_text;
-
 use std::collections::BTreeSet;
 use std::fs;
 use std::panic::catch_unwind;
@@ -25,16 +23,17 @@ use std::sync::Mutex;
 use std::thread;
 
 use expect_test::expect_file;
+use hoststate_core::formats::host_text::{self, Nodes};
+use hoststate_testkit::tree::Tree;
 use serde_json::Value;
 use tempfile::TempDir;
-
-use crate::tree_text::Nodes;
 
 const FILES: [&str; 6] = ["tree.txt", "host.txt", "playbook.lua", "plan.txt", "confirm.txt", "after.txt"];
 
 /// A copy of a case's host, in a directory of its own.
 struct Case {
     source: PathBuf,
+    host: Tree,
     directory: TempDir,
 }
 
@@ -64,25 +63,22 @@ impl Answer {
 impl Case {
     fn new(source: &Path) -> Self {
         let directory = TempDir::new().expect("a temporary directory");
-        let case = Self { source: source.to_owned(), directory };
-        let text = |name: &str| fs::read_to_string(source.join(name)).ok();
-        let nodes = match (text("tree.txt"), text("host.txt")) {
-            (Some(tree), None) => tree_text::parse(&tree).expect("tree.txt"),
-            (None, Some(name)) => tree_text::read(&examples().join(name.trim())).expect("a captured host"),
+        let text = |path: PathBuf| fs::read_to_string(path).ok();
+        let named = |name: String| text(examples().join(format!("{}.host", name.trim())));
+        let host = match (text(source.join("tree.txt")), text(source.join("host.txt"))) {
+            (Some(tree), None) => Tree::captured(&tree),
+            (None, Some(name)) => Tree::captured(&named(name).expect("a captured host")),
             _ => panic!("a case has a tree.txt or a host.txt"),
         };
-        tree_text::make(&case.host(), &nodes).expect("the tree can be made");
+        std::os::unix::fs::symlink(host.root(), directory.path().join("host")).expect("a link");
+        let case = Self { source: source.to_owned(), host, directory };
         fs::copy(source.join("playbook.lua"), case.directory.path().join("playbook.lua"))
             .expect("playbook.lua");
         case
     }
 
-    fn host(&self) -> PathBuf {
-        self.directory.path().join("host")
-    }
-
     fn nodes(&self) -> Nodes {
-        tree_text::read(&self.host()).expect("a readable tree")
+        self.host.nodes()
     }
 
     /// Runs the binary beside the playbook, with an environment that says nothing.
@@ -233,9 +229,7 @@ fn a_case_has_a_host_a_playbook_and_a_plan_and_nothing_unknown() {
 fn the_trees_of_the_cases_are_written_in_order_and_lose_nothing() {
     for case in cases() {
         let Ok(text) = fs::read_to_string(case.join("tree.txt")) else { continue };
-        let nodes = tree_text::parse(&text).expect("tree.txt");
-        let directory = TempDir::new().expect("a temporary directory");
-        tree_text::make(directory.path(), &nodes).expect("the tree can be made");
-        assert!(tree_text::read(directory.path()).expect("a tree") == nodes, "{}", case.display());
+        let nodes = host_text::parse(&text).expect("tree.txt");
+        assert!(Tree::captured(&text).nodes() == nodes, "{}", case.display());
     }
 }

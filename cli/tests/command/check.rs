@@ -118,9 +118,9 @@ fn composites_are_valid_in_json_and_standard_input_has_a_name() {
 fn a_composite_says_on_a_host_what_it_says_in_lua() {
     let tree = Tree::with(r#"{"type":"gpu_passthrough","device":"0000:01:00.0"}"#);
     tree.write("gpu.lua", "gpu_passthrough { device = \"0000:01:00.0\" }");
-    let host = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/hosts/ubuntu-24.04");
+    let host = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/hosts/ubuntu-24.04.host");
     let plan = |playbook: &str| {
-        let answer = tree.run(&format!("plan {playbook} --root {host} --format json")).stdout;
+        let answer = tree.run(&format!("plan {playbook} --capture {host} --format json")).stdout;
         let mut plan: serde_json::Value = serde_json::from_str(&answer).expect("a plan");
         let declarations = plan["declarations"].as_array_mut().expect("a list");
         declarations.iter_mut().for_each(|it| it["playbook"] = serde_json::Value::Null);

@@ -9,7 +9,7 @@ use crate::support::Tree;
 fn check(words: &str, expected: Expect) {
     let tree = Tree::with("");
     let hosts = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/hosts");
-    expected.assert_eq(&tree.run(&format!("{words} --root {hosts}/ubuntu-24.04")).to_string());
+    expected.assert_eq(&tree.run(&format!("{words} --capture {hosts}/ubuntu-24.04.host")).to_string());
 }
 
 #[test]
@@ -128,12 +128,12 @@ fn a_chain_of_every_device_of_every_captured_host_can_be_read() {
     let tree = Tree::with("");
     let mut count = 0;
     for host in ["centos-6", "centos-7", "centos-stream-9", "ubuntu-22.04", "ubuntu-24.04"] {
-        let root = format!("{}/../examples/hosts/{host}", env!("CARGO_MANIFEST_DIR"));
-        let answer = tree.run(&format!("inspect devices --format json --root {root}"));
+        let root = format!("{}/../examples/hosts/{host}.host", env!("CARGO_MANIFEST_DIR"));
+        let answer = tree.run(&format!("inspect devices --format json --capture {root}"));
         let devices: serde_json::Value = serde_json::from_str(&answer.stdout).expect("JSON");
         for device in devices["devices"].as_array().expect("devices") {
             let address = device["address"].as_str().expect("an address");
-            let answer = tree.run(&format!("why {address} --format json --root {root}"));
+            let answer = tree.run(&format!("why {address} --format json --capture {root}"));
             let chain: serde_json::Value = serde_json::from_str(&answer.stdout).expect("JSON");
             assert_eq!((answer.status, &chain["format"]), (Some(0), &"hoststate.why/1".into()));
             count += 1;

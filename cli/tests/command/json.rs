@@ -34,8 +34,8 @@ fn a_plan_is_what_its_schema_says() {
 #[test]
 fn a_plan_has_the_command_lines_of_all_kernels_side_by_side() {
     let tree = Tree::with(r#"{"type":"kernel_cmdline","present":["intel_iommu=on"],"absent":["quiet"]}"#);
-    let host = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/hosts/ubuntu-24.04");
-    let plan = check(&tree, "schema plan", &format!("plan playbook.json --root {host} --format json"));
+    let host = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/hosts/ubuntu-24.04.host");
+    let plan = check(&tree, "schema plan", &format!("plan playbook.json --capture {host} --format json"));
     let of = |word: &str| {
         let words = plan["cmdline"].as_array().unwrap();
         let found = words.iter().find(|it| it["word"] == word).unwrap();
@@ -67,7 +67,7 @@ fn a_chain_an_inspection_and_a_verification_are_what_their_schemas_say() {
     check(&tree, "schema verify", "verify playbook.json --root root --format json");
     let hosts = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/hosts");
     for host in ["centos-6", "centos-stream-9", "ubuntu-24.04"] {
-        let words = format!("--root {hosts}/{host} --format json");
+        let words = format!("--capture {hosts}/{host}.host --format json");
         let devices = &check(&tree, "schema inspect", &format!("inspect {words}"))["devices"];
         let address = devices[0]["address"].as_str().unwrap();
         check(&tree, "schema why", &format!("why {address} {words}"));

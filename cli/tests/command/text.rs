@@ -29,6 +29,7 @@ fn help_names_the_commands_and_the_exit_status() {
               why          Say why a PCI device is or will not be on a driver, from the firmware to who holds it
               rollback     Put back what a recorded run changed, until the effect is there
               history      List the recorded runs, or show one of them
+              unpack       Make the directory that a captured host stands for, to converge it with --root
               schema       Print the JSON Schema of declarations, or of what another command prints
               plugin       List, try out and trust plugins
               completions  Print the completions of a shell
