@@ -4,13 +4,12 @@ use std::fmt;
 use std::path::Path;
 
 use hoststate_abi::description::TypeDescription;
-use jsonschema::error::ValidationErrorKind;
-use jsonschema::{ValidationError, Validator};
 use schemars::Schema;
 use serde_json::{Map, Value};
 
 use crate::error::{Error, Result};
 use crate::field_error::Misfit;
+use crate::formats::field_schema::{self, Fault, FieldSchema, Segment};
 use crate::resource::Resource;
 
 /// A resource type that is not built in: a plugin's, or one written in Lua.
@@ -161,56 +160,52 @@ pub fn default_name(description: &TypeDescription, desired: &Map<String, Value>)
 #[derive(Debug)]
 pub struct FieldCheck {
     fields: Vec<String>,
-    validator: Validator,
+    schema: FieldSchema,
 }
 
 impl FieldCheck {
     /// Returns the check for a schema.
     ///
     /// # Errors
-    /// When it is no JSON Schema, or refers to one elsewhere.
+    /// When it is no JSON Schema of keywords that are checked.
     pub fn new(schema: &Schema) -> Result<Self> {
         let properties = schema.get("properties").and_then(Value::as_object);
         let fields = properties.into_iter().flat_map(|it| it.keys().cloned()).collect();
-        let validator = jsonschema::draft202012::new(schema.as_value()).map_err(|err| Error::Invalid {
-            what: format!("the schema is no JSON Schema: {err}"),
+        let schema = FieldSchema::parse(schema.as_value()).map_err(|err| Error::Invalid {
+            what: format!("the schema cannot be used, at {err}"),
             hint: None,
         })?;
-        Ok(Self { fields, validator })
+        Ok(Self { fields, schema })
     }
 
     /// Returns all that is wrong with `desired`. A field that the schema does not name is wrong, whatever else it says.
     pub fn misfits(&self, desired: &Map<String, Value>) -> Vec<Misfit> {
         let unknown = desired.keys().filter(|it| !self.fields.contains(it)).cloned();
         let mut misfits: Vec<Misfit> = unknown.map(Misfit::Unknown).collect();
-        let value = Value::Object(desired.clone());
-        for err in self.validator.iter_errors(&value) {
+        for it in self.schema.misfits(&Value::Object(desired.clone())) {
             // The schema may refuse what it does not name by itself; that is said already.
-            if !matches!(err.kind(), ValidationErrorKind::AdditionalProperties { .. }) || misfits.is_empty() {
-                misfits.push(misfit(&err));
+            if !(it.path.is_empty() && matches!(it.fault, Fault::Unexpected(_))) {
+                misfits.push(misfit(it));
             }
         }
         misfits
     }
 }
 
-fn misfit(err: &ValidationError<'_>) -> Misfit {
+fn misfit(misfit: field_schema::Misfit) -> Misfit {
     let mut path = String::new();
-    for part in err.instance_path().to_string().split('/').skip(1) {
-        match part.parse::<usize>() {
-            Ok(index) => path.push_str(&format!("[{index}]")),
-            Err(_) if path.is_empty() => path.push_str(part),
-            Err(_) => path.push_str(&format!(".{part}")),
+    for part in misfit.path {
+        match part {
+            Segment::Item(index) => path.push_str(&format!("[{index}]")),
+            Segment::Field(name) if path.is_empty() => path.push_str(&name),
+            Segment::Field(name) => path.push_str(&format!(".{name}")),
         }
     }
-    match err.kind() {
-        ValidationErrorKind::Required { property: Value::String(property) } if path.is_empty() => {
-            Misfit::Missing(property.clone())
-        }
-        ValidationErrorKind::Required { property: Value::String(property) } => {
-            Misfit::Wrong { path, what: format!("missing field `{property}`") }
-        }
-        _ if path.is_empty() => Misfit::Wrong { path: ".".to_owned(), what: err.to_string() },
-        _ => Misfit::Wrong { path, what: err.to_string() },
-    }
+    let what = match misfit.fault {
+        Fault::Missing(field) if path.is_empty() => return Misfit::Missing(field),
+        Fault::Missing(field) => format!("missing field `{field}`"),
+        Fault::Unexpected(field) => format!("unknown field `{field}`"),
+        Fault::Wrong(what) => what,
+    };
+    Misfit::Wrong { path: if path.is_empty() { ".".to_owned() } else { path }, what }
 }

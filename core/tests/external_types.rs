@@ -130,13 +130,13 @@ fn a_description_that_playbooks_cannot_use_is_refused() {
             "acme.fpga",
             &json!({ "type": "object", "properties": { "card": { "type": "int" } } }),
             json!([]),
-            "type \"acme.fpga\": the schema is no JSON Schema: \"int\" is not valid under any of the schemas listed in the 'anyOf' keyword",
+            "type \"acme.fpga\": the schema cannot be used, at /properties/card/type: \"int\" is no type",
         ),
         (
             "acme.fpga",
             &json!({ "type": "object", "properties": { "card": { "$ref": "https://example.com/card.json" } } }),
             json!([]),
-            "",
+            "type \"acme.fpga\": the schema cannot be used, at /properties/card/$ref: \"https://example.com/card.json\" does not",
         ),
     ];
     for (name, schema, key, expected) in cases {
