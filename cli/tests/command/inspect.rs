@@ -135,7 +135,7 @@ fn a_chain_of_every_device_of_every_captured_host_can_be_read() {
             let address = device["address"].as_str().expect("an address");
             let answer = tree.run(&format!("why {address} --format json --capture {root}"));
             let chain: serde_json::Value = serde_json::from_str(&answer.stdout).expect("JSON");
-            assert_eq!((answer.status, &chain["format"]), (Some(0), &"hoststate.why/1".into()));
+            assert_eq!((answer.status, &chain["format"]), (Some(0), &"hoststate.why/1".into()), "{address} of {host}: {answer}");
             count += 1;
         }
     }
