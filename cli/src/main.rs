@@ -15,6 +15,7 @@ mod saved;
 mod session;
 mod signals;
 mod target;
+mod text_file;
 
 use std::ffi::OsString;
 use std::process::ExitCode;

@@ -11,7 +11,7 @@ use hoststate_core::plan::PLAN_FORMAT;
 use hoststate_core::plugin;
 use hoststate_core::registry::{Declared, Registry};
 use hoststate_core::trust::Trust;
-use hoststate_core::user_text::text_of;
+use hoststate_core::user_text::bytes_of;
 use hoststate_lua::facts::Facts;
 use hoststate_lua::{Level, Options};
 use serde::Deserialize;
@@ -19,7 +19,9 @@ use serde_json::Value;
 
 use crate::error::{Error, Result};
 use crate::plugins::{built_in, this_program};
-use crate::render::escape::visible_line;
+use crate::render::escape::{visible_columns, visible_line};
+use crate::session;
+use crate::text_file::text_of;
 
 /// A playbook, read and decoded.
 #[derive(Debug)]
@@ -53,6 +55,20 @@ struct Labelled {
 /// # Errors
 /// When it is not what its name says, or declares what cannot be.
 pub(crate) fn load(
+    path: &Path,
+    text: &str,
+    facts: &dyn Facts,
+    registry: &Registry,
+    belief: &Belief,
+) -> Result<Playbook> {
+    let playbook = read_as_named(path, text, facts, registry, belief)?;
+    if playbook.declared.is_empty() {
+        session::say(format_args!("warning: {} declares nothing\n", visible_line(&playbook.name)));
+    }
+    Ok(playbook)
+}
+
+fn read_as_named(
     path: &Path,
     text: &str,
     facts: &dyn Facts,
@@ -97,24 +113,40 @@ fn saved_plan(name: String, format: &str, text: &str, registry: &Registry) -> Re
 /// Returns the text of the playbook at `path`; `-` is JSON on standard input.
 ///
 /// # Errors
-/// When it cannot be read.
+/// When it cannot be read, or is no UTF-8.
 pub(crate) fn read(path: &Path, belief: &Belief) -> Result<String> {
     let failed = |err: io::Error| Error::io(format!("cannot read the playbook {}", path.display()), err);
     if path == Path::new("-") {
-        return text_of(io::stdin().lock()).map_err(failed);
+        let bytes = bytes_of(io::stdin().lock()).map_err(failed)?;
+        return Ok(text_of("standard input", bytes)?);
     }
     match belief.read(path) {
-        Err(EngineError::Io(err)) => Err(failed(err)),
-        read => Ok(read?),
+        Err(Unread::Engine(EngineError::Io(err))) => Err(failed(err)),
+        Err(Unread::Engine(err)) => Err(err.into()),
+        Err(Unread::NoText(err)) => Err(err.into()),
+        Ok(text) => Ok(text),
     }
+}
+
+/// Why a file was not read.
+enum Unread {
+    Engine(EngineError),
+    NoText(hoststate_lua::error::Error),
 }
 
 impl Belief {
     #[expect(clippy::disallowed_methods, reason = "a playbook is a file of the user, not of the host")]
-    fn read(&self, path: &Path) -> Result<String, EngineError> {
+    fn read(&self, path: &Path) -> Result<String, Unread> {
+        let opened = |path: &Path| bytes_of(std::fs::File::open(path)?);
+        let bytes = |path: &Path| opened(path).map_err(|err| Unread::Engine(err.into()));
+        let text = |bytes| text_of(&path.display().to_string(), bytes).map_err(Unread::NoText);
         match self {
-            Self::Any => Ok(text_of(std::fs::File::open(path)?)?),
-            Self::Only(trust) => trust.read(path),
+            Self::Any => text(bytes(path)?),
+            Self::Only(trust) => match trust.read(path) {
+                // What is no text is nothing to obey: here its bytes only tell what is wrong with it.
+                Err(EngineError::Io(err)) if err.kind() == io::ErrorKind::InvalidData => text(bytes(path)?),
+                read => read.map_err(Unread::Engine),
+            },
         }
     }
 }
@@ -144,15 +176,19 @@ fn say(level: Level, message: &str) {
         Level::Warn => "warning: ",
     };
     // What a playbook says is no result: when nobody can read it, the run goes on.
-    writeln!(io::stderr(), "{head}{}", visible_line(message)).unwrap_or_default();
+    writeln!(io::stderr(), "{head}{}", visible_columns(message)).unwrap_or_default();
 }
 
 /// Returns the text of a file beside the playbook, for `require`.
 fn beside(path: &Path, belief: &Belief) -> io::Result<Option<String>> {
     match belief.read(path) {
         Ok(text) => Ok(Some(text)),
-        Err(EngineError::Io(err)) if err.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(EngineError::Io(err)) => Err(err),
-        Err(err) => Err(io::Error::other(err)),
+        Err(Unread::Engine(EngineError::Io(err))) if err.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(Unread::Engine(EngineError::Io(err))) => Err(err),
+        Err(Unread::Engine(err)) => Err(io::Error::other(err)),
+        Err(Unread::NoText(err)) => {
+            let at = err.origin.as_ref().map_or_else(String::new, |it| format!(" at {it}"));
+            Err(io::Error::new(io::ErrorKind::InvalidData, format!("{err}{at}")))
+        }
     }
 }

@@ -3,6 +3,7 @@
 use std::fmt::Arguments;
 use std::io::{self, IsTerminal, Write};
 
+use hoststate_core::doubts::Doubt;
 use hoststate_core::report::Failure;
 use serde::Serialize;
 
@@ -75,6 +76,12 @@ impl Session {
             .map_err(|err| Error::io("the result", io::Error::from(err)))?;
         text.push('\n');
         self.print(&visible_json(&text))
+    }
+
+    /// Shows on standard error what looks wrong in a playbook.
+    pub(crate) fn warn(&self, doubt: &Doubt) {
+        let screen = screen_of(&io::stderr(), self.colour, self.amount);
+        say(format_args!("{}", errors::doubt(&screen, doubt)));
     }
 
     /// Shows an error: on standard error; with JSON, also as an object on standard output.

@@ -32,6 +32,16 @@ impl Claim {
     pub fn exactly(subject: impl Into<String>, value: impl Into<String>) -> Self {
         Self { subject: subject.into(), wish: Wish::Exactly(vec![value.into()]) }
     }
+
+    /// Returns the claim that no IOMMU is in use.
+    pub fn iommu_off() -> Self {
+        Self::exactly("IOMMU", "off")
+    }
+
+    /// Returns the claim of a device that is given to vfio-pci: without an IOMMU it is refused.
+    pub fn iommu_for_vfio() -> Self {
+        Self::exactly("IOMMU", "on, for vfio-pci")
+    }
 }
 
 impl Wish {
@@ -53,7 +63,8 @@ impl Wish {
         }
     }
 
-    fn shown(&self) -> String {
+    /// Returns it as the end of "wants …".
+    pub fn shown(&self) -> String {
         match self {
             Self::Exactly(all) => all.join(" "),
             Self::Including(one) => one.clone(),
@@ -63,35 +74,58 @@ impl Wish {
     }
 }
 
+/// Two declarations of which only one can be.
+#[derive(Debug)]
+pub struct Contradiction<'a> {
+    /// What they disagree about.
+    pub subject: String,
+    /// The earlier one, and what it wants.
+    pub earlier: (&'a Declared, Wish),
+    /// The later one, and what it wants.
+    pub later: (&'a Declared, Wish),
+}
+
+impl Contradiction<'_> {
+    /// Returns who wants what, with the lines.
+    pub fn reason(&self) -> String {
+        let said = |(declared, wish): &(&Declared, Wish)| {
+            let at =
+                declared.declaration.playbook.as_ref().map_or_else(String::new, |it| format!(" at {it}"));
+            format!("{}{at} wants {}", declared.id, wish.shown())
+        };
+        format!("{}, {}", said(&self.earlier), said(&self.later))
+    }
+
+    /// Returns it as an error of the later declaration.
+    pub fn rejected(&self) -> Rejected {
+        let what = format!("{}: {}", self.subject, self.reason());
+        Rejected {
+            declaration: self.later.0.declaration.clone(),
+            path: None,
+            source: Error::invalid(what, "Decide which of the two it shall be."),
+        }
+    }
+}
+
 /// Returns each declaration that wants something else than an earlier one.
-pub fn contradictions(declared: &[Declared]) -> Vec<Rejected> {
+pub fn find(declared: &[Declared]) -> Vec<Contradiction<'_>> {
     // Wishes that are the same are one, so that many declarations of one thing stay few comparisons.
     let mut wishes: BTreeMap<String, Vec<(Wish, &Declared)>> = BTreeMap::new();
-    let mut rejected = Vec::new();
+    let mut found = Vec::new();
     for later in declared {
         for Claim { subject, wish } in later.resource.claims() {
             let known = wishes.entry(subject.clone()).or_default();
-            if known.iter().any(|(it, _)| *it == wish) {
-                continue;
-            }
             if let Some((other, earlier)) = known.iter().find(|(it, _)| it.contradicts(&wish)) {
-                rejected.push(Rejected {
-                    declaration: later.declaration.clone(),
-                    path: None,
-                    source: contradiction(&subject, (earlier, other), (later, &wish)),
+                found.push(Contradiction {
+                    subject,
+                    earlier: (*earlier, other.clone()),
+                    later: (later, wish.clone()),
                 });
             }
-            known.push((wish, later));
+            if !known.iter().any(|(it, _)| *it == wish) {
+                known.push((wish, later));
+            }
         }
     }
-    rejected
-}
-
-fn contradiction(subject: &str, earlier: (&Declared, &Wish), later: (&Declared, &Wish)) -> Error {
-    let said = |(declared, wish): (&Declared, &Wish)| {
-        let at = declared.declaration.playbook.as_ref().map_or_else(String::new, |it| format!(" at {it}"));
-        format!("{}{at} wants {}", declared.id, wish.shown())
-    };
-    let what = format!("{subject}: {}, {}", said(earlier), said(later));
-    Error::invalid(what, "Decide which of the two it shall be.")
+    found
 }

@@ -12,6 +12,7 @@ pub mod contradiction;
 pub mod declaration;
 pub mod diff;
 pub mod distro;
+pub mod doubts;
 pub mod error;
 pub mod external_type;
 pub mod facts;

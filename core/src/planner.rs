@@ -12,6 +12,7 @@ use crate::after_boot;
 use crate::boot_outlook::{self, WordOutlook};
 use crate::diff::unified;
 use crate::distro::Distro;
+use crate::doubts::{self, Doubt};
 use crate::error::{Error, Result};
 use crate::facts::HostSummary;
 use crate::guard::{Guard, Scene, Severity};
@@ -23,6 +24,7 @@ use crate::registry::Declared;
 use crate::resource::Context;
 use crate::words_in_vain::{self, InVain};
 
+mod contradicted;
 mod remade;
 
 /// What a plan is made from, besides the host.
@@ -103,7 +105,8 @@ impl Planner<'_> {
         }
     }
 
-    fn finish(&self, host: HostSummary, draft: Draft, view: &HostView) -> Result<Plan> {
+    fn finish(&self, host: HostSummary, mut draft: Draft, view: &HostView) -> Result<Plan> {
+        draft.contradict(self.declared);
         let mut files = Vec::with_capacity(draft.files.len());
         for (path, change) in draft.files {
             if change.before != change.after {
@@ -142,6 +145,8 @@ impl Planner<'_> {
         }
         let in_vain = words_in_vain::find(view, self.declared.iter().map(|it| &it.declaration))?;
         guards.extend(in_vain.iter().map(InVain::hazard));
+        let doubts = doubts::find(self.declared.iter().map(|it| &it.declaration));
+        guards.extend(doubts.iter().map(Doubt::hazard));
         for hazard in &mut guards {
             hazard.accepted = self.accepted.contains(&hazard.id);
         }
@@ -328,46 +333,6 @@ impl Draft {
             foreign: None,
             reason,
         });
-    }
-
-    /// Two declarations that end in different values of one kernel attribute are a conflict.
-    fn compare_attributes(&mut self, all: &[Declared], index: usize, setting: &Setting) {
-        let last: BTreeMap<&PathBuf, &String> = steps_of(setting)
-            .filter_map(|step| match step {
-                Step::WriteAttribute { path, value } => Some((path, value)),
-                _ => None,
-            })
-            .collect();
-        for (path, value) in last {
-            // Writing an address to these acts on that device; other devices may follow.
-            if path.ends_with("bind") || path.ends_with("unbind") || path.ends_with("drivers_probe") {
-                continue;
-            }
-            match self.attributes.get(path) {
-                Some((other, theirs)) if theirs != value && *other != index => {
-                    let (resource, playbook) = named(&all[index]);
-                    self.conflicts.push(Conflict {
-                        subject: setting.subject.clone(),
-                        desired: Some(value.clone()),
-                        actual: Some(theirs.clone()),
-                        resource,
-                        playbook,
-                        other: Some(all[*other].id.clone()),
-                        other_playbook: all[*other].declaration.playbook.clone(),
-                        foreign: None,
-                        reason: format!(
-                            "{} and {} want different values in {}",
-                            all[*other].id,
-                            all[index].id,
-                            path.display()
-                        ),
-                    });
-                }
-                _ => {
-                    self.attributes.insert(path.clone(), (index, value.clone()));
-                }
-            }
-        }
     }
 }
 

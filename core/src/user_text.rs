@@ -10,13 +10,22 @@ const MOST: u64 = 64 << 20;
 /// # Errors
 /// When it cannot be read, is not UTF-8, or does not end within 64 MiB.
 pub fn text_of(reader: impl Read) -> io::Result<String> {
+    String::from_utf8(bytes_of(reader)?)
+        .map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "it is not UTF-8 text"))
+}
+
+/// Returns all bytes of what should be a text.
+///
+/// # Errors
+/// When it cannot be read, or does not end within 64 MiB.
+pub fn bytes_of(reader: impl Read) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     reader.take(MOST + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > MOST {
         let what = format!("it is larger than {} MiB, the most that is read of it", MOST >> 20);
         return Err(io::Error::new(io::ErrorKind::FileTooLarge, what));
     }
-    String::from_utf8(bytes).map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "it is not UTF-8 text"))
+    Ok(bytes)
 }
 
 #[cfg(test)]

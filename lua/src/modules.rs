@@ -142,6 +142,7 @@ fn require(lua: &Lua, evaluation: &Evaluation<'_>, loaded: &Table, name: &Value)
     let path = format!("{}.lua", name.replace('.', "/"));
     let text = (evaluation.options.modules)(&path).map_err(|err| {
         let hint = match err.kind() {
+            io::ErrorKind::InvalidData => "Save it as UTF-8.",
             io::ErrorKind::Unsupported => "Put what it needs into the same file.",
             _ => "Make the file readable, and writable for its owner only.",
         };

@@ -1,19 +1,32 @@
 //! `hoststate check`: whether a playbook is right, whatever the host.
 
-use hoststate_core::contradiction::contradictions;
+use hoststate_core::contradiction::{self, Contradiction};
 use hoststate_core::declaration::{DECLARATIONS_FORMAT, Declarations};
+use hoststate_core::doubts;
 use hoststate_core::error::Several;
 use hoststate_lua::facts::NoHost;
+use serde::Serialize;
+use serde_json::Value;
 
 use crate::args::{CheckArguments, Format};
 use crate::error::Result;
 use crate::exit::Exit;
 use crate::playbook::{self, Belief};
 use crate::plugins::Plugins;
+use crate::render::errors;
 use crate::render::escape::visible_line;
 use crate::render::plan::named;
 use crate::render::screen::Amount;
 use crate::session::Session;
+
+/// What a playbook evaluates to, and what looks wrong in it.
+#[derive(Serialize)]
+struct Checked {
+    #[serde(flatten)]
+    declarations: Declarations,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    warnings: Vec<Value>,
+}
 
 /// Runs the command. With JSON, prints the declarations that the playbook evaluates to.
 ///
@@ -23,11 +36,19 @@ pub(crate) fn run(arguments: &CheckArguments, session: &Session) -> Result<Exit>
     let registry = Plugins::new(&arguments.plugins)?.registry()?;
     let text = playbook::read(&arguments.playbook, &Belief::Any)?;
     let playbook = playbook::load(&arguments.playbook, &text, &NoHost, &registry, &Belief::Any)?;
-    Several::none_of(contradictions(&playbook.declared), ())?;
+    let contradictions = contradiction::find(&playbook.declared);
+    Several::none_of(contradictions.iter().map(Contradiction::rejected).collect(), ())?;
+    let doubts = doubts::find(playbook.declared.iter().map(|it| &it.declaration));
     if session.format == Format::Json {
         let resources = playbook.declared.into_iter().map(|it| it.declaration).collect();
-        session.print_json(&Declarations { format: DECLARATIONS_FORMAT.to_owned(), resources })?;
+        let declarations = Declarations { format: DECLARATIONS_FORMAT.to_owned(), resources };
+        let warnings = doubts.iter().map(errors::doubt_json).collect();
+        session.print_json(&Checked { declarations, warnings })?;
         return Ok(Exit::Success);
+    }
+    // The playbook's loader says what is about no line.
+    for doubt in doubts.iter().filter(|it| it.origin.is_some()) {
+        session.warn(doubt);
     }
     let mut text = String::new();
     if session.screen.amount == Amount::More {

@@ -2,10 +2,12 @@
 
 use std::error::Error as _;
 
+use hoststate_core::doubts::Doubt;
 use serde_json::json;
 
 use crate::error::Error;
 use crate::render::diff;
+use crate::render::escape::visible_line;
 use crate::render::screen::{Paint, Screen};
 
 /// Format of an error that left no plan and no report.
@@ -19,20 +21,23 @@ pub(crate) fn text(screen: &Screen, error: &Error) -> String {
 fn one(screen: &Screen, error: &Error) -> String {
     let mut out = String::new();
     let mut said = error.to_string();
+    if matches!(error, Error::Playbook(_)) {
+        said = visible_line(&said).into_owned();
+    }
     let label = screen.paint(Paint::Removed, "error:");
     labelled(&mut out, screen, &label, "error:", &said);
     let mut cause = error.source();
     while let Some(source) = cause {
         let what = source.to_string();
         // Some messages already end with those of their sources.
-        if !said.contains(&what) {
+        if !said.contains(&what) && !said.contains(&*visible_line(&what)) {
             labelled(&mut out, screen, "  because:", "  because:", &what);
         }
         said = what;
         cause = source.source();
     }
     if let Some(at) = error.at() {
-        labelled(&mut out, screen, "  at", "  at", &at);
+        labelled(&mut out, screen, "  at", "  at", &visible_line(&at));
     }
     if let Some(hint) = error.hint() {
         labelled(&mut out, screen, &screen.paint(Paint::Place, "hint:"), "hint:", &hint);
@@ -71,9 +76,33 @@ fn described(error: &Error) -> serde_json::Value {
     inner
 }
 
+/// Returns a doubt as text.
+pub(crate) fn doubt(screen: &Screen, doubt: &Doubt) -> String {
+    let mut out = String::new();
+    labelled(&mut out, screen, &screen.paint(Paint::Warning, "warning:"), "warning:", &doubt.what);
+    if let Some(origin) = &doubt.origin {
+        labelled(&mut out, screen, "  at", "  at", &visible_line(&origin.to_string()));
+    }
+    labelled(&mut out, screen, &screen.paint(Paint::Place, "hint:"), "hint:", &doubt.hint);
+    out
+}
+
+/// Returns a doubt as a JSON value.
+pub(crate) fn doubt_json(doubt: &Doubt) -> serde_json::Value {
+    let at = doubt.origin.as_ref().map(ToString::to_string);
+    json!({ "name": doubt.name, "what": doubt.what, "where": at, "hint": doubt.hint })
+}
+
+/// How deep the further lines of a text stand: deeper than every label, so that no text looks like one.
+const FURTHER: usize = 4;
+
 /// Adds text behind a label, which stands there as `painted`.
 pub(super) fn labelled(out: &mut String, screen: &Screen, painted: &str, label: &str, text: &str) {
+    let (first, further) = text.split_once('\n').unwrap_or((text, ""));
     let mut prose = String::new();
-    screen.prose(&mut prose, 0, &format!("{label} {text}"));
+    screen.prose(&mut prose, 0, &format!("{label} {first}"));
     out.push_str(&prose.replacen(label, painted, 1));
+    for line in further.lines() {
+        screen.prose(out, FURTHER, line.trim_start());
+    }
 }

@@ -20,13 +20,16 @@ pub(crate) fn visible(text: &str) -> Cow<'_, str> {
     Cow::Owned(shown)
 }
 
+/// Like [`visible`], and keeps the text on one line, where tabs may divide it into columns.
+pub(crate) fn visible_columns(text: &str) -> Cow<'_, str> {
+    let shown = visible(text);
+    if shown.contains('\n') { Cow::Owned(shown.replace('\n', "\\n")) } else { shown }
+}
+
 /// Like [`visible`], and keeps the text on one line.
 pub(crate) fn visible_line(text: &str) -> Cow<'_, str> {
-    let shown = visible(text);
-    if !shown.contains(['\n', '\t']) {
-        return shown;
-    }
-    Cow::Owned(shown.replace('\n', "\\n").replace('\t', "\\t"))
+    let shown = visible_columns(text);
+    if shown.contains('\t') { Cow::Owned(shown.replace('\t', "\\t")) } else { shown }
 }
 
 /// Returns JSON with every such character in a string written as JSON writes it: `\u009b`.

@@ -8,6 +8,7 @@ use hoststate_core::after_boot::{Finding, Verdict};
 use hoststate_core::apply::Activate;
 use hoststate_core::boot_outlook::WordOutlook;
 use hoststate_core::declaration::{Origin, ResourceId};
+use hoststate_core::doubts::NOTHING_DECLARED;
 use hoststate_core::guard::{Hazard, Severity};
 use hoststate_core::plan::{Change, Conflict, Deferred, Plan, PlannedActivation, Summary};
 
@@ -203,7 +204,9 @@ pub(crate) fn conflicts(out: &mut String, screen: &Screen, conflicts: &[Conflict
 }
 
 fn hazards(out: &mut String, screen: &Screen, hazards: &[Hazard]) {
-    for hazard in hazards {
+    // That nothing is declared was said when the playbook was read.
+    let is_new = |it: &&Hazard| !it.id.starts_with(NOTHING_DECLARED);
+    for hazard in hazards.iter().filter(is_new) {
         gap(out);
         let (label, paint) = match (hazard.severity, hazard.accepted) {
             (Severity::Refuse, false) => ("refused:", Paint::Removed),

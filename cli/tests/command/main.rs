@@ -13,6 +13,7 @@ mod inspect;
 mod intrusion;
 mod json;
 mod kept;
+mod mistakes;
 mod outcome;
 mod rollback;
 mod saved_plan;

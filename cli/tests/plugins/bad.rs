@@ -43,7 +43,7 @@ fn one_that_gives_up_is_quoted() {
         &["EXITS"],
         expect![[r#"
             error: acme.lamp "lamp": LAB/plugins/lamp.so: it exited with status 3 instead of answering:
-            the lamp fell off the table
+                the lamp fell off the table
               at lamp.lua:1
             hint: This is a bug of the plugin; `hoststate plugin test` tries it out.
             exit 1

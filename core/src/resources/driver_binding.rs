@@ -55,7 +55,9 @@ impl ResourceType for DriverBinding {
 
 impl Resource for DriverBinding {
     fn claims(&self) -> Vec<Claim> {
-        vec![Claim::exactly(format!("driver of {}", self.device), self.driver.to_string().replace('_', "-"))]
+        let driver = self.driver.to_string().replace('_', "-");
+        let iommu = (driver == "vfio-pci").then(Claim::iommu_for_vfio);
+        iommu.into_iter().chain([Claim::exactly(format!("driver of {}", self.device), driver)]).collect()
     }
 
     fn inspect(&self, cx: Context<'_>) -> Result<Vec<Setting>> {

@@ -10,6 +10,7 @@ use crate::contradiction::{Claim, Wish};
 use crate::distro::cmdline::running;
 use crate::error::{Error, Result};
 use crate::formats::kernel_cmdline::{Cmdline, CmdlineEdit, Word};
+use crate::iommu;
 use crate::resource::{Context, Resource, ResourceType};
 
 /// The kernel command line of every installed and future kernel.
@@ -72,24 +73,32 @@ impl Resource for KernelCmdline {
     }
 
     fn claims(&self) -> Vec<Claim> {
-        let subject = |word: &Word| format!("kernel parameter `{}`", word.name().replace('-', "_"));
+        // The kernel takes `-` and `_` in a name for one character.
+        let folded = |word: &Word| word.name().replace('-', "_");
+        let subject = |word: &Word| format!("kernel parameter `{}`", folded(word));
+        let spelled = |word: &Word| match word.value() {
+            Some(value) => format!("{}={value}", folded(word)),
+            None => folded(word),
+        };
         let mut exact: Vec<(String, Vec<String>)> = Vec::new();
         for word in &self.present {
             match exact.iter_mut().find(|(it, _)| *it == subject(word)) {
-                Some((_, words)) => words.push(word.to_string()),
-                None => exact.push((subject(word), vec![word.to_string()])),
+                Some((_, words)) => words.push(spelled(word)),
+                None => exact.push((subject(word), vec![spelled(word)])),
             }
         }
         let exact = exact.into_iter().map(|(subject, words)| Claim { subject, wish: Wish::Exactly(words) });
         let additional = self
             .additional
             .iter()
-            .map(|it| Claim { subject: subject(it), wish: Wish::Including(it.to_string()) });
+            .map(|it| Claim { subject: subject(it), wish: Wish::Including(spelled(it)) });
         let absent = self.absent.iter().map(|it| {
-            let wish = if it.value().is_some() { Wish::Without(it.to_string()) } else { Wish::Nothing };
+            let wish = if it.value().is_some() { Wish::Without(spelled(it)) } else { Wish::Nothing };
             Claim { subject: subject(it), wish }
         });
-        exact.chain(additional).chain(absent).collect()
+        let is_off = |it: &Word| iommu::turns_off(it) || it.same_name("iommu") && it.value() == Some("soft");
+        let off = self.present.iter().chain(&self.additional).any(is_off).then(Claim::iommu_off);
+        exact.chain(additional).chain(absent).chain(off).collect()
     }
 
     fn cmdline(&self, _: Context<'_>) -> Result<Option<CmdlineEdit>> {

@@ -70,6 +70,7 @@ impl Resource for ModprobeOptions {
     fn claims(&self) -> Vec<Claim> {
         let claim = |(parameter, OptionValue(value)): (&String, &OptionValue)| {
             let value = number(value).map_or_else(|| value.clone(), |it| it.to_string());
+            let parameter = parameter.replace('-', "_");
             Claim::exactly(format!("parameter `{parameter}` of {}", self.module.as_str()), value)
         };
         self.options.iter().map(claim).collect()

@@ -6,6 +6,7 @@ use hoststate_abi::setting::{Disruption, Remedy, Setting, State};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use crate::contradiction::Claim;
 use crate::distro::cmdline::running;
 use crate::error::{Error, Result};
 use crate::formats::kernel_cmdline::{Cmdline, CmdlineEdit, Word};
@@ -56,6 +57,10 @@ impl ResourceType for VfioPciIds {
 }
 
 impl Resource for VfioPciIds {
+    fn claims(&self) -> Vec<Claim> {
+        vec![Claim::iommu_for_vfio()]
+    }
+
     fn inspect(&self, cx: Context<'_>) -> Result<Vec<Setting>> {
         let module = driver()?;
         let Kernels { builtin, modular, without } = Kernels::read(cx.host, &module)?;

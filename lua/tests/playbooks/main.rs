@@ -10,6 +10,7 @@ mod good;
 mod habits;
 mod host;
 mod limits;
+mod mistakes;
 mod modules;
 mod nic;
 mod sandbox;

@@ -119,7 +119,7 @@ pub(crate) fn check_all(texts: &[&str], expect: Expect) {
 }
 
 /// Returns a playbook as text with nothing in it that cannot be seen.
-fn shown(text: &str) -> String {
+pub(crate) fn shown(text: &str) -> String {
     let hidden = |it: char| it != '\n' && it.is_control() || matches!(it, '\u{a0}' | '\u{200b}' | '\u{feff}');
     text.chars()
         .flat_map(|it| {
