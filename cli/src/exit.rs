@@ -54,7 +54,14 @@ impl Exit {
 
     /// Returns the status of `verify`, which changes nothing: a guard has nothing to refuse.
     pub(crate) fn of_verify(plan: &Plan) -> Self {
-        if plan.conflicts.is_empty() { Self::of_state(plan) } else { Self::Error }
+        // A device that was there once is a change of the host; one that never was is an error of the playbook.
+        if plan.conflicts.is_empty() {
+            Self::of_state(plan)
+        } else if plan.conflicts.iter().all(|it| it.gone.is_some()) {
+            Self::Changes
+        } else {
+            Self::Error
+        }
     }
 
     /// Returns the one of two that needs more attention.

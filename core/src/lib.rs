@@ -29,6 +29,7 @@ pub mod interfaces;
 pub mod iommu;
 pub mod json_playbook;
 pub mod kernels;
+mod missing;
 pub mod modprobe_d;
 pub mod module_lookup;
 pub mod notation;

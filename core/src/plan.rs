@@ -179,8 +179,18 @@ pub struct Conflict {
     pub other_playbook: Option<Origin>,
     /// The foreign file and line, if it is one.
     pub foreign: Option<Place>,
+    /// For a device that is not there: that an earlier run had it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gone: Option<KnownDevice>,
     /// What stands in the way, and what the user can do.
     pub reason: String,
+}
+
+/// A device that was there once.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct KnownDevice {
+    /// The newest recorded run that had it.
+    pub run: String,
 }
 
 /// Counts of settings.

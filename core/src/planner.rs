@@ -13,9 +13,10 @@ use crate::boot_outlook::{self, WordOutlook};
 use crate::diff::unified;
 use crate::distro::Distro;
 use crate::doubts::{self, Doubt};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::facts::HostSummary;
 use crate::guard::{Guard, Scene, Severity};
+use crate::missing;
 use crate::past::Past;
 use crate::plan::{
     Change, Conflict, Deferred, FileChange, PLAN_FORMAT, Plan, PlannedActivation, Reboot, Summary, reason,
@@ -61,10 +62,11 @@ impl Planner<'_> {
     /// When a resource cannot be inspected, or a guard cannot read what it must.
     pub fn plan(&self, view: &mut HostView) -> Result<Plan> {
         let host = HostSummary::read(view, self.distro)?;
-        let mut draft = Draft { runtime: self.runtime, ..Draft::default() };
+        let missing = missing::devices(self.declared, view, self.past)?;
+        let mut draft = Draft { runtime: self.runtime, conflicts: missing.clone(), ..Draft::default() };
         let mut inspected = Vec::with_capacity(self.declared.len());
         for (index, declared) in self.declared.iter().enumerate() {
-            let settings = self.inspect(declared, view)?;
+            let settings = self.inspect(declared, view, &missing)?;
             draft.predict(index, &settings, view).map_err(|err| err.of(&declared.id))?;
             inspected.push(settings);
         }
@@ -74,18 +76,23 @@ impl Planner<'_> {
             let file_changes =
                 inspected.drain(..).map(|it| it.into_iter().filter(writes_files).collect()).collect();
             for declared in self.declared {
-                inspected.push(self.inspect(declared, view)?);
+                inspected.push(self.inspect(declared, view, &missing)?);
             }
             file_changes
         };
         for (index, (written, settled)) in written.into_iter().zip(inspected).enumerate() {
             draft.settle(self.declared, index, written, settled);
         }
+        missing::add_doubts(self.declared, view, &mut draft.deferred)?;
         draft.defer_remade(view)?;
         self.finish(host, draft, view)
     }
 
-    fn inspect(&self, declared: &Declared, view: &HostView) -> Result<Vec<Setting>> {
+    /// Returns the settings of a resource; none where its device is missing, for that is told already.
+    fn inspect(&self, declared: &Declared, view: &HostView, missing: &[Conflict]) -> Result<Vec<Setting>> {
+        if missing.iter().any(|it| it.resource == declared.id) {
+            return Ok(Vec::new());
+        }
         let cx = Context { host: view, distro: self.distro };
         declared.resource.inspect(cx).map_err(|err| err.of(&declared.id))
     }
@@ -147,6 +154,7 @@ impl Planner<'_> {
         guards.extend(in_vain.iter().map(InVain::hazard));
         let doubts = doubts::find(self.declared.iter().map(|it| &it.declaration));
         guards.extend(doubts.iter().map(Doubt::hazard));
+        guards.extend(missing::unseen(self.declared, view)?.filter(|_| !draft.changes.is_empty()));
         for hazard in &mut guards {
             hazard.accepted = self.accepted.contains(&hazard.id);
         }
@@ -304,6 +312,7 @@ impl Draft {
             other: other.map(|it| it.id.clone()),
             other_playbook: other.and_then(|it| it.declaration.playbook.clone()),
             foreign: by,
+            gone: None,
             reason,
         });
     }
@@ -331,6 +340,7 @@ impl Draft {
             other: other.map(|it| all[it].id.clone()),
             other_playbook: other.and_then(|it| all[it].declaration.playbook.clone()),
             foreign: None,
+            gone: None,
             reason,
         });
     }
@@ -350,15 +360,4 @@ fn steps_of(setting: &Setting) -> impl Iterator<Item = &Step> {
 
 fn writes_files(setting: &Setting) -> bool {
     steps_of(setting).any(|it| matches!(it, Step::WriteFile { .. } | Step::RemoveFile { .. }))
-}
-
-/// Returns an error that says why a plan with conflicts is not carried out.
-pub fn refuse_conflicts(plan: &Plan) -> Result<()> {
-    match plan.conflicts.first() {
-        None => Ok(()),
-        Some(conflict) => {
-            let what = format!("{}: {}: {}", conflict.resource, conflict.subject, conflict.reason);
-            Err(Error::Invalid { what, hint: None })
-        }
-    }
 }

@@ -11,6 +11,7 @@ use crate::contradiction::Claim;
 use crate::distro::Distro;
 use crate::error::Result;
 use crate::formats::kernel_cmdline::CmdlineEdit;
+use crate::selector::DeviceSelector;
 
 /// A desired state that can compare itself with a host.
 pub trait Resource: fmt::Debug {
@@ -25,6 +26,16 @@ pub trait Resource: fmt::Debug {
     /// Returns what it wants of what others may want otherwise, as far as no host is needed to tell.
     fn claims(&self) -> Vec<Claim> {
         Vec::new()
+    }
+
+    /// Returns the PCI device it is about, which must be there or be made by another resource.
+    fn device(&self) -> Option<&DeviceSelector> {
+        None
+    }
+
+    /// Returns how many virtual functions it gives its device.
+    fn virtual_functions(&self) -> Option<u16> {
+        None
     }
 
     /// Returns what this resource wants of the kernel command line, for a boot that tries it once; `None` when it wants

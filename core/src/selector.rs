@@ -121,7 +121,7 @@ impl DeviceSelector {
             scored.iter().filter(|(score, _)| *score == wanted).map(|(_, device)| *device).collect();
         match fitting.as_slice() {
             [device] => Ok((*device).clone()),
-            [] => Err(self.nothing_fits(scored)),
+            [] => Err(self.without_match(scored)),
             _ => {
                 let what =
                     format!("{} PCI devices have {self}:{}", fitting.len(), list(fitting.iter().copied()));
@@ -130,7 +130,21 @@ impl DeviceSelector {
         }
     }
 
-    fn nothing_fits(&self, mut scored: Vec<(usize, &PciDevice)>) -> Error {
+    /// Returns that no device fits, with the nearest.
+    ///
+    /// # Errors
+    /// When a device cannot be read.
+    pub(crate) fn nothing_fits(&self, host: &HostView) -> Result<String> {
+        match self.resolve(host) {
+            Ok(_) => Ok(format!("no PCI device has {self}")),
+            Err(err @ Error::Invalid { .. }) => {
+                Ok(err.hint().map_or_else(|| err.to_string(), |hint| format!("{err}. {hint}")))
+            }
+            Err(err) => Err(err),
+        }
+    }
+
+    fn without_match(&self, mut scored: Vec<(usize, &PciDevice)>) -> Error {
         let best = scored.iter().map(|(score, _)| *score).max().unwrap_or(0);
         scored.retain(|(score, _)| *score == best && best > 0);
         let near = list(scored.iter().map(|(_, device)| *device));
@@ -192,6 +206,24 @@ impl DeviceTraits {
 fn same_serial(left: &str, right: &str) -> bool {
     let plain = |text: &str| text.replace(['-', ':'], "").to_ascii_lowercase();
     plain(left) == plain(right)
+}
+
+/// Returns what is nearest to an address where nothing is: `; nearest: …`, or nothing where no device is.
+///
+/// # Errors
+/// When a device cannot be read.
+pub fn near(address: PciAddress, host: &HostView) -> Result<String> {
+    /// As many as are near.
+    const NEAR: usize = 3;
+    let devices = pci_bus::devices(host)?;
+    let mut ranked: Vec<&PciDevice> = devices.iter().collect();
+    ranked.sort_by_key(|it| {
+        let distance = it.address.routing_id().abs_diff(address.routing_id());
+        // The same place in another domain is a domain mistaken.
+        (distance != 0 && it.address.domain() != address.domain(), distance)
+    });
+    let near: Vec<String> = ranked.into_iter().take(NEAR).map(describe).collect();
+    Ok(if near.is_empty() { String::new() } else { format!("; nearest: {}", near.join(", ")) })
 }
 
 fn list<'a>(devices: impl Iterator<Item = &'a PciDevice>) -> String {

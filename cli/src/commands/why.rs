@@ -12,7 +12,7 @@ use hoststate_core::pci_bus::{self, PciDevice};
 use hoststate_core::plan::Plan;
 use hoststate_core::record::history;
 use hoststate_core::registry::Declared;
-use hoststate_core::selector::{DeviceSelector, Found};
+use hoststate_core::selector::{DeviceSelector, Found, near};
 use hoststate_core::why::{self, Question};
 use serde_json::{Map, Value};
 
@@ -35,7 +35,7 @@ pub(crate) fn run(arguments: &WhyArguments, session: &Session) -> Result<Exit> {
         Found::Absent(address) => address,
     };
     let Some(device) = pci_bus::device(&view, address)? else {
-        let what = format!("there is no PCI device at {address}");
+        let what = format!("there is no PCI device at {address}{}", near(address, &view)?);
         return Err(Error::input(what, "`hoststate inspect devices` lists those that are there."));
     };
     let standing = standing::findings(&view, target.past().boot_id)?;

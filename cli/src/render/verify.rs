@@ -26,7 +26,8 @@ pub(crate) fn text(screen: &Screen, plan: &Plan, declared: &[Declared], findings
     for it in &plan.conflicts {
         let setting = difference(screen, &it.subject, it.actual.as_deref(), it.desired.as_deref());
         let resource = named(&it.resource, it.playbook.as_ref());
-        line(Paint::Removed, "conflict", &format!("{resource}: {setting}: {}", it.reason));
+        let label = if it.gone.is_some() { "gone    " } else { "conflict" };
+        line(Paint::Removed, label, &format!("{resource}: {setting}: {}", it.reason));
         differing.insert(&it.resource);
     }
     for it in &plan.changes {

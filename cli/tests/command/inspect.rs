@@ -108,10 +108,10 @@ fn a_chain_for_what_is_no_device_says_what_one_is() {
     check(
         "why 0a:00.0",
         expect![[r#"
-        error: there is no PCI device at 0000:0a:00.0
-        hint: `hoststate inspect devices` lists those that are there.
-        exit 1
-    "#]],
+            error: there is no PCI device at 0000:0a:00.0; nearest: 0000:03:00.0 8086:15f3 network igc enp3s0, 0000:02:00.0 144d:a80a nvme nvme, 0000:01:00.1 10de:0e1b audio snd_hda_intel
+            hint: `hoststate inspect devices` lists those that are there.
+            exit 1
+        "#]],
     );
     check(
         "why a=b,c",
@@ -135,7 +135,11 @@ fn a_chain_of_every_device_of_every_captured_host_can_be_read() {
             let address = device["address"].as_str().expect("an address");
             let answer = tree.run(&format!("why {address} --format json --capture {root}"));
             let chain: serde_json::Value = serde_json::from_str(&answer.stdout).expect("JSON");
-            assert_eq!((answer.status, &chain["format"]), (Some(0), &"hoststate.why/1".into()), "{address} of {host}: {answer}");
+            assert_eq!(
+                (answer.status, &chain["format"]),
+                (Some(0), &"hoststate.why/1".into()),
+                "{address} of {host}: {answer}"
+            );
             count += 1;
         }
     }

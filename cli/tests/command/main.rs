@@ -13,6 +13,7 @@ mod inspect;
 mod intrusion;
 mod json;
 mod kept;
+mod missing;
 mod mistakes;
 mod outcome;
 mod rollback;

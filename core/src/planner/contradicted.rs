@@ -34,6 +34,7 @@ impl Draft {
                 other: Some(other),
                 other_playbook,
                 foreign: None,
+                gone: None,
                 reason,
             });
         }
@@ -64,6 +65,7 @@ impl Draft {
                         other: Some(all[*other].id.clone()),
                         other_playbook: all[*other].declaration.playbook.clone(),
                         foreign: None,
+                        gone: None,
                         reason: format!(
                             "{} and {} want different values in {}",
                             all[*other].id,

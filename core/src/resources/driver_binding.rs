@@ -60,6 +60,10 @@ impl Resource for DriverBinding {
         iommu.into_iter().chain([Claim::exactly(format!("driver of {}", self.device), driver)]).collect()
     }
 
+    fn device(&self) -> Option<&DeviceSelector> {
+        Some(&self.device)
+    }
+
     fn inspect(&self, cx: Context<'_>) -> Result<Vec<Setting>> {
         let registered = pci_bus::drivers(cx.host)?;
         let driver = self.driver.spelled_by_kernel(&registered);

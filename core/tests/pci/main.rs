@@ -1,5 +1,6 @@
 //! Resources of PCI devices, planned and carried out on a simulated host.
 
 mod driver_binding;
+mod missing;
 mod run;
 mod sriov_numvfs;

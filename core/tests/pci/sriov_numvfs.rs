@@ -117,10 +117,9 @@ fn what_cannot_be_is_refused_with_a_way_out() {
     check(
         &host,
         r#""device":"03:00.0","numvfs":1"#,
-        expect![[r#"
-        /etc/udev/rules.d/70-hoststate-sriov.rules: 0000:03:00.0: - to sriov_numvfs=1 (none)
-          write /etc/udev/rules.d/70-hoststate-sriov.rules
-        deferred: there is no PCI device at 0000:03:00.0"#]],
+        expect![
+            "blocked: /sys/bus/pci/devices/0000:03:00.0: there is no PCI device at 0000:03:00.0; nearest: 0000:02:00.0 144d:a808 nvme nvme, 0000:01:00.0 8086:10c9 network igb enp1s0"
+        ],
     );
     check(
         &host,

@@ -173,9 +173,10 @@ fn who_agreed_to_the_declarations_gets_in_a_later_round_what_they_ask_for() {
 }
 
 #[test]
-fn what_stays_deferred_is_a_failure_that_repeats_its_reason() {
+fn a_device_that_is_not_there_and_that_nothing_makes_is_refused_before_anything_is_done() {
     let lab = Lab::new(Kind::Ubuntu);
     let report = lab.converge(r#"{"type":"driver_binding","device":"0000:09:00.0","driver":"vfio-pci"}"#);
-    assert_eq!(report.outcome, Outcome::Failed);
-    assert!(report.error.is_some_and(|it| it.what.contains("there is no PCI device at 0000:09:00.0")));
+    assert_eq!((report.outcome, report.changed), (Outcome::Refused, false));
+    let reasons: Vec<&str> = report.left.conflicts.iter().map(|it| it.reason.as_str()).collect();
+    assert!(reasons.iter().any(|it| it.contains("0000:09:00.0")), "{reasons:?}");
 }

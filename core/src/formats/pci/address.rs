@@ -47,6 +47,11 @@ impl PciAddress {
         self.function
     }
 
+    /// Returns bus, device and function as one number, as the bus tells functions of a domain apart.
+    pub fn routing_id(self) -> u16 {
+        u16::from(self.bus) << 8 | u16::from(self.device) << 3 | u16::from(self.function)
+    }
+
     /// Returns the address without its function, `0000:01:00`: what functions of one card share.
     pub fn slot(self) -> String {
         format!("{:04x}:{:02x}:{:02x}", self.domain, self.bus, self.device)
