@@ -246,7 +246,7 @@ pub(crate) struct VerifyArguments {
     /// A .lua file, a .json file of declarations, or - for JSON on standard input
     #[arg(required_unless_present = "last")]
     pub(crate) playbook: Option<PathBuf>,
-    /// Take the declarations of the last run that was not undone
+    /// Take the declarations of the last run that was not undone; `status` compares with those of every owner
     #[arg(long, conflicts_with = "playbook")]
     pub(crate) last: bool,
     /// Give devices that appear late this many seconds
@@ -291,7 +291,7 @@ pub(crate) struct InspectArguments {
 pub(crate) struct WhyArguments {
     /// An address (01:00.0), traits (vendor=10de,class=display), or a network interface (ens1f0)
     pub(crate) device: String,
-    /// A playbook that says which driver is wanted; when left out, the last run says it
+    /// A playbook that says which driver is wanted; when left out, the last run of each playbook says it
     pub(crate) playbook: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) captured: CaptureOption,

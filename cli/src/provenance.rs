@@ -18,7 +18,7 @@ pub(crate) fn provenance(playbook: Option<&Path>, accepted: &[String]) -> Proven
     Provenance {
         began: String::new(),
         process: Process::this(&machine),
-        who: who(&machine),
+        who: who(&machine, variable),
         host_name: text(&machine, "/proc/sys/kernel/hostname"),
         owner: playbook.as_ref().map(|it| it.display().to_string()),
         playbook,
@@ -39,10 +39,9 @@ fn text(machine: &HostView, path: &str) -> Option<String> {
 
 /// Returns the user who became root with sudo(8) or pkexec(1), else who logged in (the kernel keeps that), else whose
 /// process this is.
-fn who(machine: &HostView) -> Who {
-    let variable = |name: &str| std::env::var(name).ok().filter(|it| !it.is_empty());
+fn who(machine: &HostView, variable: impl Fn(&str) -> Option<String>) -> Who {
     let number = |name: &str| variable(name)?.parse::<u32>().ok();
-    let from = ssh_client(machine);
+    let from = ssh_client(machine, variable("SSH_CONNECTION"));
     let name = |uid| user_name(machine, uid).unwrap_or_else(|| uid.to_string());
     if let Some(uid) = number("SUDO_UID") {
         let user = variable("SUDO_USER").unwrap_or_else(|| name(uid));
@@ -59,6 +58,10 @@ fn who(machine: &HostView) -> Who {
     }
 }
 
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|it| !it.is_empty())
+}
+
 fn user_name(machine: &HostView, uid: u32) -> Option<String> {
     let passwd = text(machine, "/etc/passwd")?;
     passwd.lines().find_map(|line| {
@@ -69,9 +72,9 @@ fn user_name(machine: &HostView, uid: u32) -> Option<String> {
 }
 
 /// Returns where the user came from. sudo(8) takes the variable out of the environment; the shell it was typed in has it.
-fn ssh_client(machine: &HostView) -> Option<String> {
+fn ssh_client(machine: &HostView, connection: Option<String>) -> Option<String> {
     let address = |connection: &str| connection.split(' ').next().map(str::to_owned);
-    if let Some(connection) = std::env::var("SSH_CONNECTION").ok().filter(|it| !it.is_empty()) {
+    if let Some(connection) = connection {
         return address(&connection);
     }
     let mut pid = "self".to_owned();
@@ -88,4 +91,52 @@ fn ssh_client(machine: &HostView) -> Option<String> {
         }
     }
     None
+}
+
+#[cfg(test)]
+mod tests {
+    use hoststate_core::record::provenance::Who;
+    use hoststate_testkit::tree::Tree;
+
+    use super::who;
+
+    const PASSWD: (&str, &str) = ("/etc/passwd", "root:x:0:0::/root:/bin/sh\nann:x:4242:4242::/:/bin/sh\n");
+
+    fn told(files: &[(&str, &str)], variables: &[(&str, &str)]) -> Who {
+        let found = |name: &str| variables.iter().find(|it| it.0 == name).map(|it| it.1.to_owned());
+        who(&Tree::new(&[&[PASSWD], files].concat()).view(), found)
+    }
+
+    #[test]
+    fn who_became_root_with_pkexec_is_told_by_name() {
+        let it = told(&[("/proc/self/loginuid", "7")], &[("PKEXEC_UID", "4242")]);
+        assert_eq!(it, Who { user: "ann".to_owned(), uid: 4242, via: Some("pkexec".to_owned()), from: None });
+    }
+
+    #[test]
+    fn who_became_another_with_su_is_known_by_the_login() {
+        let it = told(&[("/proc/self/loginuid", "4242")], &[]);
+        assert_eq!((it.user.as_str(), it.uid), ("ann", 4242));
+        assert!(it.via.as_ref().is_some_and(|via| via.starts_with("su to ")), "{it:?}");
+        let own = rustix::process::geteuid().as_raw();
+        for nobody in ["4294967295", "no number", &own.to_string()] {
+            let it = told(&[("/proc/self/loginuid", nobody)], &[]);
+            assert_eq!((it.uid, it.via), (own, None), "{nobody}");
+        }
+    }
+
+    #[test]
+    fn where_the_user_came_from_is_in_the_environment_of_the_shell_that_sudo_was_typed_in() {
+        let files = [
+            ("/proc/self/status", "Name:\thoststate\nPPid:\t8\n"),
+            ("/proc/8/status", "Name:\tsudo\nPPid:\t7\n"),
+            ("/proc/8/environ", "LANG=C\0"),
+            ("/proc/7/status", "Name:\tbash\nPPid:\t1\n"),
+            ("/proc/7/environ", "LANG=C\0SSH_CONNECTION=192.0.2.7 5000 192.0.2.1 22\0HOME=/\0"),
+        ];
+        assert_eq!(told(&files, &[("SUDO_UID", "4242")]).from.as_deref(), Some("192.0.2.7"));
+        assert_eq!(told(&files[..3], &[("SUDO_UID", "4242")]).from, None);
+        let own = [("SSH_CONNECTION", "198.51.100.1 1 192.0.2.1 22")];
+        assert_eq!(told(&files, &own).from.as_deref(), Some("198.51.100.1"));
+    }
 }

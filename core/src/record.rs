@@ -88,6 +88,16 @@ impl RunRecord {
         !self.files.is_empty() || !self.activations.is_empty() || !self.devices.is_empty()
     }
 
+    /// Returns whose declarations it converged to, where the record tells.
+    pub fn owner(&self) -> Option<&str> {
+        self.provenance.as_ref()?.owner.as_deref()
+    }
+
+    /// Returns whether it came to its end and nothing was left to do, a boot left out.
+    pub fn has_left_nothing(&self) -> bool {
+        self.is_complete() && self.left.is_empty()
+    }
+
     /// Returns whether it came to its end, whatever is left to others.
     pub fn is_complete(&self) -> bool {
         self.outcome.is_some_and(|it| !it.is_unfinished())

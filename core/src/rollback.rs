@@ -73,7 +73,7 @@ impl Undo {
         let was_booted = undo.record.boot_id.is_some() && boot_id.is_some() && elsewhere(&undo.record);
         // The newest run that worked on it did so before this boot, and left nothing to do.
         let is_done = !differs && undo.outputs.is_empty();
-        let is_gone = is_done && rollbacks.first().is_some_and(elsewhere);
+        let is_gone = is_done && rollbacks.iter().find(|it| it.has_changed()).is_some_and(elsewhere);
         undo.needs_boot = was_booted && !undo.record.files.is_empty() && !is_gone;
         if is_gone {
             undo.words = None;

@@ -115,7 +115,7 @@ struct Commands {
 
 impl Commands {
     fn list(&self, store: &RecordStore, limit: usize) -> Result<History> {
-        let (mut runs, mut unreadable, mut older) = (Vec::new(), Vec::new(), 0);
+        let (mut runs, mut unreadable) = (Vec::new(), Vec::new());
         let machine = HostView::new("/");
         let mut newest_first = history::newest_first(store, &machine)?;
         while runs.len() < limit {
@@ -125,9 +125,7 @@ impl Commands {
                 None => break,
             }
         }
-        if runs.len() == limit {
-            older = store.filed()?.len() - runs.len() - unreadable.len();
-        }
+        let older = newest_first.len();
         runs.reverse();
         Ok(History { format: HISTORY_FORMAT.to_owned(), runs, unreadable, older })
     }

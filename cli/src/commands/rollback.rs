@@ -6,6 +6,7 @@ use hoststate_abi::host_view::HostView;
 use hoststate_core::apply::{Agreed, is_actionable};
 use hoststate_core::host::Host;
 use hoststate_core::plan::Plan;
+use hoststate_core::report::Report;
 use hoststate_core::rollback::Undo;
 use hoststate_core::rollback::select::{Selected, select};
 
@@ -35,6 +36,7 @@ pub(crate) fn run(arguments: &RollbackArguments, session: &Session) -> Result<Ex
         say(format_args!("Passed over: {it}.\n"));
     }
     let undone_by = selected.rollbacks.first().filter(|_| selected.is_undone).map(|it| it.id.clone());
+    let is_partly_undone = selected.rollbacks.first().is_some_and(|it| !it.has_left_nothing());
     let undone = undo(&target, selected)?;
     refuse_changed(&undone, &target, arguments)?;
     let declared = [undone.declared()];
@@ -57,6 +59,9 @@ pub(crate) fn run(arguments: &RollbackArguments, session: &Session) -> Result<Ex
             ))?;
         }
         let report = converge.nothing_to_do(plan, recorder)?;
+        if is_partly_undone && report.left.in_words().is_empty() {
+            record_the_end(&target, &command, &report)?;
+        }
         return converge.finish(&report, Goal::FilesAsBefore);
     }
     let interrupt = session.interrupt()?;
@@ -77,6 +82,14 @@ pub(crate) fn run(arguments: &RollbackArguments, session: &Session) -> Result<Ex
         Leave::Not(report) => *report,
     };
     converge.finish(&report, Goal::FilesAsBefore)
+}
+
+/// Records that nothing is left of a rollback that did not come to its end: others have done it since.
+fn record_the_end(target: &Target, command: &str, report: &Report) -> Result<()> {
+    let lock = lock(target, command)?;
+    target.recorder(command, None)?.verdict(&mut report.clone())?;
+    lock.end();
+    Ok(())
 }
 
 /// Returns what the user is asked: how much is put back, and where.

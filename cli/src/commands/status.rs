@@ -6,7 +6,7 @@ use hoststate_core::at_boot::standing;
 use hoststate_core::error::Error as EngineError;
 use hoststate_core::host::Host;
 use hoststate_core::plan::{Change, Plan};
-use hoststate_core::record::history::{self, State};
+use hoststate_core::record::history::{self, InEffect, State};
 use hoststate_core::record::store::RecordStore;
 use hoststate_core::rollback::select::select;
 use schemars::JsonSchema;
@@ -31,14 +31,25 @@ pub(crate) struct Status {
     format: String,
     /// The last run whose record can be read; null for a host without one.
     pub(crate) last: Option<Entry>,
-    /// The run whose declarations the host is compared with: the last that was not undone.
-    pub(crate) compared_with: Option<String>,
+    /// With what the host is compared: for each owner of declarations, the last run that was not undone; the newest first.
+    pub(crate) owners: Vec<Owner>,
     /// What waits for a reboot, or is about to happen at one: a boot that is to be tried, a way back.
     pub(crate) reboot: Vec<String>,
     /// What is not as wanted, and no reboot makes it so; what is left of a rollback is among it.
     pub(crate) drift: Vec<String>,
     /// How many settings are as wanted.
     pub(crate) in_desired_state: usize,
+}
+
+/// Whose declarations the host is compared with, and what came of it.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct Owner {
+    /// The owner: the path of the playbook; null where the run does not tell.
+    pub(crate) owner: Option<String>,
+    /// The run.
+    run: String,
+    /// How many settings are not as wanted, those that wait for a reboot left out.
+    pub(crate) drift: usize,
 }
 
 /// Runs the command.
@@ -52,18 +63,16 @@ pub(crate) fn run(arguments: &StatusArguments, session: &Session) -> Result<Exit
     let mut status = Status {
         format: STATUS_FORMAT.to_owned(),
         last: None,
-        compared_with: None,
+        owners: Vec::new(),
         reboot: Vec::new(),
         drift: Vec::new(),
         in_desired_state: 0,
     };
     let mut exit = Exit::Success;
     if let Some(told) = history::newest_first(&records, &machine)?.find_map(Result::ok) {
-        let is_running = matches!(told.state, State::Running { .. });
         let is_rollback = told.record.undoes().is_some();
         status.last = Some(entry(told, target.host.view().root().to_owned()));
-        // What a run is in the middle of is neither drift nor left.
-        if !is_running {
+        if !status.is_running() {
             if is_rollback {
                 exit = exit.or_worse(status.of_rollback(&target, &records, &machine)?);
             }
@@ -83,6 +92,11 @@ pub(crate) fn run(arguments: &StatusArguments, session: &Session) -> Result<Exit
 }
 
 impl Status {
+    /// Returns whether a run goes on: what it is in the middle of is neither drift nor left.
+    pub(crate) fn is_running(&self) -> bool {
+        self.last.as_ref().is_some_and(|it| matches!(it.state, State::Running { .. }))
+    }
+
     fn of_rollback(&mut self, target: &Target, records: &RecordStore, machine: &HostView) -> Result<Exit> {
         let undo = undo(target, select(records, None, machine)?)?;
         let plan = target.plan(&[undo.declared()])?;
@@ -96,12 +110,15 @@ impl Status {
         records: &RecordStore,
         machine: &HostView,
     ) -> Result<Exit> {
-        let Some(run) = history::in_effect(records, machine)? else { return Ok(Exit::Success) };
-        let declared = target.registry.decode_all(run.declarations)?;
-        let plan = target.plan(&declared)?;
-        self.compared_with = Some(run.id);
-        self.add(&plan);
-        Ok(Exit::of_verify(&plan))
+        let mut exit = Exit::Success;
+        for InEffect { owner, record } in history::in_effect(records, machine)? {
+            let plan = target.plan(&target.registry.decode_all(record.declarations)?)?;
+            let known = self.drift.len();
+            self.add(&plan);
+            self.owners.push(Owner { owner, run: record.id, drift: self.drift.len() - known });
+            exit = exit.or_worse(Exit::of_verify(&plan));
+        }
+        Ok(exit)
     }
 
     fn add(&mut self, plan: &Plan) {
@@ -122,14 +139,14 @@ fn difference(change: &Change) -> String {
     format!("{} is {}, not {}", change.subject, value(&change.actual), value(&change.desired))
 }
 
-/// Returns the declarations of the last run that stands, and its id.
+/// Returns the last run that stands and has declarations, whoever's they are.
 ///
 /// # Errors
 /// When there is none.
 pub(crate) fn last_declared(target: &Target) -> Result<hoststate_core::record::RunRecord> {
-    let run = history::in_effect(&target.records()?, &HostView::new("/"))?;
+    let runs = history::in_effect(&target.records()?, &HostView::new("/"))?;
     let none = || {
         EngineError::invalid("no recorded run stands whose declarations could be taken", "Name a playbook.")
     };
-    Ok(run.ok_or_else(none)?)
+    Ok(runs.into_iter().next().ok_or_else(none)?.record)
 }

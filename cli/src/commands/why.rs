@@ -45,7 +45,7 @@ pub(crate) fn run(arguments: &WhyArguments, session: &Session) -> Result<Exit> {
             let wanted = wanted(&target, &declared, &device)?;
             Question { wanted, after_boot: about(&device, target.plan(&declared)?), standing }
         }
-        None => Question { standing, ..of_last_run(&target, &device)? },
+        None => Question { standing, ..of_last_runs(&target, &device)? },
     };
     let chain = why::chain(&view, &target.distro, &device, question)?;
     match session.format {
@@ -74,25 +74,32 @@ fn selector(text: &str) -> Result<DeviceSelector> {
     serde_json::from_value(value).map_err(|err| Error::input(format!("{text:?} is no device: {err}"), hint))
 }
 
-/// Returns what the last run that stands wants of a device, and what the last boot did not make right of it.
-fn of_last_run(target: &Target, device: &PciDevice) -> Result<Question> {
-    let run = match history::in_effect(&target.records()?, &HostView::new("/")) {
-        Ok(Some(run)) => run,
-        Ok(None) => return Ok(Question::default()),
+/// Returns what the last run of each owner wants of a device, and what the last boot did not make right of it.
+fn of_last_runs(target: &Target, device: &PciDevice) -> Result<Question> {
+    let mut question = Question::default();
+    let runs = match history::in_effect(&target.records()?, &HostView::new("/")) {
+        Ok(runs) => runs,
         // Records are for root; everybody else gets the chain without a wish.
-        Err(EngineError::Io(err)) if err.kind() == io::ErrorKind::PermissionDenied => {
-            return Ok(Question::default());
-        }
+        Err(EngineError::Io(err)) if err.kind() == io::ErrorKind::PermissionDenied => return Ok(question),
         Err(err) => return Err(Error::from(err)),
     };
-    // Nobody asked for that run's declarations: that they cannot be judged any more says nothing about the device.
-    let Ok(declared) = target.registry.decode_all(run.declarations) else { return Ok(Question::default()) };
-    let wanted = wanted(target, &declared, device)?;
-    if let Some(driver) = &wanted {
-        say(format_args!("No playbook was given: {driver} is what run {} declares.\n", run.id));
+    for run in runs.into_iter().map(|it| it.record) {
+        // Nobody asked for that run's declarations: that they cannot be judged any more says nothing about the device.
+        let Ok(declared) = target.registry.decode_all(run.declarations) else { continue };
+        if question.wanted.is_none()
+            && let Some(driver) = wanted(target, &declared, device)?
+        {
+            say(format_args!("No playbook was given: {driver} is what run {} declares.\n", run.id));
+            question.wanted = Some(driver);
+        }
+        let after_boot = target.plan(&declared).map(|it| about(device, it)).unwrap_or_default();
+        for finding in after_boot {
+            if !question.after_boot.contains(&finding) {
+                question.after_boot.push(finding);
+            }
+        }
     }
-    let after_boot = target.plan(&declared).map(|it| about(device, it)).unwrap_or_default();
-    Ok(Question { wanted, after_boot, ..Question::default() })
+    Ok(question)
 }
 
 /// Returns what was found about a device, about the command line, and about the boot as a whole.

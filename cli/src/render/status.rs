@@ -1,6 +1,6 @@
 //! How it is with a host, in three lines.
 
-use crate::commands::status::Status;
+use crate::commands::status::{Owner, Status};
 use crate::render::escape::visible_line;
 use crate::render::history;
 use crate::render::plan::settings;
@@ -21,20 +21,35 @@ pub(crate) fn text(screen: &Screen, status: &Status) -> String {
         Some(it) => line("Last run", history::paint(it), &history::summary(it)),
         None => line("Last run", None, "none"),
     }
+    let busy = "not looked at: a run goes on";
     match &status.reboot[..] {
+        [] if status.is_running() => line("Reboot", Some(Paint::Warning), busy),
         [] => line("Reboot", Some(Paint::Added), "nothing waits for one"),
         waiting => line("Reboot", Some(Paint::Warning), &format!("waits: {}", named(screen, waiting))),
     }
-    match (&status.drift[..], &status.compared_with) {
-        ([], Some(_)) => {
-            line("Drift", Some(Paint::Added), &format!("none, {}", settings(status.in_desired_state)))
+    match (&status.drift[..], &status.owners[..]) {
+        _ if status.is_running() => line("Drift", Some(Paint::Warning), busy),
+        ([], []) => line("Drift", Some(Paint::Added), "none, nothing is declared"),
+        ([], owners) => {
+            let of = if owners.len() > 1 { format!(" of {} owners", owners.len()) } else { String::new() };
+            line("Drift", Some(Paint::Added), &format!("none, {}{of}", settings(status.in_desired_state)))
         }
-        ([], None) => line("Drift", Some(Paint::Added), "none, nothing is declared"),
-        (drift, _) => {
-            line("Drift", Some(Paint::Removed), &format!("{}: {}", drift.len(), named(screen, drift)))
+        (drift, owners) => {
+            let of = counts(owners);
+            let text = format!("{}{of}: {}", drift.len(), named(screen, drift));
+            line("Drift", Some(Paint::Removed), &text)
         }
     }
     out
+}
+
+/// Returns how much is each owner's, where there are several.
+fn counts(owners: &[Owner]) -> String {
+    if owners.len() < 2 {
+        return String::new();
+    }
+    let of = |it: &Owner| format!("{} {}", it.owner.as_deref().unwrap_or("unnamed"), it.drift);
+    format!(" ({})", owners.iter().map(of).collect::<Vec<_>>().join(", "))
 }
 
 fn named(screen: &Screen, all: &[String]) -> String {

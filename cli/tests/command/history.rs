@@ -110,6 +110,21 @@ fn runs_are_in_the_order_of_their_numbers_when_the_clock_went_back() {
 }
 
 #[test]
+fn a_record_without_its_number_is_damaged_and_never_the_newest() {
+    let (tree, first, second) = two_runs();
+    edit(&tree, &first, |it| {
+        it.as_object_mut().unwrap().remove("sequence");
+    });
+    let told = history(&tree);
+    assert_eq!(column(&told, "run"), [json!(second)]);
+    assert_eq!(told["unreadable"][0]["what"], "its number is missing");
+    let undone = tree.command("rollback --check --root root").output().unwrap();
+    let said = String::from_utf8_lossy(&undone.stderr);
+    assert!(!said.contains("Passed over"), "an older record is of no interest: {said}");
+    assert!(String::from_utf8_lossy(&undone.stdout).contains(&second));
+}
+
+#[test]
 fn records_of_the_old_format_come_first_and_the_tenth_of_a_second_after_the_second() {
     let (tree, first, second) = two_runs();
     let old = |id: &str| {
@@ -196,7 +211,7 @@ fn a_person_sees_the_newest_runs_and_how_many_there_are_a_program_all() {
     let text = tree.read(&format!("{RUNS}/{first}.json")).unwrap();
     for number in 0..30 {
         let id = format!("19991231T2359{number:02}Z");
-        let text = text.replace(&first, &id).replace("\"sequence\": 1", "\"sequence\": 0");
+        let text = text.replace(&first, &id).replace("hoststate.run/2", "hoststate.run/1");
         tree.write(&format!("{RUNS}/{id}.json"), &text);
     }
     let lines = |words: &str| tree.run(words).stdout.lines().count();

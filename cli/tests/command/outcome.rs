@@ -49,6 +49,34 @@ fn tools_that_were_not_run_are_an_outcome_of_their_own_and_named() {
 }
 
 #[test]
+fn a_rollback_whose_tools_were_run_by_hand_is_whole_once_it_is_called_again() {
+    let tree = bootable(WORD);
+    assert_eq!(tree.run("converge playbook.json --root root --yes").status, Some(0));
+    let menu = |words: &str| {
+        tree.write(
+            "root/boot/grub/grub.cfg",
+            &format!("menuentry 'Ubuntu' {{\n linux /vmlinuz-1 ro{words}\n}}\n"),
+        );
+    };
+    menu(" intel_iommu=on");
+    assert_eq!(tree.run("rollback --root root --yes").status, Some(0));
+    let runs = || parsed(&tree.run("history --root root --format json"))["runs"].clone();
+    assert_eq!(runs()[0]["state"]["kind"], "partly_undone");
+    // Nobody ran the tool yet.
+    assert_eq!(tree.run("rollback --root root --yes").status, Some(0));
+    assert_eq!(runs()[0]["state"]["kind"], "partly_undone");
+    menu("");
+    assert_eq!(tree.run("rollback --check --root root").status, Some(0));
+    assert_eq!(runs()[0]["state"]["kind"], "partly_undone", "who only looks records nothing");
+    assert_eq!(tree.run("rollback --root root --yes").status, Some(0));
+    assert_eq!(runs()[0]["state"]["kind"], "undone", "{}", runs());
+    let count = runs().as_array().unwrap().len();
+    let again = tree.run("rollback --root root --yes");
+    assert!(again.stdout.contains("nothing is newer to undo"), "{again}");
+    assert_eq!(runs().as_array().unwrap().len(), count, "it is recorded once");
+}
+
+#[test]
 fn a_second_run_does_not_forget_the_tools_that_the_first_left() {
     let tree = bootable(WORD);
     let words = "converge playbook.json --root root --yes --detailed-exitcode --format json";

@@ -1,6 +1,11 @@
 //! How it is with a host, and what the last run wanted, without its playbook.
 
-use crate::declarations::SOFTDEP;
+#![expect(clippy::disallowed_methods, reason = "the record of a run that goes on is made up here")]
+#![expect(clippy::unwrap_used, reason = "a test without its records cannot go on")]
+
+use serde_json::Value;
+
+use crate::declarations::{OPTIONS, SOFTDEP};
 use crate::support::Tree;
 
 const FILE: &str = "root/etc/modprobe.d/01-hoststate.conf";
@@ -54,4 +59,76 @@ fn what_is_left_for_after_a_boot_stands_in_the_line_of_the_reboot() {
     let (lines, exit) = status(&tree);
     assert!(lines.starts_with("Reboot    waits: Left for after a boot: "), "{lines}");
     assert_eq!((lines.lines().count(), exit), (2, Some(0)));
+}
+
+/// Converges to two playbooks, the first of which has drifted since.
+fn two_owners() -> Tree {
+    let tree = Tree::with(SOFTDEP);
+    let text = tree.read("playbook.json").unwrap();
+    tree.write("gpu.json", &text);
+    tree.playbook(OPTIONS);
+    for playbook in ["gpu.json", "playbook.json"] {
+        assert_eq!(tree.run(&format!("converge {playbook} --root root --yes")).status, Some(0));
+    }
+    tree.write(FILE, "");
+    tree
+}
+
+#[test]
+fn the_drift_of_each_playbook_is_counted_and_the_last_run_is_one_of_them() {
+    let tree = two_owners();
+    let (lines, exit) = status(&tree);
+    assert_eq!(exit, Some(2));
+    assert!(lines.contains("\nDrift     1 (TREE/playbook.json 0, TREE/gpu.json 1): softdep"), "{lines}");
+    assert_eq!(lines.lines().count(), 2, "{lines}");
+    let told: Value = serde_json::from_str(&tree.run("status --root root --format json").stdout).unwrap();
+    let counts: Vec<_> = told["owners"].as_array().unwrap().iter().map(|it| &it["drift"]).collect();
+    assert_eq!(counts, [0, 1]);
+    assert_eq!(tree.run("verify --last --root root").status, Some(0), "the last run has not drifted");
+    tree.write(FILE, "softdep nouveau pre: vfio-pci\n");
+    assert!(status(&tree).0.ends_with("Drift     none, 2 settings of 2 owners\n"));
+}
+
+#[test]
+fn while_a_run_goes_on_nothing_is_said_of_drift() {
+    let tree = two_owners();
+    let directory = tree.path("root/var/lib/hoststate/runs");
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap();
+    let start: u64 = stat.rsplit_once(')').unwrap().1.split_whitespace().nth(19).unwrap().parse().unwrap();
+    for file in std::fs::read_dir(directory).unwrap().map(|it| it.unwrap().path()) {
+        let mut record: Value = serde_json::from_str(&std::fs::read_to_string(&file).unwrap()).unwrap();
+        if record["sequence"] == 2 {
+            record["outcome"] = Value::Null;
+            record["provenance"]["process"]["pid"] = std::process::id().into();
+            record["provenance"]["process"]["start"] = start.into();
+            std::fs::write(file, record.to_string()).unwrap();
+        }
+    }
+    let answer = tree.run("status --root root");
+    let running = format!("running, process {}\n", std::process::id());
+    assert!(
+        answer.stdout.lines().next().is_some_and(|it| running.starts_with(it.rsplit(": ").next().unwrap())),
+        "{answer}"
+    );
+    assert_eq!(answer.status, Some(0), "{answer}");
+    assert!(answer.stdout.contains("Drift     not looked at: a run goes on\n"), "{answer}");
+}
+
+#[test]
+fn why_without_a_playbook_takes_what_the_last_runs_declared() {
+    const IDS: &str = r#"{"type":"vfio_pci_ids","name":"card","ids":["8086:1572"]}"#;
+    let tree = Tree::with(IDS);
+    let device = "root/sys/bus/pci/devices/0000:01:00.0";
+    for (name, text) in [("vendor", "0x8086\n"), ("device", "0x1572\n"), ("class", "0x020000\n")] {
+        tree.write(&format!("{device}/{name}"), text);
+    }
+    let wish = |tree: &Tree| {
+        let told = tree.run("why 0000:01:00.0 --root root --format json");
+        serde_json::from_str::<Value>(&told.stdout).unwrap_or_else(|err| panic!("{err}: {told}"))["wanted"]
+            .clone()
+    };
+    assert_eq!(wish(&tree), Value::Null);
+    let done = tree.run("converge playbook.json --root root --yes");
+    assert_eq!(wish(&tree), "vfio-pci", "{done}");
+    assert!(tree.run("why 0000:01:00.0 --root root").stderr.contains("vfio-pci is what run RUN declares"));
 }

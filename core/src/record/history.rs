@@ -6,6 +6,7 @@ use hoststate_abi::host_view::HostView;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::after_boot::AT_BOOT;
 use crate::error::Result;
 use crate::record::RunRecord;
 use crate::record::store::{RecordStore, Unreadable};
@@ -61,7 +62,7 @@ pub struct Told {
 pub fn newest_first(
     store: &RecordStore,
     machine: &HostView,
-) -> Result<impl Iterator<Item = Result<Told, Unreadable>>> {
+) -> Result<impl ExactSizeIterator<Item = Result<Told, Unreadable>>> {
     let mut undone: BTreeMap<String, By> = BTreeMap::new();
     Ok(store.newest_first()?.map(move |(_, found)| {
         let record = found?;
@@ -69,24 +70,51 @@ pub fn newest_first(
         if let Some(run) = record.undoes()
             && !matches!(state, State::Undone { .. } | State::Continued { .. })
         {
-            let by = By { run: record.id.clone(), wholly: record.is_complete() && record.left.is_empty() };
+            let by = By { run: record.id.clone(), wholly: record.has_left_nothing() };
             undone.entry(run.to_owned()).or_insert(by);
         }
         Ok(Told { record, state })
     }))
 }
 
-/// Returns the newest run that stands and has declarations: what the host shall be by now.
+/// A run whose declarations the host shall be in agreement with.
+#[derive(Debug, Clone, PartialEq)]
+pub struct InEffect {
+    /// Whose declarations they are, where the records tell.
+    pub owner: Option<String>,
+    /// The run.
+    pub record: RunRecord,
+}
+
+/// Returns the runs that stand and have declarations, the newest of each owner: what the host shall be by now. The newest
+/// comes first.
 ///
 /// # Errors
 /// When the records cannot be listed.
-pub fn in_effect(store: &RecordStore, machine: &HostView) -> Result<Option<RunRecord>> {
+pub fn in_effect(store: &RecordStore, machine: &HostView) -> Result<Vec<InEffect>> {
     let stands = |it: &Told| {
         it.record.undoes().is_none()
             && !it.record.declarations.is_empty()
             && !matches!(it.state, State::Undone { .. } | State::PartlyUndone { .. })
     };
-    Ok(newest_first(store, machine)?.filter_map(Result::ok).find(stands).map(|it| it.record))
+    let mut found: Vec<InEffect> = Vec::new();
+    let mut finished = None;
+    for record in newest_first(store, machine)?.filter_map(Result::ok).filter(stands).map(|it| it.record) {
+        // What ran after a boot finished what an older run of an owner had begun.
+        if record.command == AT_BOOT {
+            finished.get_or_insert(record);
+            continue;
+        }
+        let owner = record.owner().map(str::to_owned);
+        let record = finished.take().unwrap_or(record);
+        if !found.iter().any(|it| it.owner == owner) {
+            found.push(InEffect { owner, record });
+        }
+    }
+    if found.is_empty() {
+        found.extend(finished.map(|record| InEffect { owner: None, record }));
+    }
+    Ok(found)
 }
 
 /// The newest run that undid another.

@@ -1,6 +1,5 @@
 //! Where the records of runs are kept, and in which order they were made. A record that cannot be read hides no other.
 
-use std::cmp::Ordering;
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::io::{self, Read};
@@ -75,11 +74,19 @@ impl Unreadable {
     }
 }
 
-impl Filed {
-    fn compare(&self, other: &Self) -> Ordering {
-        let known = |it: &Self| it.sequence.unwrap_or(u64::MAX);
-        known(self).cmp(&known(other)).then_with(|| in_the_second(&self.id).cmp(&in_the_second(&other.id)))
-    }
+/// Puts records in the order in which the runs were. One that does not tell its number stands behind all whose names say
+/// that they were not later: by itself it is never the newest.
+fn in_order(mut filed: Vec<Filed>) -> Vec<Filed> {
+    filed.sort_by(|a, b| in_the_second(&a.id).cmp(&in_the_second(&b.id)));
+    let mut greatest = 0;
+    let placed = filed.into_iter().map(|it| {
+        greatest = greatest.max(it.sequence.unwrap_or(0));
+        (it.sequence.unwrap_or(greatest), it)
+    });
+    let mut placed: Vec<(u64, Filed)> = placed.collect();
+    // Where the numbers are the same, the order of the names stays.
+    placed.sort_by_key(|it| it.0);
+    placed.into_iter().map(|it| it.1).collect()
 }
 
 /// Takes an id apart into its second and its number in that second: the tenth comes after the second.
@@ -146,8 +153,8 @@ impl RecordStore {
         Ok(())
     }
 
-    /// Returns the names of all records in the order in which the runs were, oldest first. Those that do not tell come
-    /// last: nobody knows that they are not the newest.
+    /// Returns the names of all records in the order in which the runs were, oldest first; those that do not tell are
+    /// where their names put them.
     ///
     /// # Errors
     /// When the directory exists and cannot be read.
@@ -158,8 +165,7 @@ impl RecordStore {
             let Some(id) = file.strip_suffix(".json").filter(|it| !it.starts_with('.')) else { continue };
             filed.push(Filed { id: id.to_owned(), sequence: sequence(&runs, OsStr::new(&file)) });
         }
-        filed.sort_by(Filed::compare);
-        Ok(filed)
+        Ok(in_order(filed))
     }
 
     /// Returns the ids of all runs, oldest first.
@@ -182,7 +188,9 @@ impl RecordStore {
     ///
     /// # Errors
     /// When the directory cannot be read.
-    pub fn newest_first(&self) -> Result<impl Iterator<Item = (Filed, Result<RunRecord, Unreadable>)>> {
+    pub fn newest_first(
+        &self,
+    ) -> Result<impl ExactSizeIterator<Item = (Filed, Result<RunRecord, Unreadable>)>> {
         let filed = self.filed()?;
         Ok(filed.into_iter().rev().map(|it| {
             let found = self.read_filed(&it.id);
@@ -197,7 +205,8 @@ impl RecordStore {
     pub fn read(&self, id: &str) -> Result<RunRecord> {
         let none = || Error::invalid(format!("there is no run {id:?}"), "`hoststate history` lists them.");
         let is_name = id.bytes().all(|it| it.is_ascii_alphanumeric() || it == b'-');
-        if !is_name || !self.filed()?.iter().any(|it| it.id == id) {
+        let file = format!("{id}.json");
+        if !is_name || !self.runs()?.ok_or_else(none)?.names()?.contains(&file) {
             return Err(none());
         }
         self.read_filed(id).map_err(|it| Error::invalid(it.to_string(), it.hint()))
@@ -233,6 +242,9 @@ impl RecordStore {
         };
         if ![RUN_FORMAT, OLD_RUN_FORMAT].contains(&record.format.as_str()) {
             return Err(unreadable(format!("its format is {:?}", record.format), true));
+        }
+        if record.format == RUN_FORMAT && record.sequence == 0 {
+            return Err(unreadable("its number is missing".to_owned(), false));
         }
         if record.id != id {
             return Err(unreadable(format!("it is a copy: it says it is run {}", record.id), false));
