@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::at_boot::standing;
 use crate::booted::{self, Booted};
-use crate::declaration::{Declaration, ResourceId};
+use crate::declaration::ResourceId;
 use crate::distro::{BootEntry, Distro, NextBoot};
 use crate::error::Result;
 use crate::formats::kernel_cmdline::{Cmdline, Word};
@@ -19,6 +19,7 @@ use crate::formats::pci::PciAddress;
 use crate::past::Past;
 use crate::pci_bus;
 use crate::plan::{Change, Plan};
+use crate::registry::Declared;
 use crate::why;
 use crate::words_in_vain::{self, InVain};
 
@@ -110,8 +111,15 @@ pub const AT_BOOT: &str = "at boot";
 ///
 /// # Errors
 /// When the host or the records cannot be read.
-pub fn judge(mut plan: Plan, host: &HostView, distro: &Distro, past: Past<'_>) -> Result<Plan> {
-    let Judgement { findings, in_vain } = Judged { host, distro, plan: &plan, past }.judge()?;
+pub fn judge(
+    mut plan: Plan,
+    declared: &[Declared],
+    host: &HostView,
+    distro: &Distro,
+    past: Past<'_>,
+) -> Result<Plan> {
+    let judged = Judged { host, distro, declared, plan: &plan, past };
+    let Judgement { findings, in_vain } = judged.judge()?;
     let is_told = |it: &Finding| it.verdict.is_beyond_boot() || it.verdict == Verdict::TakenBack;
     plan.after_boot = findings.into_iter().filter(is_told).collect();
     for index in in_vain {
@@ -140,6 +148,8 @@ pub struct Judged<'a> {
     pub host: &'a HostView,
     /// Its mechanisms.
     pub distro: &'a Distro,
+    /// What is wanted: that of which the plan was made.
+    pub declared: &'a [Declared],
     /// What is still to do.
     pub plan: &'a Plan,
     /// What earlier runs tell.
@@ -283,10 +293,10 @@ impl Judged<'_> {
     }
 
     fn words_in_vain(self) -> Result<Vec<Finding>> {
-        let found = words_in_vain::find(self.host, &self.plan.declarations)?;
+        let found = words_in_vain::find(self.host, self.declared)?;
         let finding = |it: InVain<'_>| {
             let reason = it.told(&format!(" ({})", it.evidence));
-            finding(Verdict::WordIgnored, id_of(it.declaration).as_ref(), reason)
+            finding(Verdict::WordIgnored, Some(&it.declared.id), reason)
         };
         Ok(found.into_iter().map(finding).collect())
     }
@@ -297,11 +307,6 @@ impl Finding {
     pub(crate) fn about_all(verdict: Verdict, reason: String) -> Self {
         Self { verdict, resource: None, reason }
     }
-}
-
-fn id_of(declaration: &Declaration) -> Option<ResourceId> {
-    let name = declaration.name.clone()?;
-    Some(ResourceId { kind: declaration.kind.clone(), name })
 }
 
 fn finding(verdict: Verdict, resource: Option<&ResourceId>, reason: String) -> Finding {

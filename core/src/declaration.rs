@@ -61,6 +61,14 @@ pub struct Declaration {
     pub desired: Map<String, Value>,
 }
 
+impl Declaration {
+    /// Returns whether this is `other` as another run had it: of the same name, or the same wish.
+    pub fn is_like(&self, other: &Self) -> bool {
+        let has_its_name = self.name.is_some() && self.name == other.name;
+        self.kind == other.kind && (has_its_name || self.desired == other.desired)
+    }
+}
+
 impl TryFrom<Map<String, Value>> for Declaration {
     type Error = Error;
 

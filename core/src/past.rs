@@ -41,10 +41,6 @@ impl Past<'_> {
 
 /// Returns whether a run put something in place that outlasts a boot, for a declaration among others.
 pub fn put_in_place(run: &RunRecord, wanted: &Declaration) -> bool {
-    let is_it = |it: &&Declaration| {
-        it.kind == wanted.kind
-            && (it.desired == wanted.desired || (it.name.is_some() && it.name == wanted.name))
-    };
     let has_work = !run.files.is_empty() || !run.activations.is_empty();
-    has_work && run.outcome != Some(Outcome::Refused) && run.declarations.iter().any(|it| is_it(&it))
+    has_work && run.outcome != Some(Outcome::Refused) && run.declarations.iter().any(|it| it.is_like(wanted))
 }

@@ -150,7 +150,7 @@ impl Planner<'_> {
                 guards.extend(guard(scene)?);
             }
         }
-        let in_vain = words_in_vain::find(view, self.declared.iter().map(|it| &it.declaration))?;
+        let in_vain = words_in_vain::find(view, self.declared)?;
         guards.extend(in_vain.iter().map(InVain::hazard));
         let doubts = doubts::find(self.declared.iter().map(|it| &it.declaration));
         guards.extend(doubts.iter().map(Doubt::hazard));
@@ -188,7 +188,7 @@ impl Planner<'_> {
             once_confirmed: None,
             cmdline,
         };
-        after_boot::judge(plan, &view.without_predictions(), self.distro, self.past)
+        after_boot::judge(plan, self.declared, &view.without_predictions(), self.distro, self.past)
     }
 }
 

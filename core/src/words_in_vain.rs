@@ -11,6 +11,7 @@ use crate::facts;
 use crate::formats::kernel_cmdline::{Cmdline, Word};
 use crate::guard::{Hazard, Severity};
 use crate::iommu;
+use crate::registry::Declared;
 
 /// Name of the warning.
 pub const NAME: &str = "word-in-vain";
@@ -22,7 +23,7 @@ const IOMMU: [&str; 4] = ["intel_iommu", "amd_iommu", "iommu", "iommu.passthroug
 #[derive(Debug)]
 pub struct InVain<'a> {
     /// Where they are wanted.
-    pub declaration: &'a Declaration,
+    pub declared: &'a Declared,
     /// The words, one after the other as on the command line.
     pub words: String,
     /// What is so all the same: a clause without a full stop.
@@ -50,25 +51,22 @@ impl InVain<'_> {
 ///
 /// # Errors
 /// When `/proc`, `/sys` or a kernel's configuration cannot be read.
-pub fn find<'a>(
-    host: &HostView,
-    declarations: impl IntoIterator<Item = &'a Declaration>,
-) -> Result<Vec<InVain<'a>>> {
+pub fn find<'a>(host: &HostView, declared: &'a [Declared]) -> Result<Vec<InVain<'a>>> {
     let mut found = Vec::new();
-    let wanted: Vec<_> = declarations.into_iter().map(|it| (it, wanted_words(it))).collect();
+    let wanted: Vec<_> = declared.iter().map(|it| (it, wanted_words(&it.declaration))).collect();
     // The kernel and the devices of a chroot are those of the machine it is mounted on.
     if wanted.iter().all(|(_, words)| words.is_empty()) || facts::proc_is_foreign(host)? {
         return Ok(found);
     }
     let Some(text) = host.attribute(Path::new("/proc/cmdline"))? else { return Ok(found) };
     let running = Cmdline::parse(&text);
-    for (declaration, mut words) in wanted {
+    for (declared, mut words) in wanted {
         words.retain(|it| running.words().any(|word| word.same(it)));
         let is_iommu = |it: &&Word| IOMMU.iter().any(|name| it.same_name(name)) && !iommu::turns_off(it);
         let about_iommu: Vec<&str> = words.iter().filter(is_iommu).map(Word::raw).collect();
         if let (false, Some(off)) = (about_iommu.is_empty(), iommu::why_off(host, &running)?) {
             found.push(InVain {
-                declaration,
+                declared,
                 words: about_iommu.join(" "),
                 reason: format!("the IOMMU is off: {}", off.reason),
                 evidence: off.evidence,
@@ -78,7 +76,7 @@ pub fn find<'a>(
         for word in &words {
             if let Some(module) = loaded_all_the_same(host, word)? {
                 found.push(InVain {
-                    declaration,
+                    declared,
                     words: word.raw().to_owned(),
                     reason: format!("{module} is loaded all the same"),
                     evidence: format!("/sys/module/{module}/initstate is there"),

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use hoststate_core::after_boot::{Finding, Judged};
 use hoststate_core::host::Host;
 use hoststate_core::plan::Plan;
+use hoststate_core::registry::Declared;
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -37,7 +38,7 @@ pub(crate) fn run(arguments: &VerifyArguments, session: &Session) -> Result<Exit
         thread::sleep(PAUSE);
         plan = target.plan(&declared)?;
     }
-    let findings = findings(&target, &plan)?;
+    let findings = findings(&target, &declared, &plan)?;
     match session.format {
         Format::Json => session.print_json(&Verification { plan: &plan, findings: &findings })?,
         Format::Text => {
@@ -56,7 +57,7 @@ pub(crate) struct Verification<'a> {
     findings: &'a [Finding],
 }
 
-fn findings(target: &Target, plan: &Plan) -> Result<Vec<Finding>> {
+fn findings(target: &Target, declared: &[Declared], plan: &Plan) -> Result<Vec<Finding>> {
     let host = &target.host.view();
-    Ok(Judged { host, distro: &target.distro, plan, past: target.past() }.findings()?)
+    Ok(Judged { host, distro: &target.distro, declared, plan, past: target.past() }.findings()?)
 }

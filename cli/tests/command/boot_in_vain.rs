@@ -156,6 +156,77 @@ fn what_is_put_in_place_anew_is_worth_a_boot() {
     assert_eq!(again.status, Some(3), "{again}");
 }
 
+/// The same declaration as a playbook has it that names nothing.
+fn unnamed(declaration: &str) -> String {
+    let (before, after) = declaration.split_once(r#""name":""#).expect("a name");
+    let (_, after) = after.split_once("\",").expect("further fields");
+    format!("{before}{after}")
+}
+
+const BOUND: &str = r#"{"type":"driver_binding","device":"01:00.0","driver":"vfio-pci"}"#;
+
+/// Leaves the device of the tree with a driver that is built into the kernel.
+fn bind_to_nouveau(tree: &Tree) {
+    let device = "root/sys/bus/pci/devices/0000:01:00.0";
+    tree.write(&format!("{device}/modalias"), "pci:v000010DEd00000FFCsv00001AF4sd00001100bc03sc00i00\n");
+    tree.write("root/lib/modules/2/modules.builtin", "kernel/nouveau.ko\n");
+    tree.write("root/sys/bus/pci/drivers/nouveau/bind", "");
+    std::os::unix::fs::symlink("../../drivers/nouveau", tree.path(&format!("{device}/driver")))
+        .expect("a link");
+}
+
+#[test]
+fn a_declaration_needs_no_name_to_be_judged_after_a_boot() {
+    for declaration in [WORD, IDS] {
+        let tree = converged(&unnamed(declaration));
+        boot(&tree, "2", "2", "ro");
+        if declaration == IDS {
+            bind_to_nouveau(&tree);
+        }
+        check_all(
+            &tree,
+            expect![[r#"
+                verify exit 2 only_reboot 0 reboot {"because":[],"required":false}
+                plan exit 2 only_reboot 0 reboot {"because":[],"required":false}
+                converge exit 2 outcome "converged" only_reboot 0 reboot {"because":[],"required":false}
+            "#]],
+        );
+    }
+}
+
+#[test]
+fn a_binding_without_a_name_is_told_by_the_driver_that_took_the_device() {
+    let tree = converged(&format!("{},{BOUND}", unnamed(WORD)));
+    boot(&tree, "2", "2", "ro intel_iommu=on");
+    bind_to_nouveau(&tree);
+    tree.write("root/sys/bus/pci/devices/0000:01:00.0/driver_override", "(null)\n");
+    let group = tree.path("root/sys/bus/pci/devices/0000:01:00.0/iommu_group");
+    std::os::unix::fs::symlink("../../../../kernel/iommu_groups/1", group).expect("a link");
+    let told = tree.run("verify playbook.json --root root");
+    expect![[r#"
+        drift    driver_binding "0000:01:00.0" (playbook.json:1): /sys/bus/pci/devices/0000:01:00.0/driver_override: (absent) -> vfio-pci
+        drift    driver_binding "0000:01:00.0" (playbook.json:1): /sys/bus/pci/devices/0000:01:00.0/driver: nouveau -> vfio-pci
+        ok       kernel_cmdline "intel_iommu=on" (playbook.json:1)
+        Bound by someone else: 0000:01:00.0 is bound to nouveau, not to vfio-pci: nouveau is built into 2 and binds before any module.
+        Without effect: the host was booted since run RUN, and /sys/bus/pci/devices/0000:01:00.0/driver_override is (absent), not vfio-pci.
+        Not in the desired state: 2 of 6 settings differ.
+        exit 2
+    "#]].assert_eq(&told.to_string());
+}
+
+#[test]
+fn two_declarations_without_a_name_are_not_taken_for_each_other() {
+    let other = unnamed(WORD).replace("intel_iommu=on", "quiet");
+    let tree = converged(&format!("{other},{}", unnamed(WORD)));
+    taken_back_by_boot(&tree, "2");
+    let json: serde_json::Value =
+        serde_json::from_str(&tree.run(&format!("{PLAN} --format json")).stdout).expect("JSON");
+    let found = json["after_boot"].as_array().expect("findings");
+    let told: Vec<String> =
+        found.iter().map(|it| format!("{} {}", it["resource"]["name"], it["verdict"])).collect();
+    assert_eq!(told, [r#""intel_iommu=on" "taken_back""#, r#""quiet" "taken_back""#]);
+}
+
 /// A boot that comes up without what was put in place, because something took it back on the way.
 fn taken_back_by_boot(tree: &Tree, id: &str) {
     tree.write("root/etc/default/grub.d/zz-hoststate.cfg", "");
@@ -167,8 +238,13 @@ const CONVERGE: &str = "converge playbook.json --root root --yes --detailed-exit
 
 #[test]
 fn what_is_taken_back_at_every_boot_is_worth_no_third_boot() {
-    let tree = converged(WORD);
-    taken_back_by_boot(&tree, "2");
+    for declaration in [WORD, &unnamed(WORD)] {
+        it_is_worth_no_third_boot(&converged(declaration));
+    }
+}
+
+fn it_is_worth_no_third_boot(tree: &Tree) {
+    taken_back_by_boot(tree, "2");
     let told = tree.run(PLAN);
     let line = told.stdout.lines().find(|it| it.starts_with("Taken back")).unwrap_or_default();
     expect!["Taken back: /etc/default/grub.d/zz-hoststate.cfg was put in place by run RUN, before this boot, and is gone again: a person, a package, or something at boot takes it back."].assert_eq(line);
@@ -177,7 +253,7 @@ fn what_is_taken_back_at_every_boot_is_worth_no_third_boot() {
         (Some(2), Some(3), Some(3))
     );
     for id in ["3", "4"] {
-        taken_back_by_boot(&tree, id);
+        taken_back_by_boot(tree, id);
         let (planned, done, again) = (tree.run(PLAN), tree.run(CONVERGE), tree.run(CONVERGE));
         assert_eq!(
             (planned.status, done.status, again.status),
@@ -199,7 +275,7 @@ fn what_is_taken_back_at_every_boot_is_worth_no_third_boot() {
         Nothing was done.
         exit 2
     "#]].assert_eq(&tree.run(CONVERGE).to_string());
-    boot(&tree, "5", "2", "ro intel_iommu=on");
+    boot(tree, "5", "2", "ro intel_iommu=on");
     assert_eq!(
         tree.run("verify playbook.json --root root").status,
         Some(0),
@@ -209,15 +285,17 @@ fn what_is_taken_back_at_every_boot_is_worth_no_third_boot() {
 
 #[test]
 fn a_wish_that_changed_meanwhile_was_not_taken_back() {
-    let tree = converged(WORD);
-    taken_back_by_boot(&tree, "2");
-    tree.playbook(&WORD.replace("on\"", "off\""));
-    assert_eq!(tree.run(CONVERGE).status, Some(5), "its boot configuration is not made below --root");
-    tree.playbook(WORD);
-    boot(&tree, "3", "2", "ro");
-    let back = tree.run(CONVERGE);
-    assert_eq!(back.status, Some(3), "{back}");
-    assert!(!back.stdout.contains("Taken back"), "{back}");
+    for declaration in [WORD, &unnamed(WORD)] {
+        let tree = converged(declaration);
+        taken_back_by_boot(&tree, "2");
+        tree.playbook(&declaration.replace("on\"", "off\""));
+        assert_eq!(tree.run(CONVERGE).status, Some(5), "its boot configuration is not made below --root");
+        tree.playbook(declaration);
+        boot(&tree, "3", "2", "ro");
+        let back = tree.run(CONVERGE);
+        assert_eq!(back.status, Some(3), "{back}");
+        assert!(!back.stdout.contains("Taken back"), "{back}");
+    }
 }
 
 #[test]
@@ -239,12 +317,7 @@ fn a_plan_says_why_another_boot_is_not_expected_to_help() {
 fn why_says_what_verify_says_about_the_last_boot() {
     let tree = converged(IDS);
     boot(&tree, "2", "2", "ro");
-    let device = "root/sys/bus/pci/devices/0000:01:00.0";
-    tree.write(&format!("{device}/modalias"), "pci:v000010DEd00000FFCsv00001AF4sd00001100bc03sc00i00\n");
-    tree.write("root/lib/modules/2/modules.builtin", "kernel/nouveau.ko\n");
-    tree.write("root/sys/bus/pci/drivers/nouveau/bind", "");
-    std::os::unix::fs::symlink("../../drivers/nouveau", tree.path(&format!("{device}/driver")))
-        .expect("a link");
+    bind_to_nouveau(&tree);
     for words in ["why 01:00.0 --root root", "why 01:00.0 playbook.json --root root"] {
         let told = tree.run(words);
         let line = told.stdout.lines().find(|it| it.contains("last boot: ")).unwrap_or_default();

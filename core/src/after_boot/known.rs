@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 
 use super::taken_back::Chain;
-use super::{AT_BOOT, Finding, Judged, driver_of, id_of};
-use crate::declaration::{Declaration, ResourceId};
+use super::{AT_BOOT, Finding, Judged, driver_of};
+use crate::declaration::ResourceId;
 use crate::error::Result;
 use crate::facts;
 use crate::past::put_in_place;
+use crate::registry::Declared;
 
 /// A run that put something in place.
 #[derive(Debug, Clone)]
@@ -45,18 +46,16 @@ impl Known {
             .filter(|it| it.waits_for_reboot() || driver_of(it).is_some())
             .map(|it| &it.resource)
             .collect();
-        let declared = judged.plan.declarations.iter().filter_map(|it| Some((id_of(it)?, it)));
-        let mut open: Vec<(ResourceId, &Declaration)> =
-            declared.filter(|it| asked.contains(&&it.0)).collect();
-        let mut chains = Chain::of(judged.plan);
+        let mut open: Vec<&Declared> = judged.declared.iter().filter(|it| asked.contains(&&it.id)).collect();
+        let mut chains = Chain::of(judged);
         let mut is_newest = true;
         judged.past.newest(|run| {
             let was_booted_since = judged.past.was_booted_since(run) == Some(true);
             if std::mem::take(&mut is_newest) && run.command == AT_BOOT && !was_booted_since {
                 known.failed = run.reason.clone().map(|it| (run.id.clone(), it));
             }
-            open.retain(|(id, wanted)| {
-                let is_it = put_in_place(run, wanted);
+            open.retain(|Declared { id, declaration, .. }| {
+                let is_it = put_in_place(run, declaration);
                 if is_it {
                     known.runs.insert(id.clone(), Run { id: run.id.clone(), was_booted_since });
                 }

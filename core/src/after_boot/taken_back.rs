@@ -6,11 +6,11 @@ use std::path::PathBuf;
 
 use hoststate_abi::step::Step;
 
-use super::{Finding, Verdict, id_of, outlasts_a_boot};
+use super::{Finding, Judged, Verdict, outlasts_a_boot};
 use crate::declaration::{Declaration, ResourceId};
 use crate::past::Past;
-use crate::plan::Plan;
 use crate::record::RunRecord;
+use crate::registry::Declared;
 use crate::report::Outcome;
 
 /// So often a boot is worth a try. What is gone once may have been taken out by a hand.
@@ -40,11 +40,11 @@ struct Earlier {
 }
 
 impl<'a> Chain<'a> {
-    /// Returns what is to be asked of the records about a plan.
-    pub(super) fn of(plan: &'a Plan) -> Vec<Self> {
-        let chain = |wanted: &'a Declaration| {
-            let id = id_of(wanted)?;
-            let own = || plan.changes.iter().filter(|it| it.resource == id);
+    /// Returns what is to be asked of the records about what is wanted and not so.
+    pub(super) fn of(judged: Judged<'a>) -> Vec<Self> {
+        let chain = |Declared { id, declaration: wanted, .. }: &'a Declared| {
+            let id = id.clone();
+            let own = || judged.plan.changes.iter().filter(|it| it.resource == id);
             let gone = || own().filter(|it| outlasts_a_boot(it));
             let file = |it: &Step| match it {
                 Step::WriteFile { path, .. } | Step::RemoveFile { path } => Some(path.clone()),
@@ -55,7 +55,7 @@ impl<'a> Chain<'a> {
             let runs = Vec::new();
             (is_gone || waits).then_some(Self { id, wanted, is_gone, waits, files, runs, is_open: true })
         };
-        plan.declarations.iter().filter_map(chain).collect()
+        judged.declared.iter().filter_map(chain).collect()
     }
 
     /// Goes on with the next older run. Returns whether older ones may tell more.
@@ -68,10 +68,13 @@ impl<'a> Chain<'a> {
         if run.command.starts_with("rollback") {
             return false;
         }
-        let is_it = |it: &&Declaration| {
-            it.kind == self.wanted.kind && (it.name == self.wanted.name || it.desired == self.wanted.desired)
+        let Some(then) = run.declarations.iter().find(|it| it.is_like(self.wanted)) else {
+            // What its playbook did not want then, nobody else took back.
+            let playbook = |it: &Declaration| it.playbook.as_ref().map(|it| it.file.clone());
+            let own = playbook(self.wanted);
+            let is_of_it = own.is_some() && run.declarations.iter().any(|it| playbook(it) == own);
+            return !is_of_it || run.outcome == Some(Outcome::Refused);
         };
-        let Some(then) = run.declarations.iter().find(is_it) else { return true };
         if then.desired != self.wanted.desired {
             return false;
         }
