@@ -98,7 +98,7 @@ fn in_the_second(id: &str) -> (&str, u64, &str) {
 }
 
 impl RecordStore {
-    /// Returns the store of the host below `root`, where [`STATE_DIRECTORY`] resolved is `directory`.
+    /// Returns the store of the host below `root`, where [`STATE_DIRECTORY`](super::STATE_DIRECTORY) resolved is `directory`.
     pub fn new(root: impl Into<PathBuf>, directory: impl Into<PathBuf>) -> Self {
         Self { root: root.into(), directory: directory.into() }
     }
