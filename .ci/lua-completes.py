@@ -77,8 +77,10 @@ def main(program, folder, schema):
         if kind.startswith("type:"):
             before = kind.removeprefix("type:") + " { "
             fields = {it: field.get("description", "") for it, field in described["properties"].items()}
-            fields = {it: text for it, text in fields.items() if it not in ("type", "playbook", "name")}
-            check(before, server.offers(before, "}"), fields | {"name": "Free text, unique per type."})
+            # Editors of Lua write neither of these; composites have no name.
+            named = {"name": "Free text, unique per type."} if "name" in fields else {}
+            fields = {it: text for it, text in fields.items() if it not in ("type", "playbook", "composite", "name")}
+            check(before, server.offers(before, "}"), fields | named)
     check("linux.thp { mode = ", server.offers("linux.thp { mode = ", " }"), dict.fromkeys(['"always"', '"madvise"', '"never"'], ""))
     check("local it = host.", server.offers("local it = host."), dict.fromkeys(["available", "cpu", "distro", "kernel", "pci"], ""))
     server.process.kill()

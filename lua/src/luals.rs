@@ -5,32 +5,38 @@ use std::collections::BTreeMap;
 use hoststate_core::registry::Registry;
 use serde_json::{Value, json};
 
-/// The table `host`, the log and the composites, which have no schemas.
+use crate::composites::COMPOSITES;
+
+/// The table `host` and the log, which have no schemas.
 const SHIPPED: &str = include_str!("../prelude/definitions.lua");
 
 /// Begins the line of a class that has no other fields than those below it.
 const EXACT: &str = "---@class (exact) ";
 
-/// Returns the definitions of the types, a class for the fields and a function for the constructor of each, and
+/// Returns the definitions of the types and composites, a class for the fields and a function for each, and
 /// of everything else that a playbook has beside Lua's own.
 pub fn luals_definitions(registry: &Registry) -> String {
     let mut out = String::from("---@meta\n");
     let mut tables = Vec::new();
     let mut written = Vec::new();
-    for entry in registry.entries() {
-        for (dot, _) in entry.name().match_indices('.') {
-            let table = &entry.name()[..dot];
+    let types = registry.entries().iter().map(|entry| {
+        let mut schema = entry.schema().to_value();
+        schema["properties"]["name"] =
+            json!({ "type": "string", "description": "Free text, unique per type." });
+        (entry.name(), schema)
+    });
+    let composites = COMPOSITES.iter().map(|it| (it.name, it.fields.schema().to_value()));
+    for (name, schema) in types.chain(composites) {
+        for (dot, _) in name.match_indices('.') {
+            let table = &name[..dot];
             if !tables.contains(&table) {
                 tables.push(table);
                 out.push_str(&format!("\n---@class hoststate.Vendor.{table}\n{table} = {{}}\n"));
             }
         }
-        let mut schema = entry.schema().to_value();
-        schema["properties"]["name"] =
-            json!({ "type": "string", "description": "Free text, unique per type." });
-        let class = format!("hoststate.{}", entry.name());
+        let class = format!("hoststate.{name}");
         // What built-in types have in common is defined once.
-        let scope = if entry.name().contains('.') { format!("{class}.") } else { "hoststate.".to_owned() };
+        let scope = if name.contains('.') { format!("{class}.") } else { "hoststate.".to_owned() };
         let definitions = &schema["$defs"];
         let mut classes = Classes { scope, definitions, found: BTreeMap::new(), depth: 0 };
         classes.found.insert(class.clone(), &schema);
@@ -43,7 +49,7 @@ pub fn luals_definitions(registry: &Registry) -> String {
         }
         out.push('\n');
         comment(&mut out, &schema);
-        out.push_str(&format!("---@param desired {class}\nfunction {}(desired) end\n", entry.name()));
+        out.push_str(&format!("---@param desired {class}\nfunction {name}(desired) end\n"));
     }
     closed(&(out + SHIPPED))
 }
