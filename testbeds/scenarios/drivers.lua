@@ -39,8 +39,9 @@ scenario {
     host:playbook(bound "vfio-pci")
     host:converge { status = 2 }
     host:shell("echo 1 > /sys/bus/pci/devices/" .. card .. "/remove")
-    local without = host:plan()
-    host:say(without.stdout .. without.stderr)
+    local without = host:plan { status = 1 }
+    assert(without.stdout:find("the device is gone", 1, true), without.stdout)
+    host:verify { status = 2 }
     host:shell "echo 1 > /sys/bus/pci/rescan"
     host:converge()
     host:expect_driver(card, "vfio-pci")
