@@ -80,7 +80,7 @@ impl Target {
         let registry = Plugins::new(&options.plugins)?.registry()?;
         let view = host.view();
         let distro = hoststate_providers::detect(&view)?;
-        let boot_id = boot_id(&view);
+        let boot_id = boot_id(&view).map_err(|err| Error::io("the boot id", err))?;
         let (records, accepted) = (records(&view)?, options.accept.clone());
         Ok(Self { host, distro, activate, detail, accepted, records, boot_id, registry, capture })
     }

@@ -1,5 +1,6 @@
 //! Who ran a run, from where, and with what: what a colleague wants to know a week later.
 
+use std::io;
 use std::path::{Path, PathBuf};
 
 use hoststate_abi::host_view::HostView;
@@ -58,18 +59,26 @@ impl Process {
     /// Returns this process; `machine` is the machine it runs on.
     pub fn this(machine: &HostView) -> Self {
         let pid = std::process::id();
-        Self { pid, start: start_of(machine, pid), boot_id: boot_id(machine) }
+        Self { pid, start: start_of(machine, pid), boot_id: boot_of(machine) }
     }
 
     /// Returns whether it still runs.
     pub fn is_running(&self, machine: &HostView) -> bool {
-        self.start.is_some() && self.boot_id == boot_id(machine) && self.start == start_of(machine, self.pid)
+        self.start.is_some() && self.boot_id == boot_of(machine) && self.start == start_of(machine, self.pid)
     }
 }
 
-/// Returns the id of the boot that a host runs since; `None` where `/proc` does not tell.
-pub fn boot_id(machine: &HostView) -> Option<String> {
-    machine.attribute(Path::new(BOOT_ID)).ok().flatten()
+/// Returns the id of the boot that a host runs since; `None` for a tree without `/proc`.
+///
+/// # Errors
+/// When it is there and cannot be read.
+pub fn boot_id(machine: &HostView) -> io::Result<Option<String>> {
+    machine.attribute(Path::new(BOOT_ID))
+}
+
+/// Returns the same for a process: of a machine that does not tell, no process is known to run.
+fn boot_of(machine: &HostView) -> Option<String> {
+    boot_id(machine).ok().flatten()
 }
 
 /// Reads the 22nd field. The second, the name of the program, may hold blanks and brackets.
@@ -113,9 +122,9 @@ mod tests {
     #[test]
     fn a_boot_id_that_is_no_text_is_no_error() {
         let tree = Tree::new(&[BOOT_ID]);
-        assert_eq!(boot_id(&tree.view()).as_deref(), Some("b"));
+        assert_eq!(boot_id(&tree.view()).expect("readable").as_deref(), Some("b"));
         tree.write(BOOT_ID.0, b"\xff\n");
-        assert_eq!(boot_id(&tree.view()).as_deref(), Some("\\xff"));
+        assert_eq!(boot_id(&tree.view()).expect("readable").as_deref(), Some("\\xff"));
     }
 
     #[test]
