@@ -5,9 +5,11 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
 use hoststate_core::formats::host_text::{self, Node, Nodes};
+use hoststate_core::user_text::bytes_of;
 use tempfile::TempDir;
 
 use crate::error::{Error, Result};
+use crate::text_file::text_of;
 
 /// A captured host, unpacked; the tree is removed when this is dropped.
 #[derive(Debug)]
@@ -48,7 +50,8 @@ impl Capture {
 #[expect(clippy::disallowed_methods, reason = "a file that the user names is no file of the host")]
 pub(crate) fn read(path: &Path) -> Result<Nodes> {
     let shown = path.display();
-    let text = std::fs::read_to_string(path).map_err(|err| Error::io(shown.to_string(), err))?;
+    let bytes = std::fs::File::open(path).and_then(bytes_of);
+    let text = text_of(&shown.to_string(), bytes.map_err(|err| Error::io(shown.to_string(), err))?)?;
     host_text::parse(&text).map_err(|err| {
         let hint = "A captured host has `== /PATH` above each file; `examples/hosts` has some.";
         Error::input(format!("{shown}: {err}"), hint)

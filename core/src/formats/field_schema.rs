@@ -208,7 +208,7 @@ fn rules(schema: &Value, at: &str, depth: usize) -> Result<Rules, FieldSchemaErr
     let Some(depth) = depth.checked_sub(1) else { return Err(fault(at, "schemas too deep in each other")) };
     for (keyword, value) in schema {
         let at = format!("{at}/{keyword}");
-        let inner = |value: &Value| rules_of(value, &at, depth);
+        let inner = |value: &Value| self::rules(value, &at, depth);
         match keyword.as_str() {
             "type" => rules.types = types(value, &at)?,
             "enum" => match value {
@@ -260,10 +260,6 @@ fn rules(schema: &Value, at: &str, depth: usize) -> Result<Rules, FieldSchemaErr
         }
     }
     Ok(rules)
-}
-
-fn rules_of(schema: &Value, at: &str, depth: usize) -> Result<Rules, FieldSchemaError> {
-    rules(schema, at, depth)
 }
 
 fn list(value: &Value, at: &str, depth: usize) -> Result<Vec<Rules>, FieldSchemaError> {
