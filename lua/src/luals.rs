@@ -19,39 +19,44 @@ pub fn luals_definitions(registry: &Registry) -> String {
     let mut out = String::from("---@meta\n");
     let mut tables = Vec::new();
     let mut written = Vec::new();
-    let types = registry.entries().iter().map(|entry| {
-        let mut schema = entry.schema().to_value();
-        schema["properties"]["name"] =
-            json!({ "type": "string", "description": "Free text, unique per type." });
-        (entry.name(), schema)
-    });
-    let composites = COMPOSITES.iter().map(|it| (it.name, it.fields.schema().to_value()));
-    for (name, schema) in types.chain(composites) {
-        for (dot, _) in name.match_indices('.') {
-            let table = &name[..dot];
+    for entry in registry.entries() {
+        for (dot, _) in entry.name().match_indices('.') {
+            let table = &entry.name()[..dot];
             if !tables.contains(&table) {
                 tables.push(table);
                 out.push_str(&format!("\n---@class hoststate.Vendor.{table}\n{table} = {{}}\n"));
             }
         }
-        let class = format!("hoststate.{name}");
-        // What built-in types have in common is defined once.
-        let scope = if name.contains('.') { format!("{class}.") } else { "hoststate.".to_owned() };
-        let definitions = &schema["$defs"];
-        let mut classes = Classes { scope, definitions, found: BTreeMap::new(), depth: 0 };
-        classes.found.insert(class.clone(), &schema);
-        while let Some((name, schema)) = classes.found.pop_first() {
-            if !written.contains(&name) {
-                out.push('\n');
-                out.push_str(&classes.class(&name, schema));
-                written.push(name);
-            }
-        }
-        out.push('\n');
-        comment(&mut out, &schema);
-        out.push_str(&format!("---@param desired {class}\nfunction {name}(desired) end\n"));
+        let mut schema = entry.schema().to_value();
+        schema["properties"]["name"] =
+            json!({ "type": "string", "description": "Free text, unique per type." });
+        define(&mut out, &mut written, entry.name(), &schema);
     }
-    closed(&(out + SHIPPED))
+    out.push_str(SHIPPED);
+    for composite in &COMPOSITES {
+        define(&mut out, &mut written, composite.name, &composite.fields.schema().to_value());
+    }
+    closed(&out)
+}
+
+/// Adds the function of that name, and the classes of its fields that are not `written` yet.
+fn define(out: &mut String, written: &mut Vec<String>, name: &str, schema: &Value) {
+    let class = format!("hoststate.{name}");
+    // What built-in types have in common is defined once.
+    let scope = if name.contains('.') { format!("{class}.") } else { "hoststate.".to_owned() };
+    let definitions = &schema["$defs"];
+    let mut classes = Classes { scope, definitions, found: BTreeMap::new(), depth: 0 };
+    classes.found.insert(class.clone(), schema);
+    while let Some((name, schema)) = classes.found.pop_first() {
+        if !written.contains(&name) {
+            out.push('\n');
+            out.push_str(&classes.class(&name, schema));
+            written.push(name);
+        }
+    }
+    out.push('\n');
+    comment(out, schema);
+    out.push_str(&format!("---@param desired {class}\nfunction {name}(desired) end\n"));
 }
 
 fn comment(out: &mut String, schema: &Value) {

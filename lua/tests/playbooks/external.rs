@@ -141,36 +141,6 @@ fn an_editor_knows_the_fields_of_a_vendors_type() {
             ---The image that an FPGA card runs.
             ---@param desired hoststate.acme.fpga
             function acme.fpga(desired) end
-
-            ---Gives a graphics card, with everything that goes with it, to vfio-pci.
-            ---@class (exact) hoststate.gpu_passthrough: { device?: any, drivers?: any, file?: any, whole_group?: any, [string]: hoststate.no_such_field }
-            ---@field device hoststate.DeviceSelector The graphics card: an address such as `0000:01:00.0`, or what exactly one device is.
-            ---@field drivers? string[] Modules that vfio-pci must come before; by default those that match the devices.
-            ---@field file? string File in `/etc/modprobe.d`; default `01-vfio-pci.conf`.
-            ---@field whole_group? boolean Whether the other members of its IOMMU group go along. Default: true.
-
-            ---Gives a graphics card, with everything that goes with it, to vfio-pci.
-            ---@param desired hoststate.gpu_passthrough
-            function gpu_passthrough(desired) end
-
-            ---Switches the IOMMU on, by the kernel parameters of this CPU.
-            ---@class (exact) hoststate.iommu: { passthrough?: any, vendor?: any, [string]: hoststate.no_such_field }
-            ---@field passthrough? boolean `true`: devices of the host bypass it; `false`: they do not; absent: as it is.
-            ---@field vendor? string The CPU's vendor, for a tree without /proc: `GenuineIntel` or `AuthenticAMD`.
-
-            ---Switches the IOMMU on, by the kernel parameters of this CPU.
-            ---@param desired hoststate.iommu
-            function iommu(desired) end
-
-            ---Gives a network card virtual functions, and these a driver.
-            ---@class (exact) hoststate.sriov_nic: { device?: any, driver?: any, numvfs?: any, [string]: hoststate.no_such_field }
-            ---@field device hoststate.DeviceSelector The physical function: an address such as `0000:3b:00.0`, or what exactly one device is.
-            ---@field driver? string The driver of the virtual functions; by default the host's own.
-            ---@field numvfs integer Number of virtual functions. At most the device's `sriov_totalvfs`.
-
-            ---Gives a network card virtual functions, and these a driver.
-            ---@param desired hoststate.sriov_nic
-            function sriov_nic(desired) end
         "#]],
     );
 }
@@ -219,36 +189,6 @@ fn an_editor_knows_the_fields_of_what_is_in_a_field() {
 
             ---@param desired hoststate.acme.fan
             function acme.fan(desired) end
-
-            ---Gives a graphics card, with everything that goes with it, to vfio-pci.
-            ---@class (exact) hoststate.gpu_passthrough: { device?: any, drivers?: any, file?: any, whole_group?: any, [string]: hoststate.no_such_field }
-            ---@field device hoststate.DeviceSelector The graphics card: an address such as `0000:01:00.0`, or what exactly one device is.
-            ---@field drivers? string[] Modules that vfio-pci must come before; by default those that match the devices.
-            ---@field file? string File in `/etc/modprobe.d`; default `01-vfio-pci.conf`.
-            ---@field whole_group? boolean Whether the other members of its IOMMU group go along. Default: true.
-
-            ---Gives a graphics card, with everything that goes with it, to vfio-pci.
-            ---@param desired hoststate.gpu_passthrough
-            function gpu_passthrough(desired) end
-
-            ---Switches the IOMMU on, by the kernel parameters of this CPU.
-            ---@class (exact) hoststate.iommu: { passthrough?: any, vendor?: any, [string]: hoststate.no_such_field }
-            ---@field passthrough? boolean `true`: devices of the host bypass it; `false`: they do not; absent: as it is.
-            ---@field vendor? string The CPU's vendor, for a tree without /proc: `GenuineIntel` or `AuthenticAMD`.
-
-            ---Switches the IOMMU on, by the kernel parameters of this CPU.
-            ---@param desired hoststate.iommu
-            function iommu(desired) end
-
-            ---Gives a network card virtual functions, and these a driver.
-            ---@class (exact) hoststate.sriov_nic: { device?: any, driver?: any, numvfs?: any, [string]: hoststate.no_such_field }
-            ---@field device hoststate.DeviceSelector The physical function: an address such as `0000:3b:00.0`, or what exactly one device is.
-            ---@field driver? string The driver of the virtual functions; by default the host's own.
-            ---@field numvfs integer Number of virtual functions. At most the device's `sriov_totalvfs`.
-
-            ---Gives a network card virtual functions, and these a driver.
-            ---@param desired hoststate.sriov_nic
-            function sriov_nic(desired) end
         "#]],
     );
 }
