@@ -3,10 +3,10 @@
 use std::io;
 use std::path::PathBuf;
 
-use hoststate_core::declaration::{Origin, ResourceId};
+use hoststate_core::language::declaration::{Origin, ResourceId};
 use hoststate_core::error::{Error as EngineError, Several};
-use hoststate_core::json_playbook::Misplaced;
-use hoststate_core::registry::{Declared, Rejected};
+use hoststate_core::language::json_playbook::Misplaced;
+use hoststate_core::language::registry::{Declared, Rejected};
 
 /// `Result` with this crate's error.
 pub(crate) type Result<T, E = Error> = std::result::Result<T, E>;

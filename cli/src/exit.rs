@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use hoststate_core::plan::Plan;
-use hoststate_core::report::{Outcome, Report};
+use hoststate_core::plan::planned::Plan;
+use hoststate_core::run::report::{Outcome, Report};
 use std::process::ExitCode;
 
 /// How the command ended, as its exit status.

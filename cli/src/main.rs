@@ -50,7 +50,7 @@ fn main() -> ExitCode {
         session.end_at_once(it);
         run(&arguments.command, &session)
     });
-    for lack in hoststate_core::plugin::confinement::lacking() {
+    for lack in hoststate_core::plugins::plugin::confinement::lacking() {
         session::say(format_args!("note: {lack}: this kernel or container does not permit better\n"));
     }
     match done {

@@ -5,9 +5,9 @@ use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use hoststate_core::apply::{Activate, Watcher};
-use hoststate_core::plan::Plan;
-use hoststate_core::report::StepReport;
+use hoststate_core::run::apply::{Activate, Watcher};
+use hoststate_core::plan::planned::Plan;
+use hoststate_core::run::report::StepReport;
 
 use crate::args::Format;
 use crate::render;

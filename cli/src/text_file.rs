@@ -1,6 +1,6 @@
 //! The text of a file that a user wrote: UTF-8, and what else it may be.
 
-use hoststate_core::declaration::Origin;
+use hoststate_core::language::declaration::Origin;
 use hoststate_lua::error::Error;
 
 /// Returns the text in the bytes of a file. `name` is the file as the user named it.

@@ -4,9 +4,9 @@ use std::rc::Rc;
 
 use expect_test::{Expect, expect};
 use hoststate_abi::description::TypeDescription;
-use hoststate_core::declaration::Declaration;
-use hoststate_core::external_type::check_description;
-use hoststate_core::registry::{Entry, Registry, Rejected};
+use hoststate_core::language::declaration::Declaration;
+use hoststate_core::language::external_type::check_description;
+use hoststate_core::language::registry::{Entry, Registry, Rejected};
 use hoststate_core::resources::TABLE;
 use hoststate_testkit::fpga::Fpga;
 use serde_json::{Value, json};

@@ -1,8 +1,8 @@
 //! Fields that are written wrong, and what is said about them: the value, and how to write it right.
 
 use expect_test::{Expect, expect};
-use hoststate_core::declaration::Declaration;
-use hoststate_core::registry::Registry;
+use hoststate_core::language::declaration::Declaration;
+use hoststate_core::language::registry::Registry;
 use hoststate_core::resources::TABLE;
 use serde_json::Value;
 

@@ -1,7 +1,7 @@
 //! Texts that are no JSON declarations, and what is said about them.
 
 use expect_test::{Expect, expect};
-use hoststate_core::json_playbook::read;
+use hoststate_core::language::json_playbook::read;
 
 fn check(texts: &[&str], expect: Expect) {
     let mut out = String::new();

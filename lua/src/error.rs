@@ -1,8 +1,8 @@
 //! What is wrong with a playbook: what, where, and how to mend it.
 
-use hoststate_core::declaration::Origin;
-use hoststate_core::notation::Notation;
-use hoststate_core::registry::Rejected;
+use hoststate_core::language::declaration::Origin;
+use hoststate_core::language::notation::Notation;
+use hoststate_core::language::registry::Rejected;
 
 use crate::facts::Facts;
 

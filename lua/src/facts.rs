@@ -1,7 +1,7 @@
 //! The facts a playbook may see, as a trait: what `host` and the composites ask for.
 
 use hoststate_core::error::{Error, Result};
-use hoststate_core::selector::DeviceSelector;
+use hoststate_core::language::selector::DeviceSelector;
 use serde_json::{Map, Value};
 
 /// Facts about a host. Each is asked for when a playbook first touches it, and not again.

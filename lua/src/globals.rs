@@ -1,7 +1,7 @@
 //! The globals of a playbook: what hoststate adds to Lua cannot be replaced, and reading a name that nobody defined is
 //! an error.
 
-use hoststate_core::registry::nearest;
+use hoststate_core::language::registry::nearest;
 use mlua::{Function, Lua, Scope, Table, Value};
 
 use crate::composites::COMPOSITES;

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use hoststate_core::declaration::ResourceId;
+use hoststate_core::language::declaration::ResourceId;
 use hoststate_core::error::{Error as EngineError, Several};
-use hoststate_core::json_playbook::Located;
-use hoststate_core::notation::Notation;
-use hoststate_core::registry::{self, Registry};
+use hoststate_core::language::json_playbook::Located;
+use hoststate_core::language::notation::Notation;
+use hoststate_core::language::registry::{self, Registry};
 use mlua::serde::SerializeOptions;
 use mlua::{Function, Lua, LuaSerdeExt};
 use serde_json::Value;

@@ -8,8 +8,8 @@ use std::io;
 
 use hoststate_abi::message::Description;
 use hoststate_core::error::Several;
-use hoststate_core::json_playbook::Located;
-use hoststate_core::registry::{Declared, Entry, Registry};
+use hoststate_core::language::json_playbook::Located;
+use hoststate_core::language::registry::{Declared, Entry, Registry};
 
 pub mod composites;
 mod constructors;

@@ -1,7 +1,7 @@
 //! Lua's error messages in the words of a playbook's author, with file and line as data.
 
-use hoststate_core::declaration::Origin;
-use hoststate_core::registry::nearest;
+use hoststate_core::language::declaration::Origin;
+use hoststate_core::language::registry::nearest;
 
 use crate::error::Error;
 use crate::evaluation::Evaluation;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use hoststate_core::registry::Registry;
+use hoststate_core::language::registry::Registry;
 use serde_json::{Value, json};
 
 use crate::composites::COMPOSITES;

@@ -4,7 +4,7 @@ use std::io;
 use std::path::Path;
 
 use hoststate_core::error::Several;
-use hoststate_core::notation::Notation;
+use hoststate_core::language::notation::Notation;
 use mlua::chunk::ChunkMode;
 use mlua::{Function, Lua, MultiValue, Scope, Table, Value};
 

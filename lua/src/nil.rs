@@ -1,6 +1,6 @@
 //! What is said about a value that is nil: where it most likely comes from.
 
-use hoststate_core::declaration::{Declaration, Origin};
+use hoststate_core::language::declaration::{Declaration, Origin};
 
 use crate::error::Error;
 use crate::evaluation::Evaluation;

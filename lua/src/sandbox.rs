@@ -2,8 +2,8 @@
 
 use std::rc::Rc;
 
-use hoststate_core::declaration::Origin;
-use hoststate_core::registry::nearest;
+use hoststate_core::language::declaration::Origin;
+use hoststate_core::language::registry::nearest;
 use mlua::chunk::{Chunk, ChunkMode};
 use mlua::{HookTriggers, Lua, LuaOptions, MultiValue, Scope, StdLib, Table, Value, VmState};
 

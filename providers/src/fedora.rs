@@ -1,7 +1,7 @@
 //! Fedora and those near it that are no rebuild of RHEL: boot entries and dracut.
 
 use hoststate_abi::host_view::HostView;
-use hoststate_core::distro::Distro;
+use hoststate_core::mechanism::distro::Distro;
 use hoststate_core::error::Result;
 use hoststate_core::formats::os_release::OsRelease;
 

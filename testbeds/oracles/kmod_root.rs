@@ -8,7 +8,7 @@ use std::process::Command;
 
 use hoststate_abi::host_view::HostView;
 use hoststate_core::formats::modprobe_conf::{ModprobeView, ModuleName};
-use hoststate_core::modprobe_d;
+use hoststate_core::machine::modprobe_d;
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 

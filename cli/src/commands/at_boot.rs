@@ -3,18 +3,18 @@
 use std::path::{Path, PathBuf};
 
 use hoststate_abi::host_view::HostView;
-use hoststate_core::after_boot::AT_BOOT;
-use hoststate_core::apply::Agreed;
-use hoststate_core::at_boot::confirm;
-use hoststate_core::at_boot::finish::{Finish, Finished};
-use hoststate_core::at_boot::go_back::IfRefused;
-use hoststate_core::at_boot::{self, AtBoot, RECORD};
-use hoststate_core::host::Host;
-use hoststate_core::plan::{Change, Plan};
-use hoststate_core::planner::Planner;
-use hoststate_core::record::lock::LockedHost;
-use hoststate_core::registry::Declared;
-use hoststate_core::trust::require_own;
+use hoststate_core::trial::verdict::AT_BOOT;
+use hoststate_core::run::apply::Agreed;
+use hoststate_core::trial::at_boot::confirm;
+use hoststate_core::trial::at_boot::finish::{Finish, Finished};
+use hoststate_core::trial::at_boot::go_back::IfRefused;
+use hoststate_core::trial::at_boot::{self, AtBoot, RECORD};
+use hoststate_core::run::host::Host;
+use hoststate_core::plan::planned::{Change, Plan};
+use hoststate_core::plan::planner::Planner;
+use hoststate_core::run::record::lock::LockedHost;
+use hoststate_core::language::registry::Declared;
+use hoststate_core::machine::trust::require_own;
 
 use serde_json::Value;
 

@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use hoststate_abi::message::{Asks, User};
-use hoststate_core::plugin::trust::{TrustList, Trusted};
-use hoststate_core::plugin::{Candidate, Standing, survey};
+use hoststate_core::plugins::plugin::trust::{TrustList, Trusted};
+use hoststate_core::plugins::plugin::{Candidate, Standing, survey};
 use serde_json::{Value, json};
 
 use crate::args::{Format, PluginCommand, PluginListArguments, PluginTrustArguments};
@@ -100,10 +100,10 @@ fn trust(arguments: &PluginTrustArguments, session: &Session) -> Result<Exit> {
         return Ok(Exit::Success);
     }
     // Two types of one name would be found out by every later run; better now.
-    let mut registry = hoststate_core::registry::Registry::clone(&plugins.base);
+    let mut registry = hoststate_core::language::registry::Registry::clone(&plugins.base);
     for (lock, others) in plugins.trusted()? {
         let others = others.only(|it| it != file || lock != folder.lock);
-        registry.add(hoststate_core::plugin::entries(others, &plugins.program, &plugins.base))?;
+        registry.add(hoststate_core::plugins::plugin::entries(others, &plugins.program, &plugins.base))?;
     }
     registry.add(candidate.entries(&plugins.program, &plugins.base))?;
     let described = shown(&candidate, before.as_ref());

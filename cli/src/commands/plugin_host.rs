@@ -13,8 +13,8 @@ use std::path::Path;
 use std::process::{Command, ExitCode, ExitStatus};
 
 use hoststate_abi::export::{ABI, Abi, Call, Free};
-use hoststate_core::plugin::confinement::{self, Lack};
-use hoststate_core::plugin::session::CANNOT_START;
+use hoststate_core::plugins::plugin::confinement::{self, Lack};
+use hoststate_core::plugins::plugin::session::CANNOT_START;
 use hoststate_lua::types;
 use libloading::os::unix::{Library, RTLD_LOCAL, RTLD_NOW, Symbol};
 use rustix::process::Signal;

@@ -3,12 +3,12 @@
 use std::fmt::Write;
 
 use hoststate_abi::host_view::HostView;
-use hoststate_core::apply::{Agreed, is_actionable};
-use hoststate_core::host::Host;
-use hoststate_core::plan::Plan;
-use hoststate_core::report::Report;
-use hoststate_core::rollback::Undo;
-use hoststate_core::rollback::select::{Selected, select};
+use hoststate_core::run::apply::{Agreed, is_actionable};
+use hoststate_core::run::host::Host;
+use hoststate_core::plan::planned::Plan;
+use hoststate_core::run::report::Report;
+use hoststate_core::run::rollback::Undo;
+use hoststate_core::run::rollback::select::{Selected, select};
 
 use crate::args::{Format, RollbackArguments};
 use crate::commands::consented::{Consent, Leave, host_name};

@@ -1,10 +1,10 @@
 //! `hoststate schema`: what declarations and the answers of the other commands look like, for programs and editors.
 
-use hoststate_core::declaration::{DECLARATIONS_FORMAT, Origin};
-use hoststate_core::plan::Plan;
-use hoststate_core::registry::Registry;
-use hoststate_core::report::Report;
-use hoststate_core::why::Chain;
+use hoststate_core::language::declaration::{DECLARATIONS_FORMAT, Origin};
+use hoststate_core::plan::planned::Plan;
+use hoststate_core::language::registry::Registry;
+use hoststate_core::run::report::Report;
+use hoststate_core::why::chain::Chain;
 use hoststate_lua::composites::{COMPOSITES, composite};
 use hoststate_lua::luals::luals_definitions;
 use schemars::Schema;

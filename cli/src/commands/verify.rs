@@ -3,10 +3,10 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-use hoststate_core::after_boot::{Finding, Judged};
-use hoststate_core::host::Host;
-use hoststate_core::plan::Plan;
-use hoststate_core::registry::Declared;
+use hoststate_core::trial::verdict::{Finding, Judged};
+use hoststate_core::run::host::Host;
+use hoststate_core::plan::planned::Plan;
+use hoststate_core::language::registry::Declared;
 use schemars::JsonSchema;
 use serde::Serialize;
 

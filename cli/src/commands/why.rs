@@ -3,17 +3,17 @@
 use std::io;
 
 use hoststate_abi::host_view::HostView;
-use hoststate_core::after_boot::Finding;
-use hoststate_core::at_boot::standing;
+use hoststate_core::trial::verdict::Finding;
+use hoststate_core::trial::at_boot::standing;
 use hoststate_core::error::Error as EngineError;
 use hoststate_core::formats::pci::PciIdPattern;
-use hoststate_core::host::Host;
-use hoststate_core::pci_bus::{self, PciDevice};
-use hoststate_core::plan::Plan;
-use hoststate_core::record::history;
-use hoststate_core::registry::Declared;
-use hoststate_core::selector::{DeviceSelector, Found, near};
-use hoststate_core::why::{self, Question};
+use hoststate_core::run::host::Host;
+use hoststate_core::machine::pci_bus::{self, PciDevice};
+use hoststate_core::plan::planned::Plan;
+use hoststate_core::run::record::history;
+use hoststate_core::language::registry::Declared;
+use hoststate_core::language::selector::{DeviceSelector, Found, near};
+use hoststate_core::why::chain::{self, Question};
 use serde_json::{Map, Value};
 
 use crate::args::{Format, WhyArguments};
@@ -47,7 +47,7 @@ pub(crate) fn run(arguments: &WhyArguments, session: &Session) -> Result<Exit> {
         }
         None => Question { standing, ..of_last_runs(&target, &device)? },
     };
-    let chain = why::chain(&view, &target.distro, &device, question)?;
+    let chain = chain::chain(&view, &target.distro, &device, question)?;
     match session.format {
         Format::Json => session.print_json(&chain)?,
         Format::Text => session.print(&render::why::text(&session.screen, &chain))?,

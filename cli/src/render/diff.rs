@@ -1,6 +1,6 @@
 //! Unified diffs of files, with the changed words of a line set off where there are colours.
 
-use hoststate_core::plan::FileChange;
+use hoststate_core::plan::planned::FileChange;
 use similar::{ChangeTag, TextDiff};
 
 use crate::render::escape::visible;

@@ -2,7 +2,7 @@
 
 use std::error::Error as _;
 
-use hoststate_core::doubts::Doubt;
+use hoststate_core::plan::doubts::Doubt;
 use serde_json::json;
 
 use crate::error::Error;

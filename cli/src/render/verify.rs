@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use hoststate_core::after_boot::{Finding, Verdict};
-use hoststate_core::declaration::ResourceId;
-use hoststate_core::plan::Plan;
-use hoststate_core::registry::Declared;
+use hoststate_core::trial::verdict::{Finding, Verdict};
+use hoststate_core::language::declaration::ResourceId;
+use hoststate_core::plan::planned::Plan;
+use hoststate_core::language::registry::Declared;
 
 use crate::exit::Exit;
 use crate::render::difference::difference;

@@ -1,6 +1,6 @@
 //! A chain of reasons as text: one line for each link, its evidence below.
 
-use hoststate_core::why::{Chain, Standing};
+use hoststate_core::why::chain::{Chain, Standing};
 
 use crate::render::escape::visible_line;
 use crate::render::screen::{Amount, Paint, Screen};

@@ -1,9 +1,9 @@
 //! Declarations and plans as JSON: refused or read, and then written as they were read.
 #![no_main]
 
-use hoststate_core::declaration::Declarations;
-use hoststate_core::plan::Plan;
-use hoststate_core::registry::Registry;
+use hoststate_core::language::declaration::Declarations;
+use hoststate_core::plan::planned::Plan;
+use hoststate_core::language::registry::Registry;
 use hoststate_core::resources::TABLE;
 use libfuzzer_sys::fuzz_target;
 

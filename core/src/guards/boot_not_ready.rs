@@ -6,10 +6,10 @@ use hoststate_abi::activation::Activation;
 use hoststate_abi::host_view::HostView;
 
 use crate::error::Result;
-use crate::facts::proc_is_foreign;
+use crate::machine::facts::proc_is_foreign;
 use crate::formats::mount_table::{self, Mount};
-use crate::free_space;
-use crate::guard::{Hazard, Scene, Severity};
+use crate::machine::free_space;
+use crate::plan::scene::{Hazard, Scene, Severity};
 
 const NAME: &str = "boot-not-ready";
 

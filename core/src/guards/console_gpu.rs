@@ -7,9 +7,9 @@ use hoststate_abi::host_view::HostView;
 
 use crate::error::Result;
 use crate::formats::pci::PciAddress;
-use crate::guard::{Hazard, Scene, Severity};
-use crate::pci_bus::{self, PciDevice};
-use crate::takeover::{self, Takeover};
+use crate::plan::scene::{Hazard, Scene, Severity};
+use crate::machine::pci_bus::{self, PciDevice};
+use crate::guards::takeover::{self, Takeover};
 
 const NAME: &str = "console-gpu";
 

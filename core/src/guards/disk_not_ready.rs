@@ -7,12 +7,12 @@ use std::path::{Path, PathBuf};
 use hoststate_abi::host_view::HostView;
 
 use crate::error::Result;
-use crate::facts::proc_is_foreign;
+use crate::machine::facts::proc_is_foreign;
 use crate::formats::mount_table::{self, Mount};
-use crate::free_space::{self, Space};
-use crate::guard::{Hazard, Scene, Severity};
-use crate::plan::Change;
-use crate::record::STATE_DIRECTORY;
+use crate::machine::free_space::{self, Space};
+use crate::plan::scene::{Hazard, Scene, Severity};
+use crate::plan::planned::Change;
+use crate::run::record::STATE_DIRECTORY;
 
 const NAME: &str = "disk-not-ready";
 
@@ -115,7 +115,7 @@ fn no_room(load: &Load) -> Vec<Hazard> {
 #[cfg(test)]
 mod tests {
     use super::{Load, no_room};
-    use crate::free_space::Space;
+    use crate::machine::free_space::Space;
 
     #[test]
     fn a_disk_with_less_than_is_needed_is_refused_with_both_counts() {

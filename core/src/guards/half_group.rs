@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 
 use crate::error::Result;
-use crate::guard::{Hazard, Scene, Severity};
-use crate::pci_bus::{self, PciDevice};
-use crate::takeover::{self, Outlook, Takeover};
+use crate::plan::scene::{Hazard, Scene, Severity};
+use crate::machine::pci_bus::{self, PciDevice};
+use crate::guards::takeover::{self, Outlook, Takeover};
 
 const NAME: &str = "half-group";
 

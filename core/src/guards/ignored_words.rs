@@ -4,14 +4,14 @@ use std::path::Path;
 
 use hoststate_abi::host_view::HostView;
 
-use crate::boot_words;
+use crate::guards::boot_words;
 use crate::error::Result;
-use crate::facts;
+use crate::machine::facts;
 use crate::formats::kernel_cmdline::Word;
 use crate::formats::pci::parse_id_list;
-use crate::guard::{Hazard, Scene, Severity};
-use crate::iommu;
-use crate::kernels;
+use crate::plan::scene::{Hazard, Scene, Severity};
+use crate::machine::iommu;
+use crate::machine::kernels;
 
 const NAME: &str = "ignored-word";
 

@@ -5,10 +5,10 @@ use std::path::Path;
 
 use hoststate_abi::host_view::HostView;
 
-use crate::boot_words;
+use crate::guards::boot_words;
 use crate::error::Result;
 use crate::formats::kernel_cmdline::Word;
-use crate::guard::{Hazard, Scene, Severity};
+use crate::plan::scene::{Hazard, Scene, Severity};
 
 const NAME: &str = "measured-boot";
 

@@ -1,7 +1,10 @@
 //! The table of guards: one file and one line each.
 
-use crate::guard::Guard;
+use crate::plan::scene::Guard;
 
+pub mod boot_words;
+pub mod takeover;
+pub mod words_in_vain;
 pub mod boot_not_ready;
 pub mod console_gpu;
 pub mod dead_line;

@@ -2,9 +2,9 @@
 //! itself or to drop the virtual function in use.
 
 use crate::error::Result;
-use crate::guard::{Hazard, Scene, Severity};
-use crate::pci_bus;
-use crate::takeover;
+use crate::plan::scene::{Hazard, Scene, Severity};
+use crate::machine::pci_bus;
+use crate::guards::takeover;
 
 mod carriers;
 

@@ -5,8 +5,8 @@ use std::path::Path;
 use hoststate_abi::host_view::HostView;
 
 use crate::error::Result;
-use crate::facts::proc_is_foreign;
-use crate::guard::{Hazard, Scene, Severity};
+use crate::machine::facts::proc_is_foreign;
+use crate::plan::scene::{Hazard, Scene, Severity};
 
 const NAME: &str = "package-manager";
 

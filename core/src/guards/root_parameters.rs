@@ -2,11 +2,11 @@
 
 use std::path::Path;
 
-use crate::boot_words;
+use crate::guards::boot_words;
 use crate::error::Result;
-use crate::facts;
+use crate::machine::facts;
 use crate::formats::kernel_cmdline::{Cmdline, Word};
-use crate::guard::{Hazard, Scene, Severity};
+use crate::plan::scene::{Hazard, Scene, Severity};
 
 const NAME: &str = "root-parameter";
 

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use crate::error::Result;
-use crate::guard::{Hazard, Scene, Severity};
-use crate::takeover::{self, Kind, Takeover};
+use crate::plan::scene::{Hazard, Scene, Severity};
+use crate::guards::takeover::{self, Kind, Takeover};
 
 const NAME: &str = "shared-ids";
 
@@ -45,7 +45,7 @@ pub fn hazards(scene: Scene<'_>) -> Result<Vec<Hazard>> {
         let mut identity = vec![text.as_str()];
         identity.extend(addresses.iter().map(String::as_str));
         let modalias = |it: &&Takeover| {
-            let path = crate::pci_bus::directory(it.device.address).join("modalias");
+            let path = crate::machine::pci_bus::directory(it.device.address).join("modalias");
             let driver = it.device.driver.as_deref().unwrap_or("no driver");
             format!("{} is {} ({driver})", path.display(), it.device.modalias.trim_end())
         };

@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use crate::error::{Error, Result};
 use crate::formats::modprobe_conf::ModuleName;
-use crate::resource::{Context, Resource, ResourceType};
+use crate::language::resource::{Context, Resource, ResourceType};
 
 /// Modules contained in and loaded from the initramfs of every installed kernel, before udev starts there.
 ///

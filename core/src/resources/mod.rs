@@ -1,6 +1,6 @@
 //! The table of resource types: one file and one line each.
 
-use crate::registry::Entry;
+use crate::language::registry::Entry;
 
 pub mod driver_binding;
 pub mod initramfs_modules;

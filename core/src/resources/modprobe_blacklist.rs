@@ -8,11 +8,11 @@ use hoststate_abi::step::Step;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::contradiction::Claim;
+use crate::language::contradiction::Claim;
 use crate::error::Result;
 use crate::formats::modprobe_conf::{ModprobeConf, ModuleName, Origin, Winner};
-use crate::modprobe_d::{self, ConfFile};
-use crate::resource::{Context, Resource, ResourceType};
+use crate::machine::modprobe_d::{self, ConfFile};
+use crate::language::resource::{Context, Resource, ResourceType};
 
 /// Commands that load nothing, as other tools write them.
 const NOTHING: [&str; 5] = ["/bin/false", "/bin/true", "/usr/bin/false", "/usr/bin/true", ":"];

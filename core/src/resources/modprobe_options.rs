@@ -7,11 +7,11 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::contradiction::Claim;
+use crate::language::contradiction::Claim;
 use crate::error::{Error, Result};
 use crate::formats::modprobe_conf::ModuleName;
-use crate::modprobe_d::{self, ConfFile};
-use crate::resource::{Context, Resource, ResourceType};
+use crate::machine::modprobe_d::{self, ConfFile};
+use crate::language::resource::{Context, Resource, ResourceType};
 
 /// Parameters a module is loaded with.
 ///

@@ -6,8 +6,8 @@ use serde::Deserialize;
 
 use crate::error::{Error, Result};
 use crate::formats::modprobe_conf::{ModuleName, Softdep};
-use crate::modprobe_d::{self, ConfFile};
-use crate::resource::{Context, Resource, ResourceType};
+use crate::machine::modprobe_d::{self, ConfFile};
+use crate::language::resource::{Context, Resource, ResourceType};
 
 /// Modules loaded before and after another.
 ///

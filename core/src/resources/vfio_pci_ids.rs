@@ -6,17 +6,17 @@ use hoststate_abi::setting::{Disruption, Remedy, Setting, State};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::contradiction::Claim;
-use crate::distro::cmdline::running;
+use crate::language::contradiction::Claim;
+use crate::mechanism::distro::cmdline::running;
 use crate::error::{Error, Result};
 use crate::formats::kernel_cmdline::{Cmdline, CmdlineEdit, Word};
 use crate::formats::modprobe_conf::{ModuleName, Origin};
 use crate::formats::module_index::{ModulesBuiltin, ModulesDep};
 use crate::formats::pci::{PciIdPattern, parse_id_list};
-use crate::kernels;
-use crate::modprobe_d::{self, ConfFile};
-use crate::pci_bus;
-use crate::resource::{Context, Resource, ResourceType};
+use crate::machine::kernels;
+use crate::machine::modprobe_d::{self, ConfFile};
+use crate::machine::pci_bus;
+use crate::language::resource::{Context, Resource, ResourceType};
 
 /// The driver, as its own messages and the wikis spell it.
 const DRIVER: &str = "vfio-pci";

@@ -6,8 +6,8 @@ use hoststate_abi::description::TypeDescription;
 use hoststate_abi::setting::{Disruption, Remedy, Setting, State};
 use hoststate_abi::step::Step;
 use hoststate_core::error::Result;
-use hoststate_core::external_type::ExternalType;
-use hoststate_core::resource::{Context, Resource};
+use hoststate_core::language::external_type::ExternalType;
+use hoststate_core::language::resource::{Context, Resource};
 use serde_json::{Map, Value, json};
 
 /// The type `acme.fpga`: the image that a card runs.

@@ -1,6 +1,6 @@
 //! Files and kernel parameters that no plan should touch unasked, whoever proposes it.
 
-use hoststate_core::guard::Severity;
+use hoststate_core::plan::scene::Severity;
 use serde_json::{Value, json};
 
 use crate::plan;

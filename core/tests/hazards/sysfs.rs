@@ -3,8 +3,8 @@
 use hoststate_abi::setting::{Disruption, Remedy, Setting, State};
 use hoststate_abi::step::Step;
 use hoststate_core::error::Result;
-use hoststate_core::registry::Entry;
-use hoststate_core::resource::{Context, Resource, ResourceType};
+use hoststate_core::language::registry::Entry;
+use hoststate_core::language::resource::{Context, Resource, ResourceType};
 use hoststate_testkit::pci::SysfsDevice;
 use hoststate_testkit::tree::Tree;
 use schemars::JsonSchema;

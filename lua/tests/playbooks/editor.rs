@@ -1,6 +1,6 @@
 //! The definitions for editors.
 
-use hoststate_core::registry::Registry;
+use hoststate_core::language::registry::Registry;
 use hoststate_core::resources;
 use hoststate_lua::luals::luals_definitions;
 

@@ -5,7 +5,7 @@ use std::fmt::Write;
 
 use expect_test::Expect;
 use hoststate_core::error::Result;
-use hoststate_core::registry::Registry;
+use hoststate_core::language::registry::Registry;
 use hoststate_core::resources;
 use hoststate_lua::facts::{Device, DistroFacts, Facts, NoHost};
 use hoststate_lua::{Level, Options, evaluate};

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use hoststate_abi::host_view::HostView;
-use hoststate_core::distro::{Family, Initramfs};
+use hoststate_core::mechanism::distro::{Family, Initramfs};
 use hoststate_core::error::Result;
 
 mod dracut;

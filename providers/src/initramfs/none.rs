@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use hoststate_abi::host_view::HostView;
 use hoststate_abi::setting::Setting;
-use hoststate_core::distro::{ImageContent, Initramfs};
+use hoststate_core::mechanism::distro::{ImageContent, Initramfs};
 use hoststate_core::error::{Error, Result};
 use hoststate_core::formats::modprobe_conf::ModuleName;
 

@@ -4,16 +4,16 @@ use std::path::{Path, PathBuf};
 
 use hoststate_abi::host_view::HostView;
 use hoststate_abi::step::Step;
-use hoststate_core::at_boot::finish::{Finish, Finished};
-use hoststate_core::at_boot::go_back::IfRefused;
-use hoststate_core::at_boot::{self, AtBoot, confirm};
+use hoststate_core::trial::at_boot::finish::{Finish, Finished};
+use hoststate_core::trial::at_boot::go_back::IfRefused;
+use hoststate_core::trial::at_boot::{self, AtBoot, confirm};
 use hoststate_core::error::Result;
-use hoststate_core::guard::{Guard, Hazard, Severity};
-use hoststate_core::host::{Done, Host};
-use hoststate_core::planner::Planner;
-use hoststate_core::record::recorder::Recorder;
-use hoststate_core::registry::Declared;
-use hoststate_core::report::{Outcome, Report, StepStatus};
+use hoststate_core::plan::scene::{Guard, Hazard, Severity};
+use hoststate_core::run::host::{Done, Host};
+use hoststate_core::plan::planner::Planner;
+use hoststate_core::run::record::recorder::Recorder;
+use hoststate_core::language::registry::Declared;
+use hoststate_core::run::report::{Outcome, Report, StepStatus};
 use hoststate_testkit::sim::SimHost;
 
 use crate::lab::{Audience, EVERY_TYPE, KINDS, Kind, Lab, declared};

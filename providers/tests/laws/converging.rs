@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use hoststate_abi::setting::Scope;
 use hoststate_abi::step::Step;
-use hoststate_core::plan::Plan;
-use hoststate_core::report::Outcome;
+use hoststate_core::plan::planned::Plan;
+use hoststate_core::run::report::Outcome;
 
 use crate::lab::{EVERY_TYPE, Fate, Fated, KINDS, Kind, Lab};
 

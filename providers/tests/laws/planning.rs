@@ -6,10 +6,10 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use expect_test::{Expect, expect};
-use hoststate_core::declaration::Declarations;
-use hoststate_core::plan::Plan;
-use hoststate_core::registry::Registry;
-use hoststate_core::report::Outcome;
+use hoststate_core::language::declaration::Declarations;
+use hoststate_core::plan::planned::Plan;
+use hoststate_core::language::registry::Registry;
+use hoststate_core::run::report::Outcome;
 use hoststate_core::resources::TABLE;
 
 use crate::lab::{EVERY_TYPE, KINDS, Kind, Lab, declared};
@@ -57,7 +57,7 @@ fn every_type_has_something_to_do_in_the_playbook_of_the_laws() {
     for kind in KINDS {
         let plan = Lab::new(kind).plan(EVERY_TYPE);
         for entry in TABLE {
-            let is_it = |id: &hoststate_core::declaration::ResourceId| id.kind == entry.name();
+            let is_it = |id: &hoststate_core::language::declaration::ResourceId| id.kind == entry.name();
             assert!(plan.changes.iter().any(|it| is_it(&it.resource)), "{kind:?}: {}", entry.name());
         }
         assert_eq!(plan.conflicts, [], "{kind:?}");

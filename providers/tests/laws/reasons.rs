@@ -2,9 +2,9 @@
 
 use expect_test::{Expect, expect};
 use hoststate_abi::host_view::HostView;
-use hoststate_core::host::Host;
-use hoststate_core::pci_bus::{self, PciDevice};
-use hoststate_core::why::{self, Question};
+use hoststate_core::run::host::Host;
+use hoststate_core::machine::pci_bus::{self, PciDevice};
+use hoststate_core::why::chain::{self, Question};
 use hoststate_testkit::tree::Tree;
 
 use crate::lab::{Kind, Lab};
@@ -36,7 +36,7 @@ fn check(lab: &Lab, expected: Expect) {
     let view = lab.host.view();
     let device = display(&view);
     let question = Question { wanted: Some("vfio-pci".to_owned()), ..Question::default() };
-    let chain = why::chain(&view, &lab.distro, &device, question).expect("a chain");
+    let chain = chain::chain(&view, &lab.distro, &device, question).expect("a chain");
     let mut text = String::new();
     for link in chain.links.iter().filter(|it| ["loaded first", "bound by"].contains(&it.what.as_str())) {
         text.push_str(&format!("{:?} {}: {}\n", link.standing, link.what, link.finding));
@@ -207,7 +207,7 @@ fn an_image_that_cannot_be_read_says_nothing() {
     tree.write("/boot/initrd.img-6.1.0-3", "no archive");
     let view = lab.host.view();
     let device = display(&view);
-    let chain = why::chain(&view, &lab.distro, &device, Question::default()).expect("a chain");
+    let chain = chain::chain(&view, &lab.distro, &device, Question::default()).expect("a chain");
     let link = chain.links.iter().find(|it| it.what == "loaded first").expect("the link");
     expect![[r#"
         Unknown whether nouveau loads before vfio-pci is not known

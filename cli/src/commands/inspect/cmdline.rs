@@ -3,8 +3,8 @@
 
 use hoststate_abi::host_view::HostView;
 use hoststate_abi::setting::Place;
-use hoststate_core::booted::{self, Booted};
-use hoststate_core::distro::{BootEntry, BootVariable, Distro, NextBoot};
+use hoststate_core::next_boot::booted::{self, Booted};
+use hoststate_core::mechanism::distro::{BootEntry, BootVariable, Distro, NextBoot};
 use hoststate_core::formats::kernel_cmdline::{Cmdline, Word as CmdlineWord};
 use schemars::JsonSchema;
 use serde::Serialize;

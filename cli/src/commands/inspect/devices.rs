@@ -4,8 +4,8 @@ use hoststate_abi::host_view::HostView;
 use hoststate_core::error::Error as EngineError;
 use hoststate_core::formats::modprobe_conf::ModuleName;
 use hoststate_core::formats::pci::{PciAddress, class_name};
-use hoststate_core::kernels;
-use hoststate_core::pci_bus::{self, PciDevice};
+use hoststate_core::machine::kernels;
+use hoststate_core::machine::pci_bus::{self, PciDevice};
 use schemars::JsonSchema;
 use serde::Serialize;
 

@@ -11,7 +11,7 @@ use hoststate_core::error::Error as EngineError;
 use hoststate_core::formats::modprobe_conf::{
     DIRECTORIES, Directive, ModprobeConf, ModprobeView, ModuleName, Origin, params,
 };
-use hoststate_core::modprobe_d;
+use hoststate_core::machine::modprobe_d;
 use schemars::JsonSchema;
 use serde::Serialize;
 

@@ -10,7 +10,7 @@ use std::os::fd::AsRawFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use hoststate_core::plugin::confinement::Lack;
+use hoststate_core::plugins::plugin::confinement::Lack;
 use rustix::fs::{Mode, OFlags};
 use rustix::mount::{MountFlags, MountPropagationFlags};
 use rustix::process::{Gid, Resource, Rlimit, Uid};

@@ -7,8 +7,8 @@ use hoststate_abi::host_view::HostView;
 use crate::error::Result;
 use crate::formats::pci::PciAddress;
 use crate::formats::proc_net::{self, Route};
-use crate::interfaces::{NET, lower};
-use crate::pci_bus;
+use crate::machine::interfaces::{NET, lower};
+use crate::machine::pci_bus;
 
 /// Where Debian, Ubuntu and the Red Hat family keep the port of sshd.
 const SSHD: &str = "/etc/ssh/sshd_config";

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use hoststate_core::formats::pci::PciAddress;
-use hoststate_core::pci_bus::{self, PciDevice};
+use hoststate_core::machine::pci_bus::{self, PciDevice};
 
 use super::{SimHost, modules, udev};
 use crate::pci::{self, BUS, SysfsDevice};

@@ -2,7 +2,7 @@
 
 use hoststate_abi::host_view::HostView;
 use hoststate_abi::setting::Place;
-use hoststate_core::distro::NextBoot;
+use hoststate_core::mechanism::distro::NextBoot;
 use hoststate_core::error::Result;
 
 use super::{Bls, ENTRIES, Found};

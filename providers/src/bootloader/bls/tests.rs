@@ -1,7 +1,7 @@
 //! Boot entries, the environment block and what later kernels get.
 
 use expect_test::{Expect, expect};
-use hoststate_core::distro::Bootloader;
+use hoststate_core::mechanism::distro::Bootloader;
 use hoststate_core::formats::grubenv::GrubEnv;
 
 use super::Bls;
@@ -28,7 +28,7 @@ fn check(files: &[(&str, &str)], words: &[&str], expect: Expect) {
     assert!(shown.contains("blocked") || !again.contains("write "), "{again}");
     assert!(shown.contains("blocked") || bls.future(&view).unwrap().satisfies(&wanted));
     let entries = bls.entries(&view).unwrap();
-    let lacking = |it: &&hoststate_core::distro::BootEntry| {
+    let lacking = |it: &&hoststate_core::mechanism::distro::BootEntry| {
         let line = hoststate_core::formats::kernel_cmdline::Cmdline::parse(&it.cmdline);
         !it.recovery && !line.satisfies(&wanted)
     };

@@ -1,7 +1,7 @@
 //! Stanzas of grub.conf.
 
 use expect_test::{Expect, expect};
-use hoststate_core::distro::Bootloader;
+use hoststate_core::mechanism::distro::Bootloader;
 
 use super::GrubLegacy;
 use hoststate_testkit::tree::Tree;

@@ -1,7 +1,7 @@
 //! Sources of grub.cfg and its entries, compared by effect.
 
 use expect_test::{Expect, expect};
-use hoststate_core::distro::Bootloader;
+use hoststate_core::mechanism::distro::Bootloader;
 
 use super::GrubMkconfig;
 use crate::bootloader::default_grub::Habit;

@@ -2,7 +2,7 @@
 
 use expect_test::{Expect, expect};
 use hoststate_abi::setting::Setting;
-use hoststate_core::distro::{ImageContent, Initramfs};
+use hoststate_core::mechanism::distro::{ImageContent, Initramfs};
 use hoststate_core::error::Result;
 use hoststate_core::formats::modprobe_conf::ModuleName;
 

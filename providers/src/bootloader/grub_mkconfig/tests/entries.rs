@@ -1,7 +1,7 @@
 //! The entries of a generated grub.cfg.
 
 use expect_test::expect;
-use hoststate_core::distro::Bootloader;
+use hoststate_core::mechanism::distro::Bootloader;
 use hoststate_testkit::tree::Tree;
 
 use super::{MAIN, check_on, debian};

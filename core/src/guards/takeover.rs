@@ -1,0 +1,264 @@
+//! Which devices a plan puts on another driver, and why: by address, by id, by a blacklist, at once or at the next
+//! boot.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+
+use hoststate_abi::host_view::HostView;
+use hoststate_abi::step::Step;
+
+use crate::guards::boot_words::{self, BootWords};
+use crate::error::{Error, Result};
+use crate::formats::kernel_cmdline::Cmdline;
+use crate::formats::modprobe_conf::{ModprobeView, ModuleName};
+use crate::formats::pci::{PciAddress, PciIdPattern};
+use crate::plan::scene::Scene;
+use crate::machine::modprobe_d;
+use crate::machine::pci_bus::{self, PciDevice};
+
+mod claim;
+mod now;
+
+pub use claim::{BY_ID, Claim};
+
+/// A device that leaves the driver it has, or gets a driver where it had none.
+#[derive(Debug, Clone)]
+pub struct Takeover {
+    /// The device as it is.
+    pub device: PciDevice,
+    /// The driver it gets; `None` when it is left without one.
+    pub to: Option<String>,
+    /// What brings it about.
+    pub causes: Vec<Cause>,
+}
+
+/// Something that moves a device.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cause {
+    /// How it finds the device.
+    pub kind: Kind,
+    /// Where a person can see it, e.g. `/etc/modprobe.d/x.conf:3 gives 10de:0ffc to vfio-pci`.
+    pub evidence: String,
+}
+
+/// How a cause finds a device.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// By an id, which others may have.
+    Id(PciIdPattern),
+    /// By its address.
+    Address,
+    /// By the driver it has now, which is kept from it.
+    Driver,
+}
+
+/// What becomes of the PCI devices.
+#[derive(Debug)]
+pub struct Outlook {
+    /// The devices that the plan newly moves, by address. A device that is claimed already is none.
+    pub takeovers: Vec<Takeover>,
+    /// What every claimed device will be claimed by.
+    claims: BTreeMap<PciAddress, Claim>,
+}
+
+impl Takeover {
+    /// Returns whether it goes to a driver that keeps it for guests.
+    pub fn is_for_guests(&self) -> bool {
+        self.to.as_deref().is_some_and(is_for_guests)
+    }
+
+    /// Returns what happens, as `leaves nvme for vfio-pci`.
+    pub fn what(&self) -> String {
+        match (&self.device.driver, &self.to) {
+            (Some(from), Some(to)) => format!("leaves {from} for {to}"),
+            (Some(from), None) => format!("loses its driver {from}"),
+            (None, Some(to)) => format!("goes to {to}"),
+            (None, None) => "stays without a driver".to_owned(),
+        }
+    }
+
+    /// Returns what distinguishes it from any other: address, ids, the driver it leaves and the one it gets.
+    pub fn identity(&self) -> [String; 4] {
+        let id = self.device.id;
+        let name = |it: &Option<String>| it.clone().unwrap_or_default();
+        [
+            self.device.address.to_string(),
+            format!("{:04x}:{:04x}", id.vendor, id.device),
+            name(&self.device.driver),
+            name(&self.to),
+        ]
+    }
+
+    /// Returns the driver it has and every cause.
+    pub fn evidence(&self) -> Vec<String> {
+        let link = pci_bus::directory(self.device.address).join("driver");
+        let mut evidence: Vec<String> =
+            self.device.driver.iter().map(|it| format!("{} is {it}", link.display())).collect();
+        evidence.extend(self.causes.iter().map(|it| it.evidence.clone()));
+        evidence
+    }
+}
+
+impl Outlook {
+    /// Returns the driver a device will have after the next boot, as far as it can be told.
+    pub fn driver_of<'a>(&'a self, device: &'a PciDevice) -> Option<&'a str> {
+        if let Some(takeover) = self.takeovers.iter().find(|it| it.device.address == device.address) {
+            return takeover.to.as_deref();
+        }
+        match self.claims.get(&device.address) {
+            Some(claim) => claim.to.as_deref(),
+            None => device.driver.as_deref(),
+        }
+    }
+
+    /// Returns the takeover of a device.
+    pub fn of(&self, address: PciAddress) -> Option<&Takeover> {
+        self.takeovers.iter().find(|it| it.device.address == address)
+    }
+}
+
+/// Returns what claims a device at a boot with these words; `policy` is the modprobe.d that a module is loaded with.
+///
+/// # Errors
+/// When the host cannot be read.
+pub fn claim_of<'a>(
+    host: &HostView,
+    device: &PciDevice,
+    words: &Cmdline,
+    policy: &dyn Fn(&ModuleName) -> &'a ModprobeView,
+) -> Result<Option<Claim>> {
+    Ok(claim::all(host, std::slice::from_ref(device), words, policy)?.remove(&device.address))
+}
+
+/// Returns whether the command of an `install` line loads nothing. Any other may do what it likes, and load the module
+/// after all.
+pub fn loads_nothing(command: &str) -> bool {
+    let mut words = command.split_whitespace();
+    let program = words.next().unwrap_or_default();
+    // kmod gives the line to a shell, which may go on behind these.
+    let is_plain = !command.contains([';', '&', '|', '`', '$', '(']);
+    is_plain && matches!(program.rsplit('/').next(), Some("false" | "true" | ":"))
+}
+
+/// Returns whether a driver keeps devices for guests or programs and does nothing for the host itself.
+pub fn is_for_guests(driver: &str) -> bool {
+    let folded = driver.replace('-', "_");
+    folded.contains("vfio")
+        || matches!(folded.as_str(), "pci_stub" | "pciback" | "uio_pci_generic" | "igb_uio")
+}
+
+/// Returns the values that comparisons of udev rules for this device or its interfaces meet; `None` for what cannot be
+/// told from sysfs.
+pub fn rule_values(device: &PciDevice, key: &str, name: Option<&str>) -> Option<Vec<String>> {
+    let id = device.id;
+    let name = name.map(|it| it.strip_prefix("device/").unwrap_or(it));
+    let attribute = matches!(key, "ATTR" | "ATTRS");
+    let interfaces = device.interfaces.iter();
+    let value = match (key, name) {
+        ("KERNEL" | "KERNELS", _) => {
+            let names = interfaces.map(|it| it.name.clone());
+            return Some(std::iter::once(device.address.to_string()).chain(names).collect());
+        }
+        ("NAME", _) | ("ENV", Some("ID_NET_NAME" | "INTERFACE")) if !device.interfaces.is_empty() => {
+            return Some(interfaces.map(|it| it.name.clone()).collect());
+        }
+        ("SUBSYSTEM" | "SUBSYSTEMS", _) => return Some(vec!["pci".to_owned(), "net".to_owned()]),
+        ("DRIVER" | "DRIVERS", _) | ("ENV", Some("ID_NET_DRIVER")) => {
+            device.driver.clone().unwrap_or_default()
+        }
+        (_, Some("vendor")) if attribute => format!("0x{:04x}", id.vendor),
+        (_, Some("device")) if attribute => format!("0x{:04x}", id.device),
+        (_, Some("subsystem_vendor")) if attribute => format!("0x{:04x}", id.subsystem_vendor),
+        (_, Some("subsystem_device")) if attribute => format!("0x{:04x}", id.subsystem_device),
+        (_, Some("class")) if attribute => format!("0x{:06x}", id.class),
+        (_, Some("address")) if attribute => {
+            return Some(interfaces.filter_map(|it| it.mac.clone()).collect());
+        }
+        _ => return None,
+    };
+    Some(vec![value])
+}
+
+/// Finds the devices that a plan moves, once per plan.
+///
+/// # Errors
+/// When the host cannot be read.
+pub fn outlook(scene: Scene<'_>) -> Result<Rc<Outlook>> {
+    scene.after.derived(|_, _: Option<(Rc<Outlook>, &[PathBuf])>| find(scene))
+}
+
+fn find(scene: Scene<'_>) -> Result<Outlook, Error> {
+    let mut outlook = Outlook { takeovers: Vec::new(), claims: BTreeMap::new() };
+    if scene.steps().next().is_none() {
+        return Ok(outlook);
+    }
+    let devices = pci_bus::devices(scene.before)?;
+    if devices.is_empty() {
+        return Ok(outlook);
+    }
+    let words = boot_words::read(scene)?;
+    let before = {
+        let policy = modprobe_d::view(scene.before)?;
+        claim::all(scene.before, &devices, &words.before, &|_| &policy)?
+    };
+    let after = {
+        let policy = modprobe_d::view(scene.after)?;
+        claim::all(scene.after, &devices, &words.after, &|_| &policy)?
+    };
+    let moved = now::moves(scene, &devices);
+    let sooner = loads_sooner(scene, &words)?;
+    for device in devices.iter() {
+        let address = device.address;
+        let mut takeover = Takeover { device: device.clone(), to: None, causes: Vec::new() };
+        if let Some(claim) = after.get(&address).filter(|it| it.to != device.driver) {
+            let old = before.get(&address).filter(|it| it.to == claim.to);
+            if old.is_none() {
+                takeover.to.clone_from(&claim.to);
+                takeover.causes.clone_from(&claim.causes);
+            } else if let (Some(why), true) = (&sooner, claim.is_by_id()) {
+                takeover.to.clone_from(&claim.to);
+                takeover.causes.clone_from(&claim.causes);
+                takeover.causes.push(Cause { kind: Kind::Driver, evidence: why.clone() });
+            }
+        }
+        if let Some(moved) = moved.get(&address).filter(|it| it.to != device.driver) {
+            takeover.to.clone_from(&moved.to);
+            takeover.causes.extend(moved.causes.iter().cloned());
+        }
+        if !takeover.causes.is_empty() {
+            outlook.takeovers.push(takeover);
+        }
+    }
+    outlook.claims = after;
+    Ok(outlook)
+}
+
+/// Returns what makes vfio-pci load earlier than it does now: devices with its ids, that their own drivers got until
+/// now because they were loaded first, are then lost to them.
+fn loads_sooner(scene: Scene<'_>, words: &BootWords) -> Result<Option<String>> {
+    let names_vfio = |text: &str| text.contains("vfio-pci") || text.contains("vfio_pci");
+    let udev = Path::new("/etc/udev");
+    for step in scene.steps() {
+        let Step::WriteFile { path, text } = step else { continue };
+        if path.starts_with(udev) {
+            continue;
+        }
+        let old = scene.before.read_lossy(path)?.unwrap_or_default();
+        let is_new = |line: &&str| names_vfio(line) && !old.lines().any(|it| it == *line);
+        // An `options` line gives ids; it makes nothing load.
+        let mut lines =
+            text.lines().filter(|it| !it.trim_start().starts_with('#') && !it.starts_with("options"));
+        // A boot loader's file is seen through its words.
+        if let Some(line) = lines.find(is_new).filter(|_| !names_boot_words(words, text)) {
+            return Ok(Some(format!("{} makes vfio-pci load sooner: {line:?}", path.display())));
+        }
+    }
+    let sooner =
+        words.added.iter().find(|it| it.same_name("rd.driver.pre") && it.value().is_some_and(names_vfio));
+    Ok(sooner.map(|it| format!("the kernel command line makes vfio-pci load sooner: {it}")))
+}
+
+fn names_boot_words(words: &BootWords, text: &str) -> bool {
+    words.added.iter().any(|it| text.contains(it.raw()))
+}

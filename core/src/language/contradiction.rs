@@ -1,0 +1,131 @@
+//! Declarations that no host can follow at once: what two of them want of one subject.
+
+use std::collections::BTreeMap;
+
+use crate::error::Error;
+use crate::language::registry::{Declared, Rejected};
+
+/// What a resource wants of a subject, whatever the host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Claim {
+    /// What is governed, in words: `driver of 0000:01:00.0`.
+    pub subject: String,
+    /// What it shall be.
+    pub wish: Wish,
+}
+
+/// What a subject shall be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Wish {
+    /// These values and no other.
+    Exactly(Vec<String>),
+    /// This value, maybe beside others.
+    Including(String),
+    /// Any value but this.
+    Without(String),
+    /// None at all.
+    Nothing,
+}
+
+impl Claim {
+    /// Returns the claim of one value and no other.
+    pub fn exactly(subject: impl Into<String>, value: impl Into<String>) -> Self {
+        Self { subject: subject.into(), wish: Wish::Exactly(vec![value.into()]) }
+    }
+
+    /// Returns the claim that no IOMMU is in use.
+    pub fn iommu_off() -> Self {
+        Self::exactly("IOMMU", "off")
+    }
+
+    /// Returns the claim of a device that is given to vfio-pci: without an IOMMU it is refused.
+    pub fn iommu_for_vfio() -> Self {
+        Self::exactly("IOMMU", "on, for vfio-pci")
+    }
+}
+
+impl Wish {
+    fn contradicts(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Exactly(left), Self::Exactly(right)) => left != right,
+            (Self::Exactly(all), Self::Including(one)) | (Self::Including(one), Self::Exactly(all)) => {
+                !all.contains(one)
+            }
+            (Self::Exactly(all), Self::Without(one)) | (Self::Without(one), Self::Exactly(all)) => {
+                all.contains(one)
+            }
+            (Self::Including(with), Self::Without(without))
+            | (Self::Without(without), Self::Including(with)) => with == without,
+            (Self::Exactly(_) | Self::Including(_), Self::Nothing)
+            | (Self::Nothing, Self::Exactly(_) | Self::Including(_)) => true,
+            (Self::Including(_), Self::Including(_)) => false,
+            (Self::Without(_) | Self::Nothing, Self::Without(_) | Self::Nothing) => false,
+        }
+    }
+
+    /// Returns it as the end of "wants …".
+    pub fn shown(&self) -> String {
+        match self {
+            Self::Exactly(all) => all.join(" "),
+            Self::Including(one) => one.clone(),
+            Self::Without(one) => format!("no {one}"),
+            Self::Nothing => "none".to_owned(),
+        }
+    }
+}
+
+/// Two declarations of which only one can be.
+#[derive(Debug)]
+pub struct Contradiction<'a> {
+    /// What they disagree about.
+    pub subject: String,
+    /// The earlier one, and what it wants.
+    pub earlier: (&'a Declared, Wish),
+    /// The later one, and what it wants.
+    pub later: (&'a Declared, Wish),
+}
+
+impl Contradiction<'_> {
+    /// Returns who wants what, with the lines.
+    pub fn reason(&self) -> String {
+        let said = |(declared, wish): &(&Declared, Wish)| {
+            let at =
+                declared.declaration.playbook.as_ref().map_or_else(String::new, |it| format!(" at {it}"));
+            format!("{}{at} wants {}", declared.id, wish.shown())
+        };
+        format!("{}, {}", said(&self.earlier), said(&self.later))
+    }
+
+    /// Returns it as an error of the later declaration.
+    pub fn rejected(&self) -> Rejected {
+        let what = format!("{}: {}", self.subject, self.reason());
+        Rejected {
+            declaration: self.later.0.declaration.clone(),
+            path: None,
+            source: Error::invalid(what, "Decide which of the two it shall be."),
+        }
+    }
+}
+
+/// Returns each declaration that wants something else than an earlier one.
+pub fn find(declared: &[Declared]) -> Vec<Contradiction<'_>> {
+    // Wishes that are the same are one, so that many declarations of one thing stay few comparisons.
+    let mut wishes: BTreeMap<String, Vec<(Wish, &Declared)>> = BTreeMap::new();
+    let mut found = Vec::new();
+    for later in declared {
+        for Claim { subject, wish } in later.resource.claims() {
+            let known = wishes.entry(subject.clone()).or_default();
+            if let Some((other, earlier)) = known.iter().find(|(it, _)| it.contradicts(&wish)) {
+                found.push(Contradiction {
+                    subject,
+                    earlier: (*earlier, other.clone()),
+                    later: (later, wish.clone()),
+                });
+            }
+            if !known.iter().any(|(it, _)| *it == wish) {
+                known.push((wish, later));
+            }
+        }
+    }
+    found
+}

@@ -1,0 +1,14 @@
+//! What a playbook says: declarations, resource types, selectors.
+
+pub mod contradiction;
+pub mod declaration;
+pub mod external_type;
+pub mod field_error;
+pub mod fields;
+pub mod json_playbook;
+pub mod notation;
+pub mod registry;
+pub(crate) mod repair;
+pub mod resource;
+pub mod selector;
+pub mod user_text;

@@ -1,0 +1,359 @@
+//! From declarations to typed resources, by a table of types.
+
+use std::cell::OnceCell;
+use std::collections::HashMap;
+use std::fmt;
+use std::path::Path;
+use std::rc::Rc;
+
+use schemars::Schema;
+use serde_json::{Map, Value};
+
+use crate::language::declaration::{Declaration, ResourceId};
+use crate::error::{Error, Result, Several};
+use crate::language::external_type::{self, ExternalType, FieldCheck};
+use crate::language::field_error::{self, Explainer, Misfit};
+use crate::language::fields::Fields;
+use crate::formats::pci::PciAddress;
+use crate::language::notation::Notation;
+use crate::language::resource::{Resource, ResourceType};
+
+/// One line of the table of resource types.
+#[derive(Clone)]
+pub struct Entry(Source);
+
+/// Where a type comes from.
+#[derive(Clone)]
+enum Source {
+    BuiltIn { name: &'static str, fields: Fields, decode: fn(&Map<String, Value>) -> Decode },
+    External(Rc<External>),
+}
+
+/// A type from outside, and what checks its values.
+struct External {
+    kind: Rc<dyn ExternalType>,
+    fields: OnceCell<FieldCheck>,
+}
+
+impl fmt::Debug for Entry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Entry").field("name", &self.name()).finish_non_exhaustive()
+    }
+}
+
+/// What authors may give to each declaration.
+const COMMON: &[&str] = &["name"];
+
+type Decode = Result<(String, Box<dyn Resource>), DecodeError>;
+
+enum DecodeError {
+    /// A field is wrong; which, and what else, is found out for those who read it.
+    Shape,
+    Invalid(Error),
+}
+
+impl Entry {
+    /// Returns the table's line for `T`.
+    pub const fn of<T: ResourceType>() -> Self {
+        Self(Source::BuiltIn { name: T::NAME, fields: Fields::of::<T>(), decode: decode::<T> })
+    }
+
+    /// Returns the line of a type that is not built in.
+    pub fn external(kind: Rc<dyn ExternalType>) -> Self {
+        Self(Source::External(Rc::new(External { kind, fields: OnceCell::new() })))
+    }
+
+    /// Returns the name in playbooks; one with a dot is a function in a table there.
+    pub fn name(&self) -> &str {
+        match &self.0 {
+            Source::BuiltIn { name, .. } => name,
+            Source::External(it) => &it.kind.description().name,
+        }
+    }
+
+    /// Returns the schema of the fields.
+    pub fn schema(&self) -> Schema {
+        match &self.0 {
+            Source::BuiltIn { fields, .. } => fields.schema(),
+            Source::External(it) => {
+                let mut schema = it.kind.description().schema.clone();
+                // What `FieldCheck` does, whether the schema says so or not.
+                schema.insert("additionalProperties".to_owned(), Value::Bool(false));
+                schema
+            }
+        }
+    }
+
+    /// Returns the names of the fields, `name` included, sorted.
+    pub fn fields(&self) -> Vec<String> {
+        let schema = self.schema();
+        let properties = schema.get("properties").and_then(Value::as_object);
+        let mut fields: Vec<String> = properties.into_iter().flat_map(|it| it.keys().cloned()).collect();
+        fields.push("name".to_owned());
+        fields.sort();
+        fields
+    }
+
+    /// Returns all that is wrong with the fields of a declaration of this type, by itself.
+    fn errors(&self, desired: &Map<String, Value>, notation: Notation) -> Vec<(Misfit, Error)> {
+        match &self.0 {
+            Source::BuiltIn { name, fields, .. } => fields.errors(name, COMMON, desired, notation),
+            Source::External(it) => it.errors(self.schema().as_value(), desired, notation),
+        }
+    }
+
+    fn decode(&self, desired: &Map<String, Value>) -> Decode {
+        match &self.0 {
+            Source::BuiltIn { decode, .. } => decode(desired),
+            Source::External(it) => it.decode(desired),
+        }
+    }
+}
+
+impl External {
+    fn decode(&self, desired: &Map<String, Value>) -> Decode {
+        if !self.fields().map_err(DecodeError::Invalid)?.misfits(desired).is_empty() {
+            return Err(DecodeError::Shape);
+        }
+        let resource = self.kind.resource(desired).map_err(DecodeError::Invalid)?;
+        Ok((external_type::default_name(self.kind.description(), desired), resource))
+    }
+
+    fn fields(&self) -> Result<&FieldCheck> {
+        match self.fields.get() {
+            Some(fields) => Ok(fields),
+            None => {
+                let fields = FieldCheck::new(&self.kind.description().schema)?;
+                Ok(self.fields.get_or_init(|| fields))
+            }
+        }
+    }
+
+    fn errors(
+        &self,
+        schema: &Value,
+        desired: &Map<String, Value>,
+        notation: Notation,
+    ) -> Vec<(Misfit, Error)> {
+        let kind = self.kind.description().name.as_str();
+        let judge =
+            |it: &Map<String, Value>| self.fields().map(|fields| fields.misfits(it)).unwrap_or_default();
+        let manual = match self.kind.known_from() {
+            Some(file) => format!("{} says what each field takes.", file.display()),
+            None => format!("`hoststate schema {kind}` shows what each field takes."),
+        };
+        Explainer { kind, schema, manual, common: COMMON, notation, judge: &judge }.errors(desired)
+    }
+}
+
+fn decode<T: ResourceType>(value: &Map<String, Value>) -> Decode {
+    let decoded = T::deserialize(value).map_err(|_| DecodeError::Shape)?;
+    decoded.validate().map_err(DecodeError::Invalid)?;
+    Ok((decoded.default_name(), Box::new(decoded)))
+}
+
+/// A declaration with its decoded resource.
+#[derive(Debug)]
+pub struct Declared {
+    /// Type and name; the name is derived from the fields where the declaration has none.
+    pub id: ResourceId,
+    /// The declaration.
+    pub declaration: Declaration,
+    /// The resource.
+    pub resource: Box<dyn Resource>,
+}
+
+/// A declaration that is no resource, and why.
+#[derive(Debug, thiserror::Error)]
+#[error("{source}")]
+pub struct Rejected {
+    /// The declaration.
+    pub declaration: Declaration,
+    /// Where in it, such as `options.ids[1]`, counted from 0; `None` for the declaration itself.
+    pub path: Option<String>,
+    /// What is wrong with it.
+    pub source: Error,
+}
+
+impl Rejected {
+    /// Returns the address of a device, where its id is meant.
+    pub fn address_for_id(&self) -> Option<PciAddress> {
+        let (field, rest) = self.path.as_deref()?.split_at(self.path.as_deref()?.find('[')?);
+        let written = field_error::at(self.declaration.desired.get(field)?, rest)?.as_str()?;
+        let is_id = self.source.to_string().contains("is not a PCI id");
+        written.parse().ok().filter(|_| is_id)
+    }
+}
+
+/// The types that playbooks can use.
+#[derive(Debug, Clone)]
+pub struct Registry {
+    entries: Vec<Entry>,
+}
+
+impl Registry {
+    /// Returns a registry of these types.
+    pub fn new(entries: &[Entry]) -> Self {
+        Self { entries: entries.to_vec() }
+    }
+
+    /// Adds types that are not built in.
+    ///
+    /// # Errors
+    /// When a name is taken, or a table would stand where a function is.
+    pub fn add(&mut self, entries: impl IntoIterator<Item = Entry>) -> Result<()> {
+        for entry in entries {
+            let name = entry.name();
+            let vendor = name.split('.').next().unwrap_or_default();
+            if let Some(taken) = self.entries.iter().map(Entry::name).find(|it| *it == name || *it == vendor)
+            {
+                let what = format!("there are two resource types that need the name {taken:?}");
+                return Err(Error::invalid(
+                    what,
+                    "Remove one of the two, or give it the name of its vendor.",
+                ));
+            }
+            self.entries.push(entry);
+        }
+        Ok(())
+    }
+
+    /// Begins what the types need that the text of a playbook names, when that is about to be compared with a host: a
+    /// plugin starts while the playbook is evaluated.
+    pub fn foresee(&self, playbook: &str, root: &Path) {
+        for Entry(source) in &self.entries {
+            if let Source::External(it) = source
+                && playbook.contains(it.kind.description().name.as_str())
+            {
+                it.kind.prepare(root);
+            }
+        }
+    }
+
+    /// Returns the types, in the order of the table.
+    pub fn entries(&self) -> &[Entry] {
+        &self.entries
+    }
+
+    /// Returns the type of that name.
+    ///
+    /// # Errors
+    /// When there is none; the hint names the nearest.
+    pub fn entry(&self, name: &str) -> Result<&Entry> {
+        self.entries.iter().find(|it| it.name() == name).ok_or_else(|| {
+            let hint = match nearest(name, self.entries.iter().map(|it| it.name())) {
+                Some(near) => format!("Did you mean `{near}`?"),
+                None => format!(
+                    "Types are: {}.",
+                    self.entries.iter().map(|it| it.name()).collect::<Vec<_>>().join(", ")
+                ),
+            };
+            Error::invalid(format!("there is no resource type {name:?}"), hint)
+        })
+    }
+
+    /// Decodes one declaration, without regard to others.
+    ///
+    /// # Errors
+    /// When type, a field or a value is wrong: all of them.
+    pub fn decode(&self, declaration: Declaration) -> Result<Declared, Several<Rejected>> {
+        let decoded = match self.entry(&declaration.kind) {
+            Ok(entry) => entry.decode(&declaration.desired).map_err(|err| explain(entry, &declaration, err)),
+            Err(unknown) => Err(Several::from((Some("type".to_owned()), unknown))),
+        };
+        match decoded {
+            Ok((derived, resource)) => {
+                let name = declaration.name.clone().unwrap_or(derived);
+                Ok(Declared {
+                    id: ResourceId { kind: declaration.kind.clone(), name },
+                    declaration,
+                    resource,
+                })
+            }
+            Err(errors) => {
+                Err(errors.map(|(path, source)| Rejected { declaration: declaration.clone(), path, source }))
+            }
+        }
+    }
+
+    /// Decodes all declarations and leaves each out that [`unique`] leaves out.
+    ///
+    /// # Errors
+    /// All declarations that are wrong.
+    pub fn decode_all(&self, declarations: Vec<Declaration>) -> Result<Vec<Declared>, Several<Rejected>> {
+        let mut declared = Vec::with_capacity(declarations.len());
+        let mut rejected = Vec::new();
+        for declaration in declarations {
+            match self.decode(declaration) {
+                Ok(it) => declared.push(it),
+                Err(errors) => rejected.extend(errors),
+            }
+        }
+        match unique(declared) {
+            Ok(declared) => Several::none_of(rejected, declared),
+            Err(twice) => {
+                rejected.extend(twice);
+                Several::none_of(rejected, Vec::new())
+            }
+        }
+    }
+}
+
+/// Leaves out each declaration that says the same as an earlier one of the same type and name.
+///
+/// # Errors
+/// All that say something else than an earlier one of the same type and name.
+pub fn unique(declared: Vec<Declared>) -> Result<Vec<Declared>, Several<Rejected>> {
+    let mut all: Vec<Declared> = Vec::with_capacity(declared.len());
+    let mut rejected = Vec::new();
+    let mut seen: HashMap<ResourceId, usize> = HashMap::with_capacity(declared.len());
+    for declared in declared {
+        match seen.get(&declared.id) {
+            None => {
+                seen.insert(declared.id.clone(), all.len());
+                all.push(declared);
+            }
+            Some(&first) if all[first].declaration.desired == declared.declaration.desired => {}
+            Some(&first) => {
+                let at = match &all[first].declaration.playbook {
+                    Some(origin) => format!(" at {origin}"),
+                    None => String::new(),
+                };
+                let what = format!("{} is declared twice, first{at}, and they differ", declared.id);
+                let source = Error::invalid(what, "Merge the two into one declaration.");
+                rejected.push(Rejected { declaration: declared.declaration, path: None, source });
+            }
+        }
+    }
+    Several::none_of(rejected, all)
+}
+
+/// Returns what is wrong, where in the declaration, and how to mend it.
+fn explain(entry: &Entry, declaration: &Declaration, err: DecodeError) -> Several<(Option<String>, Error)> {
+    let about_all = |error: Error| Several::from((None, error));
+    match err {
+        DecodeError::Shape => {
+            let errors = entry.errors(&declaration.desired, Notation::of(declaration));
+            let errors = errors.into_iter().map(|(misfit, error)| (misfit.path().map(str::to_owned), error));
+            match Several::none_of(errors.collect(), ()) {
+                Err(several) => several,
+                // The decoder that judges one after the other is the one that refused them together.
+                Ok(()) => about_all(Error::invalid(
+                    format!("{}: the fields do not fit together", entry.name()),
+                    format!("`hoststate schema {}` shows what each field takes.", entry.name()),
+                )),
+            }
+        }
+        DecodeError::Invalid(Error::Invalid { what, hint }) => {
+            about_all(Error::Invalid { what: format!("{}: {what}", entry.name()), hint })
+        }
+        DecodeError::Invalid(other) => about_all(other),
+    }
+}
+
+/// Returns the candidate that `word` most likely was meant to be.
+pub fn nearest<'a>(word: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let scored = candidates.map(|it| (strsim::normalized_damerau_levenshtein(word, it), it));
+    let best = scored.max_by(|(a, _), (b, _)| a.total_cmp(b))?;
+    (best.0 >= 0.6).then_some(best.1)
+}

@@ -1,0 +1,75 @@
+//! What a resource is: a desired state that can compare itself with a host.
+
+use std::fmt;
+
+use hoststate_abi::host_view::HostView;
+use hoststate_abi::setting::Setting;
+use schemars::JsonSchema;
+use serde::de::DeserializeOwned;
+
+use crate::language::contradiction::Claim;
+use crate::mechanism::distro::Distro;
+use crate::error::Result;
+use crate::formats::kernel_cmdline::CmdlineEdit;
+use crate::language::selector::DeviceSelector;
+
+/// A desired state that can compare itself with a host.
+pub trait Resource: fmt::Debug {
+    /// Returns every setting this resource governs, as found and as wanted.
+    ///
+    /// Writes nothing, runs nothing, does not sleep; the same host gives the same settings.
+    ///
+    /// # Errors
+    /// When the host cannot be read, or cannot be what is wanted for a reason the user must mend.
+    fn inspect(&self, cx: Context<'_>) -> Result<Vec<Setting>>;
+
+    /// Returns what it wants of what others may want otherwise, as far as no host is needed to tell.
+    fn claims(&self) -> Vec<Claim> {
+        Vec::new()
+    }
+
+    /// Returns the PCI device it is about, which must be there or be made by another resource.
+    fn device(&self) -> Option<&DeviceSelector> {
+        None
+    }
+
+    /// Returns how many virtual functions it gives its device.
+    fn virtual_functions(&self) -> Option<u16> {
+        None
+    }
+
+    /// Returns what this resource wants of the kernel command line, for a boot that tries it once; `None` when it wants
+    /// nothing there.
+    ///
+    /// # Errors
+    /// As for [`Self::inspect`].
+    fn cmdline(&self, _cx: Context<'_>) -> Result<Option<CmdlineEdit>> {
+        Ok(None)
+    }
+}
+
+/// What a resource compares itself with.
+#[derive(Debug, Clone, Copy)]
+pub struct Context<'a> {
+    /// The host, as it will be when the resources before this one are applied.
+    pub host: &'a HostView,
+    /// Which mechanisms it uses.
+    pub distro: &'a Distro,
+}
+
+/// A resource type: its desired state is the implementing struct itself.
+pub trait ResourceType: Resource + DeserializeOwned + JsonSchema + 'static {
+    /// Name in playbooks.
+    const NAME: &'static str;
+
+    /// Returns the name of a declaration whose author gave none.
+    fn default_name(&self) -> String;
+
+    /// Refuses values that the types of the fields let through.
+    ///
+    /// # Errors
+    /// When the declaration cannot be right on any host.
+    fn validate(&self) -> Result<()> {
+        Ok(())
+    }
+}

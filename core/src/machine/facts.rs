@@ -1,0 +1,157 @@
+//! Facts about a host that a plan and a playbook may show.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use hoststate_abi::host_view::HostView;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::mechanism::distro::{Distro, Family};
+use crate::error::Result;
+use crate::machine::kernels;
+
+/// Where the kernel shows the groups of devices that its IOMMU parts.
+const GROUPS: &str = "/sys/kernel/iommu_groups";
+
+/// Returns whether `/proc` and `/sys` tell about another system: the host is a tree, and the machine's own `/proc` is
+/// mounted in it, as a chroot has it. There `self` is a link; in a captured tree it is a directory.
+///
+/// # Errors
+/// When the link cannot be read.
+pub fn proc_is_foreign(host: &HostView) -> Result<bool> {
+    let is_tree = host.root() != Path::new("/");
+    Ok(is_tree && host.link_target(Path::new("/proc/self"))?.is_some())
+}
+
+/// The host a plan was made for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct HostSummary {
+    /// Its distribution.
+    pub distro: DistroSummary,
+    /// Its kernel.
+    pub kernel: KernelSummary,
+    /// Name of the boot loader's mechanism.
+    pub bootloader: String,
+    /// Name of the initramfs generator.
+    pub initramfs: String,
+    /// What it was started by; null for a tree without `/sys`.
+    pub firmware: Option<Firmware>,
+    /// Whether an IOMMU is in use; null for a tree without `/sys`.
+    pub iommu: Option<IommuSummary>,
+    /// The directory that is its `/`.
+    pub root: PathBuf,
+}
+
+/// A distribution by name.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct DistroSummary {
+    /// `ID` of os-release.
+    pub id: String,
+    /// `VERSION_ID` of os-release.
+    pub version: String,
+    /// Its kin.
+    pub family: Family,
+}
+
+/// The kernels of a host.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct KernelSummary {
+    /// Release of the running kernel; null for a tree without `/proc`.
+    pub release: Option<String>,
+    /// Releases of the installed kernels.
+    pub installed: Vec<String>,
+}
+
+/// What started the host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Firmware {
+    /// A PC BIOS.
+    Bios,
+    /// UEFI.
+    Efi,
+}
+
+/// Whether an IOMMU is in use.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct IommuSummary {
+    /// Whether devices are in IOMMU groups: the only proof, whatever the command line says.
+    pub active: bool,
+    /// The number of groups.
+    pub groups: usize,
+    /// The units the kernel drives, e.g. `dmar0` (Intel) or `ivhd0` (AMD).
+    pub units: Vec<String>,
+}
+
+impl HostSummary {
+    /// Reads the summary of a host.
+    ///
+    /// # Errors
+    /// When a file of `/proc` or `/sys` exists and cannot be read.
+    pub fn read(host: &HostView, distro: &Distro) -> Result<Self> {
+        Ok(Self {
+            distro: DistroSummary {
+                id: distro.id.clone(),
+                version: distro.version.clone(),
+                family: distro.family,
+            },
+            kernel: KernelSummary {
+                release: kernels::running(host)?,
+                installed: kernels::installed(host)?.0.clone(),
+            },
+            bootloader: distro.bootloader.name().to_owned(),
+            initramfs: distro.initramfs.name().to_owned(),
+            firmware: firmware(host)?,
+            iommu: iommu(host)?,
+            root: host.root().to_owned(),
+        })
+    }
+}
+
+/// Returns what started the host, by `/sys/firmware/efi`; `None` for a tree without `/sys/firmware`.
+///
+/// # Errors
+/// When the directory cannot be searched.
+pub fn firmware(host: &HostView) -> io::Result<Option<Firmware>> {
+    if host.is_dir(Path::new("/sys/firmware/efi"))? {
+        return Ok(Some(Firmware::Efi));
+    }
+    Ok(host.is_dir(Path::new("/sys/bus"))?.then_some(Firmware::Bios))
+}
+
+/// Returns whether an IOMMU is in use, by the groups of `/sys/kernel/iommu_groups`; `None` for a tree without
+/// `/sys`.
+///
+/// # Errors
+/// When the directory cannot be read.
+pub fn iommu(host: &HostView) -> io::Result<Option<IommuSummary>> {
+    if !host.is_dir(Path::new("/sys/bus"))? {
+        return Ok(None);
+    }
+    let mut groups = host.list(Path::new(GROUPS))?;
+    let units = host.list(Path::new("/sys/class/iommu"))?;
+    if units.is_empty() {
+        // vfio makes groups of its own for devices without an IOMMU (drivers/vfio/group.c, `noiommu`).
+        let mut real = Vec::with_capacity(groups.len());
+        for group in groups {
+            let name = host.attribute(&Path::new(GROUPS).join(&group).join("name"))?;
+            if name.as_deref() != Some("vfio-noiommu") {
+                real.push(group);
+            }
+        }
+        groups = real;
+    }
+    let groups = groups.len();
+    Ok(Some(IommuSummary { active: groups > 0, groups, units }))
+}
+
+/// Who made the CPU, as `/proc/cpuinfo` names it: `GenuineIntel`, `AuthenticAMD`, …; `None` without `/proc`.
+///
+/// # Errors
+/// When `/proc/cpuinfo` exists and cannot be read.
+pub fn cpu_vendor(host: &HostView) -> io::Result<Option<String>> {
+    let text = host.read_lossy(Path::new("/proc/cpuinfo"))?;
+    let line = text.as_deref().and_then(|it| it.lines().find(|it| it.starts_with("vendor_id")));
+    Ok(line.and_then(|it| it.split_once(':')).map(|(_, vendor)| vendor.trim().to_owned()))
+}

@@ -1,0 +1,142 @@
+//! Whether the IOMMU is in use, judged by what the kernel shows, and why it is not.
+
+use std::path::{Path, PathBuf};
+
+use hoststate_abi::host_view::HostView;
+
+use crate::error::Result;
+use crate::machine::facts;
+use crate::formats::kernel_cmdline::{Cmdline, Word};
+use crate::machine::kernels;
+
+/// Where the kernel shows the tables of the firmware (Documentation/ABI/testing/sysfs-firmware-acpi).
+const TABLES: &str = "/sys/firmware/acpi/tables";
+
+/// Tables that describe an IOMMU: of Intel, AMD, Arm, and of virtual machines.
+const DESCRIBING: [&str; 4] = ["DMAR", "IVRS", "IORT", "VIOT"];
+
+/// Why the IOMMU is off.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Off {
+    /// The reason: a clause without a full stop.
+    pub reason: String,
+    /// What to do about it: a sentence.
+    pub mend: String,
+    /// What a person can look at.
+    pub evidence: String,
+}
+
+/// Returns why the running kernel uses no IOMMU; `None` where it uses one, and for a tree without `/sys`.
+///
+/// Neither a word nor a message of the kernel proves anything: `DMAR: IOMMU enabled` is printed while the word is read,
+/// before the kernel looks for an IOMMU.
+///
+/// # Errors
+/// When `/sys`, `/proc` or a kernel's configuration cannot be read.
+pub fn why_off(host: &HostView, running: &Cmdline) -> Result<Option<Off>> {
+    if facts::iommu(host)?.is_none_or(|it| it.active) {
+        return Ok(None);
+    }
+    if let Some(off) = no_table(host)? {
+        return Ok(Some(off));
+    }
+    let (reason, mend, evidence) = if let Some(word) = running.words().find(|it| turns_off(it)) {
+        (
+            format!("the kernel was booted with {word}"),
+            format!("Take {word} off the kernel command line."),
+            format!("/proc/cmdline has {word}"),
+        )
+    } else if let Some(found) = by_processor(host, running)? {
+        found
+    } else {
+        (
+            "the command line allows it, and nothing that can be read says why".to_owned(),
+            "Turn on VT-d (Intel) or AMD-Vi, also called IOMMU, in the firmware's setup; `dmesg | grep -e \
+             DMAR -e AMD-Vi` has what the kernel says."
+                .to_owned(),
+            "/sys/kernel/iommu_groups is empty".to_owned(),
+        )
+    };
+    Ok(Some(Off { reason, mend, evidence }))
+}
+
+/// Returns why no word can turn the IOMMU on: none is in use, and the firmware describes none.
+///
+/// # Errors
+/// When `/sys` cannot be read.
+pub fn why_never(host: &HostView) -> Result<Option<Off>> {
+    match facts::iommu(host)? {
+        Some(iommu) if !iommu.active => no_table(host),
+        _ => Ok(None),
+    }
+}
+
+/// Returns `None` where a table describes an IOMMU, or tables are not shown.
+fn no_table(host: &HostView) -> Result<Option<Off>> {
+    let tables = host.list(Path::new(TABLES))?;
+    if tables.is_empty() || tables.iter().any(|it| DESCRIBING.contains(&it.as_str())) {
+        return Ok(None);
+    }
+    Ok(Some(Off {
+        reason: "the firmware describes no IOMMU, it has neither a DMAR (Intel) nor an IVRS (AMD) table"
+            .to_owned(),
+        mend:
+            "Turn on VT-d (Intel) or AMD-Vi, also called IOMMU, in the firmware's setup; a virtual machine \
+               needs an emulated IOMMU."
+                .to_owned(),
+        evidence: format!("{TABLES} has none of {}", DESCRIBING.join(", ")),
+    }))
+}
+
+/// Returns whether a word turns the IOMMU off.
+pub fn turns_off(word: &Word) -> bool {
+    let value = word.value().unwrap_or_default();
+    let is_off = value.split(',').any(|it| it == "off");
+    is_off && ["intel_iommu", "amd_iommu", "iommu"].iter().any(|it| word.same_name(it))
+}
+
+/// What the kernel of this processor's vendor needs and lacks: reason, remedy, evidence.
+fn by_processor(host: &HostView, running: &Cmdline) -> Result<Option<(String, String, String)>> {
+    let vendor = facts::cpu_vendor(host)?;
+    let (option, is_intel) = match vendor.as_deref() {
+        Some("GenuineIntel") => ("CONFIG_INTEL_IOMMU", true),
+        Some("AuthenticAMD" | "HygonGenuine") => ("CONFIG_AMD_IOMMU", false),
+        _ => return Ok(None),
+    };
+    let config = match kernels::running(host)? {
+        Some(release) => config(host, &release)?,
+        None => None,
+    };
+    let has = |option: &str| config.as_ref().map(|it| it.1.lines().any(|line| line == format!("{option}=y")));
+    let path = config.as_ref().map(|it| it.0.display().to_string()).unwrap_or_default();
+    if has(option) == Some(false) {
+        return Ok(Some((
+            format!("the running kernel was built without {option}"),
+            "Boot a kernel of the distribution that has it.".to_owned(),
+            format!("{path} has no {option}=y"),
+        )));
+    }
+    // The kernel compares the beginning of each item (drivers/iommu/intel/iommu.c, `intel_iommu_setup`).
+    let words = || running.words().filter(|it| it.same_name("intel_iommu"));
+    let is_on = words().filter_map(Word::value).any(|it| it.split(',').any(|it| it.starts_with("on")));
+    if is_intel && !is_on && has("CONFIG_INTEL_IOMMU_DEFAULT_ON") != Some(true) {
+        let given = words().map(Word::raw).collect::<Vec<_>>().join(" ");
+        let reason = match given.is_empty() {
+            true => "the kernel was booted without intel_iommu=on".to_owned(),
+            false => format!("{given} does not turn it on"),
+        };
+        let mend = "Declare kernel_cmdline { present = { \"intel_iommu=on\" } }, and boot.".to_owned();
+        return Ok(Some((reason, mend, "/proc/cmdline has no intel_iommu=on".to_owned())));
+    }
+    Ok(None)
+}
+
+fn config(host: &HostView, release: &str) -> Result<Option<(PathBuf, String)>> {
+    let beside = kernels::modules_directory(release).join("config");
+    for path in [PathBuf::from(format!("/boot/config-{release}")), beside] {
+        if let Some(text) = host.read_lossy(&path)? {
+            return Ok(Some((path, text)));
+        }
+    }
+    Ok(None)
+}

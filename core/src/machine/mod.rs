@@ -1,0 +1,15 @@
+//! What a host is, read only: devices, kernels, modules, images, disks.
+
+pub(crate) mod block_devices;
+pub mod facts;
+pub mod free_space;
+pub mod grubenv_disk;
+pub mod image_contents;
+pub mod interfaces;
+pub mod iommu;
+pub mod kernels;
+pub mod modprobe_d;
+pub mod module_lookup;
+pub(crate) mod open_files;
+pub mod pci_bus;
+pub mod trust;

@@ -1,0 +1,94 @@
+//! Which processes have a file open, by the links in `/proc/PID/fd` (proc_pid_fd(5)).
+
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use hoststate_abi::host_view::HostView;
+use rustix::io::Errno;
+
+use crate::machine::pci_bus::{self, PciDevice};
+use crate::guards::takeover;
+
+/// A file that a process has open.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct OpenFile {
+    /// Id of the process.
+    pub(crate) process: String,
+    /// Name of the process, at most 15 bytes (`/proc/PID/comm`).
+    pub(crate) name: String,
+    /// Number of the descriptor.
+    pub(crate) descriptor: String,
+    /// The file.
+    pub(crate) file: PathBuf,
+}
+
+impl fmt::Display for OpenFile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { process, name, descriptor, file } = self;
+        write!(f, "/proc/{process}/fd/{descriptor} -> {} ({name})", file.display())
+    }
+}
+
+/// What can be seen of open files.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct OpenFiles {
+    /// The files that were looked for, sorted by process.
+    pub(crate) found: Vec<OpenFile>,
+    /// How many processes show their files to root only, or not even to root.
+    pub(crate) hidden: usize,
+}
+
+/// Looks which processes have a device that is bound to a driver for guests, through VFIO.
+///
+/// # Errors
+/// As for [`of`].
+pub(crate) fn of_guests(host: &HostView, device: &PciDevice) -> io::Result<OpenFiles> {
+    let is_for_guests = device.driver.as_deref().is_some_and(takeover::is_for_guests);
+    let Some(group) = device.iommu_group.filter(|_| is_for_guests) else { return Ok(OpenFiles::default()) };
+    let mut nodes = vec![PathBuf::from(format!("/dev/vfio/{group}"))];
+    let own = host.list(&pci_bus::directory(device.address).join("vfio-dev"))?;
+    nodes.extend(own.iter().map(|it| Path::new("/dev/vfio/devices").join(it)));
+    of(host, &nodes)
+}
+
+/// Looks which of `files` are open; a process that ends meanwhile has none open.
+///
+/// # Errors
+/// When `/proc` cannot be read for another reason than that.
+pub(crate) fn of(host: &HostView, files: &[PathBuf]) -> io::Result<OpenFiles> {
+    let mut open = OpenFiles::default();
+    for process in host.list(Path::new("/proc"))? {
+        if !process.bytes().all(|it| it.is_ascii_digit()) {
+            continue;
+        }
+        let directory = Path::new("/proc").join(&process);
+        let descriptors = match host.list(&directory.join("fd")) {
+            Ok(descriptors) => descriptors,
+            Err(err) if err.kind() == io::ErrorKind::PermissionDenied => {
+                open.hidden += 1;
+                continue;
+            }
+            Err(err) if err.raw_os_error() == Some(Errno::SRCH.raw_os_error()) => continue,
+            Err(err) => return Err(err),
+        };
+        for descriptor in descriptors {
+            let target = match host.link_target(&directory.join("fd").join(&descriptor)) {
+                // One that was closed meanwhile is absent.
+                Ok(target) => target,
+                // Root may list the files of a process in another container, and not see what they are (ptrace(2)).
+                Err(err) if err.kind() == io::ErrorKind::PermissionDenied => {
+                    open.hidden += 1;
+                    break;
+                }
+                Err(err) if err.raw_os_error() == Some(Errno::SRCH.raw_os_error()) => break,
+                Err(err) => return Err(err),
+            };
+            if let Some(file) = target.filter(|it| files.contains(it)) {
+                let name = host.attribute(&directory.join("comm"))?.unwrap_or_default();
+                open.found.push(OpenFile { process: process.clone(), name, descriptor, file });
+            }
+        }
+    }
+    Ok(open)
+}

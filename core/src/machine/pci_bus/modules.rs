@@ -1,0 +1,153 @@
+//! Which kernel modules claim a device.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, HashMap};
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+
+use hoststate_abi::host_view::HostView;
+
+use super::{PciDevice, devices};
+use crate::error::Result;
+use crate::formats::modprobe_conf::ModuleName;
+use crate::formats::module_index::{ModulesAlias, ModulesBuiltin, ModulesDep};
+use crate::machine::kernels::modules_directory;
+
+/// The modules of one kernel, by modalias of the devices that are there.
+type Claims = Rc<HashMap<String, Vec<ModuleName>>>;
+
+/// The modules of the devices of a view, by kernel. An index of 40,000 aliases is read once, for all devices.
+#[derive(Debug, Default)]
+struct Claimed {
+    by_kernel: RefCell<BTreeMap<String, Claims>>,
+}
+
+/// Returns the modules of a kernel whose aliases match a device, in the order of `modules.alias`, each once.
+///
+/// Modules that exist neither as a file nor in the kernel are left out. None for a kernel without indexes.
+///
+/// # Errors
+/// When an index exists and cannot be read.
+pub fn modules(host: &HostView, kernel_release: &str, device: &PciDevice) -> Result<Vec<ModuleName>> {
+    let claimed = host.derived(|_, old: Option<(Rc<Claimed>, &[PathBuf])>| -> Result<Claimed> {
+        let directory = Path::new("/lib/modules");
+        Ok(match old {
+            // What a playbook writes is elsewhere.
+            Some((old, written)) if !written.iter().any(|it| it.starts_with(directory)) => {
+                Claimed { by_kernel: RefCell::new(old.by_kernel.borrow().clone()) }
+            }
+            _ => Claimed::default(),
+        })
+    })?;
+    let known = claimed.by_kernel.borrow().get(kernel_release).cloned();
+    let claims = match known {
+        Some(claims) => claims,
+        None => {
+            let claims = Rc::new(claims(host, kernel_release)?);
+            claimed.by_kernel.borrow_mut().insert(kernel_release.to_owned(), Rc::clone(&claims));
+            claims
+        }
+    };
+    Ok(claims.get(&device.modalias).cloned().unwrap_or_default())
+}
+
+fn claims(host: &HostView, kernel_release: &str) -> Result<HashMap<String, Vec<ModuleName>>> {
+    let directory = modules_directory(kernel_release);
+    let text =
+        |name: &str| -> Result<String> { Ok(host.read_lossy(&directory.join(name))?.unwrap_or_default()) };
+    let (alias, dep, builtin) = (text("modules.alias")?, text("modules.dep")?, text("modules.builtin")?);
+    let builtin_aliases = builtin_aliases(host, &directory)?;
+    let (files, builtin) = (ModulesDep::parse(&dep), ModulesBuiltin::parse(&builtin));
+    let alias = ModulesAlias::parse(&alias);
+    let builtin_aliases = ModulesAlias::parse(&builtin_aliases);
+    let mut claims = HashMap::new();
+    for device in devices(host)?.iter() {
+        let mut modules = alias.resolve(&device.modalias);
+        for module in builtin_aliases.resolve(&device.modalias) {
+            if !modules.contains(&module) {
+                modules.push(module);
+            }
+        }
+        modules.retain(|it| files.contains(it) || builtin.contains(it));
+        claims.insert(device.modalias.clone(), modules);
+    }
+    Ok(claims)
+}
+
+/// The aliases of modules linked into the kernel, from `modules.builtin.modinfo`, in the syntax of `modules.alias`.
+///
+/// The file holds `module.key=value` texts that end in NUL (scripts/Makefile.vmlinux; Linux 5.2 and later).
+fn builtin_aliases(host: &HostView, directory: &Path) -> Result<String> {
+    let bytes = host.read_bytes(&directory.join("modules.builtin.modinfo"))?.unwrap_or_default();
+    let mut text = String::new();
+    for entry in bytes.split(|it| *it == 0) {
+        let entry = String::from_utf8_lossy(entry);
+        let alias = entry.split_once(".alias=");
+        if let Some((module, alias)) = alias.filter(|(_, alias)| alias.starts_with("pci:")) {
+            text.push_str(&format!("alias {} {module}\n", alias.replace('-', "_")));
+        }
+    }
+    Ok(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use expect_test::{Expect, expect};
+    use hoststate_testkit::pci::SysfsDevice;
+    use hoststate_testkit::tree::Tree;
+
+    use super::modules;
+    use crate::machine::pci_bus::devices;
+
+    fn check(release: &str, expect: Expect) {
+        let tree = Tree::new(&[
+            (
+                "/lib/modules/6.8.0/modules.alias",
+                "alias pci:v000010DEd*sv*sd*bc03sc00i00* nouveau\n\
+                 alias pci:v000010DEd*sv*sd*bc03sc00i00* nvidia\n\
+                 alias pci:v00008086d000010C9sv*sd*bc*sc*i* igb\n",
+            ),
+            ("/lib/modules/6.8.0/modules.dep", "kernel/nouveau.ko.zst: kernel/ttm.ko.zst\n"),
+            ("/lib/modules/6.8.0/modules.builtin", "kernel/igb.ko\nkernel/nvme.ko\n"),
+            (
+                "/lib/modules/6.8.0/modules.builtin.modinfo",
+                "nvme.license=GPL\0nvme.alias=pci:v*d*sv*sd*bc01sc08i02*\0",
+            ),
+        ]);
+        SysfsDevice::new("0000:01:00.0", 0x10de, 0x0ffc, 0x03_0000).write(&tree);
+        SysfsDevice::new("0000:02:00.0", 0x144d, 0xa808, 0x01_0802).write(&tree);
+        SysfsDevice::igb("0000:3b:00.0").write(&tree);
+        let view = tree.view();
+        let mut text = String::new();
+        for device in devices(&view).unwrap().iter() {
+            let names: Vec<String> =
+                modules(&view, release, device).unwrap().iter().map(ToString::to_string).collect();
+            text.push_str(&format!("{}: {}\n", device.address, names.join(" ")));
+        }
+        expect.assert_eq(&text);
+    }
+
+    #[test]
+    fn modules_that_exist_and_claim_the_device_are_found() {
+        check(
+            "6.8.0",
+            expect![[r#"
+            0000:01:00.0: nouveau
+            0000:02:00.0: nvme
+            0000:3b:00.0: igb
+        "#]],
+        );
+    }
+
+    #[test]
+    fn a_kernel_without_indexes_has_no_modules() {
+        check(
+            "5.15.0",
+            expect![[r#"
+            0000:01:00.0: 
+            0000:02:00.0: 
+            0000:3b:00.0: 
+        "#]],
+        );
+    }
+}

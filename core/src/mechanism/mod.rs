@@ -1,0 +1,3 @@
+//! The traits of providers: what a distribution is to the engine.
+
+pub mod distro;

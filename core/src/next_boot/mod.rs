@@ -1,0 +1,3 @@
+//! What the next boot will be.
+
+pub mod booted;

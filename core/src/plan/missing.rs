@@ -1,0 +1,204 @@
+//! Declared devices that are not there, and that no declaration makes.
+
+use hoststate_abi::host_view::HostView;
+
+use crate::language::declaration::{Declaration, ResourceId};
+use crate::error::Result;
+use crate::formats::pci::PciAddress;
+use crate::plan::scene::{Hazard, Severity};
+use crate::run::past::{Past, put_in_place};
+use crate::machine::pci_bus::{self, PciDevice};
+use crate::plan::planned::{Conflict, Deferred, KnownDevice};
+use crate::language::registry::Declared;
+use crate::language::selector::{self, DeviceSelector};
+
+/// Virtual functions that a declaration makes.
+struct Made<'a> {
+    by: &'a ResourceId,
+    of: PciDevice,
+    count: u16,
+}
+
+/// Where an address is among the virtual functions that a physical function may have.
+enum Place {
+    /// It is this one, counted from 0.
+    Function(u16),
+    /// It may be one: the kernel does not show where they begin.
+    Perhaps,
+    /// It is none.
+    Elsewhere,
+}
+
+/// Returns a conflict for every declaration whose device is not there and will not come. Nothing is known of the devices
+/// of a tree without a PCI bus, so none is missing there.
+///
+/// # Errors
+/// When a device cannot be read.
+pub(crate) fn devices(declared: &[Declared], host: &HostView, past: Past<'_>) -> Result<Vec<Conflict>> {
+    if declared.iter().all(|it| it.resource.device().is_none()) || !pci_bus::is_visible(host)? {
+        return Ok(Vec::new());
+    }
+    let made = made(declared, host)?;
+    let mut missing = Vec::new();
+    for it in declared {
+        let Some(device) = it.resource.device() else { continue };
+        let Some(reason) = reason(device, host, &made)? else { continue };
+        let known = known(&it.declaration, past)?;
+        let reason = match &known {
+            Some(known) => format!(
+                "the device is gone: run {} had it. Put it back, or take out the declaration; {reason}",
+                known.run
+            ),
+            None => reason,
+        };
+        missing.push(Conflict {
+            subject: device.address().map_or_else(
+                || format!("PCI device with {device}"),
+                |it| pci_bus::directory(it).display().to_string(),
+            ),
+            desired: Some("a device".to_owned()),
+            actual: None,
+            resource: it.id.clone(),
+            playbook: it.declaration.playbook.clone(),
+            other: None,
+            other_playbook: None,
+            foreign: None,
+            gone: known,
+            reason,
+        });
+    }
+    Ok(missing)
+}
+
+/// Returns why a device will not be there; `None` when it is there, or will be.
+fn reason(device: &DeviceSelector, host: &HostView, made: &[Made<'_>]) -> Result<Option<String>> {
+    let DeviceSelector::Address(address) = device else {
+        let is_there = !device.matching(host)?.is_empty();
+        return if is_there { Ok(None) } else { Ok(Some(device.nothing_fits(host)?)) };
+    };
+    let removed = made.iter().find(|it| {
+        let kept = usize::from(it.count);
+        it.of.virtfns.iter().skip(kept).any(|it| it == address)
+    });
+    if let Some(by) = removed {
+        return Ok(Some(format!("{address} is removed by {}, which keeps {} functions", by.by, by.count)));
+    }
+    if host.is_dir(&pci_bus::directory(*address))? {
+        return Ok(None);
+    }
+    let comes = made.iter().any(|it| match place(*address, &it.of) {
+        Place::Function(index) => index < it.count,
+        Place::Perhaps => it.count > 0,
+        Place::Elsewhere => false,
+    });
+    if comes { Ok(None) } else { Ok(Some(nowhere(*address, host, made)?)) }
+}
+
+/// Says that nothing is at an address, what could be, and what is near it.
+fn nowhere(address: PciAddress, host: &HostView, made: &[Made<'_>]) -> Result<String> {
+    let mut text = format!("there is no PCI device at {address}");
+    for device in pci_bus::devices(host)?.iter() {
+        let Place::Function(index) = place(address, device) else { continue };
+        let of = device.address;
+        let least = u32::from(index) + 1;
+        text.push_str(&match made.iter().find(|it| it.of.address == of) {
+            Some(Made { by, count, .. }) => {
+                format!("; it would be virtual function {index} of {of}, and {by} makes {count}: set its `numvfs` to {least} or more")
+            }
+            None => format!(
+                "; it would be virtual function {index} of {of}: declare sriov_numvfs of {of} with `numvfs` {least} or more"
+            ),
+        });
+        break;
+    }
+    text.push_str(&selector::near(address, host)?);
+    Ok(text)
+}
+
+/// Returns the virtual functions that are declared, of physical functions that are there.
+fn made<'a>(declared: &'a [Declared], host: &HostView) -> Result<Vec<Made<'a>>> {
+    let mut made = Vec::new();
+    for it in declared {
+        let (Some(device), Some(count)) = (it.resource.device(), it.resource.virtual_functions()) else {
+            continue;
+        };
+        made.extend(device.matching(host)?.into_iter().map(|of| Made { by: &it.id, of, count }));
+    }
+    Ok(made)
+}
+
+/// The routing id of virtual function N is that of the physical function + offset + N × stride, and may be on a later
+/// bus (PCIe base specification, SR-IOV; drivers/pci/iov.c, `pci_iov_virtfn_bus`).
+fn place(address: PciAddress, of: &PciDevice) -> Place {
+    let Some(sriov) = of.sriov.filter(|_| of.address.domain() == address.domain()) else {
+        return Place::Elsewhere;
+    };
+    let (first, wanted) = (of.address.routing_id(), address.routing_id());
+    if wanted <= first {
+        return Place::Elsewhere;
+    }
+    let distance = wanted - first;
+    let (offset, stride) = match (sriov.offset, sriov.stride) {
+        (Some(offset), Some(stride)) if offset > 0 && (stride > 0 || sriov.totalvfs == 1) => (offset, stride),
+        _ if address.bus() == of.address.bus() => return Place::Perhaps,
+        _ => return Place::Elsewhere,
+    };
+    match distance.checked_sub(offset) {
+        Some(0) => Place::Function(0),
+        Some(rest) if stride > 0 && rest % stride == 0 && rest / stride < sriov.totalvfs => {
+            Place::Function(rest / stride)
+        }
+        _ => Place::Elsewhere,
+    }
+}
+
+/// Returns the warning that nothing is known of the declared devices: the tree has no PCI bus.
+///
+/// # Errors
+/// When `/sys` cannot be searched.
+pub(crate) fn unseen(declared: &[Declared], host: &HostView) -> Result<Option<Hazard>> {
+    let devices: Vec<String> =
+        declared.iter().filter_map(|it| it.resource.device()).map(ToString::to_string).collect();
+    if devices.is_empty() || pci_bus::is_visible(host)? {
+        return Ok(None);
+    }
+    let listed = devices.join(", ");
+    let message = format!("this tree has no {}: whether {listed} is there is not known", pci_bus::DEVICES);
+    Ok(Some(Hazard::new("device-unseen", Severity::Warn, &[&listed], message)))
+}
+
+/// Adds to what is waited for that it is not certain to come, where the kernel does not show it.
+///
+/// # Errors
+/// When a device cannot be read.
+pub(crate) fn add_doubts(declared: &[Declared], host: &HostView, deferred: &mut [Deferred]) -> Result<()> {
+    if deferred.is_empty() {
+        return Ok(());
+    }
+    let made = made(declared, host)?;
+    for waiting in deferred {
+        let of_it = declared.iter().find(|it| it.id == waiting.resource);
+        let Some(address) = of_it.and_then(|it| it.resource.device()?.address()) else { continue };
+        let places = || made.iter().map(|it| (it, place(address, &it.of)));
+        if places().any(|(it, place)| matches!(place, Place::Function(index) if index < it.count)) {
+            continue;
+        }
+        if let Some((Made { by, of, .. }, _)) = places().find(|(_, it)| matches!(it, Place::Perhaps)) {
+            let of = of.address;
+            waiting.reason.push_str(&format!(
+                ", and whether {by} makes it is not known: this kernel does not show where the virtual functions \
+                 of {of} begin"
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// Returns the newest run that put something in place for the device of a declaration.
+fn known(wanted: &Declaration, past: Past<'_>) -> Result<Option<KnownDevice>> {
+    let Some(device) = wanted.desired.get("device") else { return Ok(None) };
+    let has_it = |it: &Declaration| it.kind == wanted.kind && it.desired.get("device") == Some(device);
+    let run =
+        past.newest(|run| run.declarations.iter().filter(|it| has_it(it)).any(|it| put_in_place(run, it)))?;
+    Ok(run.map(|run| KnownDevice { run: run.id }))
+}

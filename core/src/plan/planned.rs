@@ -1,0 +1,272 @@
+//! The plan: what differs between a host and its declarations, and what would be done about it. Data, nothing else.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use hoststate_abi::activation::Activation;
+use hoststate_abi::setting::{Disruption, Place, Scope};
+use hoststate_abi::step::Step;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::trial::verdict::{Finding, Verdict};
+use crate::plan::outlook::WordOutlook;
+use crate::language::declaration::{Declaration, Origin, ResourceId};
+use crate::machine::facts::HostSummary;
+use crate::plan::scene::{Hazard, Severity};
+use crate::run::host::metadata::Metadata;
+
+/// Format of a plan.
+pub const PLAN_FORMAT: &str = "hoststate.plan/1";
+
+/// What differs, what would be done, and why.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Plan {
+    /// [`PLAN_FORMAT`].
+    pub format: String,
+    /// The host the plan was made for.
+    pub host: HostSummary,
+    /// The declarations, as evaluated: the only input of a plan.
+    pub declarations: Vec<Declaration>,
+    /// The settings that differ, in the order of the declarations.
+    pub changes: Vec<Change>,
+    /// The files that would be written, whole.
+    pub files: Vec<FileChange>,
+    /// The activations that the changes call for, in the order in which they run; a reboot is not among them.
+    pub activations: Vec<PlannedActivation>,
+    /// The words of the command line in which running kernel, next boot and declarations differ.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub cmdline: Vec<WordOutlook>,
+    /// Whether a boot is expected to make right what waits for one. After a boot that did not help it is not.
+    pub reboot: Reboot,
+    /// What the last boot was to make right and did not, with the reason.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub after_boot: Vec<Finding>,
+    /// The hazards that guards found.
+    pub guards: Vec<Hazard>,
+    /// Settings that cannot be read until other changes are made.
+    pub deferred: Vec<Deferred>,
+    /// Settings that cannot become as wanted.
+    pub conflicts: Vec<Conflict>,
+    /// Counts of settings.
+    pub summary: Summary,
+    /// For a boot that is tried once: what is done by itself after that boot, if it holds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub once_confirmed: Option<Box<Plan>>,
+}
+
+/// A setting that differs.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Change {
+    /// The resource it belongs to.
+    pub resource: ResourceId,
+    /// Where that was declared.
+    pub playbook: Option<Origin>,
+    /// When the setting is true.
+    pub scope: Scope,
+    /// What is compared.
+    pub subject: String,
+    /// As found; absent when there is nothing.
+    pub actual: Option<String>,
+    /// As wanted; absent when there shall be nothing.
+    pub desired: Option<String>,
+    /// What is done; empty where an activation is the remedy.
+    pub steps: Vec<Step>,
+    /// The activation that is the remedy, if one is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub activation: Option<Activation>,
+    /// What the change interrupts.
+    pub disruption: Disruption,
+    /// Whether a boot was to make it so and did not. Another one is not expected to.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub in_vain: bool,
+}
+
+impl Change {
+    /// Returns whether nothing but a reboot makes this setting as wanted.
+    pub fn waits_for_reboot(&self) -> bool {
+        self.activation == Some(Activation::Reboot)
+    }
+
+    /// Returns whether a reboot is expected to make this setting as wanted.
+    pub fn expects_reboot(&self) -> bool {
+        self.waits_for_reboot() && !self.in_vain
+    }
+
+    /// Returns why a reboot is asked for, as [`Reboot::because`] says it.
+    pub fn reason(&self) -> String {
+        reason(&self.resource, &self.subject, self.desired.as_deref())
+    }
+
+    /// Returns whether `other` is the same difference of the same setting.
+    pub fn is_same_setting(&self, other: &Change) -> bool {
+        self.resource == other.resource && self.scope == other.scope && self.subject == other.subject
+    }
+}
+
+/// Returns what an activation is for.
+pub fn reason(resource: &ResourceId, subject: &str, desired: Option<&str>) -> String {
+    match desired {
+        Some(desired) => format!("{resource}: {subject}: {desired}"),
+        None => format!("{resource}: {subject}"),
+    }
+}
+
+/// A file that would be written or removed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct FileChange {
+    /// The file, symbolic links resolved.
+    pub path: PathBuf,
+    /// Its text now; null when there is no such file.
+    pub before: Option<String>,
+    /// Its text then; null when it is removed.
+    pub after: Option<String>,
+    /// Unified diff from `before` to `after`.
+    pub diff: String,
+    /// What a file that comes back was besides its text; absent for any other, which stays what it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub as_before: Option<Metadata>,
+}
+
+/// An activation and the reasons for it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct PlannedActivation {
+    /// What is activated.
+    #[serde(flatten)]
+    pub activation: Activation,
+    /// The command that does it.
+    pub argv: Vec<String>,
+    /// The resources or facts that call for it.
+    pub because: Vec<String>,
+}
+
+/// Whether the host must boot, and why.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Reboot {
+    /// Whether it must.
+    pub required: bool,
+    /// The settings that wait for it.
+    pub because: Vec<String>,
+}
+
+/// A setting that cannot be read yet.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Deferred {
+    /// The resource.
+    pub resource: ResourceId,
+    /// Where it was declared.
+    pub playbook: Option<Origin>,
+    /// What is waited for.
+    pub reason: String,
+}
+
+/// A setting that two parties want differently, or that nothing hoststate may do can change.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Conflict {
+    /// What is compared.
+    pub subject: String,
+    /// As wanted by the resource.
+    pub desired: Option<String>,
+    /// As it would be all the same.
+    pub actual: Option<String>,
+    /// The resource whose wish is not met.
+    pub resource: ResourceId,
+    /// Where that was declared.
+    pub playbook: Option<Origin>,
+    /// The other declaration, if it is one.
+    pub other: Option<ResourceId>,
+    /// Where the other was declared.
+    pub other_playbook: Option<Origin>,
+    /// The foreign file and line, if it is one.
+    pub foreign: Option<Place>,
+    /// For a device that is not there: that an earlier run had it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gone: Option<KnownDevice>,
+    /// What stands in the way, and what the user can do.
+    pub reason: String,
+}
+
+/// A device that was there once.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct KnownDevice {
+    /// The newest recorded run that had it.
+    pub run: String,
+}
+
+/// Counts of settings.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Summary {
+    /// As wanted, read from the host.
+    pub in_desired_state: usize,
+    /// Different, with something to do about it now; or left so by a boot that was to change it.
+    pub to_change: usize,
+    /// Different, and a reboot is expected to make it right.
+    pub only_reboot: usize,
+    /// Not readable yet.
+    pub deferred: usize,
+    /// Conflicts, and hazards nobody accepted.
+    pub refused: usize,
+}
+
+impl Plan {
+    /// Returns whether every setting was read and is as wanted.
+    pub fn in_desired_state(&self) -> bool {
+        self.changes.is_empty() && self.deferred.is_empty() && self.conflicts.is_empty()
+    }
+
+    /// Returns whether a word of the running kernel is warned of that is there and has no effect.
+    pub fn has_word_in_vain(&self) -> bool {
+        self.after_boot.iter().any(|it| it.verdict == Verdict::WordIgnored)
+    }
+
+    /// Returns whether a boot was to make something right and did not: the host is not in the desired state, and no
+    /// reboot is expected to bring it there.
+    pub fn is_beyond_boot(&self) -> bool {
+        self.after_boot.iter().any(|it| it.verdict.is_beyond_boot())
+    }
+
+    /// Returns whether nothing is left to do but a reboot, and one is expected to help.
+    pub fn only_reboot_left(&self) -> bool {
+        self.reboot.required && !self.has_work() && self.conflicts.is_empty() && !self.is_beyond_boot()
+    }
+
+    /// Returns whether there is something to do now; a reboot is not.
+    pub fn has_work(&self) -> bool {
+        self.changes.iter().any(|it| !it.waits_for_reboot())
+    }
+
+    /// Returns the hazards that stop this plan.
+    pub fn refusals(&self) -> impl Iterator<Item = &Hazard> {
+        self.guards.iter().filter(|it| it.severity == Severity::Refuse && !it.accepted)
+    }
+
+    /// Returns what stops this plan, a line for each hazard and conflict; `None` when nothing does.
+    pub fn obstacles(&self) -> Option<String> {
+        let hazards = self.refusals().map(|it| format!("{}: {}", it.id, it.message));
+        let conflicts =
+            self.conflicts.iter().map(|it| format!("{}: {}: {}", it.resource, it.subject, it.reason));
+        let lines: Vec<String> = hazards.chain(conflicts).collect();
+        (!lines.is_empty()).then(|| lines.join("\n"))
+    }
+
+    /// Returns what this later plan would do that one which was `agreed` to does not name, a line for each: settings
+    /// that it neither differs in nor waits for, and hazards that it does not have. `is_done` says which changes count.
+    pub fn beyond(&self, agreed: &Self, is_done: impl Fn(&Change) -> bool) -> Vec<String> {
+        let is_named = |it: &Change| {
+            let is_made_again =
+                |planned: &PlannedActivation| Some(&planned.activation) == it.activation.as_ref();
+            agreed.deferred.iter().any(|waiting| waiting.resource == it.resource)
+                || agreed.changes.iter().any(|known| known.is_same_setting(it))
+                || agreed.activations.iter().any(is_made_again)
+        };
+        let settings = self.changes.iter().filter(|it| is_done(it) && !is_named(it));
+        let settings = settings.map(|it| format!("{}: {}", it.resource, it.subject));
+        let hazards = self.guards.iter().filter(|it| !agreed.guards.iter().any(|known| known.id == it.id));
+        settings.chain(hazards.map(|it| format!("{}: {}", it.id, it.message))).collect()
+    }
+
+    /// Returns the text each changed file will have, by path.
+    pub fn texts(&self) -> BTreeMap<PathBuf, Option<String>> {
+        self.files.iter().map(|it| (it.path.clone(), it.after.clone())).collect()
+    }
+}

@@ -1,0 +1,363 @@
+//! Making a plan: every resource is inspected on the host as it will be, then once more to find conflicts.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::path::PathBuf;
+
+use hoststate_abi::activation::Activation;
+use hoststate_abi::host_view::HostView;
+use hoststate_abi::setting::{Remedy, Scope, Setting, State};
+use hoststate_abi::step::Step;
+
+use crate::trial::verdict;
+use crate::plan::outlook::{self, WordOutlook};
+use crate::plan::diff::unified;
+use crate::mechanism::distro::Distro;
+use crate::plan::doubts::{self, Doubt};
+use crate::error::Result;
+use crate::machine::facts::HostSummary;
+use crate::plan::scene::{Guard, Scene, Severity};
+use crate::plan::missing;
+use crate::run::past::Past;
+use crate::plan::planned::{
+    Change, Conflict, Deferred, FileChange, PLAN_FORMAT, Plan, PlannedActivation, Reboot, Summary, reason,
+};
+use crate::language::registry::Declared;
+use crate::language::resource::Context;
+use crate::guards::words_in_vain::{self, InVain};
+
+mod contradicted;
+mod remade;
+
+/// What a plan is made from, besides the host.
+#[derive(Debug, Clone, Copy)]
+pub struct Planner<'a> {
+    /// The declarations, in the order of the playbook.
+    pub declared: &'a [Declared],
+    /// The mechanisms of the host.
+    pub distro: &'a Distro,
+    /// The guards that look at the changes.
+    pub guards: &'a [Guard],
+    /// Ids of hazards the user accepts.
+    pub accepted: &'a [String],
+    /// When settings of the running system can be changed.
+    pub runtime: Runtime,
+    /// What earlier runs tell about the last boot.
+    pub past: Past<'a>,
+}
+
+/// When settings of the running system can be changed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Runtime {
+    /// Now: the host is the machine itself.
+    #[default]
+    Now,
+    /// When the host boots: it is a tree, and the kernel behind its `/sys` is another's or a record.
+    AtBoot,
+}
+
+impl Planner<'_> {
+    /// Returns the plan for the host in `view`, which afterwards shows the host as the plan leaves its files.
+    ///
+    /// # Errors
+    /// When a resource cannot be inspected, or a guard cannot read what it must.
+    pub fn plan(&self, view: &mut HostView) -> Result<Plan> {
+        let host = HostSummary::read(view, self.distro)?;
+        let missing = missing::devices(self.declared, view, self.past)?;
+        let mut draft = Draft { runtime: self.runtime, conflicts: missing.clone(), ..Draft::default() };
+        let mut inspected = Vec::with_capacity(self.declared.len());
+        for (index, declared) in self.declared.iter().enumerate() {
+            let settings = self.inspect(declared, view, &missing)?;
+            draft.predict(index, &settings, view).map_err(|err| err.of(&declared.id))?;
+            inspected.push(settings);
+        }
+        let written: Vec<Vec<Setting>> = if draft.files.is_empty() {
+            self.declared.iter().map(|_| Vec::new()).collect()
+        } else {
+            let file_changes =
+                inspected.drain(..).map(|it| it.into_iter().filter(writes_files).collect()).collect();
+            for declared in self.declared {
+                inspected.push(self.inspect(declared, view, &missing)?);
+            }
+            file_changes
+        };
+        for (index, (written, settled)) in written.into_iter().zip(inspected).enumerate() {
+            draft.settle(self.declared, index, written, settled);
+        }
+        missing::add_doubts(self.declared, view, &mut draft.deferred)?;
+        draft.defer_remade(view)?;
+        self.finish(host, draft, view)
+    }
+
+    /// Returns the settings of a resource; none where its device is missing, for that is told already.
+    fn inspect(&self, declared: &Declared, view: &HostView, missing: &[Conflict]) -> Result<Vec<Setting>> {
+        if missing.iter().any(|it| it.resource == declared.id) {
+            return Ok(Vec::new());
+        }
+        let cx = Context { host: view, distro: self.distro };
+        declared.resource.inspect(cx).map_err(|err| err.of(&declared.id))
+    }
+
+    /// Compares the command lines, if a declaration is about them.
+    fn cmdline(&self, view: &HostView, files: &[FileChange]) -> Result<Vec<WordOutlook>> {
+        let before = view.without_predictions();
+        let cx = Context { host: &before, distro: self.distro };
+        let mut edits = Vec::new();
+        for declared in self.declared {
+            edits.extend(declared.resource.cmdline(cx).map_err(|err| err.of(&declared.id))?);
+        }
+        if edits.is_empty() {
+            Ok(Vec::new())
+        } else {
+            outlook::words(&before, self.distro, &edits, files)
+        }
+    }
+
+    fn finish(&self, host: HostSummary, mut draft: Draft, view: &HostView) -> Result<Plan> {
+        draft.contradict(self.declared);
+        let mut files = Vec::with_capacity(draft.files.len());
+        for (path, change) in draft.files {
+            if change.before != change.after {
+                let diff = unified(&path, change.before.as_deref(), change.after.as_deref());
+                files.push(FileChange {
+                    path,
+                    before: change.before,
+                    after: change.after,
+                    diff,
+                    as_before: None,
+                });
+            }
+        }
+        files.sort_by(|a, b| a.path.cmp(&b.path));
+        let mut reboot = Reboot::default();
+        let mut activations = Vec::new();
+        for (activation, because) in draft.activations {
+            let argv = match &activation {
+                Activation::Reboot => {
+                    reboot = Reboot { required: true, because };
+                    continue;
+                }
+                Activation::UdevReload => ["udevadm", "control", "--reload"].map(str::to_owned).to_vec(),
+                Activation::Initramfs { kernel } => self.distro.initramfs.rebuild(view, kernel)?,
+                Activation::BootConfig => self.distro.bootloader.regenerate(view)?,
+            };
+            activations.push(PlannedActivation { activation, argv, because });
+        }
+        let mut guards = Vec::new();
+        if !draft.changes.is_empty() && !self.guards.is_empty() {
+            let before = view.without_predictions();
+            let scene = Scene { before: &before, after: view, distro: self.distro, changes: &draft.changes };
+            for guard in self.guards {
+                guards.extend(guard(scene)?);
+            }
+        }
+        let in_vain = words_in_vain::find(view, self.declared)?;
+        guards.extend(in_vain.iter().map(InVain::hazard));
+        let doubts = doubts::find(self.declared.iter().map(|it| &it.declaration));
+        guards.extend(doubts.iter().map(Doubt::hazard));
+        guards.extend(missing::unseen(self.declared, view)?.filter(|_| !draft.changes.is_empty()));
+        for hazard in &mut guards {
+            hazard.accepted = self.accepted.contains(&hazard.id);
+        }
+        let cmdline = if draft.changes.is_empty() { Vec::new() } else { self.cmdline(view, &files)? };
+        let refused = guards.iter().filter(|it| it.severity == Severity::Refuse && !it.accepted).count();
+        // Several resources may ask for the same image or boot entries: that is one thing to change.
+        let count = |waits: bool| {
+            let counted = draft.changes.iter().filter(|it| it.waits_for_reboot() == waits);
+            counted.map(|it| (it.scope, &it.subject)).collect::<BTreeSet<_>>().len()
+        };
+        let summary = Summary {
+            in_desired_state: draft.converged,
+            to_change: count(false),
+            only_reboot: count(true),
+            deferred: draft.deferred.len(),
+            refused: refused + draft.conflicts.len(),
+        };
+        let plan = Plan {
+            format: PLAN_FORMAT.to_owned(),
+            host,
+            declarations: self.declared.iter().map(|it| it.declaration.clone()).collect(),
+            changes: draft.changes,
+            files,
+            activations,
+            reboot,
+            after_boot: Vec::new(),
+            guards,
+            deferred: draft.deferred,
+            conflicts: draft.conflicts,
+            summary,
+            once_confirmed: None,
+            cmdline,
+        };
+        verdict::judge(plan, self.declared, &view.without_predictions(), self.distro, self.past)
+    }
+}
+
+/// A file that some resource writes.
+struct Draw {
+    before: Option<String>,
+    after: Option<String>,
+    /// Who wrote it last.
+    writer: usize,
+}
+
+#[derive(Default)]
+struct Draft {
+    runtime: Runtime,
+    changes: Vec<Change>,
+    deferred: Vec<Deferred>,
+    conflicts: Vec<Conflict>,
+    activations: BTreeMap<Activation, Vec<String>>,
+    files: HashMap<PathBuf, Draw>,
+    attributes: BTreeMap<PathBuf, (usize, String)>,
+    converged: usize,
+}
+
+impl Draft {
+    fn predict(&mut self, writer: usize, settings: &[Setting], view: &mut HostView) -> Result<()> {
+        for step in settings.iter().flat_map(steps_of) {
+            let (path, after) = match step {
+                Step::WriteFile { path, text } => (view.resolve(path)?, Some(text.clone())),
+                Step::RemoveFile { path } => (view.resolve(path)?, None),
+                Step::WriteAttribute { .. } | Step::Run { .. } => continue,
+            };
+            let before = match self.files.remove(&path) {
+                Some(draw) => draw.before,
+                None => view.read(&path)?,
+            };
+            view.predict(&path, after.clone())?;
+            self.files.insert(path, Draw { before, after, writer });
+        }
+        Ok(())
+    }
+
+    /// Takes over the file changes of the first pass and everything else from the second, where the files are
+    /// already as they will be.
+    fn settle(&mut self, all: &[Declared], index: usize, written: Vec<Setting>, settled: Vec<Setting>) {
+        let declared = &all[index];
+        let converged = settled.iter().filter(|it| it.state == State::Converged).count();
+        self.converged += converged.saturating_sub(written.len());
+        let made: BTreeSet<String> = written.iter().map(|it| it.subject.clone()).collect();
+        for setting in written {
+            self.change(declared, setting);
+        }
+        for setting in settled {
+            let still_drifts = writes_files(&setting) && !self.files.is_empty();
+            match setting.state {
+                State::Converged => {}
+                State::Deferred { reason } => {
+                    let (resource, playbook) = named(declared);
+                    if self.runtime == Runtime::AtBoot {
+                        let because = self.activations.entry(Activation::Reboot).or_default();
+                        because.push(format!("{resource}: {reason}"));
+                    }
+                    self.deferred.push(Deferred { resource, playbook, reason });
+                }
+                State::Blocked { .. } => self.blocked(all, index, setting),
+                State::Drifted { .. } if still_drifts => {
+                    let twice = made.contains(&setting.subject);
+                    self.overwritten(all, index, twice, setting);
+                }
+                State::Drifted { .. } => {
+                    self.compare_attributes(all, index, &setting);
+                    self.change(declared, setting);
+                }
+            }
+        }
+    }
+
+    fn change(&mut self, declared: &Declared, setting: Setting) {
+        let State::Drifted { actual, desired, remedy } = setting.state else { return };
+        let (resource, playbook) = named(declared);
+        let remedy = match (self.runtime, setting.scope) {
+            (Runtime::AtBoot, Scope::Runtime) => Remedy::Activation(Activation::Reboot),
+            (Runtime::AtBoot, Scope::Persistent) | (Runtime::Now, _) => remedy,
+        };
+        let (steps, activation) = match remedy {
+            Remedy::Steps(steps) => (steps, None),
+            Remedy::Activation(activation) => {
+                let because = self.activations.entry(activation.clone()).or_default();
+                let reason = reason(&resource, &setting.subject, desired.as_deref());
+                // A resource says the same twice only in a row.
+                if because.last() != Some(&reason) {
+                    because.push(reason);
+                }
+                (Vec::new(), Some(activation))
+            }
+        };
+        self.changes.push(Change {
+            resource,
+            playbook,
+            scope: setting.scope,
+            subject: setting.subject,
+            actual,
+            desired,
+            steps,
+            activation,
+            disruption: setting.disruption,
+            in_vain: false,
+        });
+    }
+
+    fn blocked(&mut self, all: &[Declared], index: usize, setting: Setting) {
+        let State::Blocked { actual, desired, by, reason } = setting.state else { return };
+        let writer = by.as_ref().and_then(|it| self.files.get(&it.file)).map(|it| it.writer);
+        let other = writer.filter(|it| *it != index).map(|it| &all[it]);
+        let (resource, playbook) = named(&all[index]);
+        self.conflicts.push(Conflict {
+            subject: setting.subject,
+            desired,
+            actual,
+            resource,
+            playbook,
+            other: other.map(|it| it.id.clone()),
+            other_playbook: other.and_then(|it| it.declaration.playbook.clone()),
+            foreign: by,
+            gone: None,
+            reason,
+        });
+    }
+
+    /// A setting whose file was written and which still differs: a later declaration undid it.
+    fn overwritten(&mut self, all: &[Declared], index: usize, twice: bool, setting: Setting) {
+        let writers = steps_of(&setting).filter_map(|step| match step {
+            Step::WriteFile { path, .. } | Step::RemoveFile { path } => self.files.get(path),
+            Step::WriteAttribute { .. } | Step::Run { .. } => None,
+        });
+        let other = writers.map(|it| it.writer).find(|it| *it != index);
+        let reason = match other {
+            Some(other) => format!("{} and {} undo each other", all[index].id, all[other].id),
+            None if twice => format!("what {} writes does not have the wanted effect", all[index].id),
+            None => "a file changed by another declaration undid it".to_owned(),
+        };
+        let State::Drifted { actual, desired, .. } = setting.state else { return };
+        let (resource, playbook) = named(&all[index]);
+        self.conflicts.push(Conflict {
+            subject: setting.subject,
+            desired,
+            actual,
+            resource,
+            playbook,
+            other: other.map(|it| all[it].id.clone()),
+            other_playbook: other.and_then(|it| all[it].declaration.playbook.clone()),
+            foreign: None,
+            gone: None,
+            reason,
+        });
+    }
+}
+
+fn named(declared: &Declared) -> (crate::language::declaration::ResourceId, Option<crate::language::declaration::Origin>) {
+    (declared.id.clone(), declared.declaration.playbook.clone())
+}
+
+fn steps_of(setting: &Setting) -> impl Iterator<Item = &Step> {
+    let steps = match &setting.state {
+        State::Drifted { remedy: Remedy::Steps(steps), .. } => steps.as_slice(),
+        _ => &[],
+    };
+    steps.iter()
+}
+
+fn writes_files(setting: &Setting) -> bool {
+    steps_of(setting).any(|it| matches!(it, Step::WriteFile { .. } | Step::RemoveFile { .. }))
+}

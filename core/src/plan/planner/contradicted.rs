@@ -1,0 +1,83 @@
+//! Declarations that contradict each other, as conflicts of the plan.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use hoststate_abi::setting::Setting;
+use hoststate_abi::step::Step;
+
+use super::{Draft, named, steps_of};
+use crate::language::contradiction;
+use crate::plan::planned::Conflict;
+use crate::language::registry::Declared;
+
+impl Draft {
+    /// Adds the contradictions that show in no file and no attribute.
+    pub(super) fn contradict(&mut self, all: &[Declared]) {
+        for it in contradiction::find(all) {
+            let pair = [&it.earlier.0.id, &it.later.0.id];
+            let is_of_pair = |of: &Conflict| {
+                pair.contains(&&of.resource) && of.other.as_ref().is_some_and(|other| pair.contains(&other))
+            };
+            if self.conflicts.iter().any(is_of_pair) {
+                continue;
+            }
+            let reason = it.reason();
+            let (resource, playbook) = named(it.later.0);
+            let (other, other_playbook) = named(it.earlier.0);
+            self.conflicts.push(Conflict {
+                subject: it.subject,
+                desired: Some(it.later.1.shown()),
+                actual: Some(it.earlier.1.shown()),
+                resource,
+                playbook,
+                other: Some(other),
+                other_playbook,
+                foreign: None,
+                gone: None,
+                reason,
+            });
+        }
+    }
+
+    /// Two declarations that end in different values of one kernel attribute are a conflict.
+    pub(super) fn compare_attributes(&mut self, all: &[Declared], index: usize, setting: &Setting) {
+        let last: BTreeMap<&PathBuf, &String> = steps_of(setting)
+            .filter_map(|step| match step {
+                Step::WriteAttribute { path, value } => Some((path, value)),
+                _ => None,
+            })
+            .collect();
+        for (path, value) in last {
+            // Writing an address to these acts on that device; other devices may follow.
+            if path.ends_with("bind") || path.ends_with("unbind") || path.ends_with("drivers_probe") {
+                continue;
+            }
+            match self.attributes.get(path) {
+                Some((other, theirs)) if theirs != value && *other != index => {
+                    let (resource, playbook) = named(&all[index]);
+                    self.conflicts.push(Conflict {
+                        subject: setting.subject.clone(),
+                        desired: Some(value.clone()),
+                        actual: Some(theirs.clone()),
+                        resource,
+                        playbook,
+                        other: Some(all[*other].id.clone()),
+                        other_playbook: all[*other].declaration.playbook.clone(),
+                        foreign: None,
+                        gone: None,
+                        reason: format!(
+                            "{} and {} want different values in {}",
+                            all[*other].id,
+                            all[index].id,
+                            path.display()
+                        ),
+                    });
+                }
+                _ => {
+                    self.attributes.insert(path.clone(), (index, value.clone()));
+                }
+            }
+        }
+    }
+}

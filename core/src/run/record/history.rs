@@ -1,0 +1,141 @@
+//! What became of each run: whether it still runs, how it ended, and which run undid it.
+
+use std::collections::BTreeMap;
+
+use hoststate_abi::host_view::HostView;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::trial::verdict::AT_BOOT;
+use crate::error::Result;
+use crate::run::record::RunRecord;
+use crate::run::record::store::{RecordStore, Unreadable};
+use crate::run::report::Outcome;
+
+/// How it is with a run now.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum State {
+    /// Its process still works.
+    Running {
+        /// That process.
+        pid: u32,
+    },
+    /// It ended without a word: it was killed, or the machine went down.
+    Cut,
+    /// It ended, and what it did stands.
+    Ended {
+        /// How.
+        outcome: Outcome,
+    },
+    /// It was undone.
+    Undone {
+        /// By this run.
+        by: String,
+    },
+    /// A run set out to undo it and did not come to the end.
+    PartlyUndone {
+        /// That run.
+        by: String,
+    },
+    /// It was a rollback that did not come to its end; another went on with it.
+    Continued {
+        /// That run.
+        by: String,
+    },
+}
+
+/// A run, and how it is with it now.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Told {
+    /// Its record.
+    pub record: RunRecord,
+    /// How it is with it.
+    pub state: State,
+}
+
+/// Returns the runs, the newest first, each with what became of it. Newer runs are what tells, so nothing older than what
+/// is asked for is read.
+///
+/// # Errors
+/// When the records cannot be listed.
+pub fn newest_first(
+    store: &RecordStore,
+    machine: &HostView,
+) -> Result<impl ExactSizeIterator<Item = Result<Told, Unreadable>>> {
+    let mut undone: BTreeMap<String, By> = BTreeMap::new();
+    Ok(store.newest_first()?.map(move |(_, found)| {
+        let record = found?;
+        let state = state(&record, &undone, machine);
+        if let Some(run) = record.undoes()
+            && !matches!(state, State::Undone { .. } | State::Continued { .. })
+        {
+            let by = By { run: record.id.clone(), wholly: record.has_left_nothing() };
+            undone.entry(run.to_owned()).or_insert(by);
+        }
+        Ok(Told { record, state })
+    }))
+}
+
+/// A run whose declarations the host shall be in agreement with.
+#[derive(Debug, Clone, PartialEq)]
+pub struct InEffect {
+    /// Whose declarations they are, where the records tell.
+    pub owner: Option<String>,
+    /// The run.
+    pub record: RunRecord,
+}
+
+/// Returns the runs that stand and have declarations, the newest of each owner: what the host shall be by now. The newest
+/// comes first.
+///
+/// # Errors
+/// When the records cannot be listed.
+pub fn in_effect(store: &RecordStore, machine: &HostView) -> Result<Vec<InEffect>> {
+    let stands = |it: &Told| {
+        it.record.undoes().is_none()
+            && !it.record.declarations.is_empty()
+            && !matches!(it.state, State::Undone { .. } | State::PartlyUndone { .. })
+    };
+    let mut found: Vec<InEffect> = Vec::new();
+    let mut finished = None;
+    for record in newest_first(store, machine)?.filter_map(Result::ok).filter(stands).map(|it| it.record) {
+        // What ran after a boot finished what an older run of an owner had begun.
+        if record.command == AT_BOOT {
+            finished.get_or_insert(record);
+            continue;
+        }
+        let owner = record.owner().map(str::to_owned);
+        let record = finished.take().unwrap_or(record);
+        if !found.iter().any(|it| it.owner == owner) {
+            found.push(InEffect { owner, record });
+        }
+    }
+    if found.is_empty() {
+        found.extend(finished.map(|record| InEffect { owner: None, record }));
+    }
+    Ok(found)
+}
+
+/// The newest run that undid another.
+struct By {
+    run: String,
+    wholly: bool,
+}
+
+fn state(record: &RunRecord, undone: &BTreeMap<String, By>, machine: &HostView) -> State {
+    match undone.get(&record.id) {
+        Some(By { run, wholly: true }) => return State::Undone { by: run.clone() },
+        Some(By { run, wholly: false }) => return State::PartlyUndone { by: run.clone() },
+        None => {}
+    }
+    // Of several runs that undid one, the newest is the one that counts.
+    if let Some(By { run, .. }) = record.undoes().and_then(|it| undone.get(it)) {
+        return State::Continued { by: run.clone() };
+    }
+    match (record.outcome, &record.provenance) {
+        (Some(outcome), _) => State::Ended { outcome },
+        (None, Some(it)) if it.process.is_running(machine) => State::Running { pid: it.process.pid },
+        (None, _) => State::Cut,
+    }
+}

@@ -1,0 +1,137 @@
+//! A boot that is tried once: an entry for the next boot, and what must hold before its words become the default.
+
+use std::path::{Path, PathBuf};
+
+use hoststate_abi::activation::Activation;
+use hoststate_abi::host_view::HostView;
+use hoststate_abi::setting::{Disruption, Remedy, Setting, State};
+use serde::{Deserialize, Serialize};
+
+use super::go_back::{IfRefused, TIME_TO_LOOK, in_words};
+use super::witness::Witness;
+use super::{AtBoot, own, require_systemd};
+use crate::mechanism::distro::{Distro, Trial, TrialFile};
+use crate::error::{Error, Result};
+use crate::formats::kernel_cmdline::{Cmdline, CmdlineEdit, Word};
+use crate::language::registry::Declared;
+use crate::language::resource::{Context, Resource};
+
+/// A word that only the tried entry has. The kernel keeps words with a dot that it does not know to itself.
+pub(super) const MARK: &str = "hoststate.trial";
+
+/// A kernel that panics reboots after so many seconds, to the default entry.
+const PANIC: &str = "panic=10";
+
+/// What is known about a boot that is tried.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TrialRecord {
+    /// The word by which the boot is known.
+    pub mark: String,
+    /// What the host had before, and must have again.
+    pub witness: Witness,
+    /// After how many seconds a host whose boot is refused reboots by itself; null when it stays up.
+    #[serde(default = "time_to_look")]
+    pub back_after: Option<u64>,
+}
+
+fn time_to_look() -> Option<u64> {
+    Some(TIME_TO_LOOK)
+}
+
+/// Returns, as one declaration, the boot that tries what these declarations want of the kernel command line. `None`
+/// when the default entry has it all.
+///
+/// # Errors
+/// When no boot can be tried on this host, or the declarations want nothing of the command line.
+pub fn declared(
+    host: &HostView,
+    distro: &Distro,
+    wanted: &[Declared],
+    record: AtBoot,
+    program: &Path,
+    if_refused: IfRefused,
+) -> Result<Option<Declared>> {
+    require_systemd(host)?;
+    let edits = edits(host, distro, wanted)?;
+    if edits.is_empty() {
+        let what = "the playbook wants nothing of the kernel command line, so there is no boot to try";
+        return Err(Error::invalid(what, "Converge without --confirm-boot."));
+    }
+    let trial = distro.bootloader.trial(host, &edits)?;
+    if trial.before == trial.after {
+        return Ok(None);
+    }
+    let id = record.boot_id.as_deref().unwrap_or_default().split('-').next().unwrap_or_default();
+    let mark = format!("{MARK}={}", if id.is_empty() { "1" } else { id });
+    let witness = Witness::read(host)?;
+    let back_after = if_refused.seconds();
+    let record = AtBoot { trial: Some(TrialRecord { mark: mark.clone(), witness, back_after }), ..record };
+    let mut edits = edits;
+    edits.push(adding(&mark)?);
+    let is_panic = |it: &Word| it.same_name("panic");
+    let mentions_panic =
+        |it: &CmdlineEdit| it.present.iter().chain(&it.additional).chain(&it.absent).any(is_panic);
+    if !trial.after.words().any(is_panic) && !edits.iter().any(mentions_panic) {
+        edits.push(adding(PANIC)?);
+    }
+    let resource = Tried { edits, record, program: program.to_owned() };
+    Ok(Some(own("confirm_boot", "next boot", Box::new(resource))))
+}
+
+/// Returns what declarations want of the command line, in their order.
+///
+/// # Errors
+/// When the host cannot be read.
+pub fn edits(host: &HostView, distro: &Distro, wanted: &[Declared]) -> Result<Vec<CmdlineEdit>> {
+    let mut edits = Vec::new();
+    for it in wanted {
+        edits.extend(it.resource.cmdline(Context { host, distro }).map_err(|err| err.of(&it.id))?);
+    }
+    Ok(edits)
+}
+
+fn adding(word: &str) -> Result<CmdlineEdit> {
+    let word = Word::parse(word).map_err(|err| Error::Invalid { what: err.to_string(), hint: None })?;
+    Ok(CmdlineEdit { present: vec![word], ..CmdlineEdit::default() })
+}
+
+/// The entry for one boot, and the unit that decides after it.
+#[derive(Debug)]
+struct Tried {
+    edits: Vec<CmdlineEdit>,
+    record: AtBoot,
+    program: PathBuf,
+}
+
+impl Resource for Tried {
+    fn inspect(&self, cx: Context<'_>) -> Result<Vec<Setting>> {
+        let Trial { after, entry, next, .. } = cx.distro.bootloader.trial(cx.host, &self.edits)?;
+        let mut settings = vec![part(cx.host, entry)?];
+        settings.extend(self.record.settings(cx, &self.program)?);
+        // Last: until this is written, the next boot is like any other.
+        settings.push(part(cx.host, next)?);
+        let running = Cmdline::parse(&cx.host.attribute(Path::new("/proc/cmdline"))?.unwrap_or_default());
+        let words: Vec<&str> =
+            running.words().map(Word::raw).filter(|it| !it.starts_with("BOOT_IMAGE=")).collect();
+        let is_ours = self.edits.iter().flat_map(|it| &it.present).any(|it| it.raw() == PANIC);
+        let panic =
+            if is_ours { "; a kernel that panics reboots after 10 s, to the default entry" } else { "" };
+        let back = match self.record.trial.as_ref().and_then(|it| it.back_after) {
+            Some(seconds) => {
+                format!("; a boot that is refused goes back by itself after {}", in_words(seconds))
+            }
+            None => "; a boot that is refused stays up".to_owned(),
+        };
+        let desired = Some(format!("{after} (for one boot{panic}{back})"));
+        let remedy = Remedy::Activation(Activation::Reboot);
+        let state = State::Drifted { actual: Some(words.join(" ")), desired, remedy };
+        settings.push(Setting::runtime("/proc/cmdline", Disruption::Reboot, state));
+        Ok(settings)
+    }
+}
+
+/// Compares a file that holds more than what is tried: what is found there is that it is not tried yet.
+fn part(host: &HostView, file: TrialFile) -> Result<Setting> {
+    Ok(super::written(host.read(&file.path)?, file.path, file.text, None, &file.holds))
+}

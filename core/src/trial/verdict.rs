@@ -1,0 +1,367 @@
+//! What a boot made of the wanted state: one finding for each thing that is not so, with its reason.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use hoststate_abi::activation::Activation;
+use hoststate_abi::host_view::HostView;
+use hoststate_abi::setting::Scope;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::trial::at_boot::standing;
+use crate::next_boot::booted::{self, Booted};
+use crate::language::declaration::ResourceId;
+use crate::mechanism::distro::{BootEntry, Distro, NextBoot};
+use crate::error::Result;
+use crate::formats::kernel_cmdline::{Cmdline, Word};
+use crate::formats::pci::PciAddress;
+use crate::run::past::Past;
+use crate::machine::pci_bus;
+use crate::plan::planned::{Change, Plan};
+use crate::language::registry::Declared;
+use crate::why::chain;
+use crate::guards::words_in_vain::{self, InVain};
+
+use known::Known;
+
+mod known;
+mod taken_back;
+
+/// What was found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// Everything is as wanted, and has its effect.
+    InDesiredState,
+    /// Something can be changed now, whatever was booted.
+    Drifted,
+    /// Something stands in the way that only the user can change.
+    Blocked,
+    /// Everything is in place and waits for a boot; the host runs since before that.
+    NotRebooted,
+    /// Everything is in place; no recorded run tells whether the host was booted since.
+    MaybeNotRebooted,
+    /// What was left for after this boot was judged or begun then, and failed.
+    FailedAtBoot,
+    /// Another entry or kernel was booted than the boot loader has as default.
+    OtherEntry,
+    /// The booted entry has a word that the kernel was not given.
+    WordLost,
+    /// The kernel was given a word, and it has no effect.
+    WordIgnored,
+    /// The host was booted, and a device is on another driver.
+    BoundElsewhere,
+    /// The host was booted, and a setting still is not as wanted.
+    WithoutEffect,
+    /// What a run put in place before this boot is gone again.
+    TakenBack,
+    /// Run after run put it in place, and it was gone after each boot.
+    TakenBackAgain,
+    /// A run changes the host while it is looked at.
+    RunInProgress,
+    /// The next boot is one that is tried, or is being judged.
+    TrialPending,
+    /// Something is left for after a boot.
+    AtBootPending,
+    /// The host is about to reboot by itself, out of a boot that was tried and is refused.
+    GoingBack,
+}
+
+/// One thing that was found.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Finding {
+    /// What it is.
+    pub verdict: Verdict,
+    /// The resource it is about; null where it is about all.
+    pub resource: Option<ResourceId>,
+    /// Why, with names and places.
+    pub reason: String,
+}
+
+impl Verdict {
+    /// Returns whether it is what a boot did not make right: another boot is not expected to.
+    pub fn is_beyond_boot(self) -> bool {
+        match self {
+            Self::FailedAtBoot
+            | Self::OtherEntry
+            | Self::WordLost
+            | Self::WordIgnored
+            | Self::BoundElsewhere
+            | Self::WithoutEffect
+            | Self::TakenBackAgain => true,
+            Self::InDesiredState
+            | Self::Drifted
+            | Self::Blocked
+            | Self::NotRebooted
+            | Self::MaybeNotRebooted
+            | Self::TakenBack
+            | Self::RunInProgress
+            | Self::TrialPending
+            | Self::AtBootPending
+            | Self::GoingBack => false,
+        }
+    }
+}
+
+/// Name of the run after a boot, in the records.
+pub const AT_BOOT: &str = "at boot";
+
+/// Judges what the last boot made of a plan: a setting that it was to make right and did not, waits in vain.
+///
+/// # Errors
+/// When the host or the records cannot be read.
+pub fn judge(
+    mut plan: Plan,
+    declared: &[Declared],
+    host: &HostView,
+    distro: &Distro,
+    past: Past<'_>,
+) -> Result<Plan> {
+    let judged = Judged { host, distro, declared, plan: &plan, past };
+    let Judgement { findings, in_vain } = judged.judge()?;
+    let is_told = |it: &Finding| it.verdict.is_beyond_boot() || it.verdict == Verdict::TakenBack;
+    plan.after_boot = findings.into_iter().filter(is_told).collect();
+    for index in in_vain {
+        plan.changes[index].in_vain = true;
+    }
+    let vain: Vec<&Change> = plan.changes.iter().filter(|it| it.in_vain).collect();
+    let is_vain = |reason: &String| {
+        let expects = |it: &Change| it.expects_reboot() && it.reason() == *reason;
+        vain.iter().any(|it| it.reason() == *reason) && !plan.changes.iter().any(expects)
+    };
+    plan.reboot.because.retain(|it| !is_vain(it));
+    plan.reboot.required &= !plan.reboot.because.is_empty();
+    let count = |is_it: &dyn Fn(&&Change) -> bool| {
+        plan.changes.iter().filter(is_it).map(|it| (it.scope, &it.subject)).collect::<BTreeSet<_>>().len()
+    };
+    let waiting = count(&|it| it.expects_reboot());
+    plan.summary.to_change += plan.summary.only_reboot - waiting;
+    plan.summary.only_reboot = waiting;
+    Ok(plan)
+}
+
+/// A host after a boot, as it is judged.
+#[derive(Debug, Clone, Copy)]
+pub struct Judged<'a> {
+    /// The host as it is.
+    pub host: &'a HostView,
+    /// Its mechanisms.
+    pub distro: &'a Distro,
+    /// What is wanted: that of which the plan was made.
+    pub declared: &'a [Declared],
+    /// What is still to do.
+    pub plan: &'a Plan,
+    /// What earlier runs tell.
+    pub past: Past<'a>,
+}
+
+/// What was found, and which changes of the plan a boot was to make and did not.
+#[derive(Debug, Default)]
+struct Judgement {
+    findings: Vec<Finding>,
+    in_vain: Vec<usize>,
+}
+
+impl Judged<'_> {
+    /// Returns what was found, and what is about to happen by itself; of the former [`Verdict::InDesiredState`] alone
+    /// where nothing is wrong.
+    ///
+    /// # Errors
+    /// When the host or the records cannot be read.
+    pub fn findings(self) -> Result<Vec<Finding>> {
+        let mut findings = self.judge()?.findings;
+        findings.extend(standing::findings(self.host, self.past.boot_id)?);
+        Ok(findings)
+    }
+
+    fn judge(self) -> Result<Judgement> {
+        let mut findings = Vec::new();
+        for it in &self.plan.conflicts {
+            let reason = format!("{}: {}", it.subject, it.reason);
+            findings.push(finding(Verdict::Blocked, Some(&it.resource), reason));
+        }
+        let known = Known::of(self)?;
+        let is_incomplete = self.plan.changes.iter().any(outlasts_a_boot);
+        let (mut waiting, mut in_vain) = (Vec::new(), Vec::new());
+        for (index, it) in self.plan.changes.iter().enumerate() {
+            let was_booted = known.runs.get(&it.resource).is_some_and(|it| it.was_booted_since);
+            let is_early = it.waits_for_reboot() && is_incomplete;
+            match driver_of(it).filter(|_| was_booted && !is_early) {
+                Some(address) => {
+                    findings.push(self.bound_elsewhere(it, address)?);
+                    in_vain.extend(it.waits_for_reboot().then_some(index));
+                }
+                None if it.waits_for_reboot() => waiting.push(index),
+                None => findings.push(finding(Verdict::Drifted, Some(&it.resource), difference(it))),
+            }
+        }
+        let taken_back = |it: &usize| known.taken_back.get(&self.plan.changes[*it].resource);
+        let is_again = |it: &usize| taken_back(it).is_some_and(|it| it.verdict.is_beyond_boot());
+        in_vain.extend(waiting.iter().copied().filter(is_again));
+        waiting.retain(|it| taken_back(it).is_none());
+        findings.extend(known.taken_back.values().cloned());
+        let mut judgement = Judgement { findings, in_vain };
+        if let Some((run, why)) = &known.failed {
+            judgement.findings.push(finding(Verdict::FailedAtBoot, None, format!("run {run}: {why}")));
+            judgement.in_vain.extend(waiting);
+        } else if !waiting.is_empty() {
+            self.of_boot(&waiting, &known, is_incomplete, &mut judgement)?;
+        }
+        judgement.findings.extend(self.words_in_vain()?);
+        if judgement.findings.is_empty() && self.plan.in_desired_state() {
+            let reason = "everything is as wanted".to_owned();
+            judgement.findings.push(finding(Verdict::InDesiredState, None, reason));
+        }
+        Ok(judgement)
+    }
+
+    /// Judges the settings that only a boot makes right.
+    fn of_boot(
+        self,
+        waiting: &[usize],
+        known: &Known,
+        is_incomplete: bool,
+        judgement: &mut Judgement,
+    ) -> Result<()> {
+        let mut booted_in_vain = Vec::new();
+        let mut about_all = |verdict, reason: String| {
+            let found = finding(verdict, None, reason);
+            if !judgement.findings.contains(&found) {
+                judgement.findings.push(found);
+            }
+        };
+        for index in waiting {
+            match known.runs.get(&self.plan.changes[*index].resource) {
+                Some(run) if !run.was_booted_since => {
+                    let reason = format!("the host was not booted since run {}", run.id);
+                    about_all(Verdict::NotRebooted, reason);
+                }
+                Some(run) if is_incomplete => {
+                    let reason =
+                        format!("the host was booted since run {}, before everything was in place", run.id);
+                    about_all(Verdict::NotRebooted, reason);
+                }
+                Some(run) => booted_in_vain.push((*index, run)),
+                None => {
+                    let reason =
+                        "no recorded run tells whether the host was booted since everything was put in place";
+                    about_all(Verdict::MaybeNotRebooted, reason.to_owned());
+                }
+            }
+        }
+        if booted_in_vain.is_empty() {
+            return Ok(());
+        }
+        judgement.in_vain.extend(booted_in_vain.iter().map(|it| it.0));
+        // A boot loader that hoststate does not operate has no entries to tell apart.
+        let entries = chain::supported(self.distro.bootloader.entries(self.host))?.unwrap_or_default();
+        let next = chain::supported(self.distro.bootloader.next_boot(self.host))?;
+        let booted = Booted::read(self.host, &entries)?;
+        let other = booted.as_ref().zip(next.as_ref()).and_then(|it| other_entry(it.0, &entries, it.1));
+        if let Some(reason) = other {
+            judgement.findings.push(finding(Verdict::OtherEntry, None, reason));
+            return Ok(());
+        }
+        for (index, run) in booted_in_vain {
+            let change = &self.plan.changes[index];
+            let lost = match (&booted, next.as_ref().and_then(|it| entries.get(it.entry?))) {
+                (Some(booted), Some(entry)) if change.subject == "/proc/cmdline" => {
+                    lost(change, booted, entry).map(|reason| (Verdict::WordLost, reason))
+                }
+                _ => None,
+            };
+            let (verdict, reason) = lost.unwrap_or_else(|| {
+                let reason = format!("the host was booted since run {}, and {}", run.id, difference(change));
+                (Verdict::WithoutEffect, reason)
+            });
+            judgement.findings.push(finding(verdict, Some(&change.resource), reason));
+        }
+        Ok(())
+    }
+
+    fn bound_elsewhere(self, change: &Change, address: PciAddress) -> Result<Finding> {
+        let wanted = change.desired.as_deref().unwrap_or("no driver");
+        let reason = match (&change.actual, pci_bus::device(self.host, address)?) {
+            (Some(driver), Some(device)) => {
+                let by = chain::bound_by(self.host, self.distro, &device)?;
+                format!("{address} is bound to {driver}, not to {wanted}: {by}")
+            }
+            _ => format!("{address} has no driver and shall have {wanted}: nothing bound it at boot"),
+        };
+        Ok(finding(Verdict::BoundElsewhere, Some(&change.resource), reason))
+    }
+
+    fn words_in_vain(self) -> Result<Vec<Finding>> {
+        let found = words_in_vain::find(self.host, self.declared)?;
+        let finding = |it: InVain<'_>| {
+            let reason = it.told(&format!(" ({})", it.evidence));
+            finding(Verdict::WordIgnored, Some(&it.declared.id), reason)
+        };
+        Ok(found.into_iter().map(finding).collect())
+    }
+}
+
+impl Finding {
+    /// Returns a finding about no resource in particular.
+    pub(crate) fn about_all(verdict: Verdict, reason: String) -> Self {
+        Self { verdict, resource: None, reason }
+    }
+}
+
+fn finding(verdict: Verdict, resource: Option<&ResourceId>, reason: String) -> Finding {
+    Finding { verdict, resource: resource.cloned(), reason }
+}
+
+fn difference(change: &Change) -> String {
+    let value = |it: &Option<String>| it.clone().unwrap_or_else(|| "(absent)".to_owned());
+    format!("{} is {}, not {}", change.subject, value(&change.actual), value(&change.desired))
+}
+
+/// Returns whether a boot before this change could not have what it makes: a file, an image, a boot entry.
+fn outlasts_a_boot(change: &Change) -> bool {
+    let is_made_by_tool = change.activation.as_ref().is_some_and(|it| *it != Activation::Reboot);
+    is_made_by_tool || (change.scope == Scope::Persistent && !change.waits_for_reboot())
+}
+
+/// Returns the device whose driver a setting is.
+fn driver_of(change: &Change) -> Option<PciAddress> {
+    let path = Path::new(&change.subject);
+    let named = change.subject.strip_prefix("driver of ");
+    let in_sysfs = || path.parent().filter(|_| path.ends_with("driver"))?.file_name()?.to_str();
+    named.or_else(in_sysfs)?.parse().ok()
+}
+
+/// Says which entry was booted instead of the default, if one was.
+fn other_entry(booted: &Booted, entries: &[BootEntry], next: &NextBoot) -> Option<String> {
+    let wanted = entries.get(next.entry?)?;
+    let image = booted.image().map(|it| format!(" (BOOT_IMAGE={it})")).unwrap_or_default();
+    let default = format!("{:?}, {}", wanted.title, next.because);
+    let (running, kernel) = (booted.kernel.as_deref()?, wanted.kernel.as_deref()?);
+    if running != kernel {
+        return Some(format!(
+            "kernel {running}{image} was booted, and the default is kernel {kernel} ({default})"
+        ));
+    }
+    let found = booted.entry.filter(|it| Some(*it) != next.entry).and_then(|it| entries.get(it))?;
+    // Words typed at the menu fit no entry better than the default.
+    let fits = booted::lost(found, &booted.cmdline).is_empty();
+    let differs = !booted::lost(wanted, &booted.cmdline).is_empty();
+    (fits && differs).then(|| format!("{:?}{image} was booted, and the default is {default}", found.title))
+}
+
+/// Says which words the entry has and the kernel was not given.
+fn lost(change: &Change, booted: &Booted, entry: &BootEntry) -> Option<String> {
+    let wanted = Cmdline::parse(change.desired.as_deref().unwrap_or_default());
+    let lost = booted::lost(entry, &booted.cmdline);
+    let lost: Vec<&str> =
+        lost.iter().filter(|it| wanted.words().any(|word| word.same(it))).map(Word::raw).collect();
+    let words = lost.join(" ");
+    (!lost.is_empty()).then(|| {
+        format!(
+            "{words} stands in the default entry {:?} ({}) and not in /proc/cmdline: taken out at the menu, or this kernel \
+             was started by an entry that is no longer there",
+            entry.title, entry.place
+        )
+    })
+}

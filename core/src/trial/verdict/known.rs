@@ -1,0 +1,73 @@
+//! What the records of earlier runs tell about a plan that is judged after a boot.
+
+use std::collections::BTreeMap;
+
+use super::taken_back::Chain;
+use super::{AT_BOOT, Finding, Judged, driver_of};
+use crate::language::declaration::ResourceId;
+use crate::error::Result;
+use crate::machine::facts;
+use crate::run::past::put_in_place;
+use crate::language::registry::Declared;
+
+/// A run that put something in place.
+#[derive(Debug, Clone)]
+pub(super) struct Run {
+    pub(super) id: String,
+    pub(super) was_booted_since: bool,
+}
+
+/// What the records tell about a plan.
+#[derive(Debug, Default)]
+pub(super) struct Known {
+    /// The run that put in place what a resource wants, if one is recorded.
+    pub(super) runs: BTreeMap<ResourceId, Run>,
+    /// The newest run and its reason, if it was one after this boot that failed.
+    pub(super) failed: Option<(String, String)>,
+    /// What runs put in place and is gone, or was gone after each boot.
+    pub(super) taken_back: BTreeMap<ResourceId, Finding>,
+}
+
+impl Known {
+    /// Looks for what the records tell about the changes that a boot may have been for.
+    ///
+    /// # Errors
+    /// When the host or the records cannot be read.
+    pub(super) fn of(judged: Judged<'_>) -> Result<Self> {
+        let mut known = Self::default();
+        if judged.plan.in_desired_state()
+            || judged.past.boot_id.is_none()
+            || facts::proc_is_foreign(judged.host)?
+        {
+            return Ok(known);
+        }
+        let changes = judged.plan.changes.iter();
+        let asked: Vec<&ResourceId> = changes
+            .filter(|it| it.waits_for_reboot() || driver_of(it).is_some())
+            .map(|it| &it.resource)
+            .collect();
+        let mut open: Vec<&Declared> = judged.declared.iter().filter(|it| asked.contains(&&it.id)).collect();
+        let mut chains = Chain::of(judged);
+        let mut is_newest = true;
+        judged.past.newest(|run| {
+            let was_booted_since = judged.past.was_booted_since(run) == Some(true);
+            if std::mem::take(&mut is_newest) && run.command == AT_BOOT && !was_booted_since {
+                known.failed = run.reason.clone().map(|it| (run.id.clone(), it));
+            }
+            open.retain(|Declared { id, declaration, .. }| {
+                let is_it = put_in_place(run, declaration);
+                if is_it {
+                    known.runs.insert(id.clone(), Run { id: run.id.clone(), was_booted_since });
+                }
+                !is_it
+            });
+            let mut is_continued = false;
+            for it in &mut chains {
+                is_continued |= it.go_on(run, judged.past);
+            }
+            open.is_empty() && !is_continued
+        })?;
+        known.taken_back = chains.into_iter().filter_map(Chain::finding).collect();
+        Ok(known)
+    }
+}

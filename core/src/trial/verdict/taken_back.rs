@@ -1,0 +1,138 @@
+//! What earlier runs put in place and a boot found gone again: cloud-init, a configuration manager or a script at boot
+//! has its own idea of the file, and a host that reboots for the sake of it does so for ever.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+use hoststate_abi::step::Step;
+
+use super::{Finding, Judged, Verdict, outlasts_a_boot};
+use crate::language::declaration::{Declaration, ResourceId};
+use crate::run::past::Past;
+use crate::run::record::RunRecord;
+use crate::language::registry::Declared;
+use crate::run::report::Outcome;
+
+/// So often a boot is worth a try. What is gone once may have been taken out by a hand.
+const TRIES: usize = 2;
+
+/// The runs that put in place what one declaration wants, from the newest back to the first that says otherwise.
+#[derive(Debug)]
+pub(super) struct Chain<'a> {
+    id: ResourceId,
+    wanted: &'a Declaration,
+    /// Whether it is gone now.
+    is_gone: bool,
+    /// Whether something of it waits for a boot.
+    waits: bool,
+    /// Where it stands. Empty where a tool keeps it.
+    files: BTreeSet<PathBuf>,
+    /// The newest such run of each earlier boot.
+    runs: Vec<Earlier>,
+    is_open: bool,
+}
+
+#[derive(Debug)]
+struct Earlier {
+    id: String,
+    boot_id: Option<String>,
+    waited: bool,
+}
+
+impl<'a> Chain<'a> {
+    /// Returns what is to be asked of the records about what is wanted and not so.
+    pub(super) fn of(judged: Judged<'a>) -> Vec<Self> {
+        let chain = |Declared { id, declaration: wanted, .. }: &'a Declared| {
+            let id = id.clone();
+            let own = || judged.plan.changes.iter().filter(|it| it.resource == id);
+            let gone = || own().filter(|it| outlasts_a_boot(it));
+            let file = |it: &Step| match it {
+                Step::WriteFile { path, .. } | Step::RemoveFile { path } => Some(path.clone()),
+                Step::WriteAttribute { .. } | Step::Run { .. } => None,
+            };
+            let files = gone().flat_map(|it| it.steps.iter().filter_map(file)).collect();
+            let (is_gone, waits) = (gone().next().is_some(), own().any(|it| it.waits_for_reboot()));
+            let runs = Vec::new();
+            (is_gone || waits).then_some(Self { id, wanted, is_gone, waits, files, runs, is_open: true })
+        };
+        judged.declared.iter().filter_map(chain).collect()
+    }
+
+    /// Goes on with the next older run. Returns whether older ones may tell more.
+    pub(super) fn go_on(&mut self, run: &RunRecord, past: Past<'_>) -> bool {
+        self.is_open = self.is_open && self.is_continued_by(run, past);
+        self.is_open
+    }
+
+    fn is_continued_by(&mut self, run: &RunRecord, past: Past<'_>) -> bool {
+        if run.command.starts_with("rollback") {
+            return false;
+        }
+        let Some(then) = run.declarations.iter().find(|it| it.is_like(self.wanted)) else {
+            // What its playbook did not want then, nobody else took back.
+            let playbook = |it: &Declaration| it.playbook.as_ref().map(|it| it.file.clone());
+            let own = playbook(self.wanted);
+            let is_of_it = own.is_some() && run.declarations.iter().any(|it| playbook(it) == own);
+            return !is_of_it || run.outcome == Some(Outcome::Refused);
+        };
+        if then.desired != self.wanted.desired {
+            return false;
+        }
+        let files = run.files.iter().map(|it| &it.path);
+        let has_work = !run.files.is_empty() || !run.activations.is_empty();
+        if past.was_booted_since(run) != Some(true) {
+            if !self.is_gone {
+                self.files.extend(files.cloned());
+            }
+        } else if has_work
+            && (self.files.is_empty() || files.clone().any(|it| self.files.contains(it)))
+            && run.outcome != Some(Outcome::Refused)
+        {
+            let waited = matches!(run.outcome, Some(Outcome::RebootRequired | Outcome::ActivationRequired));
+            match self.runs.last_mut().filter(|it| it.boot_id == run.boot_id) {
+                Some(it) => it.waited |= waited,
+                None => {
+                    let (id, boot_id) = (run.id.clone(), run.boot_id.clone());
+                    self.runs.push(Earlier { id, boot_id, waited });
+                }
+            }
+        }
+        !self.is_in_vain()
+    }
+
+    /// Returns whether so many boots in a row did not bring it that another one is not expected to.
+    fn is_in_vain(&self) -> bool {
+        self.waits && self.runs.iter().filter(|it| it.waited).count() >= TRIES
+    }
+
+    /// Returns what is told of it, with the declaration it is about; `None` where nothing was taken back.
+    pub(super) fn finding(self) -> Option<(ResourceId, Finding)> {
+        let what = match &self.files {
+            files if files.is_empty() => self.id.to_string(),
+            files => files.iter().map(|it| it.display().to_string()).collect::<Vec<_>>().join(", "),
+        };
+        let (verdict, reason) = match &self.runs[..] {
+            _ if self.is_in_vain() => {
+                let runs: Vec<&str> = self.runs.iter().rev().map(|it| it.id.as_str()).collect();
+                let reason = format!(
+                    "runs {} put {what} in place, each under another boot, and each time it was gone again: something \
+                     takes it back (cloud-init, a configuration manager, a script at boot). When that is mended, \
+                     converge and reboot",
+                    runs.join(", ")
+                );
+                (Verdict::TakenBackAgain, reason)
+            }
+            [last, ..] if self.is_gone => {
+                let reason = format!(
+                    "{what} was put in place by run {}, before this boot, and is gone again: a person, a package, or \
+                     something at boot takes it back",
+                    last.id
+                );
+                (Verdict::TakenBack, reason)
+            }
+            _ => return None,
+        };
+        let finding = Finding { verdict, resource: Some(self.id.clone()), reason };
+        Some((self.id, finding))
+    }
+}

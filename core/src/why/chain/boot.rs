@@ -1,0 +1,102 @@
+//! The links before any driver: firmware and kernel command line.
+
+use super::{Case, Link, Standing};
+use crate::trial::verdict::{Finding, Verdict};
+use crate::error::Result;
+use crate::machine::facts;
+use crate::formats::kernel_cmdline::{Cmdline, Word};
+use crate::machine::iommu;
+
+/// Names of words that decide about IOMMU and drivers.
+const WORDS: [&str; 13] = [
+    "intel_iommu",
+    "amd_iommu",
+    "iommu",
+    "iommu.passthrough",
+    "pcie_acs_override",
+    "vfio-pci.ids",
+    "pci-stub.ids",
+    "xen-pciback.hide",
+    "modprobe.blacklist",
+    "module_blacklist",
+    "rd.driver.pre",
+    "rd.driver.blacklist",
+    "vfio_iommu_type1.allow_unsafe_interrupts",
+];
+
+/// Whether the firmware offers an IOMMU and the kernel uses it.
+pub(super) fn firmware(case: &Case<'_>) -> Result<Link> {
+    let link = |standing, finding: String, evidence| Ok(Link::new("firmware", standing, finding, evidence));
+    let Some(summary) = facts::iommu(case.host)? else {
+        return link(Standing::Unknown, "the tree has no /sys".to_owned(), Vec::new());
+    };
+    if summary.active {
+        let units =
+            if summary.units.is_empty() { "units not shown".to_owned() } else { summary.units.join(" ") };
+        let evidence = vec![
+            format!("/sys/class/iommu: {units}"),
+            format!("/sys/kernel/iommu_groups: {} groups", summary.groups),
+        ];
+        return link(Standing::Ok, "the IOMMU is on".to_owned(), evidence);
+    }
+    let running = case.booted.as_ref().map(|it| it.cmdline.clone()).unwrap_or_default();
+    let Some(off) = iommu::why_off(case.host, &running)? else {
+        return link(Standing::Unknown, "the IOMMU is off".to_owned(), Vec::new());
+    };
+    let is_on = |it: &Word| it.raw() == "intel_iommu=on";
+    let next_has = case.next.as_ref().is_some_and(|it| it.0.words().any(is_on));
+    let evidence = vec!["/sys/kernel/iommu_groups: no groups".to_owned(), off.evidence];
+    let waits = next_has && !running.words().any(is_on);
+    let standing = match (case.wants_vfio(), waits) {
+        (_, true) => Standing::Waits,
+        (true, false) => Standing::Blocks,
+        (false, false) => Standing::Fact,
+    };
+    let mend = off.mend.trim_end_matches('.');
+    link(standing, format!("the IOMMU is off: {}. {mend}", off.reason), evidence)
+}
+
+/// What the command line says about it, now and at the next boot.
+pub(super) fn command_line(case: &Case<'_>) -> Option<Link> {
+    let shown = |line: &Cmdline| {
+        let words: Vec<&str> =
+            line.words().filter(|it| WORDS.iter().any(|name| it.same_name(name))).map(Word::raw).collect();
+        if words.is_empty() { "nothing about IOMMU or drivers".to_owned() } else { words.join(" ") }
+    };
+    let running = case.booted.as_ref().map(|it| shown(&it.cmdline));
+    let next = case.next.as_ref().map(|it| (shown(&it.0), it.1.as_str()));
+    let mut evidence = Vec::new();
+    evidence.extend(running.as_ref().map(|it| format!("/proc/cmdline: {it}")));
+    evidence.extend(next.as_ref().map(|(words, place)| format!("{place}: {words}")));
+    let (standing, finding) = match (&running, &next) {
+        (None, None) => return None,
+        (Some(running), Some((next, _))) if running != next => {
+            (Standing::Waits, "the next boot has other words than the running kernel".to_owned())
+        }
+        (Some(words), _) | (None, Some((words, _))) => (Standing::Fact, words.clone()),
+    };
+    Some(Link::new("command line", standing, finding, evidence))
+}
+
+/// What the last boot did not make right, as `verify` says it.
+pub(super) fn last_boot(case: &Case<'_>, findings: &[Finding]) -> Option<Link> {
+    let reasons: Vec<&str> = findings.iter().map(|it| it.reason.trim_end_matches('.')).collect();
+    let is_there = case.wanted.is_some() && case.wanted == case.device.driver;
+    let standing = if is_there { Standing::Fact } else { Standing::Blocks };
+    let is_in_vain = findings.iter().any(|it| it.verdict.is_beyond_boot());
+    let what = if is_in_vain { "it did not help, and another is not expected to: " } else { "" };
+    let finding = format!("{what}{}", reasons.join("; "));
+    (!reasons.is_empty()).then(|| Link::new("last boot", standing, finding, Vec::new()))
+}
+
+/// What goes on or is about to happen by itself.
+pub(super) fn standing(findings: &[Finding]) -> Option<Link> {
+    let what = |it: &Finding| match it.verdict {
+        Verdict::RunInProgress => format!("a run is in progress: {}", it.reason),
+        Verdict::TrialPending => format!("a boot is to be tried: {}", it.reason),
+        Verdict::AtBootPending => format!("something is left for after a boot: {}", it.reason),
+        _ => it.reason.clone(),
+    };
+    let reasons: Vec<String> = findings.iter().map(what).collect();
+    (!reasons.is_empty()).then(|| Link::new("pending", Standing::Waits, reasons.join("; "), Vec::new()))
+}
