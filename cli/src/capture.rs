@@ -5,7 +5,7 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
 use hoststate_core::formats::host_text::{self, Node, Nodes};
-use hoststate_core::language::user_text::bytes_of;
+use hoststate_core::machine::user_text::bytes_of;
 use tempfile::TempDir;
 
 use crate::error::{Error, Result};

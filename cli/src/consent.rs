@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io::{self, Write};
 
-use hoststate_core::run::report::Failure;
+use hoststate_core::record::report::Failure;
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;

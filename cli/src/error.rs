@@ -3,8 +3,8 @@
 use std::io;
 use std::path::PathBuf;
 
-use hoststate_core::language::declaration::{Origin, ResourceId};
 use hoststate_core::error::{Error as EngineError, Several};
+use hoststate_core::language::declaration::{Origin, ResourceId};
 use hoststate_core::language::json_playbook::Misplaced;
 use hoststate_core::language::registry::{Declared, Rejected};
 

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use hoststate_core::plan::planned::Plan;
-use hoststate_core::run::report::{Outcome, Report};
+use hoststate_core::record::report::{Outcome, Report};
 use std::process::ExitCode;
 
 /// How the command ended, as its exit status.

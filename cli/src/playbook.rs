@@ -4,14 +4,14 @@ use std::io::{self, Write};
 use std::path::Path;
 use std::rc::Rc;
 
-use hoststate_core::language::declaration::Declaration;
 use hoststate_core::error::Error as EngineError;
+use hoststate_core::language::declaration::Declaration;
 use hoststate_core::language::json_playbook;
-use hoststate_core::plan::planned::PLAN_FORMAT;
-use hoststate_core::plugins::plugin;
 use hoststate_core::language::registry::{Declared, Registry};
 use hoststate_core::machine::trust::Trust;
-use hoststate_core::language::user_text::bytes_of;
+use hoststate_core::machine::user_text::bytes_of;
+use hoststate_core::plan::planned::PLAN_FORMAT;
+use hoststate_core::plugins::plugin;
 use hoststate_lua::facts::Facts;
 use hoststate_lua::{Level, Options};
 use serde::Deserialize;

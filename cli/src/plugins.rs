@@ -3,9 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
+use hoststate_core::language::registry::{Declared, Registry};
 use hoststate_core::plugins::plugin;
 use hoststate_core::plugins::plugin::trust::{FILE_NAME, TrustList};
-use hoststate_core::language::registry::{Declared, Registry};
 use hoststate_core::resources;
 
 use crate::args::PluginOptions;

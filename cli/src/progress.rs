@@ -5,9 +5,9 @@ use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use hoststate_core::run::apply::{Activate, Watcher};
 use hoststate_core::plan::planned::Plan;
-use hoststate_core::run::report::StepReport;
+use hoststate_core::record::report::StepReport;
+use hoststate_core::run::apply::{Activate, Watcher};
 
 use crate::args::Format;
 use crate::render;

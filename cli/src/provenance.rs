@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use hoststate_abi::host_view::HostView;
-use hoststate_core::run::record::provenance::{Process, Provenance, Who};
+use hoststate_core::record::provenance::{Process, Provenance, Who};
 
 /// What the kernel says of a process that nobody logged in for.
 const NOBODY: u32 = u32::MAX;
@@ -95,7 +95,7 @@ fn ssh_client(machine: &HostView, connection: Option<String>) -> Option<String> 
 
 #[cfg(test)]
 mod tests {
-    use hoststate_core::run::record::provenance::Who;
+    use hoststate_core::record::provenance::Who;
     use hoststate_testkit::tree::Tree;
 
     use super::who;

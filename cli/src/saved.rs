@@ -7,8 +7,8 @@ use std::os::fd::AsRawFd;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use hoststate_core::plan::planned::Plan;
 use hoststate_core::machine::trust::Trust;
+use hoststate_core::plan::planned::Plan;
 use rustix::io::Errno;
 use serde_json::Value;
 use similar::TextDiff;

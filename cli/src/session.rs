@@ -4,7 +4,7 @@ use std::fmt::Arguments;
 use std::io::{self, IsTerminal, Write};
 
 use hoststate_core::plan::doubts::Doubt;
-use hoststate_core::run::report::Failure;
+use hoststate_core::record::report::Failure;
 use serde::Serialize;
 
 use crate::args::{Colour, Format, OutputOptions};

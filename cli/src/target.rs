@@ -3,18 +3,18 @@
 use std::path::{Path, PathBuf};
 
 use hoststate_abi::host_view::HostView;
-use hoststate_core::run::apply::Activate;
-use hoststate_core::mechanism::distro::Distro;
-use hoststate_core::run::host::{Host, LiveHost};
-use hoststate_core::run::past::Past;
-use hoststate_core::plan::planned::Plan;
-use hoststate_core::plan::planner::{Planner, Runtime};
-use hoststate_core::run::record::STATE_DIRECTORY;
-use hoststate_core::run::record::provenance::boot_id;
-use hoststate_core::run::record::recorder::Recorder;
-use hoststate_core::run::record::store::RecordStore;
+use hoststate_core::host::{Host, LiveHost};
 use hoststate_core::language::registry::{Declared, Registry};
 use hoststate_core::machine::trust::Trust;
+use hoststate_core::mechanism::distro::Distro;
+use hoststate_core::plan::planned::Plan;
+use hoststate_core::planner::{Planner, Runtime};
+use hoststate_core::record::STATE_DIRECTORY;
+use hoststate_core::record::past::Past;
+use hoststate_core::record::provenance::boot_id;
+use hoststate_core::record::recorder::Recorder;
+use hoststate_core::record::store::RecordStore;
+use hoststate_core::run::apply::Activate;
 use hoststate_lua::host_facts::HostFacts;
 
 use crate::args::{ActivateMode, CaptureOption, HostOptions};

@@ -1,12 +1,12 @@
 //! Planted hazards: small hosts on which a plan would do harm, each beside a twin on which it would not.
 
-use hoststate_core::language::declaration::Declaration;
-use hoststate_core::plan::scene::Severity;
 use hoststate_core::guards;
-use hoststate_core::run::past::Past;
-use hoststate_core::plan::planned::Plan;
-use hoststate_core::plan::planner::{Planner, Runtime};
+use hoststate_core::language::declaration::Declaration;
 use hoststate_core::language::registry::Registry;
+use hoststate_core::plan::planned::Plan;
+use hoststate_core::plan::scene::Severity;
+use hoststate_core::planner::{Planner, Runtime};
+use hoststate_core::record::past::Past;
 use hoststate_core::resources;
 use hoststate_testkit::tree::Tree;
 use serde_json::Value;

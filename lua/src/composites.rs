@@ -1,10 +1,10 @@
 //! The composites that hoststate ships: their fields, and the Lua they are made of.
 
-use hoststate_core::language::fields::Fields;
 use hoststate_core::formats::modprobe_conf::ModuleName;
-use hoststate_core::machine::modprobe_d::ConfFile;
-use hoststate_core::machine::pci_bus::DriverName;
+use hoststate_core::language::fields::Fields;
 use hoststate_core::language::selector::DeviceSelector;
+use hoststate_core::machine::pci_bus::DriverName;
+use hoststate_core::resources::modprobe_file::ConfFile;
 use schemars::JsonSchema;
 use serde::Deserialize;
 

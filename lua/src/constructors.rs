@@ -3,8 +3,8 @@
 use std::cell::OnceCell;
 use std::collections::BTreeSet;
 
-use hoststate_core::language::declaration::{Declaration, Origin};
 use hoststate_core::error::Several;
+use hoststate_core::language::declaration::{Declaration, Origin};
 use hoststate_core::language::registry::{Declared, Entry};
 use mlua::{Lua, MultiValue, Scope, Table};
 use schemars::Schema;

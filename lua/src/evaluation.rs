@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
 
-use hoststate_core::language::declaration::Origin;
 use hoststate_core::error::Several;
+use hoststate_core::language::declaration::Origin;
 use hoststate_core::language::registry::{self, Declared, Registry, Rejected};
 use mlua::{Function, Lua, Table};
 use rustix::time::ClockId;

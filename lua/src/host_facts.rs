@@ -1,12 +1,12 @@
 //! The facts of a real host or tree, read when a playbook asks for them.
 
 use hoststate_abi::host_view::HostView;
-use hoststate_core::mechanism::distro::{Distro, Family};
 use hoststate_core::error::{Error, Result};
 use hoststate_core::formats::pci::PciAddress;
-use hoststate_core::machine::pci_bus::{self, PciDevice};
 use hoststate_core::machine::facts as host_facts;
 use hoststate_core::machine::kernels;
+use hoststate_core::machine::pci_bus::{self, PciDevice};
+use hoststate_core::mechanism::distro::{Distro, Family};
 use serde_json::{Map, Value};
 
 use crate::facts::{self, Device, DistroFacts, Facts};

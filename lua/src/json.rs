@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use hoststate_core::language::declaration::ResourceId;
 use hoststate_core::error::{Error as EngineError, Several};
+use hoststate_core::language::declaration::ResourceId;
 use hoststate_core::language::json_playbook::Located;
 use hoststate_core::language::notation::Notation;
 use hoststate_core::language::registry::{self, Registry};

@@ -1,9 +1,9 @@
 //! CentOS, RHEL and those that rebuild it: legacy GRUB (6), generated `grub.cfg` (7), boot entries (8 and later), dracut.
 
 use hoststate_abi::host_view::HostView;
-use hoststate_core::mechanism::distro::{Distro, Family};
 use hoststate_core::error::Result;
 use hoststate_core::formats::os_release::OsRelease;
+use hoststate_core::mechanism::distro::{Distro, Family};
 
 use crate::bootloader::choose::{bootloader, refused};
 use crate::initramfs::generator;

@@ -1,9 +1,9 @@
 //! Debian and what derives from it: GRUB 2 by `update-grub`, initramfs-tools or dracut. Proxmox is one of them.
 
 use hoststate_abi::host_view::HostView;
-use hoststate_core::mechanism::distro::{Distro, Family};
 use hoststate_core::error::Result;
 use hoststate_core::formats::os_release::OsRelease;
+use hoststate_core::mechanism::distro::{Distro, Family};
 
 use crate::bootloader::choose::bootloader;
 use crate::initramfs::generator;

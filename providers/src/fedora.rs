@@ -1,9 +1,9 @@
 //! Fedora and those near it that are no rebuild of RHEL: boot entries and dracut.
 
 use hoststate_abi::host_view::HostView;
-use hoststate_core::mechanism::distro::Distro;
 use hoststate_core::error::Result;
 use hoststate_core::formats::os_release::OsRelease;
+use hoststate_core::mechanism::distro::Distro;
 
 use crate::centos;
 

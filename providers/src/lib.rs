@@ -6,9 +6,9 @@
 use std::path::Path;
 
 use hoststate_abi::host_view::HostView;
-use hoststate_core::mechanism::distro::Distro;
 use hoststate_core::error::{Error, Result};
 use hoststate_core::formats::os_release::OsRelease;
+use hoststate_core::mechanism::distro::Distro;
 
 mod bootloader;
 mod centos;

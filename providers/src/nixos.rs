@@ -3,9 +3,9 @@
 use std::path::Path;
 
 use hoststate_abi::host_view::HostView;
-use hoststate_core::mechanism::distro::Distro;
 use hoststate_core::error::{Error, Result};
 use hoststate_core::formats::os_release::OsRelease;
+use hoststate_core::mechanism::distro::Distro;
 
 /// Refuses NixOS with the options that do the same.
 pub(crate) fn detect(release: &OsRelease, host: &HostView) -> Result<Option<Distro>> {

@@ -1,9 +1,9 @@
 //! Ubuntu and its flavours: Debian's mechanisms; Ubuntu Core has none that a file could change.
 
 use hoststate_abi::host_view::HostView;
-use hoststate_core::mechanism::distro::{Distro, Family};
 use hoststate_core::error::Result;
 use hoststate_core::formats::os_release::OsRelease;
+use hoststate_core::mechanism::distro::{Distro, Family};
 
 use crate::bootloader::unsupported::Unsupported;
 use crate::debian;

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use hoststate_abi::step::Step;
-use hoststate_core::run::host::{Host, LiveHost};
+use hoststate_core::host::{Host, LiveHost};
 
 /// An ext4 file system, mounted until dropped.
 struct Disk {

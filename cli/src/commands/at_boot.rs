@@ -3,18 +3,18 @@
 use std::path::{Path, PathBuf};
 
 use hoststate_abi::host_view::HostView;
-use hoststate_core::trial::verdict::AT_BOOT;
-use hoststate_core::run::apply::Agreed;
-use hoststate_core::trial::at_boot::confirm;
-use hoststate_core::trial::at_boot::finish::{Finish, Finished};
-use hoststate_core::trial::at_boot::go_back::IfRefused;
-use hoststate_core::trial::at_boot::{self, AtBoot, RECORD};
-use hoststate_core::run::host::Host;
-use hoststate_core::plan::planned::{Change, Plan};
-use hoststate_core::plan::planner::Planner;
-use hoststate_core::run::record::lock::LockedHost;
+use hoststate_core::host::Host;
 use hoststate_core::language::registry::Declared;
 use hoststate_core::machine::trust::require_own;
+use hoststate_core::plan::planned::{Change, Plan};
+use hoststate_core::planner::Planner;
+use hoststate_core::record::AT_BOOT;
+use hoststate_core::record::lock::LockedHost;
+use hoststate_core::run::apply::Agreed;
+use hoststate_core::run::finish::{Finish, Finished};
+use hoststate_core::trial::confirm;
+use hoststate_core::trial::go_back::IfRefused;
+use hoststate_core::trial::{self, AtBoot, RECORD};
 
 use serde_json::Value;
 
@@ -121,7 +121,7 @@ impl<'a> Wanted<'a> {
         match self.when {
             When::AlsoAtBoot if !is_refused && (plan.reboot.required || !plan.deferred.is_empty()) => {
                 let enabled =
-                    at_boot::declared(&target.host.view(), self.record(target)?, &self.program(target)?)?;
+                    trial::declared(&target.host.view(), self.record(target)?, &self.program(target)?)?;
                 self.declared.push(enabled);
                 target.plan(&self.declared)
             }
@@ -164,7 +164,7 @@ impl<'a> Wanted<'a> {
     /// Returns the program that the unit will start: this one, or what a package would bring into a tree.
     fn program(&self, target: &Target) -> Result<PathBuf> {
         if target.host.view().root() != Path::new("/") {
-            return Ok(at_boot::SHIPPED_PROGRAM.into());
+            return Ok(trial::SHIPPED_PROGRAM.into());
         }
         let program = std::env::current_exe().map_err(|err| Error::io("the path of this program", err))?;
         if !self.is_check {
@@ -175,7 +175,7 @@ impl<'a> Wanted<'a> {
 
     /// What is left for after the boot would undo this run, or be undone by it.
     fn refuse_other_pending(&self, view: &HostView) -> Result<()> {
-        let Some(pending) = at_boot::pending(view)? else { return Ok(()) };
+        let Some(pending) = trial::pending(view)? else { return Ok(()) };
         let is_same = self.declared.iter().map(|it| &it.declaration).eq(&pending.declarations);
         let (what, hint) = match (&pending.trial, self.when) {
             (Some(_), When::OnceConfirmed) if is_same => return Ok(()),
@@ -245,7 +245,7 @@ pub(crate) fn check_options(arguments: &ConvergeArguments) -> Result<()> {
 pub(crate) fn finish(arguments: &ConvergeArguments, session: &Session) -> Result<Exit> {
     check_options(arguments)?;
     let target = Target::open(&arguments.host)?;
-    let Some(record) = at_boot::pending(&target.host.view())? else {
+    let Some(record) = trial::pending(&target.host.view())? else {
         session.print("Nothing was left to be done after a boot.\n")?;
         return Ok(Exit::Success);
     };

@@ -1,9 +1,9 @@
 //! `hoststate check`: whether a playbook is right, whatever the host.
 
+use hoststate_core::error::Several;
 use hoststate_core::language::contradiction::{self, Contradiction};
 use hoststate_core::language::declaration::{DECLARATIONS_FORMAT, Declarations};
 use hoststate_core::plan::doubts;
-use hoststate_core::error::Several;
 use hoststate_lua::facts::NoHost;
 use serde::Serialize;
 use serde_json::Value;

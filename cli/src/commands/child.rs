@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use hoststate_core::run::host::{LiveHost, child};
+use hoststate_core::host::{LiveHost, child};
 use hoststate_core::plugins::plugin;
 
 use crate::commands::plugin_host;

@@ -2,11 +2,11 @@
 
 use std::path::Path;
 
-use hoststate_core::run::apply::is_actionable;
-use hoststate_core::run::host::Host;
+use hoststate_core::host::Host;
 use hoststate_core::plan::planned::Plan;
-use hoststate_core::run::record::lock::Lock;
-use hoststate_core::run::report::{Outcome, Report};
+use hoststate_core::record::lock::Lock;
+use hoststate_core::record::report::{Outcome, Report};
+use hoststate_core::run::apply::is_actionable;
 
 use crate::args::Format;
 use crate::commands::converge::lock;

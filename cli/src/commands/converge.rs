@@ -2,14 +2,14 @@
 
 use std::path::PathBuf;
 
-use hoststate_core::run::apply::{Agreed, Run, is_actionable};
-use hoststate_core::run::host::Host;
-use hoststate_core::run::host::returning::ReturningHost;
-use hoststate_core::plan::planned::Plan;
-use hoststate_core::run::record::lock::{Lock, LockedHost};
-use hoststate_core::run::record::recorder::Recorder;
+use hoststate_core::host::Host;
+use hoststate_core::host::returning::ReturningHost;
 use hoststate_core::language::registry::Declared;
-use hoststate_core::run::report::{Outcome, Report};
+use hoststate_core::plan::planned::Plan;
+use hoststate_core::record::lock::{Lock, LockedHost};
+use hoststate_core::record::recorder::Recorder;
+use hoststate_core::record::report::{Outcome, Report};
+use hoststate_core::run::apply::{Agreed, Run, is_actionable};
 
 use crate::args::{ConvergeArguments, Format};
 use crate::commands::at_boot::{self, Wanted};

@@ -4,11 +4,11 @@ use std::path::PathBuf;
 
 use hoststate_abi::host_view::HostView;
 use hoststate_core::error::Error as EngineError;
-use hoststate_core::run::record::RunRecord;
-use hoststate_core::run::record::history::{self, State, Told};
-use hoststate_core::run::record::provenance::Provenance;
-use hoststate_core::run::record::store::{RecordStore, Unreadable};
-use hoststate_core::run::report::Outcome;
+use hoststate_core::record::RunRecord;
+use hoststate_core::record::history::{self, State, Told};
+use hoststate_core::record::provenance::Provenance;
+use hoststate_core::record::report::Outcome;
+use hoststate_core::record::store::{RecordStore, Unreadable};
 use schemars::JsonSchema;
 use serde::Serialize;
 

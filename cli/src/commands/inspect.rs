@@ -4,7 +4,7 @@ mod cmdline;
 mod devices;
 mod modules;
 
-use hoststate_core::run::host::Host;
+use hoststate_core::host::Host;
 use schemars::JsonSchema;
 use serde::Serialize;
 

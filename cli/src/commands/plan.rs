@@ -1,8 +1,8 @@
 //! `hoststate plan`: every difference, nothing changed.
 
-use hoststate_core::run::host::Host;
-use hoststate_core::plan::planned::Plan;
+use hoststate_core::host::Host;
 use hoststate_core::machine::trust::Trust;
+use hoststate_core::plan::planned::Plan;
 
 use crate::args::{Format, PlanArguments};
 use crate::commands::at_boot::Wanted;

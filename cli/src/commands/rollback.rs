@@ -3,10 +3,10 @@
 use std::fmt::Write;
 
 use hoststate_abi::host_view::HostView;
-use hoststate_core::run::apply::{Agreed, is_actionable};
-use hoststate_core::run::host::Host;
+use hoststate_core::host::Host;
 use hoststate_core::plan::planned::Plan;
-use hoststate_core::run::report::Report;
+use hoststate_core::record::report::Report;
+use hoststate_core::run::apply::{Agreed, is_actionable};
 use hoststate_core::run::rollback::Undo;
 use hoststate_core::run::rollback::select::{Selected, select};
 

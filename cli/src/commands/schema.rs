@@ -1,9 +1,9 @@
 //! `hoststate schema`: what declarations and the answers of the other commands look like, for programs and editors.
 
 use hoststate_core::language::declaration::{DECLARATIONS_FORMAT, Origin};
-use hoststate_core::plan::planned::Plan;
 use hoststate_core::language::registry::Registry;
-use hoststate_core::run::report::Report;
+use hoststate_core::plan::planned::Plan;
+use hoststate_core::record::report::Report;
 use hoststate_core::why::chain::Chain;
 use hoststate_lua::composites::{COMPOSITES, composite};
 use hoststate_lua::luals::luals_definitions;

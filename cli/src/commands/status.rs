@@ -1,14 +1,14 @@
 //! `hoststate status`: the last run, what waits for a reboot, and what drifted since, in three lines.
 
 use hoststate_abi::host_view::HostView;
-use hoststate_core::trial::verdict::{Finding, Verdict};
-use hoststate_core::trial::at_boot::standing;
 use hoststate_core::error::Error as EngineError;
-use hoststate_core::run::host::Host;
+use hoststate_core::host::Host;
+use hoststate_core::plan::finding::{Finding, Verdict};
 use hoststate_core::plan::planned::{Change, Plan};
-use hoststate_core::run::record::history::{self, InEffect, State};
-use hoststate_core::run::record::store::RecordStore;
+use hoststate_core::record::history::{self, InEffect, State};
+use hoststate_core::record::store::RecordStore;
 use hoststate_core::run::rollback::select::select;
+use hoststate_core::trial::standing;
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -143,7 +143,7 @@ fn difference(change: &Change) -> String {
 ///
 /// # Errors
 /// When there is none.
-pub(crate) fn last_declared(target: &Target) -> Result<hoststate_core::run::record::RunRecord> {
+pub(crate) fn last_declared(target: &Target) -> Result<hoststate_core::record::RunRecord> {
     let runs = history::in_effect(&target.records()?, &HostView::new("/"))?;
     let none = || {
         EngineError::invalid("no recorded run stands whose declarations could be taken", "Name a playbook.")

@@ -3,10 +3,11 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-use hoststate_core::trial::verdict::{Finding, Judged};
-use hoststate_core::run::host::Host;
-use hoststate_core::plan::planned::Plan;
+use hoststate_core::host::Host;
 use hoststate_core::language::registry::Declared;
+use hoststate_core::plan::finding::Finding;
+use hoststate_core::plan::planned::Plan;
+use hoststate_core::verdict::Judged;
 use schemars::JsonSchema;
 use serde::Serialize;
 

@@ -3,16 +3,16 @@
 use std::io;
 
 use hoststate_abi::host_view::HostView;
-use hoststate_core::trial::verdict::Finding;
-use hoststate_core::trial::at_boot::standing;
 use hoststate_core::error::Error as EngineError;
 use hoststate_core::formats::pci::PciIdPattern;
-use hoststate_core::run::host::Host;
-use hoststate_core::machine::pci_bus::{self, PciDevice};
-use hoststate_core::plan::planned::Plan;
-use hoststate_core::run::record::history;
+use hoststate_core::host::Host;
 use hoststate_core::language::registry::Declared;
 use hoststate_core::language::selector::{DeviceSelector, Found, near};
+use hoststate_core::machine::pci_bus::{self, PciDevice};
+use hoststate_core::plan::finding::Finding;
+use hoststate_core::plan::planned::Plan;
+use hoststate_core::record::history;
+use hoststate_core::trial::standing;
 use hoststate_core::why::chain::{self, Question};
 use serde_json::{Map, Value};
 

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use hoststate_abi::step::Step;
-use hoststate_core::run::apply::Activate;
 use hoststate_core::plan::planned::Plan;
+use hoststate_core::run::apply::Activate;
 
 /// Returns what carrying out `plan` does: `3 files, 2 commands, then a reboot`.
 pub(crate) fn amount(plan: &Plan, activate: Activate) -> String {

@@ -1,9 +1,9 @@
 //! The recorded runs as text: one line each, or one of them whole.
 
-use hoststate_core::run::record::RunRecord;
-use hoststate_core::run::record::history::State;
-use hoststate_core::run::record::provenance::{Provenance, Who};
-use hoststate_core::run::report::Outcome;
+use hoststate_core::record::RunRecord;
+use hoststate_core::record::history::State;
+use hoststate_core::record::provenance::{Provenance, Who};
+use hoststate_core::record::report::Outcome;
 
 use crate::commands::history::{Entry, History};
 use crate::render::escape::visible_line;

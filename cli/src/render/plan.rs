@@ -4,13 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use hoststate_abi::setting::Disruption;
 use hoststate_abi::step::Step;
-use hoststate_core::trial::verdict::{Finding, Verdict};
-use hoststate_core::run::apply::Activate;
-use hoststate_core::plan::outlook::WordOutlook;
 use hoststate_core::language::declaration::{Origin, ResourceId};
 use hoststate_core::plan::doubts::NOTHING_DECLARED;
-use hoststate_core::plan::scene::{Hazard, Severity};
+use hoststate_core::plan::finding::{Finding, Verdict};
+use hoststate_core::plan::outlook::WordOutlook;
 use hoststate_core::plan::planned::{Change, Conflict, Deferred, Plan, PlannedActivation, Summary};
+use hoststate_core::plan::scene::{Hazard, Severity};
+use hoststate_core::run::apply::Activate;
 
 use crate::render::diff;
 use crate::render::difference::difference;

@@ -1,6 +1,6 @@
 //! A report as text: what was done, what failed, what is left.
 
-use hoststate_core::run::report::{Failure, Outcome, Report, StepReport, StepStatus};
+use hoststate_core::record::report::{Failure, Outcome, Report, StepReport, StepStatus};
 
 use crate::render::errors::labelled;
 use crate::render::escape::visible_line;

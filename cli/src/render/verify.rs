@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use hoststate_core::trial::verdict::{Finding, Verdict};
 use hoststate_core::language::declaration::ResourceId;
-use hoststate_core::plan::planned::Plan;
 use hoststate_core::language::registry::Declared;
+use hoststate_core::plan::finding::{Finding, Verdict};
+use hoststate_core::plan::planned::Plan;
 
 use crate::exit::Exit;
 use crate::render::difference::difference;

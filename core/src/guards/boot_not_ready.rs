@@ -6,8 +6,8 @@ use hoststate_abi::activation::Activation;
 use hoststate_abi::host_view::HostView;
 
 use crate::error::Result;
-use crate::machine::facts::proc_is_foreign;
 use crate::formats::mount_table::{self, Mount};
+use crate::machine::facts::proc_is_foreign;
 use crate::machine::free_space;
 use crate::plan::scene::{Hazard, Scene, Severity};
 

@@ -7,9 +7,10 @@ use hoststate_abi::host_view::HostView;
 
 use crate::error::Result;
 use crate::formats::pci::PciAddress;
-use crate::plan::scene::{Hazard, Scene, Severity};
-use crate::machine::pci_bus::{self, PciDevice};
 use crate::guards::takeover::{self, Takeover};
+use crate::machine::pci_bus::driver_name;
+use crate::machine::pci_bus::{self, PciDevice};
+use crate::plan::scene::{Hazard, Scene, Severity};
 
 const NAME: &str = "console-gpu";
 
@@ -29,7 +30,7 @@ pub fn hazards(scene: Scene<'_>) -> Result<Vec<Hazard>> {
     }
     let devices = pci_bus::devices(scene.before)?;
     let stays = |it: &&PciDevice| {
-        let for_guests = outlook.driver_of(it).is_some_and(takeover::is_for_guests);
+        let for_guests = outlook.driver_of(it).is_some_and(driver_name::is_for_guests);
         is_card(it) && !for_guests && outlook.of(it.address).is_none()
     };
     let staying: Vec<PciAddress> = devices.iter().filter(stays).map(|it| it.address).collect();

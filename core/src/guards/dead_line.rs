@@ -6,15 +6,15 @@ use std::path::{Path, PathBuf};
 use hoststate_abi::host_view::HostView;
 use hoststate_abi::setting::State;
 
-use crate::guards::boot_words;
 use crate::error::Result;
 use crate::formats::kernel_cmdline::Cmdline;
 use crate::formats::modprobe_conf::{
     DIRECTORIES, Directive, KERNEL_SOFTDEP, ModprobeConf, ModuleName, Softdep, params,
 };
-use crate::plan::scene::{Hazard, Scene, Severity};
+use crate::guards::boot_words;
 use crate::machine::kernels;
 use crate::machine::module_lookup::{self, Presence};
+use crate::plan::scene::{Hazard, Scene, Severity};
 
 const NAME: &str = "dead-line";
 

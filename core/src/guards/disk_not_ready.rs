@@ -7,12 +7,12 @@ use std::path::{Path, PathBuf};
 use hoststate_abi::host_view::HostView;
 
 use crate::error::Result;
-use crate::machine::facts::proc_is_foreign;
 use crate::formats::mount_table::{self, Mount};
+use crate::machine::facts::proc_is_foreign;
 use crate::machine::free_space::{self, Space};
-use crate::plan::scene::{Hazard, Scene, Severity};
 use crate::plan::planned::Change;
-use crate::run::record::STATE_DIRECTORY;
+use crate::plan::scene::{Hazard, Scene, Severity};
+use crate::record::STATE_DIRECTORY;
 
 const NAME: &str = "disk-not-ready";
 

@@ -3,9 +3,10 @@
 use std::collections::BTreeSet;
 
 use crate::error::Result;
-use crate::plan::scene::{Hazard, Scene, Severity};
-use crate::machine::pci_bus::{self, PciDevice};
 use crate::guards::takeover::{self, Outlook, Takeover};
+use crate::machine::pci_bus::driver_name;
+use crate::machine::pci_bus::{self, PciDevice};
+use crate::plan::scene::{Hazard, Scene, Severity};
 
 const NAME: &str = "half-group";
 
@@ -48,7 +49,7 @@ pub fn hazards(scene: Scene<'_>) -> Result<Vec<Hazard>> {
 fn stays_with_host(outlook: &Outlook, device: &PciDevice) -> bool {
     // Port drivers manage no DMA of their own, so they may share a group (`driver_managed_dma`).
     let driver = outlook.driver_of(device).filter(|it| *it != "pcieport");
-    !device.is_bridge() && driver.is_some_and(|it| !takeover::is_for_guests(it))
+    !device.is_bridge() && driver.is_some_and(|it| !driver_name::is_for_guests(it))
 }
 
 fn hazard(taken: &Takeover, name: &str, staying: &[&PciDevice]) -> Hazard {

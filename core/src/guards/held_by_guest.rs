@@ -1,9 +1,9 @@
 //! `held-by-guest`: a device leaves its driver while a guest has it.
 
 use crate::error::Result;
-use crate::plan::scene::{Hazard, Scene, Severity};
 use crate::machine::open_files;
 use crate::machine::pci_bus;
+use crate::plan::scene::{Hazard, Scene, Severity};
 
 const NAME: &str = "held-by-guest";
 

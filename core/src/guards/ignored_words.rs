@@ -4,14 +4,14 @@ use std::path::Path;
 
 use hoststate_abi::host_view::HostView;
 
-use crate::guards::boot_words;
 use crate::error::Result;
-use crate::machine::facts;
 use crate::formats::kernel_cmdline::Word;
 use crate::formats::pci::parse_id_list;
-use crate::plan::scene::{Hazard, Scene, Severity};
+use crate::guards::boot_words;
+use crate::machine::facts;
 use crate::machine::iommu;
 use crate::machine::kernels;
+use crate::plan::scene::{Hazard, Scene, Severity};
 
 const NAME: &str = "ignored-word";
 

@@ -5,9 +5,9 @@ use std::path::Path;
 
 use hoststate_abi::host_view::HostView;
 
-use crate::guards::boot_words;
 use crate::error::Result;
 use crate::formats::kernel_cmdline::Word;
+use crate::guards::boot_words;
 use crate::plan::scene::{Hazard, Scene, Severity};
 
 const NAME: &str = "measured-boot";

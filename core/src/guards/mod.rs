@@ -2,10 +2,8 @@
 
 use crate::plan::scene::Guard;
 
-pub mod boot_words;
-pub mod takeover;
-pub mod words_in_vain;
 pub mod boot_not_ready;
+pub mod boot_words;
 pub mod console_gpu;
 pub mod dead_line;
 pub mod disk_not_ready;
@@ -20,7 +18,9 @@ pub mod root_parameters;
 pub mod root_storage;
 pub mod second_owner;
 pub mod shared_ids;
+pub mod takeover;
 pub mod vfs_in_use;
+pub mod words_in_vain;
 
 /// Every guard, in the order in which their hazards are shown.
 pub const TABLE: &[Guard] = &[

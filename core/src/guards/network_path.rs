@@ -2,9 +2,9 @@
 //! itself or to drop the virtual function in use.
 
 use crate::error::Result;
-use crate::plan::scene::{Hazard, Scene, Severity};
-use crate::machine::pci_bus;
 use crate::guards::takeover;
+use crate::machine::pci_bus;
+use crate::plan::scene::{Hazard, Scene, Severity};
 
 mod carriers;
 

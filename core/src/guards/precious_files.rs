@@ -6,8 +6,8 @@ use hoststate_abi::step::Step;
 
 use crate::error::Result;
 use crate::formats::fnmatch;
-use crate::plan::scene::{Hazard, Scene, Severity};
 use crate::plan::planned::Change;
+use crate::plan::scene::{Hazard, Scene, Severity};
 
 const NAME: &str = "precious-file";
 

@@ -2,10 +2,10 @@
 
 use std::path::Path;
 
-use crate::guards::boot_words;
 use crate::error::Result;
-use crate::machine::facts;
 use crate::formats::kernel_cmdline::{Cmdline, Word};
+use crate::guards::boot_words;
+use crate::machine::facts;
 use crate::plan::scene::{Hazard, Scene, Severity};
 
 const NAME: &str = "root-parameter";

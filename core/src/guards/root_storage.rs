@@ -5,12 +5,12 @@ use std::path::Path;
 
 use hoststate_abi::host_view::HostView;
 
-use crate::machine::block_devices;
 use crate::error::Result;
 use crate::formats::mount_table;
 use crate::formats::pci::PciAddress;
-use crate::plan::scene::{Hazard, Scene, Severity};
 use crate::guards::takeover;
+use crate::machine::block_devices;
+use crate::plan::scene::{Hazard, Scene, Severity};
 
 const NAME: &str = "root-storage";
 

@@ -8,9 +8,9 @@ use hoststate_abi::host_view::HostView;
 
 use crate::error::Result;
 use crate::formats::udev_rules::rule::{self, UdevRule};
-use crate::plan::scene::{Hazard, Scene, Severity};
-use crate::machine::pci_bus::{self, PciDevice};
 use crate::guards::takeover;
+use crate::machine::pci_bus::{self, PciDevice};
+use crate::plan::scene::{Hazard, Scene, Severity};
 
 mod command_line;
 mod counts;

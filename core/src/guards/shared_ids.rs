@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use crate::error::Result;
-use crate::plan::scene::{Hazard, Scene, Severity};
 use crate::guards::takeover::{self, Kind, Takeover};
+use crate::plan::scene::{Hazard, Scene, Severity};
 
 const NAME: &str = "shared-ids";
 

@@ -8,14 +8,15 @@ use std::rc::Rc;
 use hoststate_abi::host_view::HostView;
 use hoststate_abi::step::Step;
 
-use crate::guards::boot_words::{self, BootWords};
 use crate::error::{Error, Result};
 use crate::formats::kernel_cmdline::Cmdline;
 use crate::formats::modprobe_conf::{ModprobeView, ModuleName};
 use crate::formats::pci::{PciAddress, PciIdPattern};
-use crate::plan::scene::Scene;
+use crate::guards::boot_words::{self, BootWords};
 use crate::machine::modprobe_d;
+use crate::machine::pci_bus::driver_name;
 use crate::machine::pci_bus::{self, PciDevice};
+use crate::plan::scene::Scene;
 
 mod claim;
 mod now;
@@ -65,7 +66,7 @@ pub struct Outlook {
 impl Takeover {
     /// Returns whether it goes to a driver that keeps it for guests.
     pub fn is_for_guests(&self) -> bool {
-        self.to.as_deref().is_some_and(is_for_guests)
+        self.to.as_deref().is_some_and(driver_name::is_for_guests)
     }
 
     /// Returns what happens, as `leaves nvme for vfio-pci`.
@@ -139,13 +140,6 @@ pub fn loads_nothing(command: &str) -> bool {
     // kmod gives the line to a shell, which may go on behind these.
     let is_plain = !command.contains([';', '&', '|', '`', '$', '(']);
     is_plain && matches!(program.rsplit('/').next(), Some("false" | "true" | ":"))
-}
-
-/// Returns whether a driver keeps devices for guests or programs and does nothing for the host itself.
-pub fn is_for_guests(driver: &str) -> bool {
-    let folded = driver.replace('-', "_");
-    folded.contains("vfio")
-        || matches!(folded.as_str(), "pci_stub" | "pciback" | "uio_pci_generic" | "igb_uio")
 }
 
 /// Returns the values that comparisons of udev rules for this device or its interfaces meet; `None` for what cannot be

@@ -6,9 +6,9 @@ use hoststate_abi::host_view::HostView;
 
 use crate::error::Result;
 use crate::formats::proc_net;
-use crate::plan::scene::{Hazard, Scene, Severity};
+use crate::machine::pci_bus::driver_name;
 use crate::machine::pci_bus::{self, PciDevice};
-use crate::guards::takeover;
+use crate::plan::scene::{Hazard, Scene, Severity};
 
 const NAME: &str = "vfs-in-use";
 
@@ -62,7 +62,7 @@ pub fn hazards(scene: Scene<'_>) -> Result<Vec<Hazard>> {
 fn use_of(host: &HostView, virtfn: &PciDevice) -> Result<Option<String>> {
     let Some(driver) = virtfn.driver.as_deref() else { return Ok(None) };
     let link = pci_bus::directory(virtfn.address).join("driver");
-    if takeover::is_for_guests(driver) {
+    if driver_name::is_for_guests(driver) {
         return Ok(Some(format!("{} is {driver}: a guest or a program may have it", link.display())));
     }
     if virtfn.id.class >> 16 == NETWORK && virtfn.interfaces.is_empty() {

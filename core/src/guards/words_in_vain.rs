@@ -5,13 +5,13 @@ use std::path::Path;
 use hoststate_abi::host_view::HostView;
 use serde_json::Value;
 
-use crate::language::declaration::Declaration;
 use crate::error::Result;
-use crate::machine::facts;
 use crate::formats::kernel_cmdline::{Cmdline, Word};
-use crate::plan::scene::{Hazard, Severity};
-use crate::machine::iommu;
+use crate::language::declaration::Declaration;
 use crate::language::registry::Declared;
+use crate::machine::facts;
+use crate::machine::iommu;
+use crate::plan::scene::{Hazard, Severity};
 
 /// Name of the warning.
 pub const NAME: &str = "word-in-vain";

@@ -8,8 +8,8 @@ use schemars::Schema;
 use serde_json::{Map, Value};
 
 use crate::error::{Error, Result};
-use crate::language::field_error::Misfit;
 use crate::formats::field_schema::{self, Fault, FieldSchema, Segment};
+use crate::language::field_error::Misfit;
 use crate::language::resource::Resource;
 
 /// A resource type that is not built in: a plugin's, or one written in Lua.

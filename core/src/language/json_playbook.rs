@@ -7,8 +7,8 @@ use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 use serde_json::{Map, Number, Value};
 
-use crate::language::declaration::{DECLARATIONS_FORMAT, Declaration, Origin};
 use crate::error::{Error, Several};
+use crate::language::declaration::{DECLARATIONS_FORMAT, Declaration, Origin};
 use crate::language::registry::nearest;
 
 mod mistaken;

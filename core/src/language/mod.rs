@@ -11,4 +11,3 @@ pub mod registry;
 pub(crate) mod repair;
 pub mod resource;
 pub mod selector;
-pub mod user_text;

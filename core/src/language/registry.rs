@@ -9,12 +9,12 @@ use std::rc::Rc;
 use schemars::Schema;
 use serde_json::{Map, Value};
 
-use crate::language::declaration::{Declaration, ResourceId};
 use crate::error::{Error, Result, Several};
+use crate::formats::pci::PciAddress;
+use crate::language::declaration::{Declaration, ResourceId};
 use crate::language::external_type::{self, ExternalType, FieldCheck};
 use crate::language::field_error::{self, Explainer, Misfit};
 use crate::language::fields::Fields;
-use crate::formats::pci::PciAddress;
 use crate::language::notation::Notation;
 use crate::language::resource::{Resource, ResourceType};
 

@@ -7,11 +7,11 @@ use hoststate_abi::setting::Setting;
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 
-use crate::language::contradiction::Claim;
-use crate::mechanism::distro::Distro;
 use crate::error::Result;
 use crate::formats::kernel_cmdline::CmdlineEdit;
+use crate::language::contradiction::Claim;
 use crate::language::selector::DeviceSelector;
+use crate::mechanism::distro::Distro;
 
 /// A desired state that can compare itself with a host.
 pub trait Resource: fmt::Debug {

@@ -4,9 +4,9 @@ use std::path::Path;
 
 use hoststate_abi::host_view::HostView;
 
-use crate::machine::block_devices::{self, BLOCK};
 use crate::error::{Error, Result};
 use crate::formats::mount_table::{self, Mount};
+use crate::machine::block_devices::{self, BLOCK};
 
 /// File systems whose files GRUB can overwrite in place, and where replacing a file survives a power cut.
 const WRITABLE: [&str; 4] = ["ext2", "ext3", "ext4", "xfs"];

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use hoststate_abi::host_view::HostView;
 
 use crate::error::Result;
-use crate::machine::facts;
 use crate::formats::kernel_cmdline::{Cmdline, Word};
+use crate::machine::facts;
 use crate::machine::kernels;
 
 /// Where the kernel shows the tables of the firmware (Documentation/ABI/testing/sysfs-firmware-acpi).

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use hoststate_abi::host_view::HostView;
 use rustix::io::Errno;
 
+use crate::machine::pci_bus::driver_name;
 use crate::machine::pci_bus::{self, PciDevice};
-use crate::guards::takeover;
 
 /// A file that a process has open.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,7 +44,7 @@ pub(crate) struct OpenFiles {
 /// # Errors
 /// As for [`of`].
 pub(crate) fn of_guests(host: &HostView, device: &PciDevice) -> io::Result<OpenFiles> {
-    let is_for_guests = device.driver.as_deref().is_some_and(takeover::is_for_guests);
+    let is_for_guests = device.driver.as_deref().is_some_and(driver_name::is_for_guests);
     let Some(group) = device.iommu_group.filter(|_| is_for_guests) else { return Ok(OpenFiles::default()) };
     let mut nodes = vec![PathBuf::from(format!("/dev/vfio/{group}"))];
     let own = host.list(&pci_bus::directory(device.address).join("vfio-dev"))?;

@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 use crate::formats::pci::{PciAddress, PciId};
 
 pub mod config_space;
-mod driver_name;
+pub mod driver_name;
 mod modules;
 mod read;
 #[cfg(test)]

@@ -16,7 +16,7 @@ use rustix::io::Errno;
 use crate::error::{Error, Result};
 use crate::formats::posix_acl::{Acl, Entry, Who};
 use crate::machine::trust::refusal::{not_followed, not_run, not_started, type_is};
-use crate::language::user_text::text_of;
+use crate::machine::user_text::text_of;
 
 pub mod place;
 mod refusal;

@@ -4,10 +4,10 @@ use std::path::Path;
 
 use hoststate_abi::host_view::HostView;
 
-use crate::mechanism::distro::BootEntry;
 use crate::error::Result;
 use crate::formats::kernel_cmdline::{Cmdline, Word};
 use crate::machine::kernels;
+use crate::mechanism::distro::BootEntry;
 
 /// Words that only the boot loader or `/init` adds; no configuration has them.
 const ADDED: [&str; 2] = ["BOOT_IMAGE", "initrd"];

@@ -2,8 +2,7 @@
 
 pub mod diff;
 pub mod doubts;
-pub(crate) mod missing;
+pub mod finding;
 pub mod outlook;
 pub mod planned;
-pub mod planner;
 pub mod scene;

@@ -5,12 +5,12 @@ use hoststate_abi::setting::Place;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::next_boot::booted::{self, Booted};
-use crate::mechanism::distro::{BootEntry, Distro, WordSource};
 use crate::error::{Error, Result};
-use crate::machine::facts;
 use crate::formats::kernel_cmdline::{Cmdline, CmdlineEdit, Word};
+use crate::machine::facts;
 use crate::machine::kernels;
+use crate::mechanism::distro::{BootEntry, Distro, WordSource};
+use crate::next_boot::booted::{self, Booted};
 use crate::plan::planned::FileChange;
 
 /// A word, and who has it.

@@ -9,12 +9,12 @@ use hoststate_abi::step::Step;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::trial::verdict::{Finding, Verdict};
-use crate::plan::outlook::WordOutlook;
 use crate::language::declaration::{Declaration, Origin, ResourceId};
-use crate::machine::facts::HostSummary;
+use crate::machine::metadata::Metadata;
+use crate::mechanism::host_summary::HostSummary;
+use crate::plan::finding::{Finding, Verdict};
+use crate::plan::outlook::WordOutlook;
 use crate::plan::scene::{Hazard, Severity};
-use crate::run::host::metadata::Metadata;
 
 /// Format of a plan.
 pub const PLAN_FORMAT: &str = "hoststate.plan/1";

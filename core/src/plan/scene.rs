@@ -10,9 +10,9 @@ use hoststate_abi::step::Step;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::mechanism::distro::Distro;
 use crate::error::Result;
 use crate::formats::pci::PciAddress;
+use crate::mechanism::distro::Distro;
 use crate::plan::planned::Change;
 
 /// How serious a hazard is.

@@ -9,20 +9,20 @@ use hoststate_abi::setting::{Setting, State};
 use hoststate_abi::step::Step;
 use rustix::fs::Mode;
 
-use crate::run::apply::{Activate, Agreed, Run, Watcher};
-use crate::mechanism::distro::Distro;
 use crate::error::{Error, Result};
-use crate::run::host::directory::Directory;
-use crate::run::host::file::{Medium, replace};
-use crate::run::host::{Done, Host};
-use crate::run::past::Past;
-use crate::plan::planned::{Change, Plan};
-use crate::plan::planner::{Planner, Runtime};
-use crate::run::record::recorder::Recorder;
-use crate::run::record::store::RecordStore;
+use crate::host::directory::Directory;
+use crate::host::file::{Medium, replace};
+use crate::host::{Done, Host};
 use crate::language::registry::Declared;
-use crate::run::report::StepReport;
 use crate::language::resource::Context;
+use crate::mechanism::distro::Distro;
+use crate::plan::planned::{Change, Plan};
+use crate::planner::{Planner, Runtime};
+use crate::record::past::Past;
+use crate::record::recorder::Recorder;
+use crate::record::report::StepReport;
+use crate::record::store::RecordStore;
+use crate::run::apply::{Activate, Agreed, Run, Watcher};
 
 /// A law that a type breaks.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -8,15 +8,15 @@ use hoststate_abi::description::TypeDescription;
 use hoststate_abi::message::{self, Asks, Description, Inspect, User};
 use serde_json::{Map, Value};
 
-use crate::plugins::conformance::Finding;
-use crate::mechanism::distro::{Distro, Family};
 use crate::error::{Error, Result};
 use crate::language::external_type::ExternalType;
+use crate::language::registry::{Entry, Registry};
+use crate::language::resource::{Context, Resource};
+use crate::mechanism::distro::{Distro, Family};
+use crate::plugins::conformance::Finding;
 use crate::plugins::plugin::session::Session;
 use crate::plugins::plugin::trust::{TrustList, Trusted};
 use crate::plugins::proposal::Rights;
-use crate::language::registry::{Entry, Registry};
-use crate::language::resource::{Context, Resource};
 
 pub mod confinement;
 mod file;

@@ -9,12 +9,12 @@ use hoststate_abi::setting::{Remedy, Setting, State};
 use hoststate_abi::step::Step;
 use serde_json::{Map, Value};
 
-use crate::language::declaration::Declaration;
 use crate::error::{Error, Result};
 use crate::formats::fnmatch;
-use crate::machine::kernels;
+use crate::language::declaration::Declaration;
 use crate::language::registry::Registry;
 use crate::language::resource::Context;
+use crate::machine::kernels;
 
 /// More settings than this are no declaration a person wrote.
 const MOST_SETTINGS: usize = 10_000;

@@ -9,13 +9,13 @@ use hoststate_abi::step::Step;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::language::contradiction::Claim;
 use crate::error::{Error, Result};
 use crate::formats::pci::PciAddress;
-use crate::machine::pci_bus::{self, DriverName, PciDevice};
+use crate::language::contradiction::Claim;
 use crate::language::resource::{Context, Resource, ResourceType};
-use crate::resources::pci_rules::PciRules;
 use crate::language::selector::{DeviceSelector, Found};
+use crate::machine::pci_bus::{self, DriverName, PciDevice};
+use crate::resources::pci_rules::PciRules;
 
 mod iommu;
 

@@ -6,12 +6,12 @@ use hoststate_abi::setting::Setting;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::language::contradiction::{Claim, Wish};
-use crate::mechanism::distro::cmdline::running;
 use crate::error::{Error, Result};
 use crate::formats::kernel_cmdline::{Cmdline, CmdlineEdit, Word};
-use crate::machine::iommu;
+use crate::language::contradiction::{Claim, Wish};
 use crate::language::resource::{Context, Resource, ResourceType};
+use crate::machine::iommu;
+use crate::mechanism::distro::cmdline::running;
 
 /// The kernel command line of every installed and future kernel.
 ///

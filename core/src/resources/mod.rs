@@ -6,6 +6,7 @@ pub mod driver_binding;
 pub mod initramfs_modules;
 pub mod kernel_cmdline;
 pub mod modprobe_blacklist;
+pub mod modprobe_file;
 pub mod modprobe_options;
 pub mod modprobe_softdep;
 pub mod modules_load;

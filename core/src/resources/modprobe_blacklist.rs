@@ -8,11 +8,12 @@ use hoststate_abi::step::Step;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::language::contradiction::Claim;
 use crate::error::Result;
 use crate::formats::modprobe_conf::{ModprobeConf, ModuleName, Origin, Winner};
-use crate::machine::modprobe_d::{self, ConfFile};
+use crate::language::contradiction::Claim;
 use crate::language::resource::{Context, Resource, ResourceType};
+use crate::machine::modprobe_d;
+use crate::resources::modprobe_file::{self, ConfFile};
 
 /// Commands that load nothing, as other tools write them.
 const NOTHING: [&str; 5] = ["/bin/false", "/bin/true", "/usr/bin/false", "/usr/bin/true", ":"];
@@ -49,7 +50,7 @@ impl Resource for ModprobeBlacklist {
     }
 
     fn inspect(&self, cx: Context<'_>) -> Result<Vec<Setting>> {
-        let file = modprobe_d::options_file(self.file.as_ref());
+        let file = modprobe_file::options_file(self.file.as_ref());
         let (blacklisted, install) = {
             let view = modprobe_d::view(cx.host)?;
             (view.blacklisted(&self.module), view.install(&self.module))
@@ -61,7 +62,7 @@ impl Resource for ModprobeBlacklist {
                 State::Converged
             }
             None => {
-                modprobe_d::drifted(cx.host, &file, None, format!("blacklist {}", self.module), |conf| {
+                modprobe_file::drifted(cx.host, &file, None, format!("blacklist {}", self.module), |conf| {
                     conf.add_blacklist(&self.module);
                     if self.install == Some(true) && install.is_none() {
                         conf.set_install(&self.module, NOTHING[0])
@@ -83,11 +84,11 @@ impl Resource for ModprobeBlacklist {
                         && !modprobe_d::comes_before(&file, &winner.origin) =>
                 {
                     let hint = "of several install lines for a module the first counts. Remove that line.";
-                    modprobe_d::outweighed(&winner.origin, Some(winner.value), desired, hint)
+                    modprobe_file::outweighed(&winner.origin, Some(winner.value), desired, hint)
                 }
                 winner => {
                     let actual = winner.map(|it| it.value);
-                    modprobe_d::drifted(cx.host, &file, actual, desired, |conf| {
+                    modprobe_file::drifted(cx.host, &file, actual, desired, |conf| {
                         conf.add_blacklist(&self.module);
                         conf.set_install(&self.module, NOTHING[0])
                     })?
@@ -96,7 +97,7 @@ impl Resource for ModprobeBlacklist {
             settings.push(Setting::persistent(format!("install {}", self.module), state));
         }
         if effective.starts_with("/etc") {
-            let images = modprobe_d::image_settings(cx, Path::new(&effective), &settings)?;
+            let images = modprobe_file::image_settings(cx, Path::new(&effective), &settings)?;
             settings.extend(images);
         }
         Ok(settings)
@@ -120,7 +121,7 @@ impl ModprobeBlacklist {
                 if modprobe_d::place(&winner.origin).file == file && winner.value.trim() == NOTHING[0] =>
             {
                 // The file with what the settings before this one write into it.
-                let text = match settings.iter().rev().find_map(|it| modprobe_d::written(it, file)) {
+                let text = match settings.iter().rev().find_map(|it| modprobe_file::written(it, file)) {
                     Some(text) => text.to_owned(),
                     None => host.read(file)?.unwrap_or_default(),
                 };
@@ -132,7 +133,7 @@ impl ModprobeBlacklist {
             }
             Some(winner) => {
                 let hint = "hoststate did not write that line. Remove it, or leave `install` out.";
-                modprobe_d::outweighed(&winner.origin, Some(winner.value), desired, hint)
+                modprobe_file::outweighed(&winner.origin, Some(winner.value), desired, hint)
             }
         };
         Ok(Setting::persistent(format!("install {}", self.module), state))

@@ -7,11 +7,12 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::language::contradiction::Claim;
 use crate::error::{Error, Result};
 use crate::formats::modprobe_conf::ModuleName;
-use crate::machine::modprobe_d::{self, ConfFile};
+use crate::language::contradiction::Claim;
 use crate::language::resource::{Context, Resource, ResourceType};
+use crate::machine::modprobe_d;
+use crate::resources::modprobe_file::{self, ConfFile};
 
 /// Parameters a module is loaded with.
 ///
@@ -77,7 +78,7 @@ impl Resource for ModprobeOptions {
     }
 
     fn inspect(&self, cx: Context<'_>) -> Result<Vec<Setting>> {
-        let file = modprobe_d::options_file(self.file.as_ref());
+        let file = modprobe_file::options_file(self.file.as_ref());
         let view = modprobe_d::view(cx.host)?;
         let mut found = Vec::new();
         let mut missing = false;
@@ -105,7 +106,7 @@ impl Resource for ModprobeOptions {
         let state = if missing { self.missing(cx, &file, found, stronger)? } else { State::Converged };
         let mut settings = vec![Setting::persistent(format!("options {}", self.module), state)];
         if effective.starts_with("/etc") {
-            let images = modprobe_d::image_settings(cx, &effective, &settings)?;
+            let images = modprobe_file::image_settings(cx, &effective, &settings)?;
             settings.extend(images);
         }
         Ok(settings)
@@ -128,13 +129,13 @@ impl ModprobeOptions {
         let actual = (!found.is_empty()).then(|| found.join(" "));
         let desired = wanted.join(" ");
         match stronger {
-            Some(origin) => Ok(modprobe_d::outweighed(
+            Some(origin) => Ok(modprobe_file::outweighed(
                 &origin,
                 actual,
                 desired,
                 "of several values for an option the last counts. Remove that one, or name its file in `file`.",
             )),
-            None => modprobe_d::drifted(cx.host, file, actual, desired, |conf| {
+            None => modprobe_file::drifted(cx.host, file, actual, desired, |conf| {
                 self.options.iter().try_for_each(|(parameter, OptionValue(value))| {
                     conf.set_option(&self.module, parameter, value)
                 })

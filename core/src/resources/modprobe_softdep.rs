@@ -6,8 +6,9 @@ use serde::Deserialize;
 
 use crate::error::{Error, Result};
 use crate::formats::modprobe_conf::{ModuleName, Softdep};
-use crate::machine::modprobe_d::{self, ConfFile};
 use crate::language::resource::{Context, Resource, ResourceType};
+use crate::machine::modprobe_d;
+use crate::resources::modprobe_file::{self, ConfFile};
 
 /// Modules loaded before and after another.
 ///
@@ -53,7 +54,7 @@ impl ResourceType for ModprobeSoftdep {
 
 impl Resource for ModprobeSoftdep {
     fn inspect(&self, cx: Context<'_>) -> Result<Vec<Setting>> {
-        let file = modprobe_d::softdep_file(self.file.as_ref());
+        let file = modprobe_file::softdep_file(self.file.as_ref());
         let winner = modprobe_d::view(cx.host)?.softdep(&self.module);
         let (pre, post) = match &winner {
             Some(winner) => (union(&winner.value.pre, &self.pre), union(&winner.value.post, &self.post)),
@@ -67,19 +68,19 @@ impl Resource for ModprobeSoftdep {
                 effective = modprobe_d::place(&winner.origin).file;
                 State::Converged
             }
-            Some(winner) if comes_later(&file, winner) => modprobe_d::outweighed(
+            Some(winner) if comes_later(&file, winner) => modprobe_file::outweighed(
                 &winner.origin,
                 actual,
                 desired,
                 "of several softdep lines for a module the first counts. Remove that line, or name its file in `file`.",
             ),
-            _ => modprobe_d::drifted(cx.host, &file, actual, desired, |conf| {
+            _ => modprobe_file::drifted(cx.host, &file, actual, desired, |conf| {
                 conf.set_softdep(&self.module, &pre, &post);
                 Ok(())
             })?,
         };
         let mut settings = vec![Setting::persistent(format!("softdep {}", self.module), state)];
-        let images = modprobe_d::image_settings(cx, &effective, &settings)?;
+        let images = modprobe_file::image_settings(cx, &effective, &settings)?;
         settings.extend(images);
         Ok(settings)
     }

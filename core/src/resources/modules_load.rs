@@ -8,14 +8,15 @@ use hoststate_abi::step::Step;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::mechanism::distro::{Distro, Family};
 use crate::error::{Error, Result};
 use crate::formats::modprobe_conf::ModuleName;
 use crate::formats::module_index::{ModulesBuiltin, ModulesDep};
 use crate::formats::module_list::{ListKind, ModuleList};
-use crate::machine::kernels;
-use crate::machine::modprobe_d::{self, ConfFile};
 use crate::language::resource::{Context, Resource, ResourceType};
+use crate::machine::kernels;
+use crate::machine::modprobe_d;
+use crate::mechanism::distro::{Distro, Family};
+use crate::resources::modprobe_file::ConfFile;
 
 /// Where systemd-modules-load looks, the strongest first (modules-load.d(5)).
 const DIRECTORIES: [&str; 5] = [

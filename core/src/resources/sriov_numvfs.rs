@@ -8,13 +8,13 @@ use hoststate_abi::step::Step;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::language::contradiction::Claim;
 use crate::error::{Error, Result};
 use crate::formats::pci::PciAddress;
-use crate::machine::pci_bus::{self, DriverName, PciDevice, Sriov};
+use crate::language::contradiction::Claim;
 use crate::language::resource::{Context, Resource, ResourceType};
-use crate::resources::pci_rules::PciRules;
 use crate::language::selector::{DeviceSelector, Found};
+use crate::machine::pci_bus::{self, DriverName, PciDevice, Sriov};
+use crate::resources::pci_rules::PciRules;
 
 /// The rules of all physical functions. Before `80-drivers.rules` only by habit: the rules below wait for a driver.
 const RULES: &str = "/etc/udev/rules.d/70-hoststate-sriov.rules";

@@ -6,17 +6,18 @@ use hoststate_abi::setting::{Disruption, Remedy, Setting, State};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::language::contradiction::Claim;
-use crate::mechanism::distro::cmdline::running;
 use crate::error::{Error, Result};
 use crate::formats::kernel_cmdline::{Cmdline, CmdlineEdit, Word};
 use crate::formats::modprobe_conf::{ModuleName, Origin};
 use crate::formats::module_index::{ModulesBuiltin, ModulesDep};
 use crate::formats::pci::{PciIdPattern, parse_id_list};
-use crate::machine::kernels;
-use crate::machine::modprobe_d::{self, ConfFile};
-use crate::machine::pci_bus;
+use crate::language::contradiction::Claim;
 use crate::language::resource::{Context, Resource, ResourceType};
+use crate::machine::kernels;
+use crate::machine::modprobe_d;
+use crate::machine::pci_bus;
+use crate::mechanism::distro::cmdline::running;
+use crate::resources::modprobe_file::{self, ConfFile};
 
 /// The driver, as its own messages and the wikis spell it.
 const DRIVER: &str = "vfio-pci";
@@ -130,7 +131,7 @@ impl VfioPciIds {
         module: &ModuleName,
         winner: Option<crate::formats::modprobe_conf::Winner<String>>,
     ) -> Result<Vec<Setting>> {
-        let file = modprobe_d::options_file(self.file.as_ref());
+        let file = modprobe_file::options_file(self.file.as_ref());
         let actual = winner.as_ref().map(|it| it.value.clone());
         let found = actual.as_deref().map(|it| parse_id_list(it).patterns).unwrap_or_default();
         let (state, effective) = match (self.missing_from(&found)?, winner) {
@@ -141,18 +142,18 @@ impl VfioPciIds {
             {
                 let hint = "of several ids lists the last counts. Move its ids here and remove that line, or \
                             name its file in `file`.";
-                (modprobe_d::outweighed(&winner.origin, actual, list, hint), file)
+                (modprobe_file::outweighed(&winner.origin, actual, list, hint), file)
             }
             (list, _) => {
                 let list = list.unwrap_or_else(|| joined(&self.ids));
-                let state = modprobe_d::drifted(cx.host, &file, actual, list.clone(), |conf| {
+                let state = modprobe_file::drifted(cx.host, &file, actual, list.clone(), |conf| {
                     conf.set_option(module, "ids", &list)
                 })?;
                 (state, file)
             }
         };
         let mut settings = vec![Setting::persistent(format!("options {DRIVER} ids"), state)];
-        let images = modprobe_d::image_settings(cx, &effective, &settings)?;
+        let images = modprobe_file::image_settings(cx, &effective, &settings)?;
         settings.extend(images);
         Ok(settings)
     }

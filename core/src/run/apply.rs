@@ -9,14 +9,14 @@ use hoststate_abi::host_view::HostView;
 use hoststate_abi::setting::Scope;
 use hoststate_abi::step::Step;
 
-use crate::language::declaration::Origin;
 use crate::error::{Error, Result};
-use crate::run::host::Host;
+use crate::host::Host;
+use crate::language::declaration::Origin;
 use crate::machine::pci_bus;
 use crate::plan::planned::{Change, Plan, PlannedActivation};
-use crate::plan::planner::{Planner, Runtime};
-use crate::run::record::recorder::Recorder;
-use crate::run::report::{Report, StepReport, StepStatus};
+use crate::planner::{Planner, Runtime};
+use crate::record::recorder::Recorder;
+use crate::record::report::{Report, StepReport, StepStatus};
 use crate::run::give_back;
 
 mod ending;

@@ -10,22 +10,21 @@ use hoststate_abi::setting::{Disruption, Remedy, Setting, State};
 use hoststate_abi::step::Step;
 use serde_json::Map;
 
-use crate::language::declaration::{Declaration, ResourceId};
-use crate::plan::diff::unified;
-use crate::mechanism::distro::Distro;
-use crate::mechanism::distro::cmdline::running;
 use crate::error::Result;
 use crate::formats::kernel_cmdline::{Cmdline, CmdlineEdit};
-use crate::machine::kernels;
-use crate::plan::planned::{FileChange, Plan};
-use crate::run::record::{OLD_RUN_FORMAT, RunRecord};
+use crate::language::declaration::{Declaration, ResourceId};
 use crate::language::registry::Declared;
-use crate::run::report::StepStatus;
 use crate::language::resource::{Context, Resource};
-use crate::run::rollback::output::{Output, output};
+use crate::machine::kernels;
+use crate::mechanism::distro::Distro;
+use crate::mechanism::distro::cmdline::running;
+use crate::plan::diff::unified;
+use crate::plan::planned::{FileChange, Plan};
+use crate::record::output::{Output, output};
+use crate::record::report::StepStatus;
+use crate::record::{OLD_RUN_FORMAT, RunRecord};
 
 mod devices;
-pub mod output;
 pub mod select;
 mod words;
 

@@ -8,16 +8,17 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use self::policy::Policy;
-use crate::trial::verdict::Finding;
-use crate::next_boot::booted::Booted;
-use crate::mechanism::distro::Distro;
 use crate::error::{Error, Result};
 use crate::formats::kernel_cmdline::Cmdline;
 use crate::formats::modprobe_conf::ModuleName;
 use crate::formats::pci::class_name;
-use crate::machine::kernels;
-use crate::machine::pci_bus::{self, PciDevice};
 use crate::guards::takeover::{self, BY_ID, Claim};
+use crate::machine::kernels;
+use crate::machine::pci_bus::driver_name;
+use crate::machine::pci_bus::{self, PciDevice};
+use crate::mechanism::distro::Distro;
+use crate::next_boot::booted::Booted;
+use crate::plan::finding::Finding;
 
 mod boot;
 mod holders;
@@ -258,7 +259,7 @@ impl<'a> Case<'a> {
     }
 
     fn wants_vfio(&self) -> bool {
-        self.wanted.as_deref().is_some_and(takeover::is_for_guests)
+        self.wanted.as_deref().is_some_and(driver_name::is_for_guests)
     }
 }
 

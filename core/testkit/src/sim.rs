@@ -9,7 +9,7 @@ use hoststate_abi::host_view::HostView;
 use hoststate_abi::step::Step;
 use hoststate_core::error::{Error, Result};
 use hoststate_core::formats::pci::PciIdPattern;
-use hoststate_core::run::host::{Done, Host};
+use hoststate_core::host::{Done, Host};
 
 use crate::tree::Tree;
 

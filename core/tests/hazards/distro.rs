@@ -6,11 +6,13 @@ use hoststate_abi::activation::Activation;
 use hoststate_abi::host_view::HostView;
 use hoststate_abi::setting::{Remedy, Setting, State};
 use hoststate_abi::step::Step;
-use hoststate_core::mechanism::distro::{BootEntry, Bootloader, Distro, Family, ImageContent, Initramfs, NextBoot};
 use hoststate_core::error::Result;
 use hoststate_core::formats::kernel_cmdline::{Cmdline, CmdlineEdit};
 use hoststate_core::formats::modprobe_conf::ModuleName;
 use hoststate_core::machine::kernels;
+use hoststate_core::mechanism::distro::{
+    BootEntry, Bootloader, Distro, Family, ImageContent, Initramfs, NextBoot,
+};
 
 const WORDS: &str = "/etc/words";
 

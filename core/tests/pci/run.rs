@@ -4,16 +4,18 @@ use std::path::{Path, PathBuf};
 
 use hoststate_abi::host_view::HostView;
 use hoststate_abi::setting::Setting;
-use hoststate_core::language::declaration::Declarations;
-use hoststate_core::mechanism::distro::{BootEntry, Bootloader, Distro, Family, ImageContent, Initramfs, NextBoot};
 use hoststate_core::error::{Error, Result};
 use hoststate_core::formats::kernel_cmdline::{Cmdline, CmdlineEdit};
 use hoststate_core::formats::modprobe_conf::ModuleName;
-use hoststate_core::run::host::Host;
-use hoststate_core::run::past::Past;
-use hoststate_core::plan::planned::Plan;
-use hoststate_core::plan::planner::{Planner, Runtime};
+use hoststate_core::host::Host;
+use hoststate_core::language::declaration::Declarations;
 use hoststate_core::language::registry::{Declared, Registry};
+use hoststate_core::mechanism::distro::{
+    BootEntry, Bootloader, Distro, Family, ImageContent, Initramfs, NextBoot,
+};
+use hoststate_core::plan::planned::Plan;
+use hoststate_core::planner::{Planner, Runtime};
+use hoststate_core::record::past::Past;
 use hoststate_core::resources::TABLE;
 use hoststate_testkit::sim::SimHost;
 

@@ -2,7 +2,7 @@
 
 use expect_test::{Expect, expect};
 use hoststate_abi::step::Step;
-use hoststate_core::run::host::Host;
+use hoststate_core::host::Host;
 use hoststate_testkit::pci::SysfsDevice;
 use hoststate_testkit::sim::SimHost;
 use hoststate_testkit::tree::Tree;

@@ -15,11 +15,11 @@ use std::rc::Rc;
 use hoststate_abi::host_view::HostView;
 use hoststate_abi::setting::{Place, Remedy, Setting, State};
 use hoststate_abi::step::Step;
-use hoststate_core::mechanism::distro::{BootEntry, Bootloader, NextBoot, Trial, WordSource};
 use hoststate_core::error::{Error, Result};
 use hoststate_core::formats::bls_entry::{BlsEntry, Reader, expand};
 use hoststate_core::formats::grubenv::GrubEnv;
 use hoststate_core::formats::kernel_cmdline::{Cmdline, CmdlineEdit, Word};
+use hoststate_core::mechanism::distro::{BootEntry, Bootloader, NextBoot, Trial, WordSource};
 
 use super::default_grub::{DEFAULT_GRUB, Habit, Sources};
 use super::grub_menu;

@@ -3,10 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use hoststate_abi::host_view::HostView;
-use hoststate_core::mechanism::distro::{Bootloader, Family};
 use hoststate_core::error::Result;
 use hoststate_core::machine::facts::{Firmware, firmware};
 use hoststate_core::machine::kernels;
+use hoststate_core::mechanism::distro::{Bootloader, Family};
 
 use super::bls::{Bls, ENTRIES};
 use super::default_grub::{DEFAULT_GRUB, Habit, Sources};

@@ -9,10 +9,10 @@ use std::rc::Rc;
 use hoststate_abi::host_view::HostView;
 use hoststate_abi::setting::{Place, Remedy, Setting, State};
 use hoststate_abi::step::Step;
-use hoststate_core::mechanism::distro::{BootEntry, Bootloader, NextBoot};
 use hoststate_core::error::{Error, Result};
 use hoststate_core::formats::grub_legacy::{Default, GrubLegacy as GrubConf, Linux, Stanza};
 use hoststate_core::formats::kernel_cmdline::{Cmdline, CmdlineEdit, Word};
+use hoststate_core::mechanism::distro::{BootEntry, Bootloader, NextBoot};
 
 use super::grub_mkconfig::release;
 use super::grub_text;

@@ -6,11 +6,11 @@ use std::rc::Rc;
 
 use hoststate_abi::host_view::HostView;
 use hoststate_abi::setting::Place;
-use hoststate_core::mechanism::distro::{BootVariable, NextBoot};
 use hoststate_core::error::{Error, Result};
 use hoststate_core::formats::grub_cfg::{Choice, Decider, GrubCfg, Selection};
 use hoststate_core::formats::grubenv::GrubEnv;
 use hoststate_core::formats::kernel_cmdline::Cmdline;
+use hoststate_core::mechanism::distro::{BootVariable, NextBoot};
 
 /// Reads a `grub.cfg`; `None` when it is not there.
 ///

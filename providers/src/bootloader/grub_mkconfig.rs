@@ -8,11 +8,11 @@ use hoststate_abi::activation::Activation;
 use hoststate_abi::host_view::HostView;
 use hoststate_abi::setting::{Place, Remedy, Setting, State};
 use hoststate_abi::step::Step;
-use hoststate_core::mechanism::distro::{BootEntry, Bootloader, NextBoot, Trial, WordSource};
 use hoststate_core::error::{Error, Result};
 use hoststate_core::formats::grub_cfg::{GrubCfg, MenuEntry};
 use hoststate_core::formats::kernel_cmdline::{Cmdline, CmdlineEdit};
 use hoststate_core::machine::kernels;
+use hoststate_core::mechanism::distro::{BootEntry, Bootloader, NextBoot, Trial, WordSource};
 
 use super::default_grub::{Habit, Sources};
 use super::grub_menu::{self, environment};

@@ -4,10 +4,10 @@ use std::path::{Path, PathBuf};
 
 use hoststate_abi::host_view::HostView;
 use hoststate_abi::step::Step;
-use hoststate_core::mechanism::distro::TrialFile;
 use hoststate_core::error::{Error, Result};
 use hoststate_core::formats::grubenv::GrubEnv;
 use hoststate_core::formats::kernel_cmdline::CmdlineEdit;
+use hoststate_core::mechanism::distro::TrialFile;
 
 use super::grub_text::{self, Level};
 

@@ -4,11 +4,11 @@ use std::path::{Path, PathBuf};
 
 use hoststate_abi::host_view::HostView;
 use hoststate_abi::setting::Setting;
-use hoststate_core::mechanism::distro::{BootEntry, Bootloader, ImageContent, Initramfs, NextBoot};
 use hoststate_core::error::{Error, Result};
 use hoststate_core::formats::kernel_cmdline::{Cmdline, CmdlineEdit};
 use hoststate_core::formats::modprobe_conf::ModuleName;
 use hoststate_core::machine::kernels;
+use hoststate_core::mechanism::distro::{BootEntry, Bootloader, ImageContent, Initramfs, NextBoot};
 
 /// A mechanism hoststate does not operate.
 #[derive(Debug, Clone, PartialEq, Eq)]

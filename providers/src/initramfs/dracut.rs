@@ -9,12 +9,12 @@ use std::rc::Rc;
 use hoststate_abi::host_view::HostView;
 use hoststate_abi::setting::{Place, Remedy, Setting, State};
 use hoststate_abi::step::Step;
-use hoststate_core::mechanism::distro::{Family, ImageContent, Initramfs};
 use hoststate_core::error::Result;
 use hoststate_core::formats::dracut_conf::{DracutConf, words};
 use hoststate_core::formats::kernel_cmdline::Cmdline;
 use hoststate_core::formats::modprobe_conf::ModuleName;
 use hoststate_core::machine::image_contents::Contents;
+use hoststate_core::mechanism::distro::{Family, ImageContent, Initramfs};
 
 use super::image::{self, Kernel};
 use crate::bootloader::bls;

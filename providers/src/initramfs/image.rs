@@ -6,12 +6,12 @@ use std::rc::Rc;
 use hoststate_abi::activation::Activation;
 use hoststate_abi::host_view::HostView;
 use hoststate_abi::setting::{Remedy, Setting, State};
-use hoststate_core::mechanism::distro::Initramfs;
 use hoststate_core::error::Result;
 use hoststate_core::formats::modprobe_conf::ModuleName;
 use hoststate_core::formats::module_index::{ModuleFiles, ModulesBuiltin};
 use hoststate_core::machine::image_contents::{self, Contents, Unpacked};
 use hoststate_core::machine::kernels;
+use hoststate_core::mechanism::distro::Initramfs;
 
 /// An installed kernel with its image and its modules.
 #[derive(Debug)]

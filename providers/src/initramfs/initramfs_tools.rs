@@ -5,12 +5,12 @@ use std::path::{Path, PathBuf};
 use hoststate_abi::host_view::HostView;
 use hoststate_abi::setting::{Place, Remedy, Setting, State};
 use hoststate_abi::step::Step;
-use hoststate_core::mechanism::distro::{ImageContent, Initramfs};
 use hoststate_core::error::Result;
 use hoststate_core::formats::modprobe_conf::ModuleName;
 use hoststate_core::formats::module_list::{ListKind, ModuleList};
 use hoststate_core::formats::shell_assignments::{Environment, Shell, ShellFile, Value};
 use hoststate_core::machine::image_contents::Contents;
+use hoststate_core::mechanism::distro::{ImageContent, Initramfs};
 
 use super::image::{self, Kernel};
 

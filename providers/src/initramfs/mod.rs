@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use hoststate_abi::host_view::HostView;
-use hoststate_core::mechanism::distro::{Family, Initramfs};
 use hoststate_core::error::Result;
+use hoststate_core::mechanism::distro::{Family, Initramfs};
 
 mod dracut;
 mod image;

@@ -4,9 +4,9 @@ use std::path::PathBuf;
 
 use hoststate_abi::host_view::HostView;
 use hoststate_abi::setting::Setting;
-use hoststate_core::mechanism::distro::{ImageContent, Initramfs};
 use hoststate_core::error::{Error, Result};
 use hoststate_core::formats::modprobe_conf::ModuleName;
+use hoststate_core::mechanism::distro::{ImageContent, Initramfs};
 
 /// No generator is installed, and no image is there.
 #[derive(Debug)]

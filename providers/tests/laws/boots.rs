@@ -4,16 +4,16 @@ use std::path::{Path, PathBuf};
 
 use hoststate_abi::host_view::HostView;
 use hoststate_abi::step::Step;
-use hoststate_core::trial::at_boot::finish::{Finish, Finished};
-use hoststate_core::trial::at_boot::go_back::IfRefused;
-use hoststate_core::trial::at_boot::{self, AtBoot, confirm};
 use hoststate_core::error::Result;
-use hoststate_core::plan::scene::{Guard, Hazard, Severity};
-use hoststate_core::run::host::{Done, Host};
-use hoststate_core::plan::planner::Planner;
-use hoststate_core::run::record::recorder::Recorder;
+use hoststate_core::host::{Done, Host};
 use hoststate_core::language::registry::Declared;
-use hoststate_core::run::report::{Outcome, Report, StepStatus};
+use hoststate_core::plan::scene::{Guard, Hazard, Severity};
+use hoststate_core::planner::Planner;
+use hoststate_core::record::recorder::Recorder;
+use hoststate_core::record::report::{Outcome, Report, StepStatus};
+use hoststate_core::run::finish::{Finish, Finished};
+use hoststate_core::trial::go_back::IfRefused;
+use hoststate_core::trial::{self, AtBoot, confirm};
 use hoststate_testkit::sim::SimHost;
 
 use crate::lab::{Audience, EVERY_TYPE, KINDS, Kind, Lab, declared};
@@ -94,7 +94,7 @@ fn finish_on(lab: &Lab, host: &dyn Host, guards: &[Guard]) -> Report {
 }
 
 pub(crate) fn finished_on(lab: &Lab, host: &dyn Host, guards: &[Guard]) -> Finished {
-    let record = at_boot::pending(&lab.host.tree().view()).expect("a readable record").expect("a record");
+    let record = trial::pending(&lab.host.tree().view()).expect("a readable record").expect("a record");
     let json: Vec<String> =
         record.declarations.iter().map(|it| serde_json::to_string(it).expect("JSON")).collect();
     let declared = declared(&json.join(","));
@@ -151,7 +151,7 @@ fn a_boot_that_holds_becomes_the_default_and_the_rest_is_done() {
             let last = lab.store().ids().unwrap().pop().unwrap();
             assert_eq!(report.run.as_ref(), Some(&last), "{kind:?}");
             assert_eq!(lab.store().read(&last).unwrap().outcome, Some(report.outcome), "{kind:?}");
-            assert_eq!(at_boot::pending(&lab.host.tree().view()).unwrap(), None);
+            assert_eq!(trial::pending(&lab.host.tree().view()).unwrap(), None);
             assert_eq!(lab.host.tree().listing("/etc/systemd"), "", "{kind:?}");
             lab.host.reboot();
             let normal = cmdline(&lab);
@@ -227,7 +227,7 @@ fn what_is_left_for_after_the_boot_is_done_once_and_its_verdict_recorded() {
         let lab = machine(kind);
         let mut wanted = declared(EVERY_TYPE);
         let record = record(&lab, &wanted);
-        wanted.push(at_boot::declared(&lab.host.tree().view(), record, Path::new(PROGRAM)).unwrap());
+        wanted.push(trial::declared(&lab.host.tree().view(), record, Path::new(PROGRAM)).unwrap());
         let plan = lab.try_plan(&wanted).unwrap();
         let report = lab.carry_out(&lab.host, &wanted, plan, "converge --at-boot").0;
         assert_ne!(report.outcome, Outcome::Failed, "{kind:?}: {:?}", report.error);
@@ -238,7 +238,7 @@ fn what_is_left_for_after_the_boot_is_done_once_and_its_verdict_recorded() {
         let record = lab.store().read(report.run.as_ref().unwrap()).unwrap();
         assert_eq!((record.outcome, record.command.as_str()), (Some(report.outcome), "at boot"));
         assert!(report.steps.iter().all(|it| it.status == StepStatus::Done), "{:?}", report.steps);
-        assert_eq!(at_boot::pending(&lab.host.tree().view()).unwrap(), None);
+        assert_eq!(trial::pending(&lab.host.tree().view()).unwrap(), None);
         assert_eq!(lab.host.tree().listing("/etc/systemd"), "", "{kind:?}");
         assert!(lab.plan(EVERY_TYPE).in_desired_state(), "{kind:?}");
     }
@@ -310,9 +310,9 @@ fn what_went_down_in_the_middle_is_not_begun_again() {
     stage(&lab, EVERY_TYPE);
     lab.host.reboot();
     let tree = lab.host.tree();
-    let record = at_boot::pending(&tree.view()).unwrap().unwrap();
+    let record = trial::pending(&tree.view()).unwrap().unwrap();
     let begun = AtBoot { begun: boot_id(&lab), ..record };
-    tree.write(at_boot::RECORD, begun.text().unwrap());
+    tree.write(trial::RECORD, begun.text().unwrap());
     lab.host.reboot();
     let before = lab.performed().len();
     let report = finish(&lab);
@@ -325,7 +325,7 @@ fn what_went_down_in_the_middle_is_not_begun_again() {
             .all(|it| it.to_string().contains("hoststate") || it.to_string().contains("custom.cfg")),
         "{removed:?}"
     );
-    assert_eq!(at_boot::pending(&tree.view()).unwrap(), None);
+    assert_eq!(trial::pending(&tree.view()).unwrap(), None);
 }
 
 #[test]

@@ -3,11 +3,11 @@
 use std::path::PathBuf;
 
 use hoststate_abi::setting::{Disruption, Setting, State};
-use hoststate_core::run::apply::Activate;
-use hoststate_core::plugins::conformance::{self, Trial};
 use hoststate_core::error::Result;
 use hoststate_core::language::registry::Declared;
 use hoststate_core::language::resource::{Context, Resource};
+use hoststate_core::plugins::conformance::{self, Trial};
+use hoststate_core::run::apply::Activate;
 
 use crate::lab::{EVERY_TYPE, KINDS, Lab, declared};
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use hoststate_abi::setting::Scope;
 use hoststate_abi::step::Step;
 use hoststate_core::plan::planned::Plan;
-use hoststate_core::run::report::Outcome;
+use hoststate_core::record::report::Outcome;
 
 use crate::lab::{EVERY_TYPE, Fate, Fated, KINDS, Kind, Lab};
 

@@ -6,9 +6,9 @@ use std::path::PathBuf;
 
 use expect_test::expect;
 use hoststate_abi::step::Step;
-use hoststate_core::run::host::Host;
+use hoststate_core::host::Host;
 use hoststate_core::machine::pci_bus;
-use hoststate_core::run::report::{Outcome, Report, StepStatus};
+use hoststate_core::record::report::{Outcome, Report, StepStatus};
 
 use crate::lab::{EVERY_TYPE, Fate, Fated, KERNELS, KINDS, Kind, Lab};
 

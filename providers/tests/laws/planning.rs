@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 
 use expect_test::{Expect, expect};
 use hoststate_core::language::declaration::Declarations;
-use hoststate_core::plan::planned::Plan;
 use hoststate_core::language::registry::Registry;
-use hoststate_core::run::report::Outcome;
+use hoststate_core::plan::planned::Plan;
+use hoststate_core::record::report::Outcome;
 use hoststate_core::resources::TABLE;
 
 use crate::lab::{EVERY_TYPE, KINDS, Kind, Lab, declared};

@@ -1,6 +1,6 @@
 //! Generated playbooks over generated trees: no panic, one plan, and nothing to do after a run that says so.
 
-use hoststate_core::run::report::Outcome;
+use hoststate_core::record::report::Outcome;
 use proptest::prelude::*;
 
 use crate::lab::{KINDS, Kind, Lab, declared};
@@ -57,7 +57,8 @@ fn playbook() -> impl Strategy<Value = String> {
 
 fn decodes(playbook: &str) -> bool {
     let json = format!(r#"{{"format":"hoststate.declarations/1","resources":[{playbook}]}}"#);
-    let declarations = hoststate_core::language::declaration::Declarations::from_json(&json).expect("declarations");
+    let declarations =
+        hoststate_core::language::declaration::Declarations::from_json(&json).expect("declarations");
     let registry = hoststate_core::language::registry::Registry::new(hoststate_core::resources::TABLE);
     registry.decode_all(declarations.resources).is_ok()
 }

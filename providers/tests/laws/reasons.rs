@@ -2,7 +2,7 @@
 
 use expect_test::{Expect, expect};
 use hoststate_abi::host_view::HostView;
-use hoststate_core::run::host::Host;
+use hoststate_core::host::Host;
 use hoststate_core::machine::pci_bus::{self, PciDevice};
 use hoststate_core::why::chain::{self, Question};
 use hoststate_testkit::tree::Tree;

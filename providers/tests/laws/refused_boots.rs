@@ -1,8 +1,8 @@
 //! A tried boot that is refused goes back by itself, and leaves nothing to be undone.
 
 use hoststate_abi::step::Step;
-use hoststate_core::trial::at_boot::finish::Finished;
-use hoststate_core::trial::at_boot::go_back::{self, IfRefused};
+use hoststate_core::run::finish::Finished;
+use hoststate_core::trial::go_back::{self, IfRefused};
 
 use crate::boots::{GRUBENV, ROUTE, WORDS, cmdline, finished_on, kept, machine, stage_with};
 use crate::lab::{KINDS, Kind, Lab};

@@ -3,10 +3,10 @@
 use std::cell::Cell;
 
 use hoststate_abi::step::Step;
-use hoststate_core::run::apply::Activate;
-use hoststate_core::run::host::Host;
+use hoststate_core::host::Host;
 use hoststate_core::machine::pci_bus::{self, PciDevice};
-use hoststate_core::run::report::{Outcome, Report, StepStatus};
+use hoststate_core::record::report::{Outcome, Report, StepStatus};
+use hoststate_core::run::apply::Activate;
 
 use crate::lab::{EVERY_TYPE, Fate, Fated, KERNELS, KINDS, Kind, Lab};
 
@@ -179,7 +179,7 @@ fn a_failed_image_of_one_kernel_is_rolled_back_and_so_are_the_images_that_were_m
         let report = lab.roll_back();
         assert_eq!(report.outcome, Outcome::Converged, "{kind:?}: {:?}", report.error);
         for kernel in KERNELS {
-            let is_rebuilt = |it: &hoststate_core::run::report::StepReport| {
+            let is_rebuilt = |it: &hoststate_core::record::report::StepReport| {
                 it.status == StepStatus::Done && it.argv.iter().flatten().any(|it| it.contains(kernel))
             };
             assert!(report.steps.iter().any(is_rebuilt), "{kind:?}: {kernel}: {:?}", report.steps);

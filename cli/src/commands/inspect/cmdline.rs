@@ -3,9 +3,9 @@
 
 use hoststate_abi::host_view::HostView;
 use hoststate_abi::setting::Place;
-use hoststate_core::next_boot::booted::{self, Booted};
-use hoststate_core::mechanism::distro::{BootEntry, BootVariable, Distro, NextBoot};
 use hoststate_core::formats::kernel_cmdline::{Cmdline, Word as CmdlineWord};
+use hoststate_core::mechanism::distro::{BootEntry, BootVariable, Distro, NextBoot};
+use hoststate_core::next_boot::booted::{self, Booted};
 use schemars::JsonSchema;
 use serde::Serialize;
 

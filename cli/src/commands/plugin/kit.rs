@@ -6,12 +6,12 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use hoststate_abi::description::{Example, TypeDescription};
-use hoststate_core::run::apply::Activate;
-use hoststate_core::plugins::conformance::{self, Finding, Trial, TrialHost, Verdict};
 use hoststate_core::language::declaration::Declaration;
-use hoststate_core::plugins::plugin::{Candidate, trial};
-use hoststate_core::run::record::store::RecordStore;
 use hoststate_core::language::registry::Registry;
+use hoststate_core::plugins::conformance::{self, Finding, Trial, TrialHost, Verdict};
+use hoststate_core::plugins::plugin::{Candidate, trial};
+use hoststate_core::record::store::RecordStore;
+use hoststate_core::run::apply::Activate;
 use serde_json::{Value, json};
 
 use crate::args::{Format, PluginTestArguments};
@@ -132,7 +132,7 @@ fn of_example(described: &TypeDescription, example: &Example, registry: &Registr
             Ok(declared) => declared,
             Err(rejected) => return Ok(Verdict::of(&rejected.into_first().source)),
         };
-    let distro = match hoststate_providers::detect(&hoststate_core::run::host::Host::view(&host)) {
+    let distro = match hoststate_providers::detect(&hoststate_core::host::Host::view(&host)) {
         Ok(distro) => distro,
         Err(err) => return Ok(Verdict::of(&err)),
     };

@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 use hoststate_abi::host_view::HostView;
 
 use super::NAME;
-use crate::guards::boot_words;
 use crate::error::Result;
 use crate::formats::ini;
 use crate::formats::kernel_cmdline::{Cmdline, Word};
+use crate::guards::boot_words;
 use crate::plan::scene::{Hazard, Scene, Severity};
 
 /// Where profiles of tuned are, the strongest first; the second of each pair is where version 2.23 moved them.

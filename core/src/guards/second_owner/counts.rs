@@ -8,9 +8,9 @@ use crate::error::{Error, Result};
 use crate::formats::fnmatch;
 use crate::formats::ini::{self, Entry};
 use crate::formats::modprobe_conf::ModuleName;
-use crate::plan::scene::Scene;
 use crate::machine::modprobe_d;
 use crate::machine::pci_bus::PciDevice;
+use crate::plan::scene::Scene;
 
 /// Directories of `.link` files (systemd.link(5)).
 const LINKS: [&str; 4] =

@@ -4,8 +4,8 @@ use std::path::Path;
 
 use super::{Owner, foreign_rules};
 use crate::error::Result;
-use crate::plan::scene::Scene;
 use crate::machine::pci_bus::PciDevice;
+use crate::plan::scene::Scene;
 
 /// Where driverctl keeps the driver of each device it binds at boot.
 const DRIVERCTL: &str = "/etc/driverctl.d";

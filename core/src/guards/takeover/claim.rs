@@ -6,12 +6,12 @@ use std::path::Path;
 use hoststate_abi::host_view::HostView;
 
 use super::{Cause, Kind, loads_nothing, rule_values};
-use crate::guards::boot_words::BootWords;
 use crate::error::{Error, Result};
 use crate::formats::kernel_cmdline::Cmdline;
 use crate::formats::modprobe_conf::{ModprobeView, ModuleName, Origin, params};
 use crate::formats::pci::{PciAddress, PciIdPattern, parse_id_list};
 use crate::formats::udev_rules::rule::{self, UdevRule};
+use crate::guards::boot_words::BootWords;
 use crate::machine::modprobe_d;
 use crate::machine::pci_bus::{self, PciDevice};
 

@@ -6,8 +6,8 @@ use std::path::Path;
 use super::claim::{Claim, attribute};
 use super::{Cause, Kind};
 use crate::formats::pci::{PciAddress, PciIdPattern};
-use crate::plan::scene::Scene;
 use crate::machine::pci_bus::PciDevice;
+use crate::plan::scene::Scene;
 
 /// Returns the devices that are moved by writes to sysfs, in the order of the steps.
 pub(super) fn moves(scene: Scene<'_>, devices: &[PciDevice]) -> BTreeMap<PciAddress, Claim> {

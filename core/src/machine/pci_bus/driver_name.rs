@@ -88,6 +88,13 @@ impl JsonSchema for DriverName {
     }
 }
 
+/// Returns whether a driver keeps devices for guests or programs and does nothing for the host itself.
+pub fn is_for_guests(driver: &str) -> bool {
+    let folded = driver.replace('-', "_");
+    folded.contains("vfio")
+        || matches!(folded.as_str(), "pci_stub" | "pciback" | "uio_pci_generic" | "igb_uio")
+}
+
 #[cfg(test)]
 mod tests {
     use super::DriverName;

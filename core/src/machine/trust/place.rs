@@ -10,7 +10,9 @@ use rustix::fs::{CWD, FileType, OFlags, readlinkat};
 use rustix::io::Errno;
 
 use crate::error::Result;
-use crate::machine::trust::{MAX_SYMLINKS, STICKY, Trust, Why, named, names, open_in, refusal, status, type_of};
+use crate::machine::trust::{
+    MAX_SYMLINKS, STICKY, Trust, Why, named, names, open_in, refusal, status, type_of,
+};
 
 /// The directory and the name of a file, which may not be there yet.
 #[derive(Debug)]

@@ -4,8 +4,8 @@ use std::path::Path;
 
 use hoststate_abi::message::{Answer, Description, FEATURES, Hello, PROTOCOL, Response, User};
 
-use crate::plugins::conformance::Finding;
 use crate::error::Result;
+use crate::plugins::conformance::Finding;
 use crate::plugins::plugin::session::Session;
 
 /// A protocol that there will never be.

@@ -6,7 +6,7 @@ use hoststate_abi::message::Description;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
-use crate::run::host::file::{Medium, replace};
+use crate::host::file::{Medium, replace};
 use crate::plugins::plugin::file;
 
 /// Format of the lock file.

@@ -3,11 +3,11 @@
 use std::path::Path;
 
 use crate::error::Result;
-use crate::machine::facts;
 use crate::formats::kernel_cmdline::{Cmdline, CmdlineEdit, Word};
+use crate::language::resource::Context;
+use crate::machine::facts;
 use crate::machine::iommu;
 use crate::machine::pci_bus::PciDevice;
-use crate::language::resource::Context;
 
 /// Why a device is in no group.
 pub(super) enum NoGroup {

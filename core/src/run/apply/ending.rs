@@ -3,8 +3,8 @@
 use super::{Activate, Run, Stop};
 use crate::machine::image_contents;
 use crate::plan::planned::{FileChange, Plan, PlannedActivation};
-use crate::plan::planner::Runtime;
-use crate::run::report::{Failure, Left, Outcome, REPORT_FORMAT, Report, StepReport, StepStatus};
+use crate::planner::Runtime;
+use crate::record::report::{Failure, Left, Outcome, REPORT_FORMAT, Report, StepReport, StepStatus};
 
 impl Run<'_> {
     /// Returns the report of the run that began with `first`, left the host as `last` says, and recorded that.

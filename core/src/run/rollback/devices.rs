@@ -8,10 +8,10 @@ use hoststate_abi::setting::{Disruption, Remedy, Setting, State};
 use hoststate_abi::step::Step;
 
 use crate::error::Result;
+use crate::machine::pci_bus::driver_name::is_for_guests;
 use crate::machine::pci_bus::{self, PciDevice, is_visible};
-use crate::run::record::RunRecord;
-use crate::run::record::devices::DeviceBefore;
-use crate::guards::takeover::is_for_guests;
+use crate::record::RunRecord;
+use crate::record::devices::DeviceBefore;
 
 /// What clears `driver_override`; a write of nothing would be none (drivers/base/driver.c, `driver_set_override`).
 const NO_OVERRIDE: &str = "\n";

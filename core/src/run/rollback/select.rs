@@ -3,9 +3,9 @@
 use hoststate_abi::host_view::HostView;
 
 use crate::error::{Error, Result};
-use crate::run::record::RunRecord;
-use crate::run::record::history::{self, State, Told};
-use crate::run::record::store::{RecordStore, Unreadable};
+use crate::record::RunRecord;
+use crate::record::history::{self, State, Told};
+use crate::record::store::{RecordStore, Unreadable};
 
 /// The run that is undone.
 #[derive(Debug)]

@@ -2,8 +2,8 @@
 
 use hoststate_abi::host_view::HostView;
 
-use crate::mechanism::distro::Distro;
 use crate::formats::kernel_cmdline::{Cmdline, CmdlineEdit, Word};
+use crate::mechanism::distro::Distro;
 use crate::plan::planned::FileChange;
 
 /// Returns what takes the changes of these files to the command line back: each name that they changed with the values it

@@ -1,11 +1,11 @@
 //! The links before any driver: firmware and kernel command line.
 
 use super::{Case, Link, Standing};
-use crate::trial::verdict::{Finding, Verdict};
 use crate::error::Result;
-use crate::machine::facts;
 use crate::formats::kernel_cmdline::{Cmdline, Word};
+use crate::machine::facts;
 use crate::machine::iommu;
+use crate::plan::finding::{Finding, Verdict};
 
 /// Names of words that decide about IOMMU and drivers.
 const WORDS: [&str; 13] = [

@@ -7,7 +7,7 @@ use crate::error::Result;
 use crate::formats::mount_table::{parse_mountinfo, parse_swaps};
 use crate::machine::open_files;
 use crate::machine::pci_bus;
-use crate::guards::takeover::is_for_guests;
+use crate::machine::pci_bus::driver_name::is_for_guests;
 
 const BLOCK: &str = "/sys/class/block";
 

@@ -6,12 +6,12 @@ use super::policy::Policy;
 use super::{Case, Link, Standing, evidence_of, grouped};
 use crate::error::{Error, Result};
 use crate::formats::modprobe_conf::{ModprobeView, ModuleName, Origin, Softdep, Winner};
+use crate::guards::takeover::loads_nothing;
 use crate::machine::image_contents;
 use crate::machine::kernels;
 use crate::machine::modprobe_d;
 use crate::machine::module_lookup::{self, Presence, presence};
 use crate::machine::pci_bus;
-use crate::guards::takeover::loads_nothing;
 
 /// The kernel whose modules count now: the running one, else the newest.
 fn kernel(case: &Case<'_>) -> Result<Option<String>> {

@@ -8,7 +8,6 @@ use hoststate_abi::host_view::HostView;
 use hoststate_abi::setting::State;
 
 use super::supported;
-use crate::mechanism::distro::Distro;
 use crate::error::Result;
 use crate::formats::kernel_cmdline::Cmdline;
 use crate::formats::modprobe_conf::{ModprobeView, ModuleName, Origin};
@@ -16,6 +15,7 @@ use crate::formats::module_index::ModulesBuiltin;
 use crate::machine::image_contents::{self, Unpacked};
 use crate::machine::kernels;
 use crate::machine::modprobe_d;
+use crate::mechanism::distro::Distro;
 
 /// What modules are loaded with at the next boot.
 #[derive(Debug, Default)]

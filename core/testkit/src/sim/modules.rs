@@ -9,9 +9,9 @@ use hoststate_core::formats::modprobe_conf::{ModprobeConf, ModprobeView, ModuleN
 use hoststate_core::formats::module_index::module_of_path;
 use hoststate_core::formats::module_list::{ListKind, ModuleList};
 use hoststate_core::formats::pci::parse_id_list;
+use hoststate_core::guards::takeover::loads_nothing;
 use hoststate_core::machine::modprobe_d;
 use hoststate_core::machine::pci_bus::DriverName;
-use hoststate_core::guards::takeover::loads_nothing;
 
 use super::{SimHost, kernel};
 

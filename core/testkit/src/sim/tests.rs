@@ -3,7 +3,7 @@
 use expect_test::{Expect, expect};
 use hoststate_abi::step::Step;
 use hoststate_core::formats::initramfs;
-use hoststate_core::run::host::Host;
+use hoststate_core::host::Host;
 
 use super::SimHost;
 use crate::pci::SysfsDevice;

@@ -9,7 +9,7 @@ use hoststate_core::formats::module_index::ModulesDep;
 use hoststate_core::formats::module_list::{ListKind, ModuleList};
 use hoststate_core::formats::newc;
 use hoststate_core::formats::shell_assignments::{Environment, Shell, ShellFile, Value};
-use hoststate_core::run::host::Done;
+use hoststate_core::host::Done;
 
 use super::{SimHost, modules};
 

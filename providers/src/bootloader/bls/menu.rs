@@ -2,8 +2,8 @@
 
 use hoststate_abi::host_view::HostView;
 use hoststate_abi::setting::Place;
-use hoststate_core::mechanism::distro::NextBoot;
 use hoststate_core::error::Result;
+use hoststate_core::mechanism::distro::NextBoot;
 
 use super::{Bls, ENTRIES, Found};
 use crate::bootloader::grub_menu;

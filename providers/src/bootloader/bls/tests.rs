@@ -1,8 +1,8 @@
 //! Boot entries, the environment block and what later kernels get.
 
 use expect_test::{Expect, expect};
-use hoststate_core::mechanism::distro::Bootloader;
 use hoststate_core::formats::grubenv::GrubEnv;
+use hoststate_core::mechanism::distro::Bootloader;
 
 use super::Bls;
 use hoststate_testkit::tree::Tree;

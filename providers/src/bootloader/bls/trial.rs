@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 
 use hoststate_abi::host_view::HostView;
 use hoststate_abi::step::Step;
-use hoststate_core::mechanism::distro::{Trial, TrialFile};
 use hoststate_core::error::Result;
 use hoststate_core::formats::bls_entry::BlsEntry;
 use hoststate_core::formats::kernel_cmdline::CmdlineEdit;
 use hoststate_core::machine::grubenv_disk;
+use hoststate_core::mechanism::distro::{Trial, TrialFile};
 
 use super::{Bls, ENTRIES, Found, found, regular};
 use crate::bootloader::grub_text::{self, Level};

@@ -5,10 +5,10 @@ use std::rc::Rc;
 
 use hoststate_abi::host_view::HostView;
 use hoststate_abi::setting::Place;
-use hoststate_core::mechanism::distro::NextBoot;
 use hoststate_core::error::Result;
 use hoststate_core::formats::grub_cfg::GrubCfg;
 use hoststate_core::formats::grubenv::GrubEnv;
+use hoststate_core::mechanism::distro::NextBoot;
 
 use crate::bootloader::grub_menu;
 

@@ -2,12 +2,12 @@
 
 use hoststate_abi::host_view::HostView;
 use hoststate_abi::step::Step;
-use hoststate_core::mechanism::distro::{Trial, TrialFile};
 use hoststate_core::error::Result;
 use hoststate_core::formats::grub_cfg::{GrubCfg, MenuEntry};
 use hoststate_core::formats::grubenv::GrubEnv;
 use hoststate_core::formats::kernel_cmdline::CmdlineEdit;
 use hoststate_core::machine::grubenv_disk;
+use hoststate_core::mechanism::distro::{Trial, TrialFile};
 
 use super::GrubMkconfig;
 use super::menu::{self, Menu};

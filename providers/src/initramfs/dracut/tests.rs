@@ -3,9 +3,9 @@
 use expect_test::{Expect, expect};
 use hoststate_abi::host_view::HostView;
 use hoststate_abi::setting::Setting;
-use hoststate_core::mechanism::distro::{Family, ImageContent, Initramfs};
 use hoststate_core::error::Result;
 use hoststate_core::formats::modprobe_conf::ModuleName;
+use hoststate_core::mechanism::distro::{Family, ImageContent, Initramfs};
 
 use super::Dracut;
 use hoststate_testkit::initramfs::image;

@@ -2,9 +2,9 @@
 
 use expect_test::{Expect, expect};
 use hoststate_abi::setting::Setting;
-use hoststate_core::mechanism::distro::{ImageContent, Initramfs};
 use hoststate_core::error::Result;
 use hoststate_core::formats::modprobe_conf::ModuleName;
+use hoststate_core::mechanism::distro::{ImageContent, Initramfs};
 
 use super::InitramfsTools;
 use hoststate_testkit::initramfs::image;

@@ -1,10 +1,10 @@
 //! Runs of a lab undone, as `rollback` undoes them.
 
 use hoststate_abi::host_view::HostView;
+use hoststate_core::host::Host;
+use hoststate_core::record::recorder::Recorder;
+use hoststate_core::record::report::Report;
 use hoststate_core::run::apply::{Activate, Run};
-use hoststate_core::run::host::Host;
-use hoststate_core::run::record::recorder::Recorder;
-use hoststate_core::run::report::Report;
 use hoststate_core::run::rollback::Undo;
 use hoststate_core::run::rollback::select::{Selected, select};
 

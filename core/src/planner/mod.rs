@@ -8,24 +8,24 @@ use hoststate_abi::host_view::HostView;
 use hoststate_abi::setting::{Remedy, Scope, Setting, State};
 use hoststate_abi::step::Step;
 
-use crate::trial::verdict;
-use crate::plan::outlook::{self, WordOutlook};
-use crate::plan::diff::unified;
-use crate::mechanism::distro::Distro;
-use crate::plan::doubts::{self, Doubt};
 use crate::error::Result;
-use crate::machine::facts::HostSummary;
-use crate::plan::scene::{Guard, Scene, Severity};
-use crate::plan::missing;
-use crate::run::past::Past;
+use crate::guards::words_in_vain::{self, InVain};
+use crate::language::registry::Declared;
+use crate::language::resource::Context;
+use crate::mechanism::distro::Distro;
+use crate::mechanism::host_summary::HostSummary;
+use crate::plan::diff::unified;
+use crate::plan::doubts::{self, Doubt};
+use crate::plan::outlook::{self, WordOutlook};
 use crate::plan::planned::{
     Change, Conflict, Deferred, FileChange, PLAN_FORMAT, Plan, PlannedActivation, Reboot, Summary, reason,
 };
-use crate::language::registry::Declared;
-use crate::language::resource::Context;
-use crate::guards::words_in_vain::{self, InVain};
+use crate::plan::scene::{Guard, Scene, Severity};
+use crate::record::past::Past;
+use crate::verdict;
 
 mod contradicted;
+pub(crate) mod missing;
 mod remade;
 
 /// What a plan is made from, besides the host.
@@ -105,11 +105,7 @@ impl Planner<'_> {
         for declared in self.declared {
             edits.extend(declared.resource.cmdline(cx).map_err(|err| err.of(&declared.id))?);
         }
-        if edits.is_empty() {
-            Ok(Vec::new())
-        } else {
-            outlook::words(&before, self.distro, &edits, files)
-        }
+        if edits.is_empty() { Ok(Vec::new()) } else { outlook::words(&before, self.distro, &edits, files) }
     }
 
     fn finish(&self, host: HostSummary, mut draft: Draft, view: &HostView) -> Result<Plan> {
@@ -346,7 +342,9 @@ impl Draft {
     }
 }
 
-fn named(declared: &Declared) -> (crate::language::declaration::ResourceId, Option<crate::language::declaration::Origin>) {
+fn named(
+    declared: &Declared,
+) -> (crate::language::declaration::ResourceId, Option<crate::language::declaration::Origin>) {
     (declared.id.clone(), declared.declaration.playbook.clone())
 }
 

@@ -8,9 +8,9 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use crate::error::{Error, Result};
-use crate::run::host::directory::Directory;
-use crate::run::record::lock::Lock;
-use crate::run::record::{OLD_RUN_FORMAT, RUN_FORMAT, RunRecord};
+use crate::host::directory::Directory;
+use crate::record::lock::Lock;
+use crate::record::{OLD_RUN_FORMAT, RUN_FORMAT, RunRecord};
 
 /// Mode of the directories: run records hold the text of files that not everyone may read.
 const DIRECTORY_MODE: u32 = 0o700;

@@ -10,11 +10,11 @@ use serde::{Deserialize, Serialize};
 use super::go_back::{IfRefused, TIME_TO_LOOK, in_words};
 use super::witness::Witness;
 use super::{AtBoot, own, require_systemd};
-use crate::mechanism::distro::{Distro, Trial, TrialFile};
 use crate::error::{Error, Result};
 use crate::formats::kernel_cmdline::{Cmdline, CmdlineEdit, Word};
 use crate::language::registry::Declared;
 use crate::language::resource::{Context, Resource};
+use crate::mechanism::distro::{Distro, Trial, TrialFile};
 
 /// A word that only the tried entry has. The kernel keeps words with a dot that it does not know to itself.
 pub(super) const MARK: &str = "hoststate.trial";

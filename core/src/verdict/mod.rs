@@ -6,106 +6,26 @@ use std::path::Path;
 use hoststate_abi::activation::Activation;
 use hoststate_abi::host_view::HostView;
 use hoststate_abi::setting::Scope;
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 
-use crate::trial::at_boot::standing;
-use crate::next_boot::booted::{self, Booted};
-use crate::language::declaration::ResourceId;
-use crate::mechanism::distro::{BootEntry, Distro, NextBoot};
 use crate::error::Result;
 use crate::formats::kernel_cmdline::{Cmdline, Word};
 use crate::formats::pci::PciAddress;
-use crate::run::past::Past;
-use crate::machine::pci_bus;
-use crate::plan::planned::{Change, Plan};
-use crate::language::registry::Declared;
-use crate::why::chain;
 use crate::guards::words_in_vain::{self, InVain};
+use crate::language::declaration::ResourceId;
+use crate::language::registry::Declared;
+use crate::machine::pci_bus;
+use crate::mechanism::distro::{BootEntry, Distro, NextBoot};
+use crate::next_boot::booted::{self, Booted};
+use crate::plan::finding::{Finding, Verdict};
+use crate::plan::planned::{Change, Plan};
+use crate::record::past::Past;
+use crate::trial::standing;
+use crate::why::chain;
 
 use known::Known;
 
 mod known;
 mod taken_back;
-
-/// What was found.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Verdict {
-    /// Everything is as wanted, and has its effect.
-    InDesiredState,
-    /// Something can be changed now, whatever was booted.
-    Drifted,
-    /// Something stands in the way that only the user can change.
-    Blocked,
-    /// Everything is in place and waits for a boot; the host runs since before that.
-    NotRebooted,
-    /// Everything is in place; no recorded run tells whether the host was booted since.
-    MaybeNotRebooted,
-    /// What was left for after this boot was judged or begun then, and failed.
-    FailedAtBoot,
-    /// Another entry or kernel was booted than the boot loader has as default.
-    OtherEntry,
-    /// The booted entry has a word that the kernel was not given.
-    WordLost,
-    /// The kernel was given a word, and it has no effect.
-    WordIgnored,
-    /// The host was booted, and a device is on another driver.
-    BoundElsewhere,
-    /// The host was booted, and a setting still is not as wanted.
-    WithoutEffect,
-    /// What a run put in place before this boot is gone again.
-    TakenBack,
-    /// Run after run put it in place, and it was gone after each boot.
-    TakenBackAgain,
-    /// A run changes the host while it is looked at.
-    RunInProgress,
-    /// The next boot is one that is tried, or is being judged.
-    TrialPending,
-    /// Something is left for after a boot.
-    AtBootPending,
-    /// The host is about to reboot by itself, out of a boot that was tried and is refused.
-    GoingBack,
-}
-
-/// One thing that was found.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Finding {
-    /// What it is.
-    pub verdict: Verdict,
-    /// The resource it is about; null where it is about all.
-    pub resource: Option<ResourceId>,
-    /// Why, with names and places.
-    pub reason: String,
-}
-
-impl Verdict {
-    /// Returns whether it is what a boot did not make right: another boot is not expected to.
-    pub fn is_beyond_boot(self) -> bool {
-        match self {
-            Self::FailedAtBoot
-            | Self::OtherEntry
-            | Self::WordLost
-            | Self::WordIgnored
-            | Self::BoundElsewhere
-            | Self::WithoutEffect
-            | Self::TakenBackAgain => true,
-            Self::InDesiredState
-            | Self::Drifted
-            | Self::Blocked
-            | Self::NotRebooted
-            | Self::MaybeNotRebooted
-            | Self::TakenBack
-            | Self::RunInProgress
-            | Self::TrialPending
-            | Self::AtBootPending
-            | Self::GoingBack => false,
-        }
-    }
-}
-
-/// Name of the run after a boot, in the records.
-pub const AT_BOOT: &str = "at boot";
 
 /// Judges what the last boot made of a plan: a setting that it was to make right and did not, waits in vain.
 ///
@@ -299,13 +219,6 @@ impl Judged<'_> {
             finding(Verdict::WordIgnored, Some(&it.declared.id), reason)
         };
         Ok(found.into_iter().map(finding).collect())
-    }
-}
-
-impl Finding {
-    /// Returns a finding about no resource in particular.
-    pub(crate) fn about_all(verdict: Verdict, reason: String) -> Self {
-        Self { verdict, resource: None, reason }
     }
 }
 

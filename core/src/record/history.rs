@@ -6,11 +6,11 @@ use hoststate_abi::host_view::HostView;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::trial::verdict::AT_BOOT;
 use crate::error::Result;
-use crate::run::record::RunRecord;
-use crate::run::record::store::{RecordStore, Unreadable};
-use crate::run::report::Outcome;
+use crate::record::AT_BOOT;
+use crate::record::RunRecord;
+use crate::record::report::Outcome;
+use crate::record::store::{RecordStore, Unreadable};
 
 /// How it is with a run now.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

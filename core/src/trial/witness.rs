@@ -6,11 +6,11 @@ use std::path::Path;
 use hoststate_abi::host_view::HostView;
 use serde::{Deserialize, Serialize};
 
-use crate::machine::block_devices;
 use crate::error::Result;
 use crate::formats::mount_table;
 use crate::formats::pci::PciAddress;
 use crate::formats::proc_net::{self, Route};
+use crate::machine::block_devices;
 use crate::machine::interfaces::{NET, lower};
 use crate::machine::pci_bus;
 

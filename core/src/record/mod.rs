@@ -8,18 +8,21 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::language::declaration::Declaration;
-use crate::run::host::metadata::Metadata;
+use crate::machine::metadata::Metadata;
 use crate::plan::planned::{FileChange, PlannedActivation};
-use crate::run::record::devices::DeviceBefore;
-use crate::run::record::provenance::Provenance;
-use crate::run::report::{Outcome, StepReport};
-use crate::run::rollback::output::Output;
+use crate::record::devices::DeviceBefore;
+use crate::record::output::Output;
+use crate::record::provenance::Provenance;
+use crate::record::report::{Outcome, StepReport};
 
 pub mod devices;
 pub mod history;
 pub mod lock;
+pub mod output;
+pub mod past;
 pub mod provenance;
 pub mod recorder;
+pub mod report;
 pub mod store;
 
 /// Format of a run record.
@@ -27,6 +30,9 @@ pub const RUN_FORMAT: &str = "hoststate.run/2";
 
 /// The format before it, which is read as well: without number, provenance and what was left.
 pub const OLD_RUN_FORMAT: &str = "hoststate.run/1";
+
+/// Name of the run after a boot, in the records.
+pub const AT_BOOT: &str = "at boot";
 
 /// Where a host keeps its run records and the lock.
 pub const STATE_DIRECTORY: &str = "/var/lib/hoststate";

@@ -16,7 +16,7 @@ use rustix::io::Errno;
 use rustix::process::{Pid, Signal};
 
 use crate::error::{Error, Result};
-use crate::run::host::{Done, LiveHost, stuck};
+use crate::host::{Done, LiveHost, stuck};
 
 /// An initramfs of a slow machine takes minutes; nothing a distribution runs here takes half an hour.
 const TOOL_LIMIT: Duration = Duration::from_secs(1800);

@@ -10,15 +10,14 @@ use hoststate_abi::step::Step;
 
 use crate::error::{Error, Result};
 use crate::formats::mount_table;
-use crate::run::host::directory::Directory;
-use crate::run::host::file::Medium;
-use crate::run::host::metadata::Metadata;
+use crate::host::directory::Directory;
+use crate::host::file::Medium;
+use crate::machine::metadata::Metadata;
 
 mod boot_files;
 pub mod child;
 pub(crate) mod directory;
 pub(crate) mod file;
-pub mod metadata;
 mod process;
 pub mod returning;
 mod stuck;

@@ -7,8 +7,8 @@ use hoststate_abi::host_view::HostView;
 use hoststate_abi::step::Step;
 
 use crate::error::Result;
-use crate::run::host::metadata::Metadata;
-use crate::run::host::{Done, Host};
+use crate::host::{Done, Host};
+use crate::machine::metadata::Metadata;
 use crate::plan::planned::Plan;
 
 /// A host that knows what the files were that come back.

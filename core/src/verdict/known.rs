@@ -3,12 +3,14 @@
 use std::collections::BTreeMap;
 
 use super::taken_back::Chain;
-use super::{AT_BOOT, Finding, Judged, driver_of};
-use crate::language::declaration::ResourceId;
+use super::{Judged, driver_of};
 use crate::error::Result;
-use crate::machine::facts;
-use crate::run::past::put_in_place;
+use crate::language::declaration::ResourceId;
 use crate::language::registry::Declared;
+use crate::machine::facts;
+use crate::plan::finding::Finding;
+use crate::record::AT_BOOT;
+use crate::record::past::put_in_place;
 
 /// A run that put something in place.
 #[derive(Debug, Clone)]

@@ -7,16 +7,16 @@ use std::time::Instant;
 use hoststate_abi::host_view::HostView;
 use hoststate_abi::step::Step;
 
-use super::confirm::{TrialRecord, edits};
-use super::{AtBoot, RECORD, go_back};
-use crate::run::apply::{Activate, Agreed, Run, Watcher};
 use crate::error::{Error, Result};
 use crate::formats::kernel_cmdline::Cmdline;
-use crate::run::host::Host;
+use crate::host::Host;
 use crate::plan::planned::Plan;
-use crate::plan::planner::Planner;
-use crate::run::record::recorder::Recorder;
-use crate::run::report::{Failure, Outcome, Report, StepReport, StepStatus};
+use crate::planner::Planner;
+use crate::record::recorder::Recorder;
+use crate::record::report::{Failure, Outcome, Report, StepReport, StepStatus};
+use crate::run::apply::{Activate, Agreed, Run, Watcher};
+use crate::trial::confirm::{TrialRecord, edits};
+use crate::trial::{self, AtBoot, RECORD, go_back};
 
 /// Finishes what was recorded, in the boot after.
 pub struct Finish<'a> {
@@ -231,7 +231,7 @@ impl Finish<'_> {
         if self.record.trial.is_some() {
             steps.extend(self.planner.distro.bootloader.end_trial(host)?);
         }
-        steps.extend(super::disarm(host)?);
+        steps.extend(trial::disarm(host)?);
         for it in &mut steps {
             if let Step::WriteFile { path, .. } | Step::RemoveFile { path } = it {
                 *path = host.resolve(path)?;

@@ -8,8 +8,8 @@ use std::path::Path;
 use rustix::fs::Mode;
 
 use crate::error::{Error, Result};
-use crate::run::host::directory::Directory;
-use crate::run::host::metadata::Metadata;
+use crate::host::directory::Directory;
+use crate::machine::metadata::Metadata;
 
 /// Mode of a file that was not there before: configuration is for everyone to read.
 const NEW_FILE_MODE: u32 = 0o644;

@@ -12,9 +12,9 @@ use hoststate_abi::step::Step;
 use rustix::io::{FdFlags, fcntl_setfd};
 
 use crate::error::{Error, Result};
-use crate::run::host::directory::Directory;
-use crate::run::host::metadata::Metadata;
-use crate::run::host::{Done, Host};
+use crate::host::directory::Directory;
+use crate::host::{Done, Host};
+use crate::machine::metadata::Metadata;
 use crate::machine::open_files::{self, OpenFile};
 
 /// Holds the lock while it lives. The lock is the kernel's: it belongs to the open file, and is gone with the last

@@ -4,17 +4,17 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::SystemTime;
 
-use crate::language::declaration::Declaration;
 use crate::error::{Error, Result};
-use crate::run::host::Host;
+use crate::host::Host;
+use crate::language::declaration::Declaration;
 use crate::machine::image_contents::IMAGES;
 use crate::plan::planned::Plan;
-use crate::run::record::devices;
-use crate::run::record::provenance::Provenance;
-use crate::run::record::store::RecordStore;
-use crate::run::record::{RUN_FORMAT, RunRecord};
-use crate::run::report::{Left, Outcome, Report, StepReport};
-use crate::run::rollback::output::Output;
+use crate::record::devices;
+use crate::record::output::Output;
+use crate::record::provenance::Provenance;
+use crate::record::report::{Left, Outcome, Report, StepReport};
+use crate::record::store::RecordStore;
+use crate::record::{RUN_FORMAT, RunRecord};
 
 /// Writes the record of one run: before the first change, at the start of each round, and at the end.
 #[derive(Debug)]

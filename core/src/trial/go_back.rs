@@ -7,9 +7,9 @@ use hoststate_abi::host_view::HostView;
 use hoststate_abi::step::Step;
 
 use super::confirm::MARK;
-use crate::mechanism::distro::Distro;
 use crate::error::Result;
 use crate::formats::kernel_cmdline::{Cmdline, Word};
+use crate::mechanism::distro::Distro;
 
 /// The timer that reboots the host. Whoever looks may stop it.
 pub const TIMER: &str = "hoststate-go-back.timer";
@@ -49,7 +49,7 @@ pub fn is_scheduled(host: &HostView) -> Result<bool> {
 
 /// Returns the step after which the host reboots by itself. The service manager keeps the time: it needs no login and
 /// no other daemon, which may be what the tried boot lost.
-pub(super) fn schedule(seconds: u64) -> Step {
+pub(crate) fn schedule(seconds: u64) -> Step {
     let argv = [
         "systemd-run",
         &format!("--unit={}", TIMER.trim_end_matches(".timer")),
@@ -63,12 +63,12 @@ pub(super) fn schedule(seconds: u64) -> Step {
 }
 
 /// Returns the step that tells whoever is logged in.
-pub(super) fn announce(text: &str) -> Step {
+pub(crate) fn announce(text: &str) -> Step {
     Step::Run { argv: vec!["wall".to_owned(), text.to_owned()] }
 }
 
 /// Returns why a reboot would not surely go back to the default entry; `None` when it would.
-pub(super) fn obstacle(host: &HostView, distro: &Distro) -> Result<Option<String>> {
+pub(crate) fn obstacle(host: &HostView, distro: &Distro) -> Result<Option<String>> {
     let next = distro.bootloader.next_boot(host)?;
     let entries = distro.bootloader.entries(host)?;
     let Some(entry) = next.entry.and_then(|it| entries.get(it)) else {
@@ -80,7 +80,7 @@ pub(super) fn obstacle(host: &HostView, distro: &Distro) -> Result<Option<String
 }
 
 /// Returns a time as a person says it.
-pub(super) fn in_words(seconds: u64) -> String {
+pub(crate) fn in_words(seconds: u64) -> String {
     match (seconds / 60, seconds % 60) {
         (1, 0) => "1 minute".to_owned(),
         (minutes, 0) => format!("{minutes} minutes"),

@@ -8,8 +8,8 @@ use hoststate_abi::step::Step;
 
 use super::{Draft, named, steps_of};
 use crate::language::contradiction;
-use crate::plan::planned::Conflict;
 use crate::language::registry::Declared;
+use crate::plan::planned::Conflict;
 
 impl Draft {
     /// Adds the contradictions that show in no file and no attribute.

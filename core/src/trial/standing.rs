@@ -7,9 +7,9 @@ use std::path::Path;
 use hoststate_abi::host_view::HostView;
 
 use super::{AtBoot, UNIT, go_back, pending};
-use crate::trial::verdict::{Finding, Verdict};
 use crate::error::{Error, Result};
 use crate::machine::open_files;
+use crate::plan::finding::{Finding, Verdict};
 
 /// The lock of the runs. While one goes on, it says which.
 const LOCK: &str = "/var/lib/hoststate/lock";

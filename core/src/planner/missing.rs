@@ -2,15 +2,15 @@
 
 use hoststate_abi::host_view::HostView;
 
-use crate::language::declaration::{Declaration, ResourceId};
 use crate::error::Result;
 use crate::formats::pci::PciAddress;
-use crate::plan::scene::{Hazard, Severity};
-use crate::run::past::{Past, put_in_place};
-use crate::machine::pci_bus::{self, PciDevice};
-use crate::plan::planned::{Conflict, Deferred, KnownDevice};
+use crate::language::declaration::{Declaration, ResourceId};
 use crate::language::registry::Declared;
 use crate::language::selector::{self, DeviceSelector};
+use crate::machine::pci_bus::{self, PciDevice};
+use crate::plan::planned::{Conflict, Deferred, KnownDevice};
+use crate::plan::scene::{Hazard, Severity};
+use crate::record::past::{Past, put_in_place};
 
 /// Virtual functions that a declaration makes.
 struct Made<'a> {

@@ -5,8 +5,8 @@ use std::fmt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::trial::verdict::Finding;
 use crate::error::Error;
+use crate::plan::finding::Finding;
 use crate::plan::planned::{Change, Conflict, Deferred, Plan, PlannedActivation, Reboot};
 
 /// Format of a report.

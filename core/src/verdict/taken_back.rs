@@ -8,10 +8,10 @@ use hoststate_abi::step::Step;
 
 use super::{Finding, Judged, Verdict, outlasts_a_boot};
 use crate::language::declaration::{Declaration, ResourceId};
-use crate::run::past::Past;
-use crate::run::record::RunRecord;
 use crate::language::registry::Declared;
-use crate::run::report::Outcome;
+use crate::record::RunRecord;
+use crate::record::past::Past;
+use crate::record::report::Outcome;
 
 /// So often a boot is worth a try. What is gone once may have been taken out by a hand.
 const TRIES: usize = 2;

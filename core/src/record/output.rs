@@ -7,9 +7,9 @@ use hoststate_abi::host_view::HostView;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::mechanism::distro::Distro;
 use crate::error::Result;
 use crate::machine::image_contents;
+use crate::mechanism::distro::Distro;
 
 /// The file that an activation makes, as it was at some time.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

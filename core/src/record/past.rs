@@ -2,11 +2,11 @@
 
 use std::io;
 
-use crate::language::declaration::Declaration;
 use crate::error::{Error, Result};
-use crate::run::record::RunRecord;
-use crate::run::record::store::RecordStore;
-use crate::run::report::Outcome;
+use crate::language::declaration::Declaration;
+use crate::record::RunRecord;
+use crate::record::report::Outcome;
+use crate::record::store::RecordStore;
 
 /// The earlier runs of a host, and the boot it runs since. By default nothing is known of either.
 #[derive(Debug, Clone, Copy, Default)]

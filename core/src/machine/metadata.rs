@@ -12,7 +12,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
-use crate::run::host::metadata::hexadecimal::{Name, Octal, Value};
+use crate::machine::metadata::hexadecimal::{Name, Octal, Value};
 
 mod hexadecimal;
 
@@ -58,7 +58,7 @@ impl Metadata {
     ///
     /// # Errors
     /// When it cannot be read, or changed meanwhile.
-    pub(super) fn of(file: &File) -> io::Result<Self> {
+    pub(crate) fn of(file: &File) -> io::Result<Self> {
         let before = rustix::fs::fstat(file)?;
         let mut attributes = BTreeMap::new();
         for name in names(file)? {
@@ -85,7 +85,7 @@ impl Metadata {
     ///
     /// # Errors
     /// When one cannot be given.
-    pub(super) fn label(&self, file: &File, path: &Path) -> Result<()> {
+    pub(crate) fn label(&self, file: &File, path: &Path) -> Result<()> {
         for (name, value) in &self.attributes {
             if !name.is(ACL) && !name.is(CAPABILITY) {
                 give(file, name, value).map_err(|err| lost(path, name, err))?;
@@ -100,7 +100,7 @@ impl Metadata {
     ///
     /// # Errors
     /// When something cannot be given.
-    pub(super) fn complete(&self, file: &File, path: &Path) -> Result<()> {
+    pub(crate) fn complete(&self, file: &File, path: &Path) -> Result<()> {
         let Self { owner, group, mode, .. } = self;
         let ownership = || format!("its owner {owner}:{group}");
         let permissions = || format!("its mode {mode}");

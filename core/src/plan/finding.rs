@@ -1,0 +1,89 @@
+//! What is found about a host beside its differences: what a boot made of it, what goes on, what is about to happen.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::language::declaration::ResourceId;
+
+/// What was found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// Everything is as wanted, and has its effect.
+    InDesiredState,
+    /// Something can be changed now, whatever was booted.
+    Drifted,
+    /// Something stands in the way that only the user can change.
+    Blocked,
+    /// Everything is in place and waits for a boot; the host runs since before that.
+    NotRebooted,
+    /// Everything is in place; no recorded run tells whether the host was booted since.
+    MaybeNotRebooted,
+    /// What was left for after this boot was judged or begun then, and failed.
+    FailedAtBoot,
+    /// Another entry or kernel was booted than the boot loader has as default.
+    OtherEntry,
+    /// The booted entry has a word that the kernel was not given.
+    WordLost,
+    /// The kernel was given a word, and it has no effect.
+    WordIgnored,
+    /// The host was booted, and a device is on another driver.
+    BoundElsewhere,
+    /// The host was booted, and a setting still is not as wanted.
+    WithoutEffect,
+    /// What a run put in place before this boot is gone again.
+    TakenBack,
+    /// Run after run put it in place, and it was gone after each boot.
+    TakenBackAgain,
+    /// A run changes the host while it is looked at.
+    RunInProgress,
+    /// The next boot is one that is tried, or is being judged.
+    TrialPending,
+    /// Something is left for after a boot.
+    AtBootPending,
+    /// The host is about to reboot by itself, out of a boot that was tried and is refused.
+    GoingBack,
+}
+
+/// One thing that was found.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Finding {
+    /// What it is.
+    pub verdict: Verdict,
+    /// The resource it is about; null where it is about all.
+    pub resource: Option<ResourceId>,
+    /// Why, with names and places.
+    pub reason: String,
+}
+
+impl Verdict {
+    /// Returns whether it is what a boot did not make right: another boot is not expected to.
+    pub fn is_beyond_boot(self) -> bool {
+        match self {
+            Self::FailedAtBoot
+            | Self::OtherEntry
+            | Self::WordLost
+            | Self::WordIgnored
+            | Self::BoundElsewhere
+            | Self::WithoutEffect
+            | Self::TakenBackAgain => true,
+            Self::InDesiredState
+            | Self::Drifted
+            | Self::Blocked
+            | Self::NotRebooted
+            | Self::MaybeNotRebooted
+            | Self::TakenBack
+            | Self::RunInProgress
+            | Self::TrialPending
+            | Self::AtBootPending
+            | Self::GoingBack => false,
+        }
+    }
+}
+
+impl Finding {
+    /// Returns a finding about no resource in particular.
+    pub(crate) fn about_all(verdict: Verdict, reason: String) -> Self {
+        Self { verdict, resource: None, reason }
+    }
+}
