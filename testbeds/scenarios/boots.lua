@@ -82,10 +82,14 @@ scenario {
     host:wait_for_reboot()
     expect_words(host, { ["systemd.mask="] = false, ["hoststate.trial="] = false })
     host:wait_for "ip route | grep -q ^default"
-    host:verify { status = 2 }
+    expect_in(host:verify { status = 2 }, "Boot refused", "systemd.mask=systemd-networkd.service was tried at")
 
-    host:say "somebody looks, and keeps it up"
-    host:converge { status = 3, options = { "--confirm-boot" } }
+    host:say "nothing tries it again unasked"
+    local refused = host:converge { status = 4, options = { "--confirm-boot" } }
+    local id = assert(refused.stdout:match "%-%-accept (refused%-boot%-%x+)", refused.stdout)
+
+    host:say "somebody asks for it, looks, and keeps it up"
+    host:converge { status = 3, options = { "--confirm-boot", "--accept", id } }
     time_to_look(host, 60)
     host:reboot()
     host:shell "systemctl stop hoststate-go-back.timer; sleep 60"

@@ -8,8 +8,8 @@ use hoststate_core::language::registry::Declared;
 use hoststate_core::machine::trust::require_own;
 use hoststate_core::plan::planned::{Change, Plan};
 use hoststate_core::planner::Planner;
-use hoststate_core::record::AT_BOOT;
 use hoststate_core::record::lock::LockedHost;
+use hoststate_core::record::{AT_BOOT, CONFIRM_BOOT, CONVERGE_AT_BOOT};
 use hoststate_core::run::apply::Agreed;
 use hoststate_core::run::finish::{Finish, Finished};
 use hoststate_core::trial::confirm;
@@ -18,7 +18,7 @@ use hoststate_core::trial::{self, AtBoot, RECORD};
 
 use serde_json::Value;
 
-use crate::args::{ActivateMode, ConvergeArguments, HostOptions};
+use crate::args::{ActivateMode, ConvergeArguments, Format, HostOptions};
 use crate::commands::converge::{Converge, lock};
 use crate::commands::plan::show;
 use crate::error::{Error, Result};
@@ -26,6 +26,7 @@ use crate::exit::Exit;
 use crate::playbook::Playbook;
 use crate::plugins::without_playbook;
 use crate::progress::Progress;
+use crate::render;
 use crate::render::report::Goal;
 use crate::saved;
 use crate::session::Session;
@@ -87,8 +88,8 @@ impl<'a> Wanted<'a> {
     pub(crate) fn command(&self) -> &'static str {
         match self.when {
             When::Now => "converge",
-            When::AlsoAtBoot => "converge --at-boot",
-            When::OnceConfirmed => "converge --confirm-boot",
+            When::AlsoAtBoot => CONVERGE_AT_BOOT,
+            When::OnceConfirmed => CONFIRM_BOOT,
         }
     }
 
@@ -263,7 +264,7 @@ pub(crate) fn finish(arguments: &ConvergeArguments, session: &Session) -> Result
         session.print("The host was not booted yet: what is left waits for the next boot.\n")?;
         return Ok(Exit::Success);
     }
-    let lock = lock(&target, "converge --at-boot")?;
+    let lock = lock(&target, CONVERGE_AT_BOOT)?;
     let mut recorder = target.recorder(AT_BOOT, None)?;
     let interrupt = session.interrupt()?;
     let mut watcher = Progress::from_the_start(session, target.activate, interrupt);
@@ -277,8 +278,12 @@ pub(crate) fn finish(arguments: &ConvergeArguments, session: &Session) -> Result
         report.run = None;
         report.changed = false;
     }
+    if is_refused && session.format == Format::Text {
+        session.print(&render::report::refused_boot(&session.screen, &report))?;
+        // The unit has done what it is for, and shall not stand among those that failed.
+        return Ok(Exit::Success);
+    }
     let exit = Converge { target: &target, declared: &declared, agreed: Agreed::Declarations, session }
         .finish(&report, Goal::DesiredState)?;
-    // The unit has done what it is for, and shall not stand among those that failed.
     Ok(if is_refused { Exit::Success } else { exit })
 }

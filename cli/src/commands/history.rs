@@ -7,6 +7,7 @@ use hoststate_core::error::Error as EngineError;
 use hoststate_core::record::RunRecord;
 use hoststate_core::record::history::{self, State, Told};
 use hoststate_core::record::provenance::Provenance;
+use hoststate_core::record::refused_boot::RefusedBoot;
 use hoststate_core::record::report::Outcome;
 use hoststate_core::record::store::{RecordStore, Unreadable};
 use schemars::JsonSchema;
@@ -53,6 +54,9 @@ pub(crate) struct Entry {
     pub(crate) outcome: Option<Outcome>,
     /// Why it ended so.
     pub(crate) reason: Option<String>,
+    /// For a run after a boot that was tried: that boot, if it is refused.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) refused_boot: Option<RefusedBoot>,
     /// What was still to do when it ended, a boot left out.
     pub(crate) left: Vec<String>,
     /// The command that goes on with it; null where nothing is to go on with.
@@ -152,6 +156,7 @@ impl Commands {
             state,
             outcome: record.outcome,
             reason: record.reason,
+            refused_boot: record.refused_boot,
             left: record.left,
             goes_on,
             boot_id: record.boot_id,

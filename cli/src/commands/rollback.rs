@@ -87,7 +87,7 @@ pub(crate) fn run(arguments: &RollbackArguments, session: &Session) -> Result<Ex
 /// Records that nothing is left of a rollback that did not come to its end: others have done it since.
 fn record_the_end(target: &Target, command: &str, report: &Report) -> Result<()> {
     let lock = lock(target, command)?;
-    target.recorder(command, None)?.verdict(&mut report.clone())?;
+    target.recorder(command, None)?.verdict(&mut report.clone(), None)?;
     lock.end();
     Ok(())
 }

@@ -35,6 +35,8 @@ pub(crate) struct Status {
     pub(crate) owners: Vec<Owner>,
     /// What waits for a reboot, or is about to happen at one: a boot that is to be tried, a way back.
     pub(crate) reboot: Vec<String>,
+    /// What was tried by a boot and is refused, so that no reboot brings it.
+    pub(crate) refused: Vec<String>,
     /// What is not as wanted, and no reboot makes it so; what is left of a rollback is among it.
     pub(crate) drift: Vec<String>,
     /// How many settings are as wanted.
@@ -65,6 +67,7 @@ pub(crate) fn run(arguments: &StatusArguments, session: &Session) -> Result<Exit
         last: None,
         owners: Vec::new(),
         reboot: Vec::new(),
+        refused: Vec::new(),
         drift: Vec::new(),
         in_desired_state: 0,
     };
@@ -128,6 +131,12 @@ impl Status {
         self.drift.extend(drift.into_iter().map(difference));
         self.drift.extend(plan.deferred.iter().map(|it| format!("{}: {}", it.resource, it.reason)));
         self.drift.extend(plan.conflicts.iter().map(|it| format!("{}: {}", it.subject, it.reason)));
+        let is_refused = |it: &&Finding| it.verdict == Verdict::BootRefused;
+        for it in plan.after_boot.iter().filter(is_refused) {
+            if !self.refused.contains(&it.reason) {
+                self.refused.push(it.reason.clone());
+            }
+        }
         self.reboot.dedup();
         self.drift.dedup();
         self.in_desired_state += plan.summary.in_desired_state;

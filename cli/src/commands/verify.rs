@@ -7,6 +7,7 @@ use hoststate_core::host::Host;
 use hoststate_core::language::registry::Declared;
 use hoststate_core::plan::finding::Finding;
 use hoststate_core::plan::planned::Plan;
+use hoststate_core::planner::Planner;
 use hoststate_core::verdict::Judged;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -60,5 +61,6 @@ pub(crate) struct Verification<'a> {
 
 fn findings(target: &Target, declared: &[Declared], plan: &Plan) -> Result<Vec<Finding>> {
     let host = &target.host.view();
-    Ok(Judged { host, distro: &target.distro, declared, plan, past: target.past() }.findings()?)
+    let Planner { distro, past, accepted, .. } = target.planner(declared);
+    Ok(Judged { host, distro, declared, plan, past, accepted }.findings()?)
 }

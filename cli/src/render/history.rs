@@ -130,10 +130,17 @@ fn what(entry: &Entry) -> String {
 
 /// Says how it is with a run now.
 fn now(entry: &Entry) -> String {
+    if let (Some(boot), State::Ended { .. }) = (&entry.refused_boot, &entry.state) {
+        return format!("REFUSED: {}", boot.named());
+    }
     let goes_on = entry.goes_on.as_ref().map(|it| format!(": `{it}` goes on")).unwrap_or_default();
     match &entry.state {
         State::Running { pid } => format!("running, process {pid}"),
         State::Cut => format!("CUT{goes_on}"),
+        State::AwaitsBoot { is_trial: true } => "to be tried by the next boot".to_owned(),
+        State::AwaitsBoot { is_trial: false } => "to be finished after the next boot".to_owned(),
+        State::Booted { by, is_refused: true } => format!("tried and REFUSED by {by}"),
+        State::Booted { by, is_refused: false } => format!("continued after the boot by {by}"),
         State::Undone { by } => format!("undone by {by}"),
         State::PartlyUndone { by } => format!("PARTLY undone by {by}{goes_on}"),
         State::Continued { by } => format!("continued by {by}"),
@@ -164,11 +171,12 @@ fn said(outcome: Outcome) -> &'static str {
 /// Returns the colour of a run in need of attention, or of none any more.
 pub(crate) fn paint(entry: &Entry) -> Option<Paint> {
     match entry.state {
-        State::Running { .. } => Some(Paint::Warning),
+        State::Running { .. } | State::AwaitsBoot { .. } => Some(Paint::Warning),
         State::Cut | State::PartlyUndone { .. } | State::Ended { outcome: Outcome::Failed } => {
             Some(Paint::Removed)
         }
-        State::Undone { .. } | State::Continued { .. } => Some(Paint::Faint),
+        State::Booted { is_refused: true, .. } => Some(Paint::Removed),
+        State::Booted { .. } | State::Undone { .. } | State::Continued { .. } => Some(Paint::Faint),
         State::Ended { .. } => None,
     }
 }

@@ -152,9 +152,10 @@ pub(crate) fn reboot(out: &mut String, screen: &Screen, changes: &[Change]) {
     }
 }
 
-/// Adds what the last boot was to make right and did not. Words without effect are warned of already.
+/// Adds what the last boot was to make right and did not. Words without effect and refused boots are told by guards.
 pub(crate) fn after_boot(out: &mut String, screen: &Screen, findings: &[Finding]) {
-    let unsaid = findings.iter().filter(|it| it.verdict != Verdict::WordIgnored);
+    let is_told = |it: &&Finding| !matches!(it.verdict, Verdict::WordIgnored | Verdict::BootRefused);
+    let unsaid = findings.iter().filter(is_told);
     let (in_vain, taken_back): (Vec<&Finding>, Vec<&Finding>) =
         unsaid.partition(|it| it.verdict.is_beyond_boot());
     if !in_vain.is_empty() {

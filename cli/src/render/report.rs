@@ -44,6 +44,30 @@ pub(crate) enum Goal {
 
 /// Returns what is said after the last step. The plan was shown before: what it said is not said again.
 pub(crate) fn text(screen: &Screen, report: &Report, goal: Goal) -> String {
+    let mut out = errors(screen, report);
+    let left = &report.left;
+    if report.outcome.is_unfinished() {
+        if !left.changes.is_empty() {
+            gap(&mut out);
+            title(&mut out, screen, "Left to do:");
+            changes(&mut out, screen, &left.changes);
+        }
+        deferred(&mut out, screen, &left.deferred);
+        conflicts(&mut out, screen, &left.conflicts);
+        gap(&mut out);
+    }
+    summary(&mut out, screen, report, goal);
+    out
+}
+
+/// Returns what is said of a boot that was tried and is refused. Nobody is to do anything now, so it ends with what the
+/// host does by itself, and how that is stopped.
+pub(crate) fn refused_boot(screen: &Screen, report: &Report) -> String {
+    errors(screen, report)
+}
+
+/// Returns what went wrong.
+fn errors(screen: &Screen, report: &Report) -> String {
     let mut out = String::new();
     if !report.steps.is_empty() {
         out.push('\n');
@@ -62,18 +86,6 @@ pub(crate) fn text(screen: &Screen, report: &Report, goal: Goal) -> String {
     if let Some(error) = error {
         failure(&mut out, screen, error);
     }
-    let left = &report.left;
-    if report.outcome.is_unfinished() {
-        if !left.changes.is_empty() {
-            gap(&mut out);
-            title(&mut out, screen, "Left to do:");
-            changes(&mut out, screen, &left.changes);
-        }
-        deferred(&mut out, screen, &left.deferred);
-        conflicts(&mut out, screen, &left.conflicts);
-        gap(&mut out);
-    }
-    summary(&mut out, screen, report, goal);
     out
 }
 

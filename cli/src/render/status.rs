@@ -22,10 +22,18 @@ pub(crate) fn text(screen: &Screen, status: &Status) -> String {
         None => line("Last run", None, "none"),
     }
     let busy = "not looked at: a run goes on";
+    let refused = status.refused.join("; ");
     match &status.reboot[..] {
         [] if status.is_running() => line("Reboot", Some(Paint::Warning), busy),
-        [] => line("Reboot", Some(Paint::Added), "nothing waits for one"),
-        waiting => line("Reboot", Some(Paint::Warning), &format!("waits: {}", named(screen, waiting))),
+        [] if status.refused.is_empty() => line("Reboot", Some(Paint::Added), "nothing waits for one"),
+        [] => line("Reboot", Some(Paint::Removed), &format!("refused: {refused}")),
+        waiting if status.refused.is_empty() => {
+            line("Reboot", Some(Paint::Warning), &format!("waits: {}", named(screen, waiting)));
+        }
+        waiting => {
+            let text = format!("refused: {refused}; waits: {}", named(screen, waiting));
+            line("Reboot", Some(Paint::Removed), &text);
+        }
     }
     match (&status.drift[..], &status.owners[..]) {
         _ if status.is_running() => line("Drift", Some(Paint::Warning), busy),

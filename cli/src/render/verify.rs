@@ -83,6 +83,7 @@ fn label(verdict: Verdict) -> Option<&'static str> {
         Verdict::NotRebooted => Some("Not rebooted yet"),
         Verdict::MaybeNotRebooted => Some("Perhaps not rebooted yet"),
         Verdict::FailedAtBoot => Some("Failed after the boot"),
+        Verdict::BootRefused => Some("Boot refused"),
         Verdict::OtherEntry => Some("Another entry was booted"),
         Verdict::WordLost => Some("Word lost"),
         Verdict::WordIgnored => Some("Word without effect"),

@@ -16,6 +16,7 @@ mod kept;
 mod missing;
 mod mistakes;
 mod outcome;
+mod refused_boot;
 mod rollback;
 mod saved_plan;
 mod status;

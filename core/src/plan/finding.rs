@@ -21,6 +21,8 @@ pub enum Verdict {
     MaybeNotRebooted,
     /// What was left for after this boot was judged or begun then, and failed.
     FailedAtBoot,
+    /// A boot with what is wanted of the kernel command line was tried, and is refused.
+    BootRefused,
     /// Another entry or kernel was booted than the boot loader has as default.
     OtherEntry,
     /// The booted entry has a word that the kernel was not given.
@@ -61,6 +63,7 @@ impl Verdict {
     pub fn is_beyond_boot(self) -> bool {
         match self {
             Self::FailedAtBoot
+            | Self::BootRefused
             | Self::OtherEntry
             | Self::WordLost
             | Self::WordIgnored

@@ -184,7 +184,8 @@ impl Planner<'_> {
             once_confirmed: None,
             cmdline,
         };
-        verdict::judge(plan, self.declared, &view.without_predictions(), self.distro, self.past)
+        let (host, distro) = (&view.without_predictions(), self.distro);
+        verdict::judge(plan, self.declared, host, distro, self.past, self.accepted)
     }
 }
 

@@ -28,6 +28,18 @@ pub enum State {
         /// How.
         outcome: Outcome,
     },
+    /// The next boot goes on with it: tries what it prepared, or finishes what it left.
+    AwaitsBoot {
+        /// Whether that boot is one that is tried.
+        is_trial: bool,
+    },
+    /// A boot went on with it.
+    Booted {
+        /// The run after that boot.
+        by: String,
+        /// Whether the boot was one that was tried and is refused.
+        is_refused: bool,
+    },
     /// It was undone.
     Undone {
         /// By this run.
@@ -64,9 +76,20 @@ pub fn newest_first(
     machine: &HostView,
 ) -> Result<impl ExactSizeIterator<Item = Result<Told, Unreadable>>> {
     let mut undone: BTreeMap<String, By> = BTreeMap::new();
+    let mut after_boot = None;
     Ok(store.newest_first()?.map(move |(_, found)| {
         let record = found?;
-        let state = state(&record, &undone, machine);
+        let mut state = state(&record, &undone, machine);
+        if record.command == AT_BOOT {
+            let (by, is_refused) = (record.id.clone(), record.refused_boot.is_some());
+            after_boot = Some(State::Booted { by, is_refused });
+        } else if let Some(is_trial) = record.left_to_a_boot() {
+            // Nothing else is left for after a boot while something is.
+            let booted = after_boot.take();
+            if matches!(state, State::Ended { .. }) {
+                state = booted.unwrap_or(State::AwaitsBoot { is_trial });
+            }
+        }
         if let Some(run) = record.undoes()
             && !matches!(state, State::Undone { .. } | State::Continued { .. })
         {

@@ -13,6 +13,7 @@ use crate::plan::planned::{FileChange, PlannedActivation};
 use crate::record::devices::DeviceBefore;
 use crate::record::output::Output;
 use crate::record::provenance::Provenance;
+use crate::record::refused_boot::RefusedBoot;
 use crate::record::report::{Outcome, StepReport};
 
 pub mod devices;
@@ -22,6 +23,7 @@ pub mod output;
 pub mod past;
 pub mod provenance;
 pub mod recorder;
+pub mod refused_boot;
 pub mod report;
 pub mod store;
 
@@ -33,6 +35,12 @@ pub const OLD_RUN_FORMAT: &str = "hoststate.run/1";
 
 /// Name of the run after a boot, in the records.
 pub const AT_BOOT: &str = "at boot";
+
+/// Name of a run whose rest is done after the boot, in the records.
+pub const CONVERGE_AT_BOOT: &str = "converge --at-boot";
+
+/// Name of a run that lets a boot be tried, in the records.
+pub const CONFIRM_BOOT: &str = "converge --confirm-boot";
 
 /// Where a host keeps its run records and the lock.
 pub const STATE_DIRECTORY: &str = "/var/lib/hoststate";
@@ -81,6 +89,9 @@ pub struct RunRecord {
     /// What was still to do when it ended, a boot left out.
     #[serde(default)]
     pub left: Vec<String>,
+    /// For a run after a boot that was tried: that boot, if it is refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refused_boot: Option<RefusedBoot>,
 }
 
 impl RunRecord {
@@ -92,6 +103,16 @@ impl RunRecord {
     /// Returns whether there is something to undo.
     pub fn has_changed(&self) -> bool {
         !self.files.is_empty() || !self.activations.is_empty() || !self.devices.is_empty()
+    }
+
+    /// Returns whether a boot is tried for it, if it came to its end and left something to a boot.
+    pub fn left_to_a_boot(&self) -> Option<bool> {
+        let is_ready = self.is_complete() && !self.files.is_empty();
+        match self.command.as_str() {
+            CONFIRM_BOOT if is_ready => Some(true),
+            CONVERGE_AT_BOOT if is_ready => Some(false),
+            _ => None,
+        }
     }
 
     /// Returns whose declarations it converged to, where the record tells.

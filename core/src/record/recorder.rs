@@ -12,6 +12,7 @@ use crate::plan::planned::Plan;
 use crate::record::devices;
 use crate::record::output::Output;
 use crate::record::provenance::Provenance;
+use crate::record::refused_boot::RefusedBoot;
 use crate::record::report::{Left, Outcome, Report, StepReport};
 use crate::record::store::RecordStore;
 use crate::record::{RUN_FORMAT, RunRecord};
@@ -100,12 +101,13 @@ impl Recorder {
         }
     }
 
-    /// Records a verdict, also that of a run that changed nothing: nobody watched it.
+    /// Records a verdict, also that of a run that changed nothing: nobody watched it. `refused` is the boot that was
+    /// tried, if it is refused.
     ///
     /// # Errors
     /// When the record cannot be written.
-    pub fn verdict(&mut self, report: &mut Report) -> Result<()> {
-        let record = self.take(&report.plan.declarations)?;
+    pub fn verdict(&mut self, report: &mut Report, refused: Option<RefusedBoot>) -> Result<()> {
+        let record = RunRecord { refused_boot: refused, ..self.take(&report.plan.declarations)? };
         report.run = Some(record.id.clone());
         self.record = Some(record);
         let obstacles = || report.plan.obstacles().filter(|_| report.outcome == Outcome::Refused);
@@ -143,6 +145,7 @@ impl Recorder {
             devices: Vec::new(),
             outputs: self.outputs.clone(),
             left: Vec::new(),
+            refused_boot: None,
         })
     }
 }

@@ -8,11 +8,12 @@ use hoststate_abi::host_view::HostView;
 use hoststate_abi::step::Step;
 
 use crate::error::{Error, Result};
-use crate::formats::kernel_cmdline::Cmdline;
+use crate::formats::kernel_cmdline::{Cmdline, CmdlineEdit};
 use crate::host::Host;
 use crate::plan::planned::Plan;
 use crate::planner::Planner;
 use crate::record::recorder::Recorder;
+use crate::record::refused_boot::RefusedBoot;
 use crate::record::report::{Failure, Outcome, Report, StepReport, StepStatus};
 use crate::run::apply::{Activate, Agreed, Run, Watcher};
 use crate::trial::confirm::{TrialRecord, edits};
@@ -49,10 +50,16 @@ enum Decision {
     Carried(Box<Report>),
     /// It was begun and did not end.
     GivenUp(String),
-    /// The boot that was to be tried did not come up.
-    DidNotComeUp(String),
-    /// It came up, and is not confirmed.
-    Refused(TrialRecord, String),
+    /// The boot that was to be tried is not confirmed.
+    Refused(Box<Refusal>),
+}
+
+/// A boot that is not confirmed.
+struct Refusal {
+    boot: RefusedBoot,
+    why: String,
+    /// The trial, where the host runs in it; a boot that did not come up is back already.
+    runs: Option<TrialRecord>,
 }
 
 impl Finish<'_> {
@@ -66,14 +73,18 @@ impl Finish<'_> {
         // Also when nothing could be decided: a unit that fails in every boot helps nobody.
         let mut cleaned = self.clean();
         let is_cleaned = cleaned.iter().any(|it| it.status == StepStatus::Done);
-        let is_refused = matches!(decision, Ok(Decision::DidNotComeUp(_) | Decision::Refused(..)))
+        let is_refused = matches!(decision, Ok(Decision::Refused(_)))
             && cleaned.iter().all(|it| it.status == StepStatus::Done);
-        let mut report = match decision? {
-            Decision::Carried(report) => *report,
-            Decision::GivenUp(why) | Decision::DidNotComeUp(why) => failed(self.plan()?, why),
-            Decision::Refused(trial, why) => {
-                let back = self.go_back(&trial, &why, &mut cleaned);
-                failed(self.plan()?, format!("{why}. {back}"))
+        let (mut report, refused) = match decision? {
+            Decision::Carried(report) => (*report, None),
+            Decision::GivenUp(why) => (failed(self.plan()?, why), None),
+            Decision::Refused(refusal) => {
+                let Refusal { boot, mut why, runs } = *refusal;
+                if let Some(trial) = runs {
+                    let back = self.go_back(&trial, &why, &mut cleaned);
+                    why = format!("{why}. {back}");
+                }
+                (failed(self.plan()?, why), Some(boot))
             }
         };
         report.steps.extend(cleaned);
@@ -86,7 +97,7 @@ impl Finish<'_> {
         }
         // A failure says whether anything was changed, and the entry and the unit are something.
         report.changed |= report.outcome.is_unfinished() && is_cleaned;
-        self.recorder.verdict(&mut report)?;
+        self.recorder.verdict(&mut report, refused)?;
         Ok(Finished { report, is_refused })
     }
 
@@ -140,20 +151,23 @@ impl Finish<'_> {
     /// Returns why the tried boot is not confirmed. The network may come up late, so what is lost is looked for until
     /// the host has settled.
     fn judge(&self, trial: &TrialRecord) -> Result<Option<Decision>> {
-        let refused = |faults: &[String]| Some(Decision::Refused(trial.clone(), not_confirmed(faults)));
         let host = self.host.view();
         let running = Cmdline::parse(&host.attribute(Path::new("/proc/cmdline"))?.unwrap_or_default());
         let wanted = edits(&host, self.planner.distro, self.planner.declared)?;
         let holds = wanted.iter().all(|it| running.satisfies(it));
         if !running.words().any(|it| it.raw() == trial.mark) && !holds {
-            return Ok(Some(Decision::DidNotComeUp(format!(
+            let because = "it did not come up, and the default entry was booted in its place".to_owned();
+            let why = format!(
                 "the boot that was to be tried did not come up: this one was started by the default entry ({} is not in \
                  /proc/cmdline). Nothing was changed but for that entry, which is gone",
                 trial.mark
-            ))));
+            );
+            let boot = RefusedBoot::new(&wanted, because);
+            return Ok(Some(Decision::Refused(Box::new(Refusal { boot, why, runs: None }))));
         }
         if !holds {
-            return Ok(refused(&["/proc/cmdline does not have what the playbook wants".to_owned()]));
+            let because = "/proc/cmdline does not have what the playbook wants".to_owned();
+            return Ok(Some(not_confirmed(trial, &wanted, because)));
         }
         for attempt in 0.. {
             let lost = trial.witness.lost(&self.host.view())?;
@@ -161,7 +175,7 @@ impl Finish<'_> {
                 return Ok(None);
             }
             if !self.host.settle(attempt) {
-                return Ok(refused(&lost));
+                return Ok(Some(not_confirmed(trial, &wanted, lost.join("; "))));
             }
         }
         unreachable!("the loop above ends when the host stops settling")
@@ -241,12 +255,13 @@ impl Finish<'_> {
     }
 }
 
-fn not_confirmed(faults: &[String]) -> String {
-    format!(
-        "the boot that was tried is not confirmed: {}. Nothing was made permanent; the next boot is by the default entry, \
-         as before",
-        faults.join("; ")
-    )
+fn not_confirmed(trial: &TrialRecord, wanted: &[CmdlineEdit], because: String) -> Decision {
+    let why = format!(
+        "the boot that was tried is not confirmed: {because}. Nothing was made permanent; the next boot is by the default \
+         entry, as before"
+    );
+    let boot = RefusedBoot::new(wanted, because);
+    Decision::Refused(Box::new(Refusal { boot, why, runs: Some(trial.clone()) }))
 }
 
 fn failed(plan: Plan, why: String) -> Report {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::refused::{Refused, Retrial};
 use super::taken_back::Chain;
 use super::{Judged, driver_of};
 use crate::error::Result;
@@ -26,6 +27,8 @@ pub(super) struct Known {
     pub(super) runs: BTreeMap<ResourceId, Run>,
     /// The newest run and its reason, if it was one after this boot that failed.
     pub(super) failed: Option<(String, String)>,
+    /// The boot that was tried with what is wanted, and was refused.
+    pub(super) refused: Option<Refused>,
     /// What runs put in place and is gone, or was gone after each boot.
     pub(super) taken_back: BTreeMap<ResourceId, Finding>,
 }
@@ -50,10 +53,12 @@ impl Known {
             .collect();
         let mut open: Vec<&Declared> = judged.declared.iter().filter(|it| asked.contains(&&it.id)).collect();
         let mut chains = Chain::of(judged);
+        let mut retrial = Retrial::of(judged)?;
         let mut is_newest = true;
         judged.past.newest(|run| {
             let was_booted_since = judged.past.was_booted_since(run) == Some(true);
-            if std::mem::take(&mut is_newest) && run.command == AT_BOOT && !was_booted_since {
+            let is_refused = retrial.found_in(run).map(|it| known.refused = Some(it)).is_some();
+            if std::mem::take(&mut is_newest) && run.command == AT_BOOT && !was_booted_since && !is_refused {
                 known.failed = run.reason.clone().map(|it| (run.id.clone(), it));
             }
             open.retain(|Declared { id, declaration, .. }| {
@@ -63,7 +68,7 @@ impl Known {
                 }
                 !is_it
             });
-            let mut is_continued = false;
+            let mut is_continued = retrial.is_open();
             for it in &mut chains {
                 is_continued |= it.go_on(run, judged.past);
             }

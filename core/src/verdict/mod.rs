@@ -18,6 +18,7 @@ use crate::mechanism::distro::{BootEntry, Distro, NextBoot};
 use crate::next_boot::booted::{self, Booted};
 use crate::plan::finding::{Finding, Verdict};
 use crate::plan::planned::{Change, Plan};
+use crate::plan::scene::Hazard;
 use crate::record::past::Past;
 use crate::trial::standing;
 use crate::why::chain;
@@ -25,6 +26,7 @@ use crate::why::chain;
 use known::Known;
 
 mod known;
+mod refused;
 mod taken_back;
 
 /// Judges what the last boot made of a plan: a setting that it was to make right and did not, waits in vain.
@@ -37,9 +39,12 @@ pub fn judge(
     host: &HostView,
     distro: &Distro,
     past: Past<'_>,
+    accepted: &[String],
 ) -> Result<Plan> {
-    let judged = Judged { host, distro, declared, plan: &plan, past };
-    let Judgement { findings, in_vain } = judged.judge()?;
+    let judged = Judged { host, distro, declared, plan: &plan, past, accepted };
+    let Judgement { findings, in_vain, hazards } = judged.judge()?;
+    plan.summary.refused += hazards.iter().filter(|it| !it.accepted).count();
+    plan.guards.extend(hazards);
     let is_told = |it: &Finding| it.verdict.is_beyond_boot() || it.verdict == Verdict::TakenBack;
     plan.after_boot = findings.into_iter().filter(is_told).collect();
     for index in in_vain {
@@ -74,6 +79,8 @@ pub struct Judged<'a> {
     pub plan: &'a Plan,
     /// What earlier runs tell.
     pub past: Past<'a>,
+    /// Ids of hazards the user accepts.
+    pub accepted: &'a [String],
 }
 
 /// What was found, and which changes of the plan a boot was to make and did not.
@@ -81,6 +88,7 @@ pub struct Judged<'a> {
 struct Judgement {
     findings: Vec<Finding>,
     in_vain: Vec<usize>,
+    hazards: Vec<Hazard>,
 }
 
 impl Judged<'_> {
@@ -121,7 +129,17 @@ impl Judged<'_> {
         in_vain.extend(waiting.iter().copied().filter(is_again));
         waiting.retain(|it| taken_back(it).is_none());
         findings.extend(known.taken_back.values().cloned());
-        let mut judgement = Judgement { findings, in_vain };
+        let hazards: Vec<Hazard> = known.refused.iter().map(|it| it.hazard(self.accepted)).collect();
+        let mut judgement = Judgement { findings, in_vain, hazards };
+        if let Some((it, hazard)) = known.refused.as_ref().zip(judgement.hazards.first())
+            && !hazard.accepted
+        {
+            judgement.findings.push(it.finding(&hazard.id));
+            // Nothing of it was made permanent, so no boot brings it; what earlier runs put in place is another matter.
+            let is_in_place = |it: &usize| known.runs.contains_key(&self.plan.changes[*it].resource);
+            judgement.in_vain.extend(waiting.iter().copied().filter(|it| !is_in_place(it)));
+            waiting.retain(is_in_place);
+        }
         if let Some((run, why)) = &known.failed {
             judgement.findings.push(finding(Verdict::FailedAtBoot, None, format!("run {run}: {why}")));
             judgement.in_vain.extend(waiting);

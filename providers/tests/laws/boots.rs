@@ -24,7 +24,7 @@ pub(crate) const WORDS: &str = r#"{"type":"kernel_cmdline","present":["iommu=pt"
 
 pub(crate) const ROUTE: &str = "/proc/net/route";
 
-const DEFAULT_ROUTE: &str = "Iface\tDestination\tGateway\tFlags\tRefCnt\tUse\tMetric\tMask\n\
+pub(crate) const DEFAULT_ROUTE: &str = "Iface\tDestination\tGateway\tFlags\tRefCnt\tUse\tMetric\tMask\n\
                              eth0\t00000000\t0102A8C0\t0003\t0\t0\t0\t00000000\n";
 
 const BLS_CFG: &str = "load_env\nif [ \"${next_entry}\" ] ; then\n  set default=\"${next_entry}\"\n  set next_entry=\n  \
@@ -49,7 +49,7 @@ pub(crate) fn machine(kind: Kind) -> Lab {
     Lab::with(kind, &files)
 }
 
-fn boot_id(lab: &Lab) -> Option<String> {
+pub(crate) fn boot_id(lab: &Lab) -> Option<String> {
     lab.host.tree().read("/proc/sys/kernel/random/boot_id").map(|it| it.trim().to_owned())
 }
 

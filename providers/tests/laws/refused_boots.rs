@@ -1,11 +1,17 @@
 //! A tried boot that is refused goes back by itself, and leaves nothing to be undone.
 
 use hoststate_abi::step::Step;
+use hoststate_core::plan::finding::Verdict;
+use hoststate_core::plan::planned::Plan;
+use hoststate_core::planner::Planner;
+use hoststate_core::record::past::Past;
 use hoststate_core::run::finish::Finished;
 use hoststate_core::trial::go_back::{self, IfRefused};
 
-use crate::boots::{GRUBENV, ROUTE, WORDS, cmdline, finished_on, kept, machine, stage_with};
-use crate::lab::{KINDS, Kind, Lab};
+use crate::boots::{
+    DEFAULT_ROUTE, GRUBENV, ROUTE, WORDS, boot_id, cmdline, finished_on, kept, machine, stage_with,
+};
+use crate::lab::{KINDS, Kind, Lab, declared};
 
 const NO_ROUTE: &str = "Iface\tDestination\tGateway\tFlags\tRefCnt\tUse\tMetric\tMask\n";
 
@@ -132,4 +138,70 @@ fn a_boot_that_holds_does_not_go_back() {
         assert!(!finished.is_refused, "{kind:?}: {:?}", finished.report.error);
         assert!(!go_back::is_scheduled(&lab.host.tree().view()).expect("a readable tree"), "{kind:?}");
     }
+}
+
+/// What a plan says when the host is back in its old entry.
+fn later(lab: &Lab, playbook: &str, accepted: &[String]) -> Plan {
+    let (store, boot_id, declared) = (lab.store(), boot_id(lab), declared(playbook));
+    let past = Past { records: Some(&store), boot_id: boot_id.as_deref() };
+    let planner = Planner { past, accepted, ..lab.planner(&declared) };
+    planner.plan(&mut lab.host.tree().view()).expect("a plan")
+}
+
+fn refusals(plan: &Plan) -> Vec<&str> {
+    plan.refusals().map(|it| it.id.as_str()).filter(|it| it.starts_with("refused-boot-")).collect()
+}
+
+#[test]
+fn what_was_tried_and_refused_is_remembered_until_it_is_asked_for_again() {
+    for kind in KINDS {
+        let lab = machine(kind);
+        let finished = refused(&lab, IfRefused::GoBack);
+        let run = finished.report.run.expect("a recorded verdict");
+        let boot = lab.store().read(&run).expect("a record").refused_boot.expect("a boot that is refused");
+        assert_eq!(boot.named(), "the boot with iommu=pt, without nomodeset");
+        assert!(boot.because.starts_with("/proc/net/route has no default route"), "{}", boot.because);
+        for boots in 0..3 {
+            let plan = later(&lab, WORDS, &[]);
+            let id = refusals(&plan).first().expect("a refusal").to_string();
+            let told = plan.after_boot.iter().find(|it| it.verdict == Verdict::BootRefused);
+            let told = told.map(|it| it.reason.clone()).unwrap_or_default();
+            assert!(boots == 0 || told.contains("the boot with iommu=pt, without nomodeset"), "{told}");
+            assert!(boots == 0 || (told.contains(&boot.because) && told.contains(&id)), "{told}");
+            assert!(!plan.only_reboot_left() && !plan.reboot.required, "{kind:?}: {:?}", plan.reboot);
+            let accepted = later(&lab, WORDS, std::slice::from_ref(&id));
+            assert_eq!(refusals(&accepted), Vec::<&str>::new(), "{kind:?}");
+            assert!(!accepted.is_beyond_boot(), "{kind:?}: {:?}", accepted.after_boot);
+            lab.host.tree().write(ROUTE, DEFAULT_ROUTE);
+            lab.host.reboot();
+        }
+        let other = r#"{"type":"kernel_cmdline","present":["iommu=pt"]}"#;
+        assert_eq!(refusals(&later(&lab, other, &[])), Vec::<&str>::new(), "{kind:?}: another boot");
+    }
+}
+
+#[test]
+fn what_was_refused_and_holds_when_tried_again_is_forgotten() {
+    let lab = machine(Kind::Ubuntu);
+    refused(&lab, IfRefused::GoBack);
+    lab.host.tree().write(ROUTE, DEFAULT_ROUTE);
+    lab.host.reboot();
+    stage_with(&lab, WORDS, IfRefused::GoBack);
+    lab.host.reboot();
+    assert!(!finished_on(&lab, &lab.host, &[]).is_refused);
+    lab.host.tree().write("/etc/default/grub", "GRUB_CMDLINE_LINUX=\"nomodeset\"\n");
+    assert_eq!(refusals(&later(&lab, WORDS, &[])), Vec::<&str>::new());
+}
+
+#[test]
+fn a_boot_that_did_not_come_up_is_remembered_as_well() {
+    let lab = machine(Kind::Ubuntu).panics_with("iommu=pt");
+    stage_with(&lab, WORDS, IfRefused::GoBack);
+    lab.host.reboot();
+    finished_on(&lab, &lab.host, &[]);
+    lab.host.reboot();
+    let plan = later(&lab, WORDS, &[]);
+    assert_eq!(refusals(&plan).len(), 1, "{:?}", plan.guards);
+    let told = &plan.after_boot.first().expect("what became of the boot").reason;
+    assert!(told.contains("it did not come up"), "{told}");
 }
