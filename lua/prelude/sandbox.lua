@@ -6,14 +6,25 @@
 
 local native = ...
 local fail, guard, spend = native.fail, native.guard, native.spend
+-- Where each operation on texts pays (`paying.lua`).
+local look_through = native.look_through
 local error, getmetatable, next, pairs0, pcall0, rawequal, rawget, rawset0, select, setmetatable, tostring0, type, xpcall0 =
   error, getmetatable, next, pairs, pcall, rawequal, rawget, rawset, select, setmetatable, tostring, type, xpcall
 local concat, move, pack, sort, unpack = table.concat, table.move, table.pack, table.sort, table.unpack
 local find, format, gsub, rep = string.find, string.format, string.gsub, string.rep
+local plain_next = next
 local integer, tointeger0, tonumber0 = math.type, math.tointeger, tonumber
+
+-- C takes texts for numbers too. The work for a digit is that of an instruction; few digits are as good as free.
+local function pay_for_digits(value)
+  if type(value) == "string" and #value > 32 then
+    spend(#value)
+  end
+end
 
 local function tonumber(value)
   local kind = type(value)
+  pay_for_digits(value)
   return (kind == "number" or kind == "string") and tonumber0(value) or nil
 end
 
@@ -102,6 +113,9 @@ local function sorted(plain)
   for key in next, plain do
     count = count + 1
     keys[count] = key
+    if look_through then
+      look_through(key, 16)
+    end
     is_list = is_list and integer(key) == "integer" and key >= 1 and key <= length
   end
   if is_list then
@@ -138,7 +152,6 @@ function pairs(t)
   return step, state, start
 end
 
-local plain_next = next
 _G.next = function(t, key)
   -- `next(t) == nil` asks whether a table is empty; the walk goes in the order of `pairs`.
   if type(t) ~= "table" then
@@ -152,6 +165,9 @@ _G.next = function(t, key)
   local count = 0
   for other in plain_next, plain do
     count = count + 1
+    if look_through then
+      look_through(other, 2)
+    end
     if (key == nil or before(key, other)) and (best == nil or before(other, best)) then
       best = other
     end
@@ -163,6 +179,17 @@ _G.next = function(t, key)
 end
 
 local globals, added = _G, native.added
+
+local function looking(original)
+  return function(t, key, ...)
+    look_through(key, 1)
+    return original(t, key, ...)
+  end
+end
+
+if look_through then
+  _G.rawequal, _G.rawget, rawset0 = looking(rawequal), looking(rawget), looking(rawset0)
+end
 
 function rawset(t, key, value)
   if frozen[t] or t == globals and key ~= nil and rawget(added, key) ~= nil then
@@ -200,6 +227,32 @@ local function pay_for_text(text)
   end
 end
 
+function _G.tonumber(...)
+  pay_for_digits((...))
+  return tonumber0(...)
+end
+
+function _G.select(count, ...)
+  pay_for_digits(count)
+  return select(count, ...)
+end
+
+-- Functions and operators that take numbers only.
+local function arithmetic(library)
+  for name, original in plain_next, library do
+    if type(original) == "function" then
+      library[name] = function(...)
+        local first, second = ...
+        pay_for_digits(first)
+        pay_for_digits(second)
+        return original(...)
+      end
+    end
+  end
+end
+arithmetic(math)
+arithmetic(native.text_operators)
+
 function string.format(template, ...)
   pay_for_text(template)
   if type(template) == "string" and find((gsub(template, "%%%%", "")), "%%[-%d.]*p") then
@@ -216,27 +269,53 @@ function string.format(template, ...)
   return format(template, unpack(values, 1, values.n))
 end
 
+local function pay_for_each(template)
+  if type(template) == "string" then
+    spend(#template)
+  end
+end
+
 local function paid(library, ...)
   for _, name in ipairs { ... } do
     local original = library[name]
     library[name] = function(...)
-      -- Nothing but the first values are texts to go through; there may be a million others.
-      pay_for_text((...))
+      -- Nothing but the first is a text to go through; there may be many others.
+      local text, first, last = ...
+      pay_for_text(text)
+      pay_for_digits(first)
+      pay_for_digits(last)
       spend(select("#", ...) // 4)
       return original(...)
     end
   end
 end
-paid(string, "byte", "char", "len", "lower", "packsize", "reverse", "sub", "unpack", "upper")
-paid(utf8, "char", "codepoint", "codes", "len", "offset")
+paid(string, "byte", "char", "len", "lower", "reverse", "sub", "upper")
+paid(utf8, "codepoint", "codes", "len", "offset")
 
-local pack_bytes = string.pack
-function string.pack(...)
+local utf8_char = utf8.char
+function utf8.char(...)
+  spend(4 * select("#", ...))
+  return utf8_char(...)
+end
+
+local pack_size, unpack_bytes, pack_bytes = string.packsize, string.unpack, string.pack
+function string.packsize(template, ...)
+  pay_for_each(template)
+  return pack_size(template, ...)
+end
+
+function string.unpack(template, ...)
+  pay_for_each(template)
+  return unpack_bytes(template, ...)
+end
+
+function string.pack(template, ...)
+  pay_for_each(template)
   local values = pack(...)
   for index = 1, values.n do
     pay_for_text(values[index])
   end
-  return pack_bytes(...)
+  return pack_bytes(template, ...)
 end
 
 function string.rep(text, count, ...)
@@ -251,11 +330,13 @@ end
 -- An item at the end moves no other.
 local insert, remove = table.insert, table.remove
 function table.insert(t, ...)
+  pay_for_digits((...))
   spend(select("#", ...) == 1 and 1 or length(t))
   return insert(t, ...)
 end
 
 function table.remove(t, ...)
+  pay_for_digits((...))
   spend(select("#", ...) == 0 and 1 or length(t))
   return remove(t, ...)
 end
@@ -266,6 +347,9 @@ function table.concat(t, ...)
 end
 
 local function less(a, b)
+  if look_through then
+    look_through(a, 1)
+  end
   return a < b
 end
 
@@ -278,7 +362,14 @@ function table.sort(t, ...)
   return sort(t, ...)
 end
 
+-- A stack has room for a million values, and a call takes each of its values twice.
+local most_values = 100000
+
 function table.unpack(t, first, last)
+  local count = (tointeger(tonumber(last)) or length(t)) - (tointeger(tonumber(first)) or 1)
+  if count >= most_values then
+    fail("more than " .. most_values .. " values are unpacked at once", "Walk through the table with a loop.")
+  end
   pay(first or 1, last or length(t))
   return unpack(t, first, last)
 end

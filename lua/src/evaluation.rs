@@ -3,26 +3,18 @@
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::rc::Rc;
-use std::time::Duration;
 
 use hoststate_core::error::Several;
 use hoststate_core::language::declaration::Origin;
 use hoststate_core::language::registry::{self, Declared, Registry, Rejected};
 use mlua::{Function, Lua, Table};
-use rustix::time::ClockId;
 use serde_json::{Map, Value};
 
 use crate::error::Error;
+use crate::limits::{Limits, Manner, out_of_memory};
 use crate::lua_errors::{self, Failure};
 use crate::types::{self, LuaType};
 use crate::{Options, Playbook, constructors, globals, modules, sandbox};
-
-/// Instructions of the Lua machine that a playbook may run: a second's worth. Ten thousand declarations take
-/// about half a million.
-pub(crate) const INSTRUCTIONS: u64 = 50_000_000;
-
-/// Bytes that a playbook may hold in Lua, and once more in declarations.
-pub(crate) const MEMORY: usize = 64 << 20;
 
 /// How many errors are told at once.
 const ERRORS: usize = 100;
@@ -30,109 +22,8 @@ const ERRORS: usize = 100;
 /// How many calls are shown that led to one.
 const CALLERS: usize = 20;
 
-/// Processor time that a playbook may take beside that of its instructions: what compares, joins or converts texts of
-/// many megabytes runs in C, and no count of instructions knows it.
-const WORK: Duration = Duration::from_secs(1);
-
-/// Time that an instruction may take, on a machine that is slow.
-const NANOSECONDS: u64 = 60;
-
-/// How many instructions run between two looks at the clock, where there are no long texts.
-const CLOCK: u64 = 10_000;
-
 /// What messages call the file that the user named.
 const PLAYBOOK: &str = "the playbook";
-
-/// What an evaluation may still spend.
-#[derive(Debug)]
-pub(crate) struct Limits {
-    /// What they limit, for messages.
-    pub(crate) subject: &'static str,
-    instructions: Cell<u64>,
-    bytes: Cell<usize>,
-    exhausted: Cell<bool>,
-    started: Duration,
-    /// Instructions that were left at the last look at the clock.
-    looked: Cell<u64>,
-    /// Where the last line of a user's file was, when lines are traced.
-    pub(crate) last: RefCell<Option<Origin>>,
-}
-
-impl Limits {
-    fn new(subject: &'static str) -> Self {
-        Self {
-            subject,
-            instructions: Cell::new(INSTRUCTIONS),
-            bytes: Cell::new(MEMORY),
-            exhausted: Cell::new(false),
-            started: processor_time(),
-            looked: Cell::new(INSTRUCTIONS),
-            last: RefCell::new(None),
-        }
-    }
-
-    /// Takes instructions, or as much work as that many.
-    pub(crate) fn spend(&self, instructions: u64) -> Result<(), Error> {
-        let Some(left) = self.instructions.get().checked_sub(instructions) else {
-            return Err(self.endless(format!("after {INSTRUCTIONS} instructions")));
-        };
-        self.instructions.set(left);
-        if self.looked.get() - left >= CLOCK { self.look_at_clock() } else { Ok(()) }
-    }
-
-    /// Fails when more time was taken than the instructions and [`WORK`] account for. A playbook of instructions
-    /// alone never meets this limit: what it may do does not depend on the machine.
-    pub(crate) fn look_at_clock(&self) -> Result<(), Error> {
-        let left = self.instructions.get();
-        self.looked.set(left);
-        let counted = Duration::from_nanos((INSTRUCTIONS - left) * NANOSECONDS);
-        if processor_time().saturating_sub(self.started) <= WORK + counted {
-            return Ok(());
-        }
-        Err(self.endless(format!("after {} s of work on texts", WORK.as_secs())))
-    }
-
-    fn endless(&self, after: String) -> Error {
-        self.exhausted.set(true);
-        Error::new(
-            format!("{} does too much, or does not end: it was stopped {after}", self.subject),
-            "Look for a loop that never ends, or for a very long text.",
-        )
-    }
-
-    /// Takes bytes of declared values.
-    pub(crate) fn hold(&self, bytes: usize) -> Result<(), Error> {
-        match self.bytes.get().checked_sub(bytes) {
-            Some(left) => {
-                self.bytes.set(left);
-                Ok(())
-            }
-            None => Err(out_of_memory(self.subject)),
-        }
-    }
-
-    /// Returns whether a limit was passed; no `pcall` may go on after that.
-    pub(crate) fn exhausted(&self) -> bool {
-        self.exhausted.get()
-    }
-}
-
-/// Returns the processor time of this thread: a machine that is busy with other things takes nothing from a playbook.
-fn processor_time() -> Duration {
-    let time = rustix::time::clock_gettime(ClockId::ThreadCPUTime);
-    Duration::new(
-        u64::try_from(time.tv_sec).unwrap_or_default(),
-        u32::try_from(time.tv_nsec).unwrap_or_default(),
-    )
-}
-
-/// The error of what takes more than [`MEMORY`].
-pub(crate) fn out_of_memory(subject: &str) -> Error {
-    Error::new(
-        format!("{subject} takes more than {} MiB of memory", MEMORY >> 20),
-        "Look for a text or a table that grows without end, or a function that calls itself.",
-    )
-}
 
 /// A file of the user.
 #[derive(Debug)]
@@ -244,28 +135,51 @@ pub(crate) enum Ended {
     Errors(Several<Error>),
     /// For want of memory; with the last line that was traced.
     Memory(Option<Origin>),
+    /// With these errors, unless its operations on texts are counted one by one.
+    Unsure(Several<Error>),
 }
 
 /// Evaluates a playbook, as [`crate::evaluate`].
 pub(crate) fn evaluate(name: &str, text: &str, options: &Options<'_>) -> Result<Playbook, Several<Error>> {
-    match run(name, text, options, false) {
-        Ok(playbook) => Ok(playbook),
-        Err(Ended::Errors(errors)) => Err(errors),
-        // Lua has left every function when it says that memory ran out. The same playbook takes the same way a
-        // second time, so an evaluation that looks at each line finds the one.
-        Err(Ended::Memory(_)) => {
-            let quiet = Options { log: &|_, _| (), ..*options };
-            match run(name, text, &quiet, true) {
-                Err(Ended::Memory(last)) => Err(out_of_memory(PLAYBOOK).at(last).into()),
-                Err(Ended::Errors(errors)) => Err(errors),
-                Ok(_) => Err(out_of_memory(PLAYBOOK).into()),
-            }
-        }
-    }
+    thoroughly(PLAYBOOK, options, |options, manner| run(name, text, options, manner))
 }
 
-fn run(name: &str, text: &str, options: &Options<'_>, trace: bool) -> Result<Playbook, Ended> {
-    within(PLAYBOOK, name, text, options, trace, |_, evaluation| {
+/// Evaluates again where the quick way does not tell enough. The same playbook takes the same way each time.
+pub(crate) fn thoroughly<T>(
+    subject: &str,
+    options: &Options<'_>,
+    run: impl Fn(&Options<'_>, Manner) -> Result<T, Ended>,
+) -> Result<T, Several<Error>> {
+    let logged = Cell::new(0_u64);
+    let count = |level, text: &str| {
+        logged.set(logged.get() + 1);
+        (options.log)(level, text);
+    };
+    let mut manner = Manner::default();
+    let mut ended = run(&Options { log: &count, ..*options }, manner);
+    if let Err(Ended::Unsure(_)) = ended {
+        manner.pays_each = true;
+        let passed = Cell::new(0_u64);
+        let rest = |level, text: &str| {
+            passed.set(passed.get() + 1);
+            if passed.get() > logged.get() {
+                (options.log)(level, text);
+            }
+        };
+        ended = run(&Options { log: &rest, ..*options }, manner);
+    }
+    // Lua has left every function when it says that memory ran out. An evaluation that looks at each line finds the one.
+    if let Err(Ended::Memory(None)) = ended {
+        ended = run(&Options { log: &|_, _| (), ..*options }, Manner { traces: true, ..manner });
+    }
+    ended.map_err(|ended| match ended {
+        Ended::Errors(errors) | Ended::Unsure(errors) => errors,
+        Ended::Memory(last) => out_of_memory(subject).at(last).into(),
+    })
+}
+
+fn run(name: &str, text: &str, options: &Options<'_>, manner: Manner) -> Result<Playbook, Ended> {
+    within(PLAYBOOK, name, text, options, manner, |_, evaluation| {
         types::none_in_playbook(evaluation)?;
         if evaluation.errors.borrow().is_empty() {
             finish(evaluation)?;
@@ -287,7 +201,7 @@ pub(crate) fn within<T>(
     name: &str,
     text: &str,
     options: &Options<'_>,
-    trace: bool,
+    manner: Manner,
     then: impl FnOnce(&Lua, &Evaluation<'_>) -> mlua::Result<T>,
 ) -> Result<T, Ended> {
     let evaluation = Evaluation {
@@ -305,9 +219,9 @@ pub(crate) fn within<T>(
         errors: RefCell::default(),
         guarded: Cell::default(),
         found_nothing: RefCell::default(),
-        limits: Rc::new(Limits::new(subject)),
+        limits: Rc::new(Limits::new(subject, manner)),
     };
-    let done = sandbox::create(&evaluation.limits, trace).and_then(|lua| {
+    let done = sandbox::create(&evaluation.limits).and_then(|lua| {
         let done = lua.scope(|scope| {
             globals::prepare(&lua, scope, &evaluation)?;
             constructors::install(&lua, scope, &evaluation)?;
@@ -315,7 +229,8 @@ pub(crate) fn within<T>(
             modules::install(&lua, scope, &evaluation)?;
             types::install(&lua, scope, &evaluation)?;
             globals::seal(&lua, scope, &evaluation)?;
-            sandbox::chunk(&lua, name, text).exec()?;
+            evaluation.limits.begin(&lua);
+            sandbox::chunk(&lua, &evaluation, name, text)?.call::<()>(())?;
             then(&lua, &evaluation)
         });
         // They refer to the Lua state, which ends here.
@@ -328,10 +243,11 @@ pub(crate) fn within<T>(
     let errors = evaluation.errors.take();
     match done {
         Ok(value) => Several::none_of(errors, value).map_err(Ended::Errors),
-        Err(err) => match lua_errors::explain(&evaluation, &err) {
-            Failure::Memory(last) => Err(Ended::Memory(last)),
-            Failure::Error(last) => Err(Ended::Errors(Several::ending_with(errors, last))),
-        },
+        Err(err) => Err(match lua_errors::explain(&evaluation, &err) {
+            Failure::Memory(last) => Ended::Memory(last),
+            Failure::Error(last) if evaluation.limits.is_unsure() => Ended::Unsure(last.into()),
+            Failure::Error(last) => Ended::Errors(Several::ending_with(errors, last)),
+        }),
     }
 }
 

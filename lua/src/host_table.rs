@@ -40,7 +40,9 @@ pub(crate) fn install<'scope, 'env>(
         "devices",
         scope.create_function(move |lua, ()| {
             let devices = facts.devices().map_err(|err| raise(lua, err))?;
-            devices.into_iter().map(|it| device(lua, it)).collect::<mlua::Result<Vec<_>>>()
+            let tables = devices.into_iter().map(|it| device(lua, it)).collect::<mlua::Result<Vec<_>>>()?;
+            evaluation.limits.skip(lua);
+            Ok(tables)
         })?,
     )?;
     native.set(

@@ -13,7 +13,8 @@ use serde_json::Value;
 
 use crate::composites::{Composite, composite};
 use crate::error::Error;
-use crate::evaluation::{Ended, Evaluation, finish, out_of_memory, within};
+use crate::evaluation::{Evaluation, finish, thoroughly, within};
+use crate::limits::out_of_memory;
 use crate::lua_errors::{self, Failure};
 use crate::{Options, Playbook};
 
@@ -28,26 +29,25 @@ pub(crate) fn declare(
 ) -> Result<Playbook, Several<Error>> {
     let mut errors = Vec::new();
     let declared = if located.iter().any(|it| composite(&it.declaration.kind).is_some()) {
-        let evaluated = within(SUBJECT, name, "", options, false, |lua, evaluation| {
-            for it in located {
-                match composite(&it.declaration.kind) {
-                    Some(composite) => call(lua, evaluation, composite, it, &mut errors)?,
-                    None => evaluation.declared.borrow_mut().extend(decode(options, it, &mut errors)),
+        let evaluated = thoroughly(SUBJECT, options, |options, manner| {
+            within(SUBJECT, name, "", options, manner, |lua, evaluation| {
+                let mut errors = Vec::new();
+                for it in located {
+                    match composite(&it.declaration.kind) {
+                        Some(composite) => call(lua, evaluation, composite, it, &mut errors)?,
+                        None => evaluation.declared.borrow_mut().extend(decode(options, it, &mut errors)),
+                    }
                 }
-            }
-            // What they check of all together is worth knowing when each by itself is right.
-            if errors.is_empty() {
-                finish(evaluation)?;
-            }
-            Ok(evaluation.declared.take())
+                // What they check of all together is worth knowing when each by itself is right.
+                if errors.is_empty() {
+                    finish(evaluation)?;
+                }
+                Ok((evaluation.declared.take(), errors))
+            })
         });
-        evaluated.unwrap_or_else(|ended| {
-            match ended {
-                Ended::Errors(told) => errors.extend(told),
-                Ended::Memory(_) => errors.push(out_of_memory(SUBJECT)),
-            }
-            Vec::new()
-        })
+        let (declared, wrong) = evaluated.unwrap_or_else(|told| (Vec::new(), told.into_iter().collect()));
+        errors.extend(wrong);
+        declared
     } else {
         located.iter().filter_map(|it| decode(options, it, &mut errors)).collect()
     };

@@ -5,7 +5,6 @@ use std::path::Path;
 
 use hoststate_core::error::Several;
 use hoststate_core::language::notation::Notation;
-use mlua::chunk::ChunkMode;
 use mlua::{Function, Lua, MultiValue, Scope, Table, Value};
 
 use crate::composites::{COMPOSITES, Composite, composite};
@@ -99,11 +98,8 @@ fn shipped(lua: &Lua, evaluation: &Evaluation<'_>, name: &str, text: &str) -> ml
         None => lua.create_table()?,
     };
     let load = |name: &str, text: &str| {
-        lua.load(text)
-            .set_name(format!("=hoststate:{name}"))
-            .set_mode(ChunkMode::Text)
-            .set_environment(environment.clone())
-            .into_function()
+        let chunk = sandbox::load(lua, &format!("=hoststate:{name}"), text);
+        chunk.set_environment(environment.clone()).into_function()
     };
     let composite = match environment.raw_get::<Option<Table>>("composite")? {
         Some(composite) => composite,
@@ -113,7 +109,9 @@ fn shipped(lua: &Lua, evaluation: &Evaluation<'_>, name: &str, text: &str) -> ml
             composite
         }
     };
-    load(name, text)?.call(composite)
+    let body = load(name, text)?.call(composite);
+    evaluation.limits.skip(lua);
+    body
 }
 
 fn require(lua: &Lua, evaluation: &Evaluation<'_>, loaded: &Table, name: &Value) -> mlua::Result<Value> {
@@ -153,7 +151,7 @@ fn require(lua: &Lua, evaluation: &Evaluation<'_>, loaded: &Table, name: &Value)
             let beside = Path::new(evaluation.name).with_file_name(&path).to_string_lossy().into_owned();
             evaluation.files.borrow_mut().push(File { name: beside.clone(), text: text.clone() });
             loaded.raw_set(name.as_str(), false)?;
-            let value = sandbox::chunk(lua, &beside, &text).call::<Value>(());
+            let value = sandbox::chunk(lua, evaluation, &beside, &text).and_then(|it| it.call::<Value>(()));
             if value.is_err() {
                 // A `pcall` may go on and require it again.
                 loaded.raw_set(name.as_str(), Value::Nil)?;

@@ -5,32 +5,33 @@ use std::rc::Rc;
 use hoststate_core::language::declaration::Origin;
 use hoststate_core::language::registry::nearest;
 use mlua::chunk::{Chunk, ChunkMode};
-use mlua::{HookTriggers, Lua, LuaOptions, MultiValue, Scope, StdLib, Table, Value, VmState};
+use mlua::{Function, HookTriggers, Lua, LuaOptions, MultiValue, Scope, StdLib, Table, Value, VmState};
 
 use crate::error::Error;
-use crate::evaluation::{Evaluation, Limits, MEMORY, user_lines};
+use crate::evaluation::{Evaluation, user_lines};
+use crate::limits::{INTERVAL, Limits};
 use crate::lua_errors::{self, Failure};
-use crate::{Level, globals, host_table, strings};
+use crate::{Level, globals, host_table, paying, strings};
 
 /// What replaces the parts of Lua's base that a playbook must not have.
 const SANDBOX: &str = include_str!("../prelude/sandbox.lua");
 
-/// How many instructions run between two looks at the limit. Few, for each can go through megabytes.
-const INTERVAL: u32 = 100;
+/// What makes operations on texts pay, one by one.
+const PAYING: &str = include_str!("../prelude/paying.lua");
 
-/// From how many bytes of memory on there can be texts that take longer to go through than an interval.
-const LONG_TEXTS: usize = 2 << 20;
+/// Where the Lua state keeps the value that operators pay with.
+const PAYS: &str = "hoststate.pays";
 
 /// What a line of output costs, in instructions.
 const OUTPUT: u64 = 100;
 
-/// Returns a Lua state with limits. With `trace`, it notes each line of the user's files.
-pub(crate) fn create(limits: &Rc<Limits>, trace: bool) -> mlua::Result<Lua> {
+/// Returns a Lua state with limits.
+pub(crate) fn create(limits: &Rc<Limits>) -> mlua::Result<Lua> {
     let lua =
         Lua::new_with(StdLib::TABLE | StdLib::STRING | StdLib::MATH | StdLib::UTF8, LuaOptions::default())?;
-    lua.set_memory_limit(MEMORY)?;
+    let witness = limits.govern(&lua)?;
     let mut triggers = HookTriggers::new().every_nth_instruction(INTERVAL);
-    if trace {
+    if limits.manner.traces {
         triggers = triggers.every_line();
     }
     let limits = Rc::clone(limits);
@@ -43,10 +44,7 @@ pub(crate) fn create(limits: &Rc<Limits>, trace: bool) -> mlua::Result<Lua> {
             }
             return Ok(VmState::Continue);
         }
-        let spent = limits.spend(u64::from(INTERVAL));
-        let spent =
-            if lua.used_memory() > LONG_TEXTS { spent.and_then(|()| limits.look_at_clock()) } else { spent };
-        match spent {
+        match limits.look(lua, &witness) {
             Ok(()) => Ok(VmState::Continue),
             Err(error) => {
                 let line = frame.current_line().and_then(|it| u32::try_from(it).ok());
@@ -60,12 +58,32 @@ pub(crate) fn create(limits: &Rc<Limits>, trace: bool) -> mlua::Result<Lua> {
     Ok(lua)
 }
 
-/// Returns the text of a user's file as a chunk: text only, for bytecode can break the machine that runs it.
-pub(crate) fn chunk<'a>(lua: &'a Lua, file: &str, text: &str) -> Chunk<'a> {
+/// Returns the text of a user's file as a function.
+pub(crate) fn chunk(
+    lua: &Lua,
+    evaluation: &Evaluation<'_>,
+    file: &str,
+    text: &str,
+) -> mlua::Result<Function> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     // The kernel's `#!` line is not Lua; as a comment it keeps the count of lines.
     let text = if text.starts_with("#!") { format!("--{text}") } else { text.to_owned() };
-    lua.load(text).set_name(format!("@{file}")).set_mode(ChunkMode::Text)
+    let load = |text: &str| load(lua, &format!("@{file}"), text).into_function();
+    // What is no Lua is to be said about the text as it was written.
+    let plain = load(&text)?;
+    let function = if evaluation.limits.manner.pays_each {
+        load(&paying::paying(&text))?.call(lua.named_registry_value::<Value>(PAYS)?)?
+    } else {
+        plain
+    };
+    evaluation.limits.skip(lua);
+    evaluation.limits.read(&text);
+    Ok(function)
+}
+
+/// Returns a chunk that is text, for bytecode can break the machine that runs it.
+pub(crate) fn load<'a>(lua: &Lua, name: &str, text: &'a str) -> Chunk<'a> {
+    lua.load(text).set_name(name).set_mode(ChunkMode::Text)
 }
 
 /// Gives the globals of a playbook to a state that has its constructors.
@@ -78,7 +96,11 @@ pub(crate) fn furnish<'scope, 'env>(
     native.set(
         "log",
         scope.create_function(|lua, (warn, text): (bool, mlua::LuaString)| {
-            evaluation.limits.spend(OUTPUT).map_err(|err| evaluation.raise(lua, err))?;
+            let paid = evaluation
+                .limits
+                .spend(OUTPUT)
+                .and_then(|()| evaluation.limits.go_through(text.as_bytes().len()));
+            paid.map_err(|err| evaluation.raise(lua, err))?;
             let level = if warn { Level::Warn } else { Level::Info };
             (evaluation.options.log)(level, &text.to_string_lossy());
             Ok(())
@@ -123,9 +145,16 @@ pub(crate) fn furnish<'scope, 'env>(
     native.set("strings", strings::table(lua, scope, evaluation)?)?;
     host_table::install(&native, scope, evaluation)?;
     globals::share(lua, &native)?;
-    lua.type_metatable::<mlua::LuaString>().map_or(Ok(()), |it| it.set("__metatable", false))?;
-    let sandbox = lua.load(SANDBOX).set_name("=hoststate:sandbox").set_mode(ChunkMode::Text);
-    let prelude: Table = sandbox.call(native)?;
+    if let Some(operators) = lua.type_metatable::<mlua::LuaString>() {
+        operators.set("__metatable", false)?;
+        native.set("text_operators", operators)?;
+    }
+    if evaluation.limits.manner.pays_each {
+        let (value, look): (Value, Function) = load(lua, "=hoststate:paying", PAYING).call(&native)?;
+        lua.set_named_registry_value(PAYS, value)?;
+        native.set("look_through", look)?;
+    }
+    let prelude: Table = load(lua, "=hoststate:sandbox", SANDBOX).call(native)?;
     evaluation.prelude.replace(Some(prelude));
     Ok(())
 }

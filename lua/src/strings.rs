@@ -226,10 +226,8 @@ fn replace(
         if out.len() > held.get() + (1 << 16) {
             evaluation.limits.spend(1 << 12).map_err(|err| evaluation.raise(lua, err))?;
             held.set(out.len());
-            if out.len() > crate::evaluation::MEMORY {
-                return Err(
-                    evaluation.raise(lua, crate::evaluation::out_of_memory(evaluation.limits.subject))
-                );
+            if out.len() > crate::limits::MEMORY {
+                return Err(evaluation.raise(lua, crate::limits::out_of_memory(evaluation.limits.subject)));
             }
         }
         if anchored {

@@ -14,7 +14,7 @@ use mlua::{Function, Lua, LuaSerdeExt, MultiValue, Scope};
 use serde_json::{Map, Value, json};
 
 use crate::error::Error;
-use crate::evaluation::{Ended, Evaluation, out_of_memory, within};
+use crate::evaluation::{Evaluation, thoroughly, within};
 use crate::facts::NoHost;
 use crate::{Level, Options, constructors, globals, type_host, value};
 
@@ -79,7 +79,7 @@ fn alone<T>(
     file: &str,
     text: &str,
     log: &dyn Fn(Level, &str),
-    then: impl FnOnce(&Lua, &Evaluation<'_>) -> mlua::Result<T>,
+    then: impl Fn(&Lua, &Evaluation<'_>) -> mlua::Result<T>,
 ) -> Result<T, Error> {
     let registry = Registry::new(&[]);
     let modules = |_: &str| {
@@ -87,10 +87,8 @@ fn alone<T>(
     };
     let options =
         Options { registry: &registry, facts: &NoHost, modules: &modules, types: &|_, _, _| Vec::new(), log };
-    within(TYPE, file, text, &options, false, then).map_err(|failure| match failure {
-        Ended::Errors(errors) => errors.first().clone(),
-        Ended::Memory(last) => out_of_memory(TYPE).at(last),
-    })
+    thoroughly(TYPE, &options, |options, manner| within(TYPE, file, text, options, manner, &then))
+        .map_err(|errors| errors.first().clone())
 }
 
 /// Adds `resource_type`.

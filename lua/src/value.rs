@@ -7,7 +7,7 @@ use mlua::Table;
 use serde_json::{Map, Number, Value};
 
 use crate::error::Error;
-use crate::evaluation::Limits;
+use crate::limits::Limits;
 
 /// How deep tables may nest; the deepest field of a resource is three levels down.
 const MAX_DEPTH: usize = 32;

@@ -81,7 +81,7 @@ print(pcall(string.rep))
             > false	gpu.lua:7: invalid capture index %2 in the replacement
             > false	gpu.lua:8: `gsub` takes a text, table or function as replacement, got a boolean
             > false	gpu.lua:9: missing `[` after `%f` in pattern
-            > false	hoststate:sandbox:244: bad argument #1 to 'rep' (string expected, got nil)
+            > false	hoststate:sandbox:323: bad argument #1 to 'rep' (string expected, got nil)
         "#]],
     );
     check(
