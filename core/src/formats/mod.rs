@@ -6,6 +6,7 @@ pub mod field_schema;
 pub mod fnmatch;
 pub mod grub_cfg;
 pub mod grub_legacy;
+pub mod grub_script;
 pub mod grubenv;
 pub mod host_text;
 pub mod ini;
