@@ -5,7 +5,8 @@ use hoststate_core::error::Result;
 use hoststate_core::formats::os_release::OsRelease;
 use hoststate_core::mechanism::distro::{Distro, Family};
 
-use crate::bootloader::choose::{bootloader, refused};
+use crate::bootloader::choose::{Chosen, bootloader};
+use crate::bootloader::owners;
 use crate::initramfs::generator;
 
 /// Recognises CentOS, RHEL and those that say they are like them.
@@ -23,16 +24,18 @@ pub(crate) fn detect(release: &OsRelease, host: &HostView) -> Result<Option<Dist
 pub(crate) fn distro(release: &OsRelease, host: &HostView) -> Result<Distro> {
     // The directory below `EFI` is named after the distribution; RHEL's is `redhat`.
     let vendor = if release.id == "rhel" { "redhat" } else { &release.id };
-    let generator = match refused(host)? {
+    let generator = match owners::owner(host)? {
         // A deployment brings its image along; one built beside it would not be booted.
-        Some(refused) if ["ostree", "bootc"].contains(&refused.name) => Box::new(refused),
-        _ => generator(host, Family::Redhat)?,
+        Some(owner) => Box::new(owner),
+        None => generator(host, Family::Redhat)?,
     };
+    let Chosen { bootloader, told_by } = bootloader(host, Family::Redhat, vendor)?;
     Ok(Distro {
         id: release.id.clone(),
         version: release.version_id.clone().unwrap_or_default(),
         family: Family::Redhat,
-        bootloader: bootloader(host, Family::Redhat, vendor)?,
+        bootloader,
+        told_by,
         initramfs: generator,
     })
 }

@@ -5,7 +5,7 @@ use hoststate_core::error::Result;
 use hoststate_core::formats::os_release::OsRelease;
 use hoststate_core::mechanism::distro::{Distro, Family};
 
-use crate::bootloader::choose::bootloader;
+use crate::bootloader::choose::{Chosen, bootloader};
 use crate::initramfs::generator;
 
 /// Recognises Debian and those that say they are like it.
@@ -21,11 +21,13 @@ pub(crate) fn detect(release: &OsRelease, host: &HostView) -> Result<Option<Dist
 /// # Errors
 /// When a file that tells the mechanisms cannot be read.
 pub(crate) fn distro(release: &OsRelease, host: &HostView) -> Result<Distro> {
+    let Chosen { bootloader, told_by } = bootloader(host, Family::Debian, &release.id)?;
     Ok(Distro {
         id: release.id.clone(),
         version: release.version_id.clone().unwrap_or_default(),
         family: Family::Debian,
-        bootloader: bootloader(host, Family::Debian, &release.id)?,
+        bootloader,
+        told_by,
         initramfs: generator(host, Family::Debian)?,
     })
 }

@@ -15,21 +15,33 @@ mod centos;
 mod debian;
 mod fedora;
 mod initramfs;
+mod live;
 mod nixos;
 mod suse;
 #[cfg(test)]
 mod testing;
 #[cfg(test)]
 mod tests;
+mod truenas;
 mod ubuntu;
 mod version;
+mod xcp_ng;
 
 /// Recognises a distribution by its release file; `None`: it is another one.
 type Detect = fn(&OsRelease, &HostView) -> Result<Option<Distro>>;
 
 /// THE TABLE of distributions. The first that recognises a host is it, so a distribution stands before its kin.
-const DISTROS: &[Detect] =
-    &[nixos::detect, suse::detect, ubuntu::detect, debian::detect, centos::detect, fedora::detect];
+const DISTROS: &[Detect] = &[
+    live::detect,
+    nixos::detect,
+    truenas::detect,
+    xcp_ng::detect,
+    suse::detect,
+    ubuntu::detect,
+    debian::detect,
+    centos::detect,
+    fedora::detect,
+];
 
 /// Returns what a host is and which mechanisms it uses.
 ///
@@ -54,7 +66,7 @@ pub fn detect(host: &HostView) -> Result<Distro> {
     })
 }
 
-/// Reads the release file: os-release, or what was there before it (CentOS 6).
+/// Reads the release file: os-release, or what was there before it (CentOS 6, SLES 11).
 fn release(host: &HostView) -> Result<OsRelease> {
     for path in ["/etc/os-release", "/usr/lib/os-release"] {
         if let Some(release) = host.parsed(Path::new(path), OsRelease::parse)? {
@@ -63,6 +75,10 @@ fn release(host: &HostView) -> Result<OsRelease> {
     }
     let text = host.read_lossy(Path::new("/etc/redhat-release"))?;
     if let Some(release) = text.as_deref().and_then(OsRelease::redhat_release) {
+        return Ok(release);
+    }
+    let text = host.read_lossy(Path::new("/etc/SuSE-release"))?;
+    if let Some(release) = text.as_deref().and_then(OsRelease::suse_release) {
         return Ok(release);
     }
     let text = host.read_lossy(Path::new("/etc/debian_version"))?;

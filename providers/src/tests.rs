@@ -8,6 +8,9 @@ use hoststate_testkit::tree::Tree;
 
 use crate::testing::show_error;
 
+mod loaders;
+mod others;
+
 const UBUNTU: (&str, &str) = ("/etc/os-release", "ID=ubuntu\nID_LIKE=debian\nVERSION_ID=\"24.04\"\n");
 const DEBIAN: (&str, &str) = ("/etc/os-release", "ID=debian\nVERSION_ID=\"12\"\n");
 const GRUB: (&str, &str) = ("/boot/grub/grub.cfg", "");
@@ -19,6 +22,10 @@ const MODULES: (&str, &str) = ("/lib/modules/1/modules.dep", "");
 const IMAGE: (&str, &str) = ("/boot/initrd.img-0", "");
 
 fn check(files: &[(&str, &str)], expect: Expect) {
+    expect.assert_eq(&shown(files));
+}
+
+fn shown(files: &[(&str, &str)]) -> String {
     let tree = Tree::new(&[files, &[IMAGE]].concat());
     let view = tree.view();
     let shown = match detect(&view) {
@@ -43,7 +50,7 @@ fn check(files: &[(&str, &str)], expect: Expect) {
             )
         }
     };
-    expect.assert_eq(&shown.replace(&tree.root().display().to_string(), "ROOT"));
+    shown.replace(&tree.root().display().to_string(), "ROOT")
 }
 
 #[test]
@@ -206,27 +213,27 @@ fn hosts_of_other_tools_are_told_the_command_they_want() {
     check(
         &[DEBIAN, GRUB, ("/etc/kernel/proxmox-boot-uuids", "AB-CD\n")],
         expect![[r#"
-        debian "12" Debian: proxmox-boot-tool, initramfs-tools
-        error: this host boots by proxmox-boot-tool (/etc/kernel/proxmox-boot-uuids)
-        hint: Add the arguments to the one line of /etc/kernel/cmdline and run `proxmox-boot-tool refresh`.
-        update-initramfs -c -k 1
-    "#]],
+            debian "12" Debian: proxmox-boot-tool, initramfs-tools
+            error: this host boots by proxmox-boot-tool (/etc/kernel/proxmox-boot-uuids), and nothing shows with which loader
+            hint: See `proxmox-boot-tool status`. For grub add the kernel parameters to GRUB_CMDLINE_LINUX_DEFAULT in /etc/default/grub, for uefi (systemd-boot) to the one line of /etc/kernel/cmdline; then run `proxmox-boot-tool refresh`.
+            update-initramfs -c -k 1
+        "#]],
     );
     check(
         &[UBUNTU, KERNEL, MODULES, ("/etc/kernelstub/configuration", "{}")],
         expect![[r#"
-        ubuntu "24.04" Debian: systemd-boot, initramfs-tools
-        error: this host boots by systemd-boot and kernelstub (/etc/kernelstub/configuration)
-        hint: Run `kernelstub --add-options "…"`.
-        update-initramfs -c -k 1
-    "#]],
+            ubuntu "24.04" Debian: systemd-boot, initramfs-tools
+            error: this host boots by systemd-boot and kernelstub (/etc/kernelstub/configuration is there)
+            hint: Run `kernelstub --add-options "…"`.
+            update-initramfs -c -k 1
+        "#]],
     );
     check(
         &[DEBIAN, KERNEL, MODULES, ("/boot/efi/loader/loader.conf", "")],
         expect![[r#"
             debian "12" Debian: systemd-boot, initramfs-tools
-            error: this host boots by systemd-boot or another loader that starts the kernel as an EFI program
-            hint: Add the arguments to /etc/kernel/cmdline and run `kernel-install add VERSION IMAGE` for each kernel; `bootctl list` shows the entries.
+            error: this host boots by systemd-boot (/boot/efi/loader/loader.conf is there)
+            hint: Add the kernel parameters to /etc/kernel/cmdline and run `kernel-install add VERSION IMAGE` for each kernel; `bootctl list` shows the entries.
             update-initramfs -c -k 1
         "#]],
     );
@@ -237,29 +244,29 @@ fn hosts_of_other_tools_are_told_the_command_they_want() {
     check(
         &[UBUNTU, GRUB, loader, ("/etc/kernelstub/configuration", "{}")],
         expect![[r#"
-        ubuntu "24.04" Debian: systemd-boot, initramfs-tools
-        error: this host boots by systemd-boot and kernelstub (/etc/kernelstub/configuration)
-        hint: Run `kernelstub --add-options "…"`.
-        update-initramfs -c -k 1
-    "#]],
+            ubuntu "24.04" Debian: systemd-boot, initramfs-tools
+            error: this host boots by systemd-boot and kernelstub (LoaderInfo is systemd-boot; /etc/kernelstub/configuration is there)
+            hint: Run `kernelstub --add-options "…"`.
+            update-initramfs -c -k 1
+        "#]],
     );
     check(
         &[DEBIAN, GRUB, loader],
         expect![[r#"
             debian "12" Debian: systemd-boot, initramfs-tools
-            error: this host boots by systemd-boot or another loader that starts the kernel as an EFI program
-            hint: Add the arguments to /etc/kernel/cmdline and run `kernel-install add VERSION IMAGE` for each kernel; `bootctl list` shows the entries.
+            error: this host boots by systemd-boot (LoaderInfo is systemd-boot)
+            hint: Add the kernel parameters to /etc/kernel/cmdline and run `kernel-install add VERSION IMAGE` for each kernel; `bootctl list` shows the entries.
             update-initramfs -c -k 1
         "#]],
     );
     check(
         &[DEBIAN, KERNEL, MODULES, ("/boot/efi/EFI/Linux/x.efi", "")],
         expect![[r#"
-        debian "12" Debian: uki, initramfs-tools
-        error: this host boots a unified kernel image (EFI/Linux/*.efi), which holds its command line
-        hint: Build and sign the image anew with the arguments, or boot an addon made by `ukify build --cmdline=…`.
-        update-initramfs -c -k 1
-    "#]],
+            debian "12" Debian: uki, initramfs-tools
+            error: this host boots a unified kernel image (/boot/efi/EFI/Linux/x.efi is there), which holds its kernel parameters
+            hint: Build and sign the image anew with the parameters, or boot an addon made by `ukify build --cmdline=…`.
+            update-initramfs -c -k 1
+        "#]],
     );
     check(
         &[("/etc/os-release", "ID=ubuntu-core\nVERSION_ID=22\n")],
@@ -275,20 +282,20 @@ fn hosts_of_other_tools_are_told_the_command_they_want() {
     check(
         &[DEBIAN, ("/run/.containerenv", "")],
         expect![[r#"
-        debian "12" Debian: none, initramfs-tools
-        error: this host has no kernel and no boot loader of its own; it looks like a container
-        hint: Set kernel arguments on the machine that runs the kernel.
-        update-initramfs -c -k 1
-    "#]],
+            debian "12" Debian: none, initramfs-tools
+            error: this host has no kernel and no boot loader of its own; it looks like a container
+            hint: Set kernel parameters on the machine that runs the kernel.
+            update-initramfs -c -k 1
+        "#]],
     );
     check(
         &[DEBIAN, KERNEL, MODULES],
         expect![[r#"
-        debian "12" Debian: unknown, initramfs-tools
-        error: this host shows no boot loader that hoststate knows: neither grub.cfg nor /etc/default/grub
-        hint: Mount /boot if it is a partition of its own; otherwise set the arguments with the host's own boot tool.
-        update-initramfs -c -k 1
-    "#]],
+            debian "12" Debian: unknown, initramfs-tools
+            error: this host shows no boot loader that hoststate knows: neither grub.cfg nor /etc/default/grub
+            hint: Mount /boot if it is a partition of its own; otherwise set the kernel parameters with the host's own boot tool.
+            update-initramfs -c -k 1
+        "#]],
     );
 }
 

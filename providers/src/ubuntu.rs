@@ -31,6 +31,7 @@ fn core(release: &OsRelease) -> Distro {
         version: release.version_id.clone().unwrap_or_default(),
         family: Family::Debian,
         bootloader: Box::new(snapd.clone()),
+        told_by: Vec::new(),
         initramfs: Box::new(snapd),
     }
 }

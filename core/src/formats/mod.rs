@@ -2,6 +2,7 @@
 
 pub mod bls_entry;
 pub mod dracut_conf;
+pub mod efi_variable;
 pub mod field_schema;
 pub mod fnmatch;
 pub mod grub_cfg;

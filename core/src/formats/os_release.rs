@@ -75,6 +75,33 @@ impl OsRelease {
         })
     }
 
+    /// Reads `/etc/SuSE-release`, the only such file up to SLES 11: a name, then `VERSION = 11` and `PATCHLEVEL = 4`.
+    ///
+    /// `None` if it names no SUSE.
+    pub fn suse_release(text: &str) -> Option<Self> {
+        let pretty = text.lines().next()?.trim();
+        if !pretty.to_ascii_lowercase().contains("suse") {
+            return None;
+        }
+        let field = |name: &str| {
+            let rows = text.lines().filter_map(|it| it.split_once('='));
+            rows.filter(|it| it.0.trim() == name).map(|it| it.1.trim().to_owned()).next()
+        };
+        let version = match (field("VERSION"), field("PATCHLEVEL")) {
+            (Some(version), Some(level)) if level != "0" => Some(format!("{version}.{level}")),
+            (version, _) => version,
+        };
+        let is_open = pretty.to_ascii_lowercase().contains("opensuse");
+        Some(Self {
+            id: if is_open { "opensuse" } else { "sles" }.to_owned(),
+            id_like: vec!["suse".to_owned()],
+            version_id: version,
+            name: pretty.split(" (").next().unwrap_or(pretty).to_owned(),
+            pretty_name: pretty.to_owned(),
+            ..Self::default()
+        })
+    }
+
     /// Reads `/etc/debian_version`: `12.11`, or `trixie/sid` where there is no number yet.
     ///
     /// `None` if it is empty.
@@ -167,6 +194,18 @@ mod tests {
         );
         check(OsRelease::redhat_release("nothing").as_ref(), expect!["none"]);
         check(
+            OsRelease::suse_release(
+                "SUSE Linux Enterprise Server 11 (x86_64)\nVERSION = 11\nPATCHLEVEL = 4\n",
+            )
+            .as_ref(),
+            expect![[r#"sles ["suse"] Some("11.4") None Some(11) SUSE Linux Enterprise Server 11 (x86_64)"#]],
+        );
+        check(
+            OsRelease::suse_release("openSUSE 13.1 (x86_64)\nVERSION = 13.1\nCODENAME = Bottle\n").as_ref(),
+            expect![[r#"opensuse ["suse"] Some("13.1") None Some(13) openSUSE 13.1 (x86_64)"#]],
+        );
+        check(OsRelease::suse_release("something else").as_ref(), expect!["none"]);
+        check(
             OsRelease::debian_version("12.11\n").as_ref(),
             expect![[r#"debian [] Some("12.11") None Some(12) Debian GNU/Linux 12.11"#]],
         );
@@ -188,7 +227,7 @@ mod tests {
         fn a_quoted_value_reads_back(value in "[^\"\\\\$`\n\r]{1,20}", text in ".{0,40}") {
             let release = OsRelease::parse(&format!("NAME=\"{value}\""));
             prop_assert_eq!(release.name, value);
-            drop((OsRelease::parse(&text), OsRelease::redhat_release(&text), OsRelease::debian_version(&text)));
+            drop((OsRelease::parse(&text), OsRelease::redhat_release(&text), OsRelease::suse_release(&text), OsRelease::debian_version(&text)));
         }
     }
 }

@@ -89,3 +89,12 @@ pub fn cpu_vendor(host: &HostView) -> io::Result<Option<String>> {
     let line = text.as_deref().and_then(|it| it.lines().find(|it| it.starts_with("vendor_id")));
     Ok(line.and_then(|it| it.split_once(':')).map(|(_, vendor)| vendor.trim().to_owned()))
 }
+
+/// Returns whether the host is the domain that rules a Xen, which keeps the IOMMU and the devices' interrupts to itself.
+///
+/// # Errors
+/// When a file exists and cannot be read.
+pub fn is_dom0(host: &HostView) -> io::Result<bool> {
+    let capabilities = host.attribute(Path::new("/proc/xen/capabilities"))?;
+    Ok(capabilities.is_some_and(|it| it.split_whitespace().any(|it| it == "control_d")))
+}

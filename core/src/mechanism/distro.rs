@@ -37,6 +37,8 @@ pub struct Distro {
     pub family: Family,
     /// How it boots.
     pub bootloader: Box<dyn Bootloader>,
+    /// What shows that it boots so: of the running boot, and of its files. None where nothing was chosen among.
+    pub told_by: Vec<String>,
     /// How it makes initramfs images.
     pub initramfs: Box<dyn Initramfs>,
 }

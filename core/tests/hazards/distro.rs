@@ -31,6 +31,7 @@ pub(crate) fn stub() -> Distro {
         version: "1".to_owned(),
         family: Family::Debian,
         bootloader: Box::new(Words),
+        told_by: Vec::new(),
         initramfs: Box::new(Images),
     }
 }

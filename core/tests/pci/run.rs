@@ -94,6 +94,7 @@ fn plan_of(host: &SimHost, declared: &[Declared]) -> Result<Plan, String> {
         version: String::new(),
         family: Family::Debian,
         bootloader: Box::new(Words),
+        told_by: Vec::new(),
         initramfs: Box::new(NoImages),
     };
     let planner = Planner {

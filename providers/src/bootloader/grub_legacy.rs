@@ -3,7 +3,7 @@
 //! Every stanza that boots Linux is edited, the default one among them: the kernel package copies its arguments to a
 //! new kernel (`grubby --copy-default`).
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use hoststate_abi::host_view::HostView;
@@ -12,13 +12,47 @@ use hoststate_abi::step::Step;
 use hoststate_core::error::{Error, Result};
 use hoststate_core::formats::grub_legacy::{Default, GrubLegacy as GrubConf, Linux, Stanza};
 use hoststate_core::formats::kernel_cmdline::{Cmdline, CmdlineEdit, Word};
-use hoststate_core::mechanism::distro::{BootEntry, Bootloader, NextBoot};
+use hoststate_core::machine::facts::Firmware;
+use hoststate_core::mechanism::distro::{BootEntry, Bootloader, Family, NextBoot};
 
 use super::grub_mkconfig::release;
 use super::grub_text;
+use super::grub2;
+use super::loader::{Loader, nothing};
+use super::signs::Signs;
 
 #[cfg(test)]
 mod tests;
+
+/// Where it is on EFI, and on BIOS. `menu.lst` and `/etc/grub.conf` are links to the second.
+const PLACES: [&str; 3] = ["/boot/efi/EFI/redhat/grub.conf", "/boot/grub/grub.conf", "/boot/grub/menu.lst"];
+
+pub(super) const LOADER: Loader =
+    Loader { name: "GRUB legacy", booted: nothing, files, contradicted: nothing, mechanism };
+
+/// Its files often lie beside those of GRUB 2, as what the installer or an image for another machine left.
+fn files(signs: &Signs<'_>) -> Result<Option<String>> {
+    if signs.family != Family::Redhat || (grub2::LOADER.files)(signs)?.is_some() {
+        return Ok(None);
+    }
+    Ok(conf(signs)?.map(|it| format!("{} is there, and no grub.cfg", it.display())))
+}
+
+fn conf(signs: &Signs<'_>) -> Result<Option<PathBuf>> {
+    let mut places = PLACES;
+    if signs.firmware == Some(Firmware::Bios) {
+        places.rotate_left(1);
+    }
+    Ok(match signs.first_of(&places)? {
+        Some(place) => Some(signs.host.resolve(Path::new(&place))?),
+        None => None,
+    })
+}
+
+fn mechanism(signs: &Signs<'_>, _: &str) -> Result<Box<dyn Bootloader>> {
+    let conf = conf(signs)?.unwrap_or_else(|| PathBuf::from(PLACES[1]));
+    Ok(Box::new(GrubLegacy { conf }))
+}
 
 /// GRUB legacy.
 #[derive(Debug)]

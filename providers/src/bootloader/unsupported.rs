@@ -22,6 +22,15 @@ pub(crate) struct Unsupported {
 }
 
 impl Unsupported {
+    /// Returns the mechanism of a host that is not operated.
+    pub(crate) fn boxed(
+        name: &'static str,
+        what: impl Into<String>,
+        hint: impl Into<String>,
+    ) -> Box<dyn Bootloader> {
+        Box::new(Self { name, what: what.into(), hint: hint.into() })
+    }
+
     fn error(&self) -> Error {
         Error::Unsupported { what: self.what.clone(), hint: self.hint.clone() }
     }
