@@ -6,6 +6,7 @@ use hoststate_abi::host_view::HostView;
 use hoststate_core::host::Host;
 use hoststate_core::plan::planned::Plan;
 use hoststate_core::record::report::Report;
+use hoststate_core::record::store::Unreadable;
 use hoststate_core::run::apply::{Agreed, is_actionable};
 use hoststate_core::run::rollback::Undo;
 use hoststate_core::run::rollback::select::{Selected, select};
@@ -27,20 +28,17 @@ use crate::target::Target;
 /// When there is no such run, another run has the lock, or a file was changed since and `--force` is not given.
 pub(crate) fn run(arguments: &RollbackArguments, session: &Session) -> Result<Exit> {
     let target = Target::open(&arguments.host)?;
-    let records = target.records()?;
-    if !arguments.check && records.is_left_behind()? {
+    let mut wanted = Wanted::select(&target, arguments)?;
+    // Where the plan is refused nothing is cleared up either: the disk may be read-only since the last run failed.
+    if !arguments.check && wanted.plan.refusals().next().is_none() && target.records()?.is_left_behind()? {
         lock(&target, "rollback")?.end();
+        wanted = Wanted::select(&target, arguments)?;
     }
-    let selected = select(&records, arguments.run.as_deref(), &HostView::new("/"))?;
-    for it in &selected.skipped {
+    let Wanted { undone, undone_by, is_partly_undone, skipped, plan } = wanted;
+    for it in &skipped {
         say(format_args!("Passed over: {it}.\n"));
     }
-    let undone_by = selected.rollbacks.first().filter(|_| selected.is_undone).map(|it| it.id.clone());
-    let is_partly_undone = selected.rollbacks.first().is_some_and(|it| !it.has_left_nothing());
-    let undone = undo(&target, selected)?;
-    refuse_changed(&undone, &target, arguments)?;
     let declared = [undone.declared()];
-    let plan = undone.furnished(target.plan(&declared)?);
     let id = &undone.record().id;
     let command = format!("rollback {id}");
     if arguments.check {
@@ -82,6 +80,31 @@ pub(crate) fn run(arguments: &RollbackArguments, session: &Session) -> Result<Ex
         Leave::Not(report) => *report,
     };
     converge.finish(&report, Goal::FilesAsBefore)
+}
+
+/// What is undone, and how.
+struct Wanted {
+    undone: Undo,
+    /// The run that undid it already.
+    undone_by: Option<String>,
+    /// Whether a run that undid it did not come to its end.
+    is_partly_undone: bool,
+    /// Newer records that cannot be read.
+    skipped: Vec<Unreadable>,
+    plan: Plan,
+}
+
+impl Wanted {
+    fn select(target: &Target, arguments: &RollbackArguments) -> Result<Self> {
+        let mut selected = select(&target.records()?, arguments.run.as_deref(), &HostView::new("/"))?;
+        let skipped = std::mem::take(&mut selected.skipped);
+        let undone_by = selected.rollbacks.first().filter(|_| selected.is_undone).map(|it| it.id.clone());
+        let is_partly_undone = selected.rollbacks.first().is_some_and(|it| !it.has_left_nothing());
+        let undone = undo(target, selected)?;
+        refuse_changed(&undone, target, arguments)?;
+        let plan = undone.furnished(target.plan(&[undone.declared()])?);
+        Ok(Self { undone, undone_by, is_partly_undone, skipped, plan })
+    }
 }
 
 /// Records that nothing is left of a rollback that did not come to its end: others have done it since.

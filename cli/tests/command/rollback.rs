@@ -134,3 +134,19 @@ fn the_newest_run_comes_first() {
     let list = tree.run("history --root root").stdout;
     assert!(list.starts_with("RUN ") && list.lines().count() == 4, "{list}");
 }
+
+#[test]
+fn a_rollback_onto_a_read_only_disk_is_refused_before_anything_is_cleared_up() {
+    let tree = converged();
+    tree.write("root/proc/self/mountinfo", "22 1 253:1 / / ro - ext4 /dev/vda1 ro\n");
+    // The last run did not end well.
+    tree.write("root/var/lib/hoststate/lock", "converge playbook.json");
+    let before = tree.files();
+    for (words, status) in [("rollback --root root --yes", 4), ("rollback --root root --check", 4)] {
+        let answer = tree.run(words);
+        assert_eq!(answer.status, Some(status), "{answer}");
+        assert!(answer.stdout.contains("its file system is mounted read-only"), "{answer}");
+        assert!(answer.stdout.contains("--accept disk-not-ready-"), "{answer}");
+        assert!(tree.files() == before, "something was changed");
+    }
+}
