@@ -129,7 +129,16 @@ fn screen_of<S: IsTerminal + std::os::fd::AsFd>(stream: &S, colour: Colour, amou
         Colour::Auto => is_terminal && std::env::var_os("NO_COLOR").is_none_or(|it| it.is_empty()),
     };
     let width = is_terminal.then(|| width_of(stream));
-    Screen { colour, width, amount }
+    Screen { colour, width, unicode: is_terminal && is_utf8(), amount }
+}
+
+/// Returns whether the locale's characters are UTF-8; of these variables the first that is set and not empty counts
+/// (locale(7)).
+fn is_utf8() -> bool {
+    let set = |name| std::env::var(name).ok().filter(|it| !it.is_empty());
+    let locale = ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().find_map(set).unwrap_or_default();
+    let codeset = locale.split_once('.').map_or("", |it| it.1).to_ascii_lowercase();
+    codeset.starts_with("utf-8") || codeset.starts_with("utf8")
 }
 
 fn width_of(stream: &impl std::os::fd::AsFd) -> usize {

@@ -20,7 +20,7 @@ pub(crate) fn amount(plan: &Plan, activate: Activate) -> String {
         parts.push(format!("{} left to you", counted(tools, "command")));
     }
     if plan.reboot.required {
-        parts.push("then a reboot".to_owned());
+        parts.push(if parts.is_empty() { "a reboot" } else { "then a reboot" }.to_owned());
     }
     parts.join(", ")
 }

@@ -30,8 +30,8 @@ fn without_common(screen: &Screen, actual: &str, desired: &str) -> (String, Stri
     }
     let (old, new): (Vec<&str>, Vec<&str>) = (actual.split(' ').collect(), desired.split(' ').collect());
     let before = old.iter().zip(&new).take_while(|(a, b)| a == b).count();
-    // Without a common beginning they are not two versions of one line.
-    if before == 0 {
+    // Without a common beginning they are not two versions of one line; two sentences may have their first word in common.
+    if before < 2 {
         return (actual.to_owned(), desired.to_owned());
     }
     let shorter = old.len().min(new.len()) - before;
@@ -55,7 +55,7 @@ mod tests {
     use crate::render::screen::{Amount, Screen};
 
     fn check(actual: Option<&str>, desired: Option<&str>, expected: Expect) {
-        let screen = Screen { colour: false, width: None, amount: Amount::Usual };
+        let screen = Screen { colour: false, width: None, unicode: false, amount: Amount::Usual };
         expected.assert_eq(&difference(&screen, "cmdline", actual, desired));
     }
 
@@ -78,6 +78,14 @@ mod tests {
         let actual = "lacks the module vfio_pci; does not load vfio_pci";
         let whole = expect!["cmdline: lacks the module vfio_pci; does not load vfio_pci -> loads vfio_pci"];
         check(Some(actual), Some("loads vfio_pci"), whole);
+    }
+
+    #[test]
+    fn sentences_with_one_word_in_common_are_shown_whole() {
+        let (actual, desired) =
+            ("every entry but recovery lacks iommu=pt", "every entry but recovery: iommu=pt");
+        let whole = expect!["cmdline: every entry but recovery lacks iommu=pt -> every entry: iommu=pt"];
+        check(Some(actual), Some(&desired.replace(" but recovery", "")), whole);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Results as text for people.
 
 pub(crate) mod amount;
+pub(crate) mod changes;
 pub(crate) mod diff;
 pub(crate) mod difference;
 pub(crate) mod errors;

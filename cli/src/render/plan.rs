@@ -1,9 +1,7 @@
 //! A plan as text: what differs, what would be done about it, and what stands in the way.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use hoststate_abi::setting::Disruption;
-use hoststate_abi::step::Step;
 use hoststate_core::language::declaration::{Origin, ResourceId};
 use hoststate_core::plan::doubts::NOTHING_DECLARED;
 use hoststate_core::plan::finding::{Finding, Verdict};
@@ -12,6 +10,8 @@ use hoststate_core::plan::planned::{Change, Conflict, Deferred, Plan, PlannedAct
 use hoststate_core::plan::scene::{Hazard, Severity};
 use hoststate_core::run::apply::Activate;
 
+use crate::render::amount::{amount, counted};
+use crate::render::changes::{changes, heading};
 use crate::render::diff;
 use crate::render::difference::difference;
 use crate::render::escape::visible_line;
@@ -43,7 +43,7 @@ pub(crate) fn text(screen: &Screen, plan: &Plan, activate: Activate) -> String {
     conflicts(&mut out, screen, &plan.conflicts);
     hazards(&mut out, screen, &plan.guards);
     gap(&mut out);
-    out.push_str(&summary(screen, plan));
+    out.push_str(&summary(screen, plan, activate));
     out.push('\n');
     if let Some(later) = &plan.once_confirmed {
         gap(&mut out);
@@ -57,27 +57,6 @@ pub(crate) fn text(screen: &Screen, plan: &Plan, activate: Activate) -> String {
 /// What only an activation or a reboot makes right is shown once, with that, and not for each resource that asks.
 fn is_listed(screen: &Screen, change: &Change) -> bool {
     change.activation.is_none() || screen.amount == Amount::More
-}
-
-/// Adds the settings that differ, one block for each resource.
-pub(crate) fn changes<'a>(out: &mut String, screen: &Screen, changes: impl IntoIterator<Item = &'a Change>) {
-    let mut blocks: Vec<Vec<&Change>> = Vec::new();
-    let mut block_of = BTreeMap::new();
-    for change in changes {
-        let at = *block_of.entry(&change.resource).or_insert(blocks.len());
-        match blocks.get_mut(at) {
-            Some(block) => block.push(change),
-            None => blocks.push(vec![change]),
-        }
-    }
-    for block in blocks {
-        let first = block[0];
-        let (sign, paint) = sign_of(&block);
-        heading(out, screen, sign, paint, &first.resource, first.playbook.as_ref());
-        for change in block {
-            setting(out, screen, change);
-        }
-    }
 }
 
 /// Adds the commands that would run.
@@ -191,7 +170,8 @@ pub(crate) fn conflicts(out: &mut String, screen: &Screen, conflicts: &[Conflict
     gap(out);
     title(out, screen, "Conflicts:");
     for it in conflicts {
-        heading(out, screen, "!", Paint::Warning, &it.resource, it.playbook.as_ref());
+        let name = it.resource.to_string();
+        heading(out, screen, 0, ("!", Paint::Warning), &name, it.playbook.as_ref());
         let line = difference(screen, &it.subject, it.actual.as_deref(), it.desired.as_deref());
         screen.prose(out, INNER, &line);
         screen.prose(out, INNER, &it.reason);
@@ -229,8 +209,8 @@ fn hazards(out: &mut String, screen: &Screen, hazards: &[Hazard]) {
     }
 }
 
-fn summary(screen: &Screen, plan: &Plan) -> String {
-    let Summary { in_desired_state, to_change, only_reboot, deferred, refused } = &plan.summary;
+fn summary(screen: &Screen, plan: &Plan, activate: Activate) -> String {
+    let Summary { in_desired_state, deferred, .. } = &plan.summary;
     if plan.in_desired_state() {
         let held = settings(*in_desired_state);
         let (paint, text) = match plan.has_word_in_vain() {
@@ -241,29 +221,35 @@ fn summary(screen: &Screen, plan: &Plan) -> String {
     }
     let in_vain: BTreeSet<_> =
         plan.changes.iter().filter(|it| it.in_vain).map(|it| (it.scope, &it.subject)).collect();
-    let mut parts = vec![format!("{} to change", to_change.saturating_sub(in_vain.len()))];
+    // First what the question asks for, in the same words.
+    let mut parts = vec![amount(plan, activate)];
     if !in_vain.is_empty() {
-        parts.push(format!("{} not as wanted after a boot", in_vain.len()));
-    }
-    if *only_reboot > 0 {
-        parts
-            .push(format!("{only_reboot} {} for a reboot", if *only_reboot == 1 { "waits" } else { "wait" }));
+        parts.push(format!("{} not as wanted after a boot", settings(in_vain.len())));
     }
     if *deferred > 0 {
-        parts.push(format!("{deferred} not readable yet"));
+        parts.push(format!("{} {} for other changes", settings(*deferred), waits(*deferred)));
     }
-    if *refused > 0 {
+    if !plan.conflicts.is_empty() {
+        parts.push(counted(plan.conflicts.len(), "conflict"));
+    }
+    let refused = plan.refusals().count();
+    if refused > 0 {
         parts.push(format!("{refused} refused"));
     }
     if *in_desired_state > 0 {
-        parts.push(format!("{in_desired_state} in the desired state"));
+        parts.push(format!("{} in the desired state", settings(*in_desired_state)));
     }
-    screen.paint(Paint::Heading, &format!("Plan: {}.", parts.join(", ")))
+    parts.retain(|it| !it.is_empty());
+    screen.paint(Paint::Heading, &format!("Plan: {}.", parts.join("; ")))
+}
+
+fn waits(count: usize) -> &'static str {
+    if count == 1 { "waits" } else { "wait" }
 }
 
 /// Returns a count of settings in words.
 pub(crate) fn settings(count: usize) -> String {
-    if count == 1 { "1 setting".to_owned() } else { format!("{count} settings") }
+    counted(count, "setting")
 }
 
 /// Returns a command as a person would type it.
@@ -295,55 +281,4 @@ pub(crate) fn gap(out: &mut String) {
 pub(crate) fn title(out: &mut String, screen: &Screen, text: &str) {
     out.push_str(&screen.paint(Paint::Heading, text));
     out.push('\n');
-}
-
-fn heading(
-    out: &mut String,
-    screen: &Screen,
-    sign: &str,
-    paint: Paint,
-    resource: &ResourceId,
-    playbook: Option<&Origin>,
-) {
-    let name = visible_line(&resource.to_string()).into_owned();
-    out.push_str(&format!("{} {}", screen.paint(paint, sign), screen.paint(Paint::Heading, &name)));
-    if let Some(origin) = playbook {
-        out.push_str("  ");
-        out.push_str(&screen.paint(Paint::Place, &visible_line(&origin.to_string())));
-    }
-    out.push('\n');
-}
-
-/// `+` where everything is new, `-` where everything goes, `~` otherwise.
-fn sign_of(block: &[&Change]) -> (&'static str, Paint) {
-    if block.iter().all(|it| it.actual.is_none()) {
-        ("+", Paint::Added)
-    } else if block.iter().all(|it| it.desired.is_none()) {
-        ("-", Paint::Removed)
-    } else {
-        ("~", Paint::Place)
-    }
-}
-
-fn setting(out: &mut String, screen: &Screen, change: &Change) {
-    let mut line = difference(screen, &change.subject, change.actual.as_deref(), change.desired.as_deref());
-    if let Some(activation) = &change.activation {
-        line.push_str(&match change.waits_for_reboot() {
-            true if change.in_vain => "  (a reboot did not help)".to_owned(),
-            true => "  (after a reboot)".to_owned(),
-            false => format!("  (by {activation})"),
-        });
-    }
-    screen.prose(out, INNER, &line);
-    match change.disruption {
-        Disruption::None | Disruption::Reboot => {}
-        Disruption::Device => screen.prose(out, INNER * 2, "The device leaves its driver for a while."),
-        Disruption::Network => screen.prose(out, INNER * 2, "A network interface goes down or away."),
-    }
-    for step in &change.steps {
-        let is_seen_in_diff = matches!(step, Step::WriteFile { .. } | Step::RemoveFile { .. });
-        if !is_seen_in_diff || screen.amount == Amount::More {
-            screen.prose(out, INNER * 2, &visible_line(&step.to_string()));
-        }
-    }
 }

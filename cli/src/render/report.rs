@@ -2,9 +2,10 @@
 
 use hoststate_core::record::report::{Failure, Outcome, Report, StepReport, StepStatus};
 
+use crate::render::changes::changes;
 use crate::render::errors::labelled;
 use crate::render::escape::visible_line;
-use crate::render::plan::{changes, command, conflicts, deferred, gap, settings, title};
+use crate::render::plan::{command, conflicts, deferred, gap, settings, title};
 use crate::render::screen::{Amount, Paint, Screen};
 
 const ERROR: &str = "error:";

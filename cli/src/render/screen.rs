@@ -11,6 +11,8 @@ pub(crate) struct Screen {
     pub(crate) colour: bool,
     /// Columns of the terminal; absent where the output is none: nothing is wrapped there.
     pub(crate) width: Option<usize>,
+    /// Whether more than ASCII is shown as it is meant.
+    pub(crate) unicode: bool,
     /// How much is shown.
     pub(crate) amount: Amount,
 }
@@ -72,14 +74,14 @@ impl Screen {
         format!("\x1b[{code}m{text}\x1b[0m")
     }
 
-    /// Returns an arrow: ASCII where the output may end in a file or a mail.
+    /// Returns an arrow: ASCII where the output may end in a file or a mail, or on a serial console.
     pub(crate) fn arrow(&self) -> &'static str {
-        if self.width.is_some() { "→" } else { "->" }
+        if self.unicode { "→" } else { "->" }
     }
 
     /// Returns what stands for text that is left out.
     pub(crate) fn ellipsis(&self) -> &'static str {
-        if self.width.is_some() { "…" } else { "..." }
+        if self.unicode { "…" } else { "..." }
     }
 
     /// Adds foreign prose, made harmless, with its lines indented and wrapped at the width of the terminal.
@@ -120,7 +122,7 @@ mod tests {
 
     fn check(width: Option<usize>, expected: Expect) {
         let mut out = String::new();
-        let screen = Screen { colour: false, width, amount: Amount::Usual };
+        let screen = Screen { colour: false, width, unicode: false, amount: Amount::Usual };
         screen.prose(
             &mut out,
             4,

@@ -271,7 +271,7 @@ fn it_is_worth_no_third_boot(tree: &Tree) {
         A boot did not help, and another is not expected to:
             Taken back at every boot: runs RUN, RUN, RUN put /etc/default/grub.d/zz-hoststate.cfg in place, each under another boot, and each time it was gone again: something takes it back (cloud-init, a configuration manager, a script at boot). When that is mended, converge and reboot.
 
-        Plan: 0 to change, 1 not as wanted after a boot, 2 in the desired state.
+        Plan: 1 setting not as wanted after a boot; 2 settings in the desired state.
         Nothing was done.
         exit 2
     "#]].assert_eq(&tree.run(CONVERGE).to_string());
@@ -307,7 +307,7 @@ fn a_plan_says_why_another_boot_is_not_expected_to_help() {
         A boot did not help, and another is not expected to:
             Another entry was booted: "New (recovery mode)" (BOOT_IMAGE=/vmlinuz-2) was booted, and the default is "New", default=0 in /boot/grub/grub.cfg:1.
 
-        Plan: 0 to change, 1 not as wanted after a boot, 2 in the desired state.
+        Plan: 1 setting not as wanted after a boot; 2 settings in the desired state.
         Nothing was done.
         exit 2
     "#]].assert_eq(&done.to_string());

@@ -58,7 +58,7 @@ fn a_device_that_never_was_is_an_error_and_nothing_is_written() {
             /sys/bus/pci/devices/0000:0f:00.0: (absent) -> a device
             there is no PCI device at 0000:0f:00.0; nearest: 0000:03:00.0 8086:10d3 network, 0000:02:00.0 8086:10d3 network
 
-        Plan: 1 to change, 2 refused.
+        Plan: 1 file; 2 conflicts.
         exit 1
     "#]].assert_eq(&tree.run("plan playbook.json --root root").to_string());
     assert_eq!(tree.run("verify playbook.json --root root").status, Some(1));

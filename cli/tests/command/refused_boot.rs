@@ -92,26 +92,26 @@ fn plan_and_converge_refuse_what_was_refused() {
         &tree,
         "plan playbook.json --root root",
         expect![[r#"
-        ~ kernel_cmdline "iommu"  playbook.json:1
-            /etc/default/grub.d/zz-hoststate.cfg:  -> intel_iommu=on
+            ~ kernel_cmdline "iommu"  playbook.json:1
+                /etc/default/grub.d/zz-hoststate.cfg:  -> intel_iommu=on
 
-        --- /dev/null
-        +++ b/etc/default/grub.d/zz-hoststate.cfg
-        @@ -0,0 +1,2 @@
-        +# Kernel arguments that hoststate was told to add. Sourced by update-grub after the others.
-        +GRUB_CMDLINE_LINUX_DEFAULT="intel_iommu=on"
+            --- /dev/null
+            +++ b/etc/default/grub.d/zz-hoststate.cfg
+            @@ -0,0 +1,2 @@
+            +# Kernel arguments that hoststate was told to add. Sourced by update-grub after the others.
+            +GRUB_CMDLINE_LINUX_DEFAULT="intel_iommu=on"
 
-        Then run this yourself, in this order (see --activate):
-            update-grub
-                /boot/grub/grub.cfg: line 10 (Linux) lacks intel_iommu=on
+            Then run this yourself, in this order (see --activate):
+                update-grub
+                    /boot/grub/grub.cfg: line 10 (Linux) lacks intel_iommu=on
 
-        refused: the boot with intel_iommu=on was tried at 2026-01-01 00:02 UTC and refused: / is mounted read-only. Change what the playbook wants of the kernel command line.
-            `hoststate history RUN` shows the run
-            To go on all the same: --accept refused-boot-6f052f
+            refused: the boot with intel_iommu=on was tried at 2026-01-01 00:02 UTC and refused: / is mounted read-only. Change what the playbook wants of the kernel command line.
+                `hoststate history RUN` shows the run
+                To go on all the same: --accept refused-boot-6f052f
 
-        Plan: 2 to change, 1 not as wanted after a boot, 1 refused.
-        exit 4
-    "#]],
+            Plan: 1 file, 1 command left to you; 1 setting not as wanted after a boot; 1 refused.
+            exit 4
+        "#]],
     );
     for words in [
         "converge playbook.json --root root --yes --detailed-exitcode",

@@ -35,7 +35,7 @@ fn a_run_is_undone_and_the_undoing_too() {
              # mine
             -softdep nouveau pre: vfio-pci
 
-            Plan: 1 to change.
+            Plan: 1 file.
 
               done    write /etc/modprobe.d/01-hoststate.conf
 

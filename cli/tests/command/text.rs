@@ -118,26 +118,26 @@ fn a_plan_shows_the_difference_the_files_and_a_summary() {
         &tree,
         "plan playbook.json --root root",
         expect![[r#"
-        + modprobe_softdep "nouveau"  gpu.lua:3
-            softdep nouveau: (absent) -> pre: vfio-pci
-        ~ modprobe_options "kvm"  gpu.lua:4
-            options kvm: ignore_msrs=0 -> ignore_msrs=1
+            + modprobe_softdep "nouveau"  gpu.lua:3
+                softdep nouveau: (absent) -> pre: vfio-pci
+            ~ modprobe_options "kvm"  gpu.lua:4
+                options kvm: ignore_msrs=0 -> ignore_msrs=1
 
-        --- /dev/null
-        +++ b/etc/modprobe.d/01-hoststate.conf
-        @@ -0,0 +1 @@
-        +softdep nouveau pre: vfio-pci
+            --- /dev/null
+            +++ b/etc/modprobe.d/01-hoststate.conf
+            @@ -0,0 +1 @@
+            +softdep nouveau pre: vfio-pci
 
-        --- a/etc/modprobe.d/zz-hoststate.conf
-        +++ b/etc/modprobe.d/zz-hoststate.conf
-        @@ -1,2 +1,2 @@
-         # mine
-        -options kvm ignore_msrs=0
-        +options kvm ignore_msrs=1
+            --- a/etc/modprobe.d/zz-hoststate.conf
+            +++ b/etc/modprobe.d/zz-hoststate.conf
+            @@ -1,2 +1,2 @@
+             # mine
+            -options kvm ignore_msrs=0
+            +options kvm ignore_msrs=1
 
-        Plan: 2 to change.
-        exit 0
-    "#]],
+            Plan: 2 files.
+            exit 0
+        "#]],
     );
 }
 
@@ -148,12 +148,12 @@ fn less_is_shown_on_demand() {
         &tree,
         "plan playbook.json --root root -q",
         expect![[r#"
-        + modprobe_softdep "nouveau"  gpu.lua:3
-            softdep nouveau: (absent) -> pre: vfio-pci
+            + modprobe_softdep "nouveau"  gpu.lua:3
+                softdep nouveau: (absent) -> pre: vfio-pci
 
-        Plan: 1 to change.
-        exit 0
-    "#]],
+            Plan: 1 file.
+            exit 0
+        "#]],
     );
 }
 
@@ -164,22 +164,22 @@ fn a_run_shows_its_plan_its_steps_and_how_it_ended() {
         &tree,
         "converge playbook.json --root root --yes",
         expect![[r#"
-        + modprobe_softdep "nouveau"  gpu.lua:3
-            softdep nouveau: (absent) -> pre: vfio-pci
+            + modprobe_softdep "nouveau"  gpu.lua:3
+                softdep nouveau: (absent) -> pre: vfio-pci
 
-        --- /dev/null
-        +++ b/etc/modprobe.d/01-hoststate.conf
-        @@ -0,0 +1 @@
-        +softdep nouveau pre: vfio-pci
+            --- /dev/null
+            +++ b/etc/modprobe.d/01-hoststate.conf
+            @@ -0,0 +1 @@
+            +softdep nouveau pre: vfio-pci
 
-        Plan: 1 to change.
+            Plan: 1 file.
 
-          done    write /etc/modprobe.d/01-hoststate.conf
+              done    write /etc/modprobe.d/01-hoststate.conf
 
-        Converged: 1 step done, in the desired state.
-        Run RUN: `hoststate rollback RUN` undoes it.
-        exit 0
-    "#]],
+            Converged: 1 step done, in the desired state.
+            Run RUN: `hoststate rollback RUN` undoes it.
+            exit 0
+        "#]],
     );
     check(
         &tree,
@@ -234,7 +234,7 @@ fn a_conflict_names_both_places() {
                 modprobe_options "kvm" and modprobe_options "other" undo each other
                 against modprobe_options "other" (gpu.lua:9)
 
-            Plan: 1 to change, 1 refused.
+            Plan: 1 file; 1 conflict.
             Refused; nothing was changed.
             exit 1
         "#]],

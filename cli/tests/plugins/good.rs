@@ -13,12 +13,12 @@ fn a_compiled_plugin_of_abi_1_is_planned_with() {
     Lab::with(&[]).check(
         PLAN,
         expect![[r#"
-        Needs a reboot:
-            lamp: off -> on
+            Needs a reboot:
+                lamp: off -> on
 
-        Plan: 0 to change, 1 waits for a reboot.
-        exit 0
-    "#]],
+            Plan: a reboot.
+            exit 0
+        "#]],
     );
 }
 
@@ -47,12 +47,12 @@ fn what_a_library_prints_is_no_part_of_its_answer() {
     Lab::with(&["PRINTS"]).check(
         PLAN,
         expect![[r#"
-        Needs a reboot:
-            lamp: off -> on
+            Needs a reboot:
+                lamp: off -> on
 
-        Plan: 0 to change, 1 waits for a reboot.
-        exit 0
-    "#]],
+            Plan: a reboot.
+            exit 0
+        "#]],
     );
 }
 
@@ -139,12 +139,12 @@ fn a_playbook_without_its_types_does_not_start_it() {
     lab.check(
         "plan lamp.lua --root root --quiet",
         expect![[r#"
-        ~ kernel_cmdline "quiet"  lamp.lua:1
-            /etc/default/grub.d/zz-hoststate.cfg:  -> quiet
+            ~ kernel_cmdline "quiet"  lamp.lua:1
+                /etc/default/grub.d/zz-hoststate.cfg:  -> quiet
 
-        Plan: 1 to change, 1 in the desired state.
-        exit 0
-    "#]],
+            Plan: 1 file; 1 setting in the desired state.
+            exit 0
+        "#]],
     );
 }
 
@@ -189,7 +189,7 @@ fn it_sees_the_files_that_declarations_before_it_write() {
             +one
             +two
 
-            Plan: 2 to change.
+            Plan: 1 file.
             exit 0
         "#]],
     );

@@ -36,12 +36,12 @@ fn one_beside_the_playbook_is_planned() {
     lab(GOOD).check(
         "plan playbook.lua --root root",
         expect![[r#"
-        Needs a reboot:
-            the lamp on ubuntu: off -> on
+            Needs a reboot:
+                the lamp on ubuntu: off -> on
 
-        Plan: 0 to change, 1 waits for a reboot.
-        exit 0
-    "#]],
+            Plan: a reboot.
+            exit 0
+        "#]],
     );
 }
 
@@ -55,12 +55,12 @@ fn one_in_a_folder_is_trusted_first_and_refused_once_changed() {
     lab.check(
         "plan playbook.lua --root root",
         expect![[r#"
-        Needs a reboot:
-            the lamp on ubuntu: off -> on
+            Needs a reboot:
+                the lamp on ubuntu: off -> on
 
-        Plan: 0 to change, 1 waits for a reboot.
-        exit 0
-    "#]],
+            Plan: a reboot.
+            exit 0
+        "#]],
     );
     let shown = lab.run("schema --luals");
     assert!(shown.contains("---@field on boolean"), "{shown}");

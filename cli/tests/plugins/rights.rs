@@ -137,15 +137,15 @@ fn a_program_that_it_asked_for_is_named_when_it_is_trusted() {
     lab.check(
         "plan lamp.lua --root root -v",
         expect![[r#"
-        ~ acme.lamp "lamp"  lamp.lua:1
-            lamp: off -> on  (after a reboot)
+            ~ acme.lamp "lamp"  lamp.lua:1
+                lamp: off -> on  (after a reboot)
 
-        Needs a reboot:
-            lamp: off -> on
+            Needs a reboot:
+                lamp: off -> on
 
-        Plan: 0 to change, 1 waits for a reboot.
-        exit 0
-    "#]],
+            Plan: a reboot.
+            exit 0
+        "#]],
     );
 }
 

@@ -62,6 +62,9 @@ pub struct Change {
     pub resource: ResourceId,
     /// Where that was declared.
     pub playbook: Option<Origin>,
+    /// The composite whose part it is, if it is one's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub composite: Option<String>,
     /// When the setting is true.
     pub scope: Scope,
     /// What is compared.

@@ -291,6 +291,7 @@ impl Draft {
             steps,
             activation,
             disruption: setting.disruption,
+            composite: declared.declaration.composite.clone(),
             in_vain: false,
         });
     }

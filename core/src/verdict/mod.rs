@@ -181,6 +181,8 @@ impl Judged<'_> {
                     about_all(Verdict::NotRebooted, reason);
                 }
                 Some(run) => booted_in_vain.push((*index, run)),
+                // What is not in place yet waits for no boot.
+                None if is_incomplete => {}
                 None => {
                     let reason =
                         "no recorded run tells whether the host was booted since everything was put in place";
