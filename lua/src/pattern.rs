@@ -3,6 +3,9 @@
 //! The matcher of the C library can take longer than the universe for a pattern of fifty characters, and no hook
 //! stops C. This one knows the same patterns (Lua 5.4 reference manual, section 6.4.1) and pays for each step.
 
+#[cfg(test)]
+mod tests;
+
 /// Captures in a pattern (`LUA_MAXCAPTURES`).
 const MAX_CAPTURES: usize = 32;
 
@@ -252,8 +255,13 @@ impl<'a> Matcher<'a> {
 
     fn back_reference(&mut self, at: usize, digit: u8) -> Result<Option<usize>, Stop> {
         let capture = digit.checked_sub(b'1').and_then(|it| self.captures.get(usize::from(it)));
-        let Some(&Capture::Text(start, end)) = capture else {
-            return Err(malformed(&format!("invalid capture index %{}", char::from(digit))));
+        let (start, end) = match capture {
+            Some(&Capture::Text(start, end)) => (start, end),
+            // A place is no text that could be there again.
+            Some(Capture::Position(_)) => return Ok(None),
+            Some(Capture::Open(_)) | None => {
+                return Err(malformed(&format!("invalid capture index %{}", char::from(digit))));
+            }
         };
         self.go_through(end - start)?;
         let text = &self.subject[start..end];
