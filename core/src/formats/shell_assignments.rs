@@ -3,14 +3,17 @@
 use std::fmt;
 
 mod command;
+mod compound;
 mod evaluate;
 mod script;
+mod status;
 #[cfg(test)]
 mod tests;
 mod word;
 
 pub use evaluate::Environment;
-use script::{Broken, Event, Kind};
+use script::{Broken, Event, Kind, Script};
+use status::Status;
 
 /// A shell file; printing it gives back the bytes that were read.
 #[derive(Clone, Debug)]
@@ -20,6 +23,8 @@ pub struct ShellFile {
     lines: Vec<usize>,
     events: Vec<Event>,
     broken: Option<Broken>,
+    /// Where the last list of commands starts, and how it ends.
+    last: Option<(usize, Status)>,
 }
 
 /// An assignment as it stands in the file.
@@ -69,6 +74,8 @@ pub struct Abort {
     pub why: String,
     /// Whether the shell would go on, and only hoststate reads no further.
     pub is_limit: bool,
+    /// How to mend the line, where its text tells.
+    pub mend: Option<&'static str>,
 }
 
 /// Why an assignment cannot be rewritten.
@@ -97,9 +104,9 @@ fn escape(value: &str) -> String {
 impl ShellFile {
     /// Reads a file; every text is one, and what is no shell ends its evaluation.
     pub fn parse(text: &str) -> ShellFile {
-        let (events, broken) = script::read(text);
+        let Script { events, broken, last } = script::read(text);
         let lines = std::iter::once(0).chain(text.match_indices('\n').map(|it| it.0 + 1)).collect();
-        ShellFile { text: text.to_owned(), lines, events, broken }
+        ShellFile { text: text.to_owned(), lines, events, broken, last }
     }
 
     /// Returns the assignments that outlive their command, in the order of the file.
@@ -124,7 +131,9 @@ impl ShellFile {
     /// When the last assignment is not a plain literal that is always reached.
     pub fn set(&mut self, name: &str, value: &str) -> Result<(), NotEditable> {
         let touches = |it: &&Event| match &it.kind {
-            Kind::Assign { name: it, .. } | Kind::Unset(it) | Kind::Forget(it, _) => it == name,
+            Kind::Assign { name: it, .. } | Kind::Unset(it) | Kind::Array(it) | Kind::Forget(it, _) => {
+                it == name
+            }
             _ => false,
         };
         let Some(event) = self.events.iter().rfind(touches) else {
@@ -157,7 +166,7 @@ impl ShellFile {
         };
         for other in &self.events {
             match other.kind {
-                Kind::Stop if other.offset < event.offset => {
+                Kind::Return(_) | Kind::Exit if other.offset < event.offset => {
                     return refuse(other.offset, "the file may end before the assignment");
                 }
                 Kind::ForgetAll(why) if other.offset > event.offset => {
@@ -184,7 +193,7 @@ impl ShellFile {
     }
 
     fn append(&mut self, line: &str) -> Result<(), NotEditable> {
-        let obstacle = self.events.iter().find(|it| matches!(it.kind, Kind::Stop));
+        let obstacle = self.events.iter().find(|it| matches!(it.kind, Kind::Return(_) | Kind::Exit));
         let obstacle = obstacle.map(|it| (it.offset, "the file may end here"));
         let broken = self.broken.map(|it| (it.offset, it.why));
         // The newline that would end the last line would be joined away.

@@ -34,6 +34,12 @@ const NORMAL: &str = "GRUB_CMDLINE_LINUX_DEFAULT";
 /// Parts the text of the two variables while they are edited as one line.
 const SEAM: &str = "hoststate.seam";
 
+/// Where the shell looks for a program.
+const PATH: [&str; 6] = ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"];
+
+/// A program that every host has; where it is missing, only a part of a host is there to look at.
+const EVERYWHERE: &str = "/usr/bin/env";
+
 /// How a family reads `/etc/default/grub`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Habit {
@@ -48,6 +54,8 @@ pub(crate) enum Habit {
 pub(crate) struct Sources {
     habit: Habit,
     files: Vec<(PathBuf, Rc<ShellFile>)>,
+    /// Whether the programs that the files call are there, as far as that can be told.
+    programs: Vec<(String, bool)>,
 }
 
 /// The two variables, as far as reading can tell.
@@ -75,7 +83,13 @@ impl Sources {
                 files.push((path, file));
             }
         }
-        Ok(Self { habit, files })
+        let mut programs = Vec::new();
+        for name in files.iter().flat_map(|it| it.1.programs()) {
+            if let Some(is_there) = is_program(host, name)? {
+                programs.push((name.to_owned(), is_there));
+            }
+        }
+        Ok(Self { habit, files, programs })
     }
 
     /// Returns a variable; `None` when it is unset or only a shell on the host could tell.
@@ -136,6 +150,11 @@ impl Sources {
             }
         };
         let actual = variables.line();
+        if let Some((name, reason)) = variables.broken_line()
+            && !actual.satisfies(edit)
+        {
+            return Ok(blocked(self.last_assignment(name), Some(actual.to_string()), edit, reason));
+        }
         let wanted = match variables.edited(edit, self.habit)? {
             Ok(wanted) => wanted,
             Err(Unclear { why }) => {
@@ -192,16 +211,23 @@ impl Sources {
             Habit::Redhat => (Shell::Bash, "grub2-mkconfig"),
         };
         let mut environment = Environment::default();
+        for (name, is_there) in &self.programs {
+            environment.define_program(name, *is_there);
+        }
         for (path, file) in self.files.iter().take_while(|it| Some(it.0.as_path()) != before) {
             file.evaluate(&mut environment, shell);
             if let Some(abort) = environment.abort() {
-                let hint = if abort.is_limit {
-                    "hoststate reads no further than this limit; take out what GRUB does not need.".to_owned()
+                let line = abort.line;
+                let (what, hint) = if abort.is_limit {
+                    let hint =
+                        "hoststate reads no further than this limit; take out what GRUB does not need.";
+                    (abort.why.clone(), hint.to_owned())
                 } else {
-                    format!("{tool} stops here and leaves the old boot configuration; mend this line first.")
+                    let mend = abort.mend.unwrap_or("mend this line first");
+                    let hint = format!("{tool} leaves the old boot configuration until this line is mended.");
+                    (format!("{}: {tool} stops here; {mend}", abort.why), hint)
                 };
-                let (path, what) = (path.clone(), abort.why.clone());
-                return Err(Error::Malformed { path, line: abort.line, what, hint: Some(hint) });
+                return Err(Error::Malformed { path: path.clone(), line, what, hint: Some(hint) });
             }
         }
         Ok(environment)
@@ -290,6 +316,17 @@ impl Variables {
         grub_text::kernel_line(&format!("{} {}", self.always, self.normal))
     }
 
+    /// Says where a value ends the kernel's line, so that what is written behind it would be lost.
+    fn broken_line(&self) -> Option<(&'static str, String)> {
+        [(ALWAYS, &self.always), (NORMAL, &self.normal)].into_iter().find_map(|(name, value)| {
+            let (_, lost) = value.split_once('\n')?;
+            let lost = lost.lines().next().unwrap_or_default();
+            let lost = if lost.trim().is_empty() { String::new() } else { format!("`{lost}` and ") };
+            let why = "the value has a line break, and GRUB ends the kernel's line there";
+            Some((name, format!("{why}: {lost}what is added is lost; put it on one line")))
+        })
+    }
+
     /// Returns the variables changed as wanted; each word is changed in the variable that has it.
     fn edited(&self, edit: &CmdlineEdit, habit: Habit) -> Result<Result<Self, Unclear>> {
         let joined = |first: &str, second: &str| -> Result<Result<(String, String), Unclear>> {
@@ -312,6 +349,19 @@ impl Variables {
         }
         Ok(joined(&self.always, &self.normal)?.map(|(always, normal)| Self { always, normal }))
     }
+}
+
+/// Returns whether the shell finds a program; `None` where the host is not there as a whole.
+fn is_program(host: &HostView, name: &str) -> Result<Option<bool>> {
+    if name.contains('/') {
+        return Ok(None);
+    }
+    for directory in PATH {
+        if host.exists(&Path::new(directory).join(name))? {
+            return Ok(Some(true));
+        }
+    }
+    Ok(host.exists(Path::new(EVERYWHERE))?.then_some(false))
 }
 
 fn host_text(host: &HostView, sources: &Sources, path: &Path) -> Result<String> {

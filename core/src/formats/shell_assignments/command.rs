@@ -1,6 +1,7 @@
 //! A simple command: assignments, the builtins that change variables, function definitions.
 
 use super::script::{Broken, Kind, Reader, Word};
+use super::status::{self, BASH_BUILTINS, Program, Status};
 use super::word::{self, Part};
 
 /// Assignments before these outlive the command, in a POSIX shell.
@@ -29,6 +30,17 @@ fn assigned<'a>(word: &Word<'a>) -> Option<Assigned<'a>> {
     };
     let value_at = word.raw.len() - value.len();
     Some(Assigned { name, append, element, value_at })
+}
+
+/// Returns the names that a command's words assign before it, each with whether its value is empty.
+fn assigned_before<'a>(words: &[Word<'a>]) -> Vec<(&'a str, bool)> {
+    let name = |word: &Word<'a>| assigned(word).map(|it| (it.name, it.value_at == word.raw.len()));
+    words.iter().filter_map(name).collect()
+}
+
+/// Returns whether a text is a name, or an assignment to one.
+fn begins_with_name(text: &str) -> bool {
+    word::name(text).is_ok_and(|(rest, _)| rest.is_empty() || rest.starts_with('=') || rest.starts_with("+="))
 }
 
 impl<'a> Reader<'a> {
@@ -133,10 +145,19 @@ impl<'a> Reader<'a> {
             for (index, word) in words.iter().enumerate() {
                 self.note_assignment(word, array == Some(index), false);
             }
+            self.take_redirection();
             return;
         };
         let Some(name) = word::literal(&command.parts) else {
             self.push(command.start, Kind::ForgetAll("a command is named by an expansion"));
+            // `NAME= "$NAME more"`: no program has a value for its name.
+            if command.raw.starts_with('"')
+                && let Some(slip) = status::slip(command.raw, &[], &assigned_before(&words[..leading]))
+            {
+                let name = command.raw.to_owned();
+                self.push(command.start, Kind::Run(Program { name, slip: Some(slip) }));
+            }
+            self.take_redirection();
             return;
         };
         if array.is_some()
@@ -157,22 +178,29 @@ impl<'a> Reader<'a> {
                 self.push(word.start, Kind::OnlyBash(format!("the assignment to `{}`", it.name)));
             }
         }
-        self.note_builtin(
-            command.start,
-            &name,
-            &words[leading + 1..],
-            array.map(|it| it.wrapping_sub(leading + 1)),
-        );
+        let arguments = &words[leading + 1..];
+        self.note_builtin(command.start, &name, arguments, array.map(|it| it.wrapping_sub(leading + 1)));
+        if !status::is_builtin(&name) && !self.functions.contains(&name) {
+            let slip = status::slip(&name, arguments, &assigned_before(&words[..leading]));
+            self.push(command.start, Kind::Run(Program { name, slip }));
+        }
+        self.take_redirection();
     }
 
     fn note_builtin(&mut self, start: usize, name: &str, arguments: &[Word<'a>], array: Option<usize>) {
         let names = || arguments.iter().filter(|it| !it.raw.starts_with('-'));
         let is_name = |it: &Word<'_>| word::name(it.raw).is_ok_and(|it| it.0.is_empty());
-        // Both shells fail at such an argument, and under `-e` they end.
+        let mut no_names = names().filter(|it| !is_name(it) && assigned(it).is_none());
         if matches!(name, "export" | "readonly" | "unset")
-            && !names().all(|it| is_name(it) || assigned(it).is_some())
+            && let Some(word) = no_names.next()
         {
             self.push(start, Kind::ForgetAll("a builtin is given what is no name"));
+            // Both shells fail there, but bash at `unset` only sometimes.
+            let text = word::literal(&word.parts).filter(|it| name != "unset" && !begins_with_name(it));
+            if let Some(text) = text {
+                let why = format!("`{name}` is given `{}`, which is no name", status::shown(&text));
+                self.push(start, Kind::Ends(Status::Fails(why)));
+            }
         }
         match name {
             _ if self.functions.contains(name) => {
@@ -186,6 +214,12 @@ impl<'a> Reader<'a> {
                     if assigned(word).is_some() {
                         self.note_assignment(word, array == Some(index), true);
                     }
+                    if let (true, Ok((_, variable))) = (name == "readonly", word::name(word.raw)) {
+                        self.push(word.start, Kind::Freeze(variable.to_owned()));
+                    }
+                }
+                if name == "local" {
+                    self.push(start, Kind::Ends(status::of_builtin(name, arguments)));
                 }
             }
             "unset" if !arguments.iter().any(|it| it.raw == "-f") => {
@@ -214,9 +248,42 @@ impl<'a> Reader<'a> {
             "command" | "builtin" if !arguments.iter().any(|it| it.raw == "-v") => {
                 self.push(start, Kind::ForgetAll("a builtin is called by way of another"));
             }
-            "exit" | "return" => self.push(start, Kind::Stop),
-            "exec" if !arguments.is_empty() => self.push(start, Kind::Stop),
+            "return" => {
+                let status = match arguments.first().map(|it| it.raw) {
+                    Some("0") => Status::Succeeds,
+                    // Whoever returns after a failure returns that.
+                    None if !self.is_doubtful() => Status::Succeeds,
+                    Some(it) if it.parse::<u8>().is_ok() => Status::Fails(format!("the file returns {it}")),
+                    _ => Status::Unknown,
+                };
+                self.push(start, Kind::Return(status));
+            }
+            "exit" => self.push(start, Kind::Exit),
+            "exec" if !arguments.is_empty() => self.push(start, Kind::Exit),
+            "set" => self.note_options(start, arguments),
+            _ if BASH_BUILTINS.contains(&name) => {
+                self.push(start, Kind::OnlyBash(format!("`{name}`")));
+                self.push(start, Kind::Ends(Status::Unknown));
+            }
+            _ if status::is_builtin(name) => {
+                self.push(start, Kind::Ends(status::of_builtin(name, arguments)));
+            }
             _ => {}
+        }
+    }
+
+    /// `set` may turn on what ends the shell, and off what does.
+    fn note_options(&mut self, start: usize, arguments: &[Word<'a>]) {
+        for (at, word) in arguments.iter().enumerate() {
+            match word.raw {
+                "-e" => self.push(start, Kind::Errexit(true)),
+                "+e" => self.push(start, Kind::Errexit(false)),
+                "-x" | "+x" | "-v" | "+v" => {}
+                // Positional parameters, which no value may hold without being unknown.
+                "--" => break,
+                it if at == 0 && !it.starts_with(['-', '+']) => break,
+                _ => self.push(start, Kind::ForgetAll("`set` changes how the shell reads what follows")),
+            }
         }
     }
 
@@ -228,7 +295,7 @@ impl<'a> Reader<'a> {
         }
         if it.element || array {
             self.push(word.start, Kind::OnlyBash(format!("the array `{name}`")));
-            self.push(word.start, Kind::Forget(name, "an array"));
+            self.push(word.start, Kind::Array(name));
             return;
         }
         let raw = &word.raw[it.value_at..];
@@ -242,6 +309,11 @@ impl<'a> Reader<'a> {
         let span = start..start + raw.len();
         let append = it.append;
         self.push(word.start, Kind::Assign { name, append, value, span });
+    }
+
+    /// Whether a failure may stand right before this place.
+    fn is_doubtful(&self) -> bool {
+        self.events.last().is_some_and(|it| it.tested)
     }
 
     /// `${name:=word}` assigns wherever it stands.

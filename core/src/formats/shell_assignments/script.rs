@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::ops::Range;
 
+use super::status::{self, Program, Status};
 use super::word::{self, Part};
 
 /// Most commands that do something to variables; `/etc/default/grub` has some twenty.
@@ -15,6 +16,8 @@ pub(super) struct Event {
     pub(super) offset: usize,
     /// Whether the command may be skipped or run in a process of its own.
     pub(super) conditional: bool,
+    /// Whether the shell goes on when the command fails: it stands in a condition, or before `&&` or `||`.
+    pub(super) tested: bool,
     pub(super) kind: Kind,
 }
 
@@ -32,8 +35,29 @@ pub(super) enum Kind {
     ForgetAll(&'static str),
     /// dash does not know this command or ends with a syntax error.
     OnlyBash(String),
-    /// `exit` or `return`.
-    Stop,
+    /// bash makes an array of a name.
+    Array(String),
+    /// A name that cannot be assigned any more.
+    Freeze(String),
+    /// `set -e` or `set +e`.
+    Errexit(bool),
+    /// A command that changes no variable ends.
+    Ends(Status),
+    /// A command runs that the file does not define.
+    Run(Program),
+    /// `return`.
+    Return(Status),
+    /// `exit` or `exec`: nothing of the shell is left, nor of the program that reads the file.
+    Exit,
+}
+
+/// What a shell file does.
+#[derive(Clone, Debug)]
+pub(super) struct Script {
+    pub(super) events: Vec<Event>,
+    pub(super) broken: Option<Broken>,
+    /// Where the last list of commands starts, in bytes, and how it ends: the file ends so too.
+    pub(super) last: Option<(usize, Status)>,
 }
 
 /// A place the reader cannot go past, and why.
@@ -46,10 +70,11 @@ pub(super) struct Broken {
 }
 
 /// Reads a file's commands, up to the first that is no shell.
-pub(super) fn read(text: &str) -> (Vec<Event>, Option<Broken>) {
+pub(super) fn read(text: &str) -> Script {
     let mut reader = Reader::new(text, 0);
     let broken = reader.run().err();
-    (reader.events, broken)
+    reader.end_item();
+    Script { events: reader.events, broken, last: reader.last }
 }
 
 /// Returns where the commands after `$(` end, in bytes behind the closing parenthesis.
@@ -62,8 +87,12 @@ pub(super) fn substitution_end(text: &str, depth: usize) -> Option<usize> {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Block {
+pub(super) enum Block {
+    /// Between `if` or `elif` and `then`.
+    IfCondition,
     If,
+    /// Between `while` or `for` and `do`.
+    LoopCondition,
     Loop,
     CasePattern,
     CaseBody,
@@ -75,7 +104,7 @@ pub(super) struct Reader<'a> {
     pub(super) text: &'a str,
     pub(super) at: usize,
     pub(super) depth: usize,
-    blocks: Vec<Block>,
+    pub(super) blocks: Vec<Block>,
     pub(super) events: Vec<Event>,
     heredocs: Vec<(String, bool)>,
     pub(super) functions: BTreeSet<String>,
@@ -83,9 +112,20 @@ pub(super) struct Reader<'a> {
     pipeline: usize,
     /// The command stands behind `&&`, `||`, `|` or `!`.
     chained: bool,
+    /// The command's failure is turned into success by `!`.
+    pub(super) negated: bool,
+    /// An operator stands before this place that wants a command behind it, on the next line too.
+    open: bool,
+    /// A file is opened, which may fail.
+    redirected: bool,
+    /// Index of the first event of the current list outside of blocks, and whether that list is a chain.
+    item: usize,
+    item_is_chain: bool,
+    pub(super) item_is_negated: bool,
+    last: Option<(usize, Status)>,
 }
 
-type Step<T> = Result<T, Broken>;
+pub(super) type Step<T> = Result<T, Broken>;
 
 impl<'a> Reader<'a> {
     fn new(text: &'a str, depth: usize) -> Reader<'a> {
@@ -99,6 +139,13 @@ impl<'a> Reader<'a> {
             functions: BTreeSet::new(),
             pipeline: 0,
             chained: false,
+            negated: false,
+            open: false,
+            redirected: false,
+            item: 0,
+            item_is_chain: false,
+            item_is_negated: false,
+            last: None,
         }
     }
 
@@ -112,7 +159,12 @@ impl<'a> Reader<'a> {
 
     pub(super) fn push(&mut self, offset: usize, kind: Kind) {
         let conditional = self.chained || !self.blocks.is_empty();
-        self.events.push(Event { offset, conditional, kind });
+        let tested = self.negated || self.is_condition();
+        self.events.push(Event { offset, conditional, tested, kind });
+    }
+
+    fn is_condition(&self) -> bool {
+        self.blocks.iter().any(|it| matches!(it, Block::IfCondition | Block::LoopCondition))
     }
 
     /// Steps over `text` if it comes next.
@@ -133,13 +185,15 @@ impl<'a> Reader<'a> {
             if self.blocks.last() == Some(&Block::CasePattern) {
                 self.case_pattern()?;
             } else if self.rest().is_empty() {
-                return match (self.blocks.is_empty(), self.depth, self.heredocs.is_empty()) {
+                return match (self.blocks.is_empty() && !self.open, self.depth, self.heredocs.is_empty()) {
                     (true, 0, true) => Ok(()),
                     _ => self.broken("a block, substitution or here-document is not closed"),
                 };
             } else if self.take("\n") {
                 self.skip_heredocs()?;
-                self.end_list();
+                if !self.open {
+                    self.end_list();
+                }
             } else if self.take(";;") {
                 match self.blocks.last_mut() {
                     Some(last @ Block::CaseBody) => *last = Block::CasePattern,
@@ -150,17 +204,19 @@ impl<'a> Reader<'a> {
                 self.end_list();
             } else if self.take("&&") || self.take("||") {
                 // A failure left of these does not end the shell.
-                let only_bash = |it: &Event| matches!(it.kind, Kind::OnlyBash(_));
-                self.make_conditional(only_bash);
+                self.events[self.pipeline..].iter_mut().for_each(|it| it.tested = true);
                 self.pipeline = self.events.len();
-                self.chained = true;
+                self.chain();
+                self.open = true;
             } else if self.take("&") {
-                self.make_conditional(|_| true);
+                self.make_conditional();
                 self.end_list();
             } else if self.take("|") {
-                self.make_conditional(|_| true);
-                self.chained = true;
+                self.make_conditional();
+                self.chain();
+                self.open = true;
             } else if self.take("(") {
+                self.open = false;
                 self.blocks.push(Block::Parenthesis);
             } else if self.take(")") {
                 match self.blocks.pop() {
@@ -171,6 +227,7 @@ impl<'a> Reader<'a> {
             } else if self.rest().starts_with(['<', '>']) {
                 self.redirection()?;
             } else {
+                self.open = false;
                 self.command()?;
             }
         }
@@ -178,12 +235,43 @@ impl<'a> Reader<'a> {
 
     fn end_list(&mut self) {
         self.pipeline = self.events.len();
+        self.take_redirection();
         self.chained = false;
+        self.negated = false;
+        if self.blocks.is_empty() {
+            self.end_item();
+        }
     }
 
-    fn make_conditional(&mut self, which: impl Fn(&Event) -> bool) {
-        let pipeline = self.events[self.pipeline..].iter_mut();
-        pipeline.filter(|it| which(it)).for_each(|it| it.conditional = true);
+    /// Notes that the command may fail because of a file it opens.
+    pub(super) fn take_redirection(&mut self) {
+        if std::mem::take(&mut self.redirected) {
+            self.push(self.at, Kind::Ends(Status::Unknown));
+        }
+    }
+
+    fn end_item(&mut self) {
+        if let Some(first) = self.events.get(self.item) {
+            let status = status::of_list(&self.events[self.item..], self.item_is_chain, self.item_is_negated);
+            self.last = Some((first.offset, status));
+        }
+        self.item = self.events.len();
+        self.item_is_chain = false;
+        self.item_is_negated = false;
+    }
+
+    /// What follows runs only if the status of what stands before lets it, or in a process of its own.
+    pub(super) fn chain(&mut self) {
+        self.chained = true;
+        self.item_is_chain |= !self.is_condition();
+    }
+
+    /// The commands of the pipeline run in processes of their own.
+    fn make_conditional(&mut self) {
+        for event in &mut self.events[self.pipeline..] {
+            event.conditional = true;
+            event.tested = true;
+        }
     }
 
     /// Steps over blanks, joined lines and a comment.
@@ -194,7 +282,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn skip_heredocs(&mut self) -> Step<()> {
+    pub(super) fn skip_heredocs(&mut self) -> Step<()> {
         for (end, strip) in std::mem::take(&mut self.heredocs) {
             loop {
                 let Some(length) = self
@@ -242,123 +330,13 @@ impl<'a> Reader<'a> {
         let Some(target) = self.word()? else {
             return self.broken("a redirection without a target");
         };
+        let is_descriptor = operator.ends_with('&') && target.raw.bytes().all(|it| it.is_ascii_digit());
+        self.redirected |= !operator.starts_with("<<") && !is_descriptor && target.raw != "/dev/null";
         if operator == "<<" || operator == "<<-" {
             let end = word::literal(&target.parts).unwrap_or_else(|| target.raw.to_owned());
             self.heredocs.push((end, operator == "<<-"));
         }
         Ok(())
-    }
-
-    fn case_pattern(&mut self) -> Step<()> {
-        if self.rest().is_empty() {
-            return self.broken("`case` without `esac`");
-        }
-        if self.take("\n") {
-            return self.skip_heredocs();
-        }
-        let open = self.take("(");
-        loop {
-            self.skip_blanks();
-            match self.word()? {
-                Some(it) if it.raw == "esac" && !open => {
-                    self.blocks.pop();
-                    return Ok(());
-                }
-                Some(_) => {}
-                None if self.take("|") => {}
-                None if self.take(")") => {
-                    self.blocks.pop();
-                    self.blocks.push(Block::CaseBody);
-                    return Ok(());
-                }
-                None => return self.broken("a `case` pattern without `)`"),
-            }
-        }
-    }
-
-    /// Reads a reserved word or a simple command.
-    fn command(&mut self) -> Step<()> {
-        let Some(first) = self.word()? else {
-            return self.broken("text that is no command");
-        };
-        match first.raw {
-            "if" => self.blocks.push(Block::If),
-            "while" | "until" => self.blocks.push(Block::Loop),
-            "{" => self.blocks.push(Block::Brace),
-            "!" => self.chained = true,
-            "then" | "else" | "elif" => self.inside(Block::If)?,
-            "do" => self.inside(Block::Loop)?,
-            "fi" => self.close(Block::If)?,
-            "done" => self.close(Block::Loop)?,
-            "}" => self.close(Block::Brace)?,
-            "esac" => self.close(Block::CaseBody)?,
-            "for" | "select" => self.for_loop()?,
-            "case" => self.case()?,
-            "[[" => {
-                self.push(first.start, Kind::OnlyBash("`[[`".to_owned()));
-                self.skip_test()?;
-            }
-            _ => return self.simple_command(first),
-        }
-        Ok(())
-    }
-
-    fn inside(&self, block: Block) -> Step<()> {
-        match self.blocks.last() == Some(&block) {
-            true => Ok(()),
-            false => self.broken("a reserved word outside its block"),
-        }
-    }
-
-    fn close(&mut self, block: Block) -> Step<()> {
-        self.inside(block)?;
-        self.blocks.pop();
-        Ok(())
-    }
-
-    fn for_loop(&mut self) -> Step<()> {
-        self.blocks.push(Block::Loop);
-        self.skip_blanks();
-        let Some(name) = self.word()? else {
-            return self.broken("`for` without a name");
-        };
-        self.push(name.start, Kind::Forget(name.raw.to_owned(), "set by a loop"));
-        self.skip_blanks();
-        while !self.rest().starts_with(['\n', ';']) {
-            match self.word()? {
-                Some(it) if it.raw == "do" => return Ok(()),
-                Some(_) => self.skip_blanks(),
-                None => return self.broken("`for` without `do`"),
-            }
-        }
-        Ok(())
-    }
-
-    fn case(&mut self) -> Step<()> {
-        self.skip_blanks();
-        self.word()?;
-        self.skip_blanks();
-        while self.take("\n") {
-            self.skip_blanks();
-        }
-        match self.word()? {
-            Some(it) if it.raw == "in" => self.blocks.push(Block::CasePattern),
-            _ => return self.broken("`case` without `in`"),
-        }
-        Ok(())
-    }
-
-    fn skip_test(&mut self) -> Step<()> {
-        loop {
-            self.skip_blanks();
-            match self.word()? {
-                Some(it) if it.raw == "]]" => return Ok(()),
-                Some(_) => {}
-                None if self.rest().is_empty() => return self.broken("`[[` without `]]`"),
-                // Every character that starts no word is one byte long.
-                None => self.at += 1,
-            }
-        }
     }
 }
 

@@ -5,6 +5,7 @@ use expect_test::{Expect, expect};
 use super::*;
 
 mod edits;
+mod statuses;
 
 fn show(env: &Environment) -> String {
     let names = ["GRUB_CMDLINE_LINUX", "GRUB_CMDLINE_LINUX_DEFAULT", "A", "B", "C", "D"];

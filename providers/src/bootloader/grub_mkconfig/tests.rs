@@ -10,6 +10,7 @@ use hoststate_testkit::tree::Tree;
 use crate::testing::{edit, predict, show};
 
 mod entries;
+mod stopped;
 
 const MAIN: &str = "/etc/default/grub";
 const CLOUD: &str = "/etc/default/grub.d/50-cloudimg-settings.cfg";
@@ -195,17 +196,17 @@ fn what_makes_dash_give_up_is_an_error_at_its_line() {
         &[(MAIN, "A=1\nGRUB_CMDLINE_LINUX+=\" x\"\n")],
         &["iommu=pt"],
         expect![[r#"
-        error: /etc/default/grub:2: dash does not know `+=` (on `GRUB_CMDLINE_LINUX`)
-        hint: update-grub stops here and leaves the old boot configuration; mend this line first.
-    "#]],
+            error: /etc/default/grub:2: dash does not know `+=` (on `GRUB_CMDLINE_LINUX`): update-grub stops here; mend this line first
+            hint: update-grub leaves the old boot configuration until this line is mended.
+        "#]],
     );
     check(
         &[(MAIN, "source /etc/x\n")],
         &["iommu=pt"],
         expect![[r#"
-        error: /etc/default/grub:1: dash does not know `source`
-        hint: update-grub stops here and leaves the old boot configuration; mend this line first.
-    "#]],
+            error: /etc/default/grub:1: dash does not know `source`: update-grub stops here; mend this line first
+            hint: update-grub leaves the old boot configuration until this line is mended.
+        "#]],
     );
 }
 
