@@ -107,9 +107,10 @@ function resource_type(fields) end
 ---@field activation? { kind: "udev_reload"|"initramfs"|"boot_config"|"reboot", kernel?: string } Or one that settings share.
 
 ---@class (exact) hoststate.step
----@field kind "write_file"|"remove_file"|"write_attribute"
+---@field kind "write_file"|"edit_file"|"remove_file"|"write_attribute"
 ---@field path string
 ---@field text? string The whole new text of a file.
+---@field edits? { line?: integer, removed?: string, inserted?: string }[] Whole lines that are taken out and put in; without `line`, at the end.
 ---@field value? string What is written to an attribute.
 
 ---The host as it will be when the declarations before this one are applied.

@@ -27,11 +27,7 @@ pub(crate) fn predict(view: &mut HostView, settings: &[Setting]) {
     for setting in settings {
         let State::Drifted { remedy: Remedy::Steps(steps), .. } = &setting.state else { continue };
         for step in steps {
-            match step {
-                Step::WriteFile { path, text } => view.predict(path, Some(text.clone())).unwrap(),
-                Step::RemoveFile { path } => view.predict(path, None).unwrap(),
-                Step::WriteAttribute { .. } | Step::Run { .. } => {}
-            }
+            view.predict_step(step).unwrap();
         }
     }
 }

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use hoststate_abi::setting::Disruption;
-use hoststate_abi::step::Step;
 use hoststate_core::language::declaration::Origin;
 use hoststate_core::plan::planned::Change;
 
@@ -104,7 +103,7 @@ fn setting(out: &mut String, screen: &Screen, indent: usize, change: &Change) {
         Disruption::Network => screen.prose(out, indent + INNER, "A network interface goes down or away."),
     }
     for step in &change.steps {
-        let is_seen_in_diff = matches!(step, Step::WriteFile { .. } | Step::RemoveFile { .. });
+        let is_seen_in_diff = step.file().is_some();
         if !is_seen_in_diff || screen.amount == Amount::More {
             screen.prose(out, indent + INNER, &visible_line(&step.to_string()));
         }

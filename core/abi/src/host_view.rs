@@ -2,11 +2,12 @@
 
 pub mod bytes;
 mod files;
+pub mod predicted;
 mod tree;
 
 use std::any::{Any, TypeId};
 use std::cell::RefCell;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::ffi::OsString;
 use std::io;
 use std::os::unix::ffi::OsStringExt;
@@ -16,6 +17,8 @@ use std::rc::Rc;
 use serde::{Deserialize, Serialize};
 
 use self::files::Files;
+use self::predicted::{Derived, Prediction};
+use crate::lines::Lines;
 
 /// As many symbolic links as Linux follows in one path (`MAXSYMLINKS`).
 const MAX_SYMLINKS: usize = 40;
@@ -36,9 +39,9 @@ pub struct HostView {
     root: PathBuf,
     files: Files,
     /// By path, as are the other maps: compared as bytes, because comparing paths by components takes ten times as long.
-    predicted: HashMap<OsString, Option<String>>,
-    /// Every path predicted so far, in order; its length is the generation of the view.
-    history: Vec<PathBuf>,
+    predicted: HashMap<OsString, Option<Lines>>,
+    /// Every prediction so far, in order; its length is the generation of the view.
+    history: Vec<Prediction>,
     resolved: RefCell<HashMap<OsString, PathBuf>>,
     parsed: RefCell<HashMap<OsString, Vec<(TypeId, Parsed)>>>,
     derived: RefCell<HashMap<TypeId, Derived>>,
@@ -66,13 +69,6 @@ pub struct Status {
 
 /// What a parser made of a file; `None` when there was no file.
 type Parsed = Option<Rc<dyn Any>>;
-
-/// What was made of many files, and the generation of the view it was made from.
-#[derive(Debug)]
-struct Derived {
-    generation: usize,
-    value: Rc<dyn Any>,
-}
 
 impl HostView {
     /// Returns a view of the host below `root`; `/` is the machine itself.
@@ -128,23 +124,6 @@ impl HostView {
         &self.root
     }
 
-    /// Makes later reads see `text` in `path`; `None` predicts that the file is gone.
-    ///
-    /// # Errors
-    /// When a symbolic link on the way cannot be read.
-    pub fn predict(&mut self, path: &Path, text: Option<String>) -> io::Result<()> {
-        let resolved = self.resolve(path)?;
-        self.parsed.borrow_mut().remove(resolved.as_os_str());
-        self.history.push(resolved.clone());
-        self.predicted.insert(resolved.into_os_string(), text);
-        Ok(())
-    }
-
-    /// Returns what is predicted, by resolved path; `None` is a file that will be gone.
-    pub fn predictions(&self) -> BTreeMap<PathBuf, Option<String>> {
-        self.predicted.iter().map(|(path, text)| (PathBuf::from(path), text.clone())).collect()
-    }
-
     /// Returns the text of a file; `None` when there is no such file.
     ///
     /// # Errors
@@ -177,7 +156,7 @@ impl HostView {
         }
         let resolved = self.resolve(path)?;
         match self.predicted.get(resolved.as_os_str()) {
-            Some(text) => Ok(text.clone().map(String::into_bytes)),
+            Some(lines) => Ok(lines.as_ref().map(|it| it.to_string().into_bytes())),
             None => self.files.bytes(&resolved, limit),
         }
     }
@@ -335,28 +314,6 @@ impl HostView {
         let value = self.read_most(&resolved, limit)?.map(|bytes| Rc::new(parse(&bytes)));
         let entry = (kind, value.clone().map(|it| it as Rc<dyn Any>));
         self.parsed.borrow_mut().entry(resolved.into_os_string()).or_default().push(entry);
-        Ok(value)
-    }
-
-    /// Returns what `build` makes of many files, computed again only after a prediction. Then `build` gets the
-    /// value from before and the paths predicted since, so that it need not start anew.
-    ///
-    /// # Errors
-    /// Those of `build`.
-    pub fn derived<T: 'static, E>(
-        &self,
-        build: impl FnOnce(&HostView, Option<(Rc<T>, &[PathBuf])>) -> Result<T, E>,
-    ) -> Result<Rc<T>, E> {
-        let generation = self.history.len();
-        let known = self.derived.borrow_mut().remove(&TypeId::of::<T>());
-        let old = known.and_then(|it| Some((it.value.downcast::<T>().ok()?, it.generation)));
-        let value = match old {
-            Some((value, made)) if made == generation => value,
-            Some((value, made)) => Rc::new(build(self, Some((value, &self.history[made..])))?),
-            None => Rc::new(build(self, None)?),
-        };
-        let entry = Derived { generation, value: Rc::clone(&value) as Rc<dyn Any> };
-        self.derived.borrow_mut().insert(TypeId::of::<T>(), entry);
         Ok(value)
     }
 

@@ -4,6 +4,7 @@ pub mod activation;
 pub mod description;
 pub mod export;
 pub mod host_view;
+pub mod lines;
 pub mod message;
 pub mod plugin;
 pub mod setting;

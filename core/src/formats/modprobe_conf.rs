@@ -5,6 +5,7 @@
 mod command_line;
 mod directive;
 mod edit;
+mod excerpt;
 mod file;
 mod line;
 mod module_name;

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use hoststate_abi::host_view::HostView;
+use hoststate_abi::host_view::predicted::Prediction;
 
 use crate::error::{Error, Result};
 use crate::formats::kernel_cmdline::{Cmdline, Word};
@@ -50,7 +51,7 @@ impl BootWords {
 /// # Errors
 /// When the boot loader's files cannot be read.
 pub fn read(scene: Scene<'_>) -> Result<Rc<BootWords>> {
-    scene.after.derived(|after, _: Option<(Rc<BootWords>, &[PathBuf])>| -> Result<BootWords, Error> {
+    scene.after.derived(|after, _: Option<(Rc<BootWords>, &[Prediction])>| -> Result<BootWords, Error> {
         let is_source = |it: &PathBuf| !ELSEWHERE.iter().any(|directory| it.starts_with(directory));
         if !scene.changed_files()?.iter().any(is_source) {
             let running = running(after)?;

@@ -1,5 +1,6 @@
 //! `precious-file`: a file is emptied, removed or written that no plan should touch unasked, whoever proposes it.
 
+use std::collections::HashSet;
 use std::path::Path;
 
 use hoststate_abi::step::Step;
@@ -103,8 +104,15 @@ const HELPERS: [&str; 6] = [
 /// When a file cannot be read.
 pub fn hazards(scene: Scene<'_>) -> Result<Vec<Hazard>> {
     let mut hazards: Vec<Hazard> = Vec::new();
+    // A file is judged as all edits leave it, so many of one type need one look.
+    let mut known = HashSet::new();
     for change in scene.changes {
         for step in &change.steps {
+            let kind = is_external(change).then_some(&change.resource.kind);
+            let is_removed = matches!(step, Step::RemoveFile { .. });
+            if step.file().is_some_and(|it| !known.insert((it.as_os_str(), is_removed, kind))) {
+                continue;
+            }
             let Some(hazard) = of_step(scene, change, step)? else { continue };
             if !hazards.iter().any(|it| it.id == hazard.id) {
                 hazards.push(hazard);
@@ -116,7 +124,7 @@ pub fn hazards(scene: Scene<'_>) -> Result<Vec<Hazard>> {
 
 fn of_step(scene: Scene<'_>, change: &Change, step: &Step) -> Result<Option<Hazard>> {
     let (given, is_removed) = match step {
-        Step::WriteFile { path, .. } => (path, false),
+        Step::WriteFile { path, .. } | Step::EditFile { path, .. } => (path, false),
         Step::RemoveFile { path } => (path, true),
         Step::WriteAttribute { path, value } => return Ok(of_attribute(change, path, value)),
         Step::Run { .. } => return Ok(None),

@@ -1,12 +1,12 @@
 //! Which devices a plan puts on another driver, and why: by address, by id, by a blacklist, at once or at the next
 //! boot.
 
-use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::collections::{BTreeMap, HashSet};
+use std::path::Path;
 use std::rc::Rc;
 
 use hoststate_abi::host_view::HostView;
-use hoststate_abi::step::Step;
+use hoststate_abi::host_view::predicted::Prediction;
 
 use crate::error::{Error, Result};
 use crate::formats::kernel_cmdline::Cmdline;
@@ -179,7 +179,7 @@ pub fn rule_values(device: &PciDevice, key: &str, name: Option<&str>) -> Option<
 /// # Errors
 /// When the host cannot be read.
 pub fn outlook(scene: Scene<'_>) -> Result<Rc<Outlook>> {
-    scene.after.derived(|_, _: Option<(Rc<Outlook>, &[PathBuf])>| find(scene))
+    scene.after.derived(|_, _: Option<(Rc<Outlook>, &[Prediction])>| find(scene))
 }
 
 fn find(scene: Scene<'_>) -> Result<Outlook, Error> {
@@ -233,18 +233,16 @@ fn find(scene: Scene<'_>) -> Result<Outlook, Error> {
 fn loads_sooner(scene: Scene<'_>, words: &BootWords) -> Result<Option<String>> {
     let names_vfio = |text: &str| text.contains("vfio-pci") || text.contains("vfio_pci");
     let udev = Path::new("/etc/udev");
-    for step in scene.steps() {
-        let Step::WriteFile { path, text } = step else { continue };
-        if path.starts_with(udev) {
-            continue;
-        }
+    for path in scene.changed_files()?.iter().filter(|it| !it.starts_with(udev)) {
+        let text = scene.after.read_lossy(path)?.unwrap_or_default();
         let old = scene.before.read_lossy(path)?.unwrap_or_default();
-        let is_new = |line: &&str| names_vfio(line) && !old.lines().any(|it| it == *line);
+        let old: HashSet<&str> = old.lines().collect();
+        let is_new = |line: &&str| names_vfio(line) && !old.contains(line);
         // An `options` line gives ids; it makes nothing load.
         let mut lines =
             text.lines().filter(|it| !it.trim_start().starts_with('#') && !it.starts_with("options"));
         // A boot loader's file is seen through its words.
-        if let Some(line) = lines.find(is_new).filter(|_| !names_boot_words(words, text)) {
+        if let Some(line) = lines.find(is_new).filter(|_| !names_boot_words(words, &text)) {
             return Ok(Some(format!("{} makes vfio-pci load sooner: {line:?}", path.display())));
         }
     }

@@ -113,6 +113,7 @@ impl Host for LiveHost {
     fn perform(&self, step: &Step) -> Result<Done> {
         match step {
             Step::WriteFile { path, text } => self.write(path, text, None),
+            Step::EditFile { path, edits } => self.write(path, &self.view().edited(path, edits)?, None),
             Step::RemoveFile { path } => {
                 if let Some(directory) = file::remove(&self.root, path)? {
                     self.note(path, directory);

@@ -1,5 +1,6 @@
 //! "This resource, so", as data: what a playbook evaluates to and what a saved plan keeps.
 
+use std::collections::HashMap;
 use std::fmt;
 
 use schemars::JsonSchema;
@@ -66,6 +67,35 @@ impl Declaration {
     pub fn is_like(&self, other: &Self) -> bool {
         let has_its_name = self.name.is_some() && self.name == other.name;
         self.kind == other.kind && (has_its_name || self.desired == other.desired)
+    }
+}
+
+/// The declarations of a run, found by name and by wish.
+#[derive(Debug, Default)]
+pub struct Alike<'a> {
+    all: &'a [Declaration],
+    named: HashMap<(&'a str, &'a str), usize>,
+    wishes: HashMap<(&'a str, &'a Map<String, Value>), usize>,
+}
+
+impl<'a> Alike<'a> {
+    /// Returns these declarations, of which the first of a name or a wish counts.
+    pub fn of(all: &'a [Declaration]) -> Self {
+        let mut alike = Self { all, ..Self::default() };
+        for (index, it) in all.iter().enumerate() {
+            if let Some(name) = &it.name {
+                alike.named.entry((&it.kind, name)).or_insert(index);
+            }
+            alike.wishes.entry((&it.kind, &it.desired)).or_insert(index);
+        }
+        alike
+    }
+
+    /// Returns the first declaration that [is like](Declaration::is_like) another.
+    pub fn find(&self, other: &Declaration) -> Option<&'a Declaration> {
+        let named = other.name.as_ref().and_then(|it| self.named.get(&(other.kind.as_str(), it.as_str())));
+        let wish = self.wishes.get(&(other.kind.as_str(), &other.desired));
+        named.into_iter().chain(wish).min().and_then(|it| self.all.get(*it))
     }
 }
 

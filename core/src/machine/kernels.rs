@@ -16,7 +16,7 @@ use crate::error::Result;
 /// When a directory cannot be read.
 pub fn installed(host: &HostView) -> Result<Rc<Installed>> {
     host.derived(|host, old| match old {
-        Some((known, changed)) if !changed.iter().any(|it| names_kernels(it)) => {
+        Some((known, changed)) if !changed.iter().any(|it| names_kernels(&it.path)) => {
             Ok(Rc::unwrap_or_clone(known))
         }
         _ => Ok(Installed(read_installed(host)?)),

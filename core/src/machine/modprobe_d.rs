@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use hoststate_abi::host_view::HostView;
+use hoststate_abi::host_view::predicted::Prediction;
 use hoststate_abi::setting::Place;
 
 use crate::error::Result;
@@ -22,12 +23,22 @@ pub fn view(host: &HostView) -> Result<Rc<ModprobeView>> {
         let Some((view, changed)) = old else { return read(host) };
         let Ok(mut view) = Rc::try_unwrap(view) else { return read(host) };
         let links = links(host)?;
-        for path in changed.iter().flat_map(|it| links.names_of(it)) {
-            match host.parsed(&path, ModprobeConf::parse)? {
-                Some(conf) => {
-                    view.replace(&path, conf);
+        let mut read_again: Vec<&Path> = Vec::new();
+        for Prediction { path, edits } in changed.iter() {
+            // What is read is the file after all its edits.
+            if read_again.contains(&path.as_path()) {
+                continue;
+            }
+            let names: Vec<PathBuf> = links.names_of(path).into_iter().filter(|it| view.reads(it)).collect();
+            if edits.as_ref().is_some_and(|it| names.iter().all(|name| view.edit(name, it))) {
+                continue;
+            }
+            read_again.push(path);
+            for name in names {
+                match host.parsed(&name, ModprobeConf::parse)? {
+                    Some(conf) => view.replace(&name, conf),
+                    None => view.remove(&name),
                 }
-                None => view.remove(&path),
             }
         }
         Ok(view)

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use hoststate_abi::host_view::HostView;
+use hoststate_abi::host_view::predicted::Prediction;
 
 use crate::error::{Error, Result};
 use crate::formats::pci::{PciAddress, PciId};
@@ -100,7 +101,7 @@ pub fn is_visible(host: &HostView) -> io::Result<bool> {
 /// # Errors
 /// When an attribute cannot be read or does not hold what the kernel writes there.
 pub fn devices(host: &HostView) -> Result<Rc<Vec<PciDevice>>> {
-    let list = host.derived(|host, old: Option<(Rc<DeviceList>, &[PathBuf])>| -> Result<DeviceList> {
+    let list = host.derived(|host, old: Option<(Rc<DeviceList>, &[Prediction])>| -> Result<DeviceList> {
         // No prediction is about sysfs.
         if let Some((old, _)) = old {
             return Ok(DeviceList(Rc::clone(&old.0)));

@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::path::PathBuf;
-use std::rc::Rc;
 
 use hoststate_abi::host_view::HostView;
 use hoststate_abi::setting::{Place, Setting};
@@ -182,10 +181,19 @@ pub struct WordSource {
 /// What an initramfs image must contain.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ImageContent {
-    /// Files of the host, with the text the image's copy must have.
-    pub files: Vec<(PathBuf, Rc<String>)>,
+    /// Files of the host, which the image must have a copy of.
+    pub files: Vec<ImageFile>,
     /// Modules whose file must be inside, unless they are built into that kernel.
     pub modules: Vec<ModuleName>,
+}
+
+/// A file of the host that an image must have a copy of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ImageFile {
+    /// Where it is.
+    pub path: PathBuf,
+    /// Whether it is about to be edited: what an image has is another text then.
+    pub is_edited: bool,
 }
 
 /// How initramfs images are made.

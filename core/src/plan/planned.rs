@@ -1,6 +1,6 @@
 //! The plan: what differs between a host and its declarations, and what would be done about it. Data, nothing else.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::path::PathBuf;
 
 use hoststate_abi::activation::Activation;
@@ -101,9 +101,9 @@ impl Change {
         reason(&self.resource, &self.subject, self.desired.as_deref())
     }
 
-    /// Returns whether `other` is the same difference of the same setting.
-    pub fn is_same_setting(&self, other: &Change) -> bool {
-        self.resource == other.resource && self.scope == other.scope && self.subject == other.subject
+    /// Returns what it is a difference of: the same setting has the same in every plan.
+    pub fn setting(&self) -> (&ResourceId, Scope, &str) {
+        (&self.resource, self.scope, &self.subject)
     }
 }
 
@@ -255,11 +255,12 @@ impl Plan {
     /// Returns what this later plan would do that one which was `agreed` to does not name, a line for each: settings
     /// that it neither differs in nor waits for, and hazards that it does not have. `is_done` says which changes count.
     pub fn beyond(&self, agreed: &Self, is_done: impl Fn(&Change) -> bool) -> Vec<String> {
+        let known: HashSet<_> = agreed.changes.iter().map(Change::setting).collect();
         let is_named = |it: &Change| {
             let is_made_again =
                 |planned: &PlannedActivation| Some(&planned.activation) == it.activation.as_ref();
             agreed.deferred.iter().any(|waiting| waiting.resource == it.resource)
-                || agreed.changes.iter().any(|known| known.is_same_setting(it))
+                || known.contains(&it.setting())
                 || agreed.activations.iter().any(is_made_again)
         };
         let settings = self.changes.iter().filter(|it| is_done(it) && !is_named(it));

@@ -105,7 +105,7 @@ impl<'a> Scene<'a> {
         // Many declarations write one file; as bytes their paths are compared quickly.
         let mut known = HashSet::new();
         for step in self.steps() {
-            if let Step::WriteFile { path, .. } | Step::RemoveFile { path } = step
+            if let Some(path) = step.file()
                 && known.insert(path.as_os_str())
             {
                 files.insert(self.after.resolve(path)?);
@@ -118,7 +118,7 @@ impl<'a> Scene<'a> {
     pub fn attributes(&self) -> impl Iterator<Item = (&'a Path, &'a str)> + use<'a> {
         self.steps().filter_map(|step| match step {
             Step::WriteAttribute { path, value } => Some((path.as_path(), value.trim())),
-            Step::WriteFile { .. } | Step::RemoveFile { .. } | Step::Run { .. } => None,
+            _ => None,
         })
     }
 

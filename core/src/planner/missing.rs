@@ -10,7 +10,7 @@ use crate::language::selector::{self, DeviceSelector};
 use crate::machine::pci_bus::{self, PciDevice};
 use crate::plan::planned::{Conflict, Deferred, KnownDevice};
 use crate::plan::scene::{Hazard, Severity};
-use crate::record::past::{Past, put_in_place};
+use crate::record::past::{Past, has_put_in_place};
 
 /// Virtual functions that a declaration makes.
 struct Made<'a> {
@@ -198,7 +198,6 @@ pub(crate) fn add_doubts(declared: &[Declared], host: &HostView, deferred: &mut 
 fn known(wanted: &Declaration, past: Past<'_>) -> Result<Option<KnownDevice>> {
     let Some(device) = wanted.desired.get("device") else { return Ok(None) };
     let has_it = |it: &Declaration| it.kind == wanted.kind && it.desired.get("device") == Some(device);
-    let run =
-        past.newest(|run| run.declarations.iter().filter(|it| has_it(it)).any(|it| put_in_place(run, it)))?;
+    let run = past.newest(|run| has_put_in_place(run) && run.declarations.iter().any(has_it))?;
     Ok(run.map(|run| KnownDevice { run: run.id }))
 }

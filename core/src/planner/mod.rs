@@ -1,10 +1,11 @@
 //! Making a plan: every resource is inspected on the host as it will be, then once more to find conflicts.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use hoststate_abi::activation::Activation;
 use hoststate_abi::host_view::HostView;
+use hoststate_abi::lines::LineEdit;
 use hoststate_abi::setting::{Remedy, Scope, Setting, State};
 use hoststate_abi::step::Step;
 
@@ -66,8 +67,8 @@ impl Planner<'_> {
         let mut draft = Draft { runtime: self.runtime, conflicts: missing.clone(), ..Draft::default() };
         let mut inspected = Vec::with_capacity(self.declared.len());
         for (index, declared) in self.declared.iter().enumerate() {
-            let settings = self.inspect(declared, view, &missing)?;
-            draft.predict(index, &settings, view).map_err(|err| err.of(&declared.id))?;
+            let mut settings = self.inspect(declared, view, &missing)?;
+            draft.predict(index, &mut settings, view).map_err(|err| err.of(&declared.id))?;
             inspected.push(settings);
         }
         let written: Vec<Vec<Setting>> = if draft.files.is_empty() {
@@ -111,16 +112,11 @@ impl Planner<'_> {
     fn finish(&self, host: HostSummary, mut draft: Draft, view: &HostView) -> Result<Plan> {
         draft.contradict(self.declared);
         let mut files = Vec::with_capacity(draft.files.len());
-        for (path, change) in draft.files {
-            if change.before != change.after {
-                let diff = unified(&path, change.before.as_deref(), change.after.as_deref());
-                files.push(FileChange {
-                    path,
-                    before: change.before,
-                    after: change.after,
-                    diff,
-                    as_before: None,
-                });
+        for (path, Draw { before, .. }) in draft.files {
+            let after = view.read(&path)?;
+            if before != after {
+                let diff = unified(&path, before.as_deref(), after.as_deref());
+                files.push(FileChange { path, before, after, diff, as_before: None });
             }
         }
         files.sort_by(|a, b| a.path.cmp(&b.path));
@@ -192,7 +188,6 @@ impl Planner<'_> {
 /// A file that some resource writes.
 struct Draw {
     before: Option<String>,
-    after: Option<String>,
     /// Who wrote it last.
     writer: usize,
 }
@@ -210,19 +205,23 @@ struct Draft {
 }
 
 impl Draft {
-    fn predict(&mut self, writer: usize, settings: &[Setting], view: &mut HostView) -> Result<()> {
-        for step in settings.iter().flat_map(steps_of) {
-            let (path, after) = match step {
-                Step::WriteFile { path, text } => (view.resolve(path)?, Some(text.clone())),
-                Step::RemoveFile { path } => (view.resolve(path)?, None),
-                Step::WriteAttribute { .. } | Step::Run { .. } => continue,
-            };
+    /// Shows the later declarations what these settings do to files. A whole text becomes the edit that it is: a plan
+    /// holds the text of each file once.
+    fn predict(&mut self, writer: usize, settings: &mut [Setting], view: &mut HostView) -> Result<()> {
+        for step in settings.iter_mut().flat_map(steps_of_mut) {
+            let Some(named) = step.file().map(Path::to_owned) else { continue };
+            let path = view.resolve(&named)?;
+            if let Step::WriteFile { text, .. } = step {
+                let before = view.read(&path)?.unwrap_or_default();
+                let edits = LineEdit::between(&before, text).into_iter().collect();
+                *step = Step::EditFile { path: named, edits };
+            }
             let before = match self.files.remove(&path) {
                 Some(draw) => draw.before,
                 None => view.read(&path)?,
             };
-            view.predict(&path, after.clone())?;
-            self.files.insert(path, Draw { before, after, writer });
+            view.predict_step(step)?;
+            self.files.insert(path, Draw { before, writer });
         }
         Ok(())
     }
@@ -317,10 +316,7 @@ impl Draft {
 
     /// A setting whose file was written and which still differs: a later declaration undid it.
     fn overwritten(&mut self, all: &[Declared], index: usize, twice: bool, setting: Setting) {
-        let writers = steps_of(&setting).filter_map(|step| match step {
-            Step::WriteFile { path, .. } | Step::RemoveFile { path } => self.files.get(path),
-            Step::WriteAttribute { .. } | Step::Run { .. } => None,
-        });
+        let writers = steps_of(&setting).filter_map(|step| self.files.get(step.file()?));
         let other = writers.map(|it| it.writer).find(|it| *it != index);
         let reason = match other {
             Some(other) => format!("{} and {} undo each other", all[index].id, all[other].id),
@@ -358,6 +354,14 @@ fn steps_of(setting: &Setting) -> impl Iterator<Item = &Step> {
     steps.iter()
 }
 
+fn steps_of_mut(setting: &mut Setting) -> impl Iterator<Item = &mut Step> {
+    let steps = match &mut setting.state {
+        State::Drifted { remedy: Remedy::Steps(steps), .. } => steps.as_mut_slice(),
+        _ => &mut [],
+    };
+    steps.iter_mut()
+}
+
 fn writes_files(setting: &Setting) -> bool {
-    steps_of(setting).any(|it| matches!(it, Step::WriteFile { .. } | Step::RemoveFile { .. }))
+    steps_of(setting).any(|it| it.file().is_some())
 }

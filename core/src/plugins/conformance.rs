@@ -326,6 +326,10 @@ impl Host for TrialHost {
             Step::WriteFile { path, text } => {
                 replace(&self.root, &view.resolve(path)?, text, Medium::Atomic, None)?;
             }
+            Step::EditFile { path, edits } => {
+                let text = view.edited(path, edits)?;
+                replace(&self.root, &view.resolve(path)?, &text, Medium::Atomic, None)?;
+            }
             Step::RemoveFile { path } => {
                 rustix::fs::unlink(view.below_root(&view.resolve(path)?)).map_err(io::Error::from)?
             }

@@ -100,7 +100,7 @@ impl Rights<'_> {
 
     fn check_step(self, step: &Step, host: &HostView) -> Result<()> {
         match step {
-            Step::WriteFile { path, .. } | Step::RemoveFile { path } => {
+            Step::WriteFile { path, .. } | Step::EditFile { path, .. } | Step::RemoveFile { path } => {
                 let resolved = plain(path, step, host)?;
                 if let Some(no_file) = NO_FILES.iter().find(|it| resolved.starts_with(it)) {
                     return Err(refused(format!("`{step}`: below {no_file} there are no files of a host")));
@@ -170,11 +170,7 @@ fn predict(settings: &[Setting], view: &mut HostView) -> Result<()> {
     for setting in settings {
         let State::Drifted { remedy: Remedy::Steps(steps), .. } = &setting.state else { continue };
         for step in steps {
-            match step {
-                Step::WriteFile { path, text } => view.predict(path, Some(text.clone()))?,
-                Step::RemoveFile { path } => view.predict(path, None)?,
-                Step::WriteAttribute { .. } | Step::Run { .. } => {}
-            }
+            view.predict_step(step)?;
         }
     }
     Ok(())

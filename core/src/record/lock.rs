@@ -110,7 +110,9 @@ impl Host for LockedHost<'_> {
                 fcntl_setfd(&self.lock.file, FdFlags::CLOEXEC).map_err(io::Error::from)?;
                 done
             }
-            Step::WriteFile { .. } | Step::RemoveFile { .. } => self.host.perform(step),
+            Step::WriteFile { .. } | Step::EditFile { .. } | Step::RemoveFile { .. } => {
+                self.host.perform(step)
+            }
         }
     }
 

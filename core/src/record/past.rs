@@ -3,7 +3,6 @@
 use std::io;
 
 use crate::error::{Error, Result};
-use crate::language::declaration::Declaration;
 use crate::record::RunRecord;
 use crate::record::report::Outcome;
 use crate::record::store::RecordStore;
@@ -39,8 +38,8 @@ impl Past<'_> {
     }
 }
 
-/// Returns whether a run put something in place that outlasts a boot, for a declaration among others.
-pub fn put_in_place(run: &RunRecord, wanted: &Declaration) -> bool {
+/// Returns whether a run put something in place that outlasts a boot, for its declarations.
+pub fn has_put_in_place(run: &RunRecord) -> bool {
     let has_work = !run.files.is_empty() || !run.activations.is_empty();
-    has_work && run.outcome != Some(Outcome::Refused) && run.declarations.iter().any(|it| it.is_like(wanted))
+    has_work && run.outcome != Some(Outcome::Refused)
 }

@@ -2,14 +2,12 @@
 
 use std::path::Path;
 
-use hoststate_abi::host_view::HostView;
-use hoststate_abi::setting::{Remedy, Setting, State};
-use hoststate_abi::step::Step;
+use hoststate_abi::setting::{Setting, State};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::error::Result;
-use crate::formats::modprobe_conf::{ModprobeConf, ModuleName, Origin, Winner};
+use crate::formats::modprobe_conf::{ModprobeConf, ModprobeError, ModuleName, Origin, Winner};
 use crate::language::contradiction::Claim;
 use crate::language::resource::{Context, Resource, ResourceType};
 use crate::machine::modprobe_d;
@@ -55,42 +53,37 @@ impl Resource for ModprobeBlacklist {
             let view = modprobe_d::view(cx.host)?;
             (view.blacklisted(&self.module), view.install(&self.module))
         };
-        let mut effective = file.clone();
+        let loading = self.loading(&file, install);
+        let change = |conf: &mut ModprobeConf| match &loading {
+            Some(Loading::Edit { change, .. }) => change(conf, &self.module),
+            Some(Loading::Is(_)) | None => Ok(()),
+        };
+        let (mut effective, mut is_edited) = (file.clone(), false);
         let state = match blacklisted {
             Some(origin) => {
                 effective = in_file(&origin).unwrap_or(effective);
                 State::Converged
             }
             None => {
-                modprobe_file::drifted(cx.host, &file, None, format!("blacklist {}", self.module), |conf| {
+                is_edited = true;
+                let wanted = (None, format!("blacklist {}", self.module));
+                modprobe_file::drifted(cx.host, &file, &self.module, wanted, |conf| {
                     conf.add_blacklist(&self.module);
-                    if self.install == Some(true) && install.is_none() {
-                        conf.set_install(&self.module, NOTHING[0])
-                    } else {
-                        Ok(())
-                    }
+                    change(conf)
                 })?
             }
         };
         let mut settings = vec![Setting::persistent(format!("blacklist {}", self.module), state)];
-        if self.install == Some(false) {
-            settings.push(self.explicit_loading(cx.host, &file, &settings, install)?);
-        } else if self.install == Some(true) {
-            let desired = NOTHING[0].to_owned();
-            let state = match install {
-                Some(winner) if NOTHING.contains(&winner.value.trim()) => State::Converged,
-                Some(winner)
-                    if modprobe_d::place(&winner.origin).file != file
-                        && !modprobe_d::comes_before(&file, &winner.origin) =>
-                {
-                    let hint = "of several install lines for a module the first counts. Remove that line.";
-                    modprobe_file::outweighed(&winner.origin, Some(winner.value), desired, hint)
+        if let Some(loading) = loading {
+            let state = match loading {
+                Loading::Is(state) => state,
+                // The edit of the line above does both.
+                Loading::Edit { wanted, .. } if is_edited => {
+                    modprobe_file::drifted(cx.host, &file, &self.module, wanted, |_| Ok(()))?
                 }
-                winner => {
-                    let actual = winner.map(|it| it.value);
-                    modprobe_file::drifted(cx.host, &file, actual, desired, |conf| {
-                        conf.add_blacklist(&self.module);
-                        conf.set_install(&self.module, NOTHING[0])
+                Loading::Edit { wanted, change } => {
+                    modprobe_file::drifted(cx.host, &file, &self.module, wanted, |it| {
+                        change(it, &self.module)
                     })?
                 }
             };
@@ -104,39 +97,51 @@ impl Resource for ModprobeBlacklist {
     }
 }
 
+/// How it is with explicit loading.
+enum Loading {
+    /// As wanted, or not for this declaration to change.
+    Is(State),
+    /// An edit of the declaration's file makes it so.
+    Edit {
+        wanted: (Option<String>, String),
+        change: fn(&mut ModprobeConf, &ModuleName) -> Result<(), ModprobeError>,
+    },
+}
+
 impl ModprobeBlacklist {
-    /// Takes out the line that `install = true` wrote. Lines of others, and other commands, are theirs to take out.
-    fn explicit_loading(
-        &self,
-        host: &HostView,
-        file: &Path,
-        settings: &[Setting],
-        install: Option<Winner<String>>,
-    ) -> Result<Setting> {
-        let desired = "loaded when asked for".to_owned();
-        let state = match install {
-            None => State::Converged,
-            Some(winner) if !NOTHING.contains(&winner.value.trim()) => State::Converged,
-            Some(winner)
-                if modprobe_d::place(&winner.origin).file == file && winner.value.trim() == NOTHING[0] =>
+    /// Compares the `install` line that counts with what is wanted; `None` where nothing is. What `install = true` wrote is
+    /// taken out again; lines of others, and other commands, are theirs to take out.
+    fn loading(&self, file: &Path, install: Option<Winner<String>>) -> Option<Loading> {
+        let is_blocked = |it: &Winner<String>| NOTHING.contains(&it.value.trim());
+        let desired = if self.install? { NOTHING[0] } else { "loaded when asked for" }.to_owned();
+        let is_as_wanted = install.as_ref().is_some_and(is_blocked) == self.install?;
+        Some(match (self.install?, install) {
+            _ if is_as_wanted => Loading::Is(State::Converged),
+            (true, Some(winner))
+                if modprobe_d::place(&winner.origin).file != file
+                    && !modprobe_d::comes_before(file, &winner.origin) =>
             {
-                // The file with what the settings before this one write into it.
-                let text = match settings.iter().rev().find_map(|it| modprobe_file::written(it, file)) {
-                    Some(text) => text.to_owned(),
-                    None => host.read(file)?.unwrap_or_default(),
-                };
-                let mut conf = ModprobeConf::parse(&text);
-                conf.remove_install(&self.module);
-                let write = Step::WriteFile { path: file.to_owned(), text: conf.as_str().to_owned() };
-                let remedy = Remedy::Steps(vec![write]);
-                State::Drifted { actual: Some(winner.value), desired: Some(desired), remedy }
+                let hint = "of several install lines for a module the first counts. Remove that line.";
+                Loading::Is(modprobe_file::outweighed(&winner.origin, Some(winner.value), desired, hint))
             }
-            Some(winner) => {
+            (true, winner) => Loading::Edit {
+                wanted: (winner.map(|it| it.value), desired),
+                change: |conf, module| conf.set_install(module, NOTHING[0]),
+            },
+            (false, Some(winner))
+                if modprobe_d::place(&winner.origin).file != file || winner.value.trim() != NOTHING[0] =>
+            {
                 let hint = "hoststate did not write that line. Remove it, or leave `install` out.";
-                modprobe_file::outweighed(&winner.origin, Some(winner.value), desired, hint)
+                Loading::Is(modprobe_file::outweighed(&winner.origin, Some(winner.value), desired, hint))
             }
-        };
-        Ok(Setting::persistent(format!("install {}", self.module), state))
+            (false, winner) => Loading::Edit {
+                wanted: (winner.map(|it| it.value), desired),
+                change: |conf, module| {
+                    conf.remove_install(module);
+                    Ok(())
+                },
+            },
+        })
     }
 }
 

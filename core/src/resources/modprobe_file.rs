@@ -1,7 +1,6 @@
 //! One file of modprobe.d that a resource writes: its name, whether it takes effect, and the images that copy it.
 
 use std::path::{Path, PathBuf};
-use std::rc::Rc;
 
 use hoststate_abi::host_view::HostView;
 use hoststate_abi::setting::{Remedy, Setting, State};
@@ -10,11 +9,11 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
-use crate::formats::modprobe_conf::{DIRECTORIES, ModprobeConf, ModprobeError, Origin};
+use crate::formats::modprobe_conf::{DIRECTORIES, ModprobeConf, ModprobeError, ModuleName, Origin};
 use crate::language::resource::Context;
 use crate::machine::kernels;
 use crate::machine::modprobe_d;
-use crate::mechanism::distro::ImageContent;
+use crate::mechanism::distro::{ImageContent, ImageFile};
 
 /// Name of a file in `/etc/modprobe.d`, e.g. `01-vfio-pci.conf`.
 ///
@@ -73,21 +72,22 @@ pub fn options_file(file: Option<&ConfFile>) -> PathBuf {
     file.map_or_else(|| Path::new(DIRECTORIES[0]).join("zz-hoststate.conf"), ConfFile::path)
 }
 
-/// Returns the state of a line that is not there yet: writing `file` with `edit` done to it.
+/// Returns the state of a line that is not there yet: editing `file` as `change` does with what it has about `module`.
 ///
 /// # Errors
-/// When the file cannot be read as UTF-8, or cannot hold what `edit` puts there.
+/// When modprobe.d cannot be read, or cannot hold what `change` puts there.
 pub fn drifted(
     host: &HostView,
     file: &Path,
-    actual: Option<String>,
-    desired: String,
-    edit: impl FnOnce(&mut ModprobeConf) -> Result<(), ModprobeError>,
+    module: &ModuleName,
+    (actual, desired): (Option<String>, String),
+    change: impl FnOnce(&mut ModprobeConf) -> Result<(), ModprobeError>,
 ) -> Result<State> {
-    let mut conf = ModprobeConf::parse(&host.read(file)?.unwrap_or_default());
-    edit(&mut conf).map_err(|err| Error::Invalid { what: err.to_string(), hint: None })?;
-    let write = Step::WriteFile { path: file.to_owned(), text: conf.as_str().to_owned() };
-    Ok(State::Drifted { actual, desired: Some(desired), remedy: Remedy::Steps(vec![write]) })
+    let conf = modprobe_d::view(host)?.file(file).unwrap_or_default();
+    let edits =
+        conf.edits(module, change).map_err(|err| Error::Invalid { what: err.to_string(), hint: None })?;
+    let edit = Step::EditFile { path: file.to_owned(), edits };
+    Ok(State::Drifted { actual, desired: Some(desired), remedy: Remedy::Steps(vec![edit]) })
 }
 
 /// Returns the state of a line that would be written in vain, because the one at `origin` wins.
@@ -106,8 +106,8 @@ pub fn outweighed(origin: &Origin, actual: Option<String>, desired: String, hint
 
 /// Returns one setting for each initramfs image: what is loaded there is governed by the image's copy of `file`.
 ///
-/// `settings` are those of the resource so far. A file that they write is compared with the text it will have, so
-/// that what the generator's configuration lacks for it is found, and planned, along with it.
+/// `settings` are those of the resource so far. An image never has what they only begin to write, and what the
+/// generator's configuration lacks for that file is found, and planned, along with it.
 ///
 /// # Errors
 /// When an image or the file cannot be read.
@@ -115,24 +115,16 @@ pub fn image_settings(cx: Context<'_>, file: &Path, settings: &[Setting]) -> Res
     if kernels::installed(cx.host)?.0.is_empty() {
         return Ok(Vec::new());
     }
-    let text = match settings.iter().rev().find_map(|it| written(it, file)) {
-        Some(text) => Some(Rc::new(text.to_owned())),
-        None => cx.host.parsed(file, str::to_owned)?,
-    };
-    match text {
-        Some(text) => {
-            let wanted = ImageContent { files: vec![(file.to_owned(), text)], modules: Vec::new() };
-            cx.distro.initramfs.contents(cx.host, &wanted)
-        }
-        None => Ok(Vec::new()),
+    let is_edited = settings.iter().any(|it| edits(it, file));
+    if !is_edited && !cx.host.exists(file)? {
+        return Ok(Vec::new());
     }
+    let files = vec![ImageFile { path: file.to_owned(), is_edited }];
+    cx.distro.initramfs.contents(cx.host, &ImageContent { files, modules: Vec::new() })
 }
 
-/// Returns the text that a setting's remedy gives to `file`.
-pub fn written<'a>(setting: &'a Setting, file: &Path) -> Option<&'a str> {
-    let State::Drifted { remedy: Remedy::Steps(steps), .. } = &setting.state else { return None };
-    steps.iter().rev().find_map(|step| match step {
-        Step::WriteFile { path, text } if path == file => Some(text.as_str()),
-        _ => None,
-    })
+/// Returns whether a setting's remedy changes `file`.
+fn edits(setting: &Setting, file: &Path) -> bool {
+    let State::Drifted { remedy: Remedy::Steps(steps), .. } = &setting.state else { return false };
+    steps.iter().any(|it| it.file() == Some(file))
 }

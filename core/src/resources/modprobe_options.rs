@@ -135,7 +135,7 @@ impl ModprobeOptions {
                 desired,
                 "of several values for an option the last counts. Remove that one, or name its file in `file`.",
             )),
-            None => modprobe_file::drifted(cx.host, file, actual, desired, |conf| {
+            None => modprobe_file::drifted(cx.host, file, &self.module, (actual, desired), |conf| {
                 self.options.iter().try_for_each(|(parameter, OptionValue(value))| {
                     conf.set_option(&self.module, parameter, value)
                 })

@@ -74,7 +74,7 @@ impl Resource for ModprobeSoftdep {
                 desired,
                 "of several softdep lines for a module the first counts. Remove that line, or name its file in `file`.",
             ),
-            _ => modprobe_file::drifted(cx.host, &file, actual, desired, |conf| {
+            _ => modprobe_file::drifted(cx.host, &file, &self.module, (actual, desired), |conf| {
                 conf.set_softdep(&self.module, &pre, &post);
                 Ok(())
             })?,

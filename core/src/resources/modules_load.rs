@@ -1,8 +1,12 @@
 //! `modules_load`: modules loaded at boot.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
 use hoststate_abi::host_view::HostView;
+use hoststate_abi::host_view::predicted::Prediction;
+use hoststate_abi::lines::LineEdit;
 use hoststate_abi::setting::{Disruption, Place, Remedy, Setting, State};
 use hoststate_abi::step::Step;
 use schemars::JsonSchema;
@@ -10,7 +14,7 @@ use serde::Deserialize;
 
 use crate::error::{Error, Result};
 use crate::formats::modprobe_conf::ModuleName;
-use crate::formats::module_index::{ModulesBuiltin, ModulesDep};
+use crate::formats::module_index::{ModuleFiles, ModulesBuiltin};
 use crate::formats::module_list::{ListKind, ModuleList};
 use crate::language::resource::{Context, Resource, ResourceType};
 use crate::machine::kernels;
@@ -58,7 +62,9 @@ impl Resource for ModulesLoad {
         let mut settings = self.files(cx.host)?;
         let running = Running::read(cx.host)?;
         for module in &self.modules {
-            settings.extend(running.as_ref().map(|it| it.setting(module)));
+            if let Some(running) = &*running {
+                settings.push(running.setting(cx.host, module)?);
+            }
         }
         Ok(settings)
     }
@@ -68,8 +74,8 @@ impl ModulesLoad {
     fn files(&self, host: &HostView) -> Result<Vec<Setting>> {
         let name = self.file.clone().map_or_else(|| "hoststate.conf".to_owned(), String::from);
         let file = Path::new(DIRECTORIES[0]).join(name);
-        let listed = listed(host)?;
-        let mut text = None;
+        let listed = Listed::read(host)?;
+        let mut added: Vec<&ModuleName> = Vec::new();
         let mut settings = Vec::new();
         for module in &self.modules {
             let blacklisted = modprobe_d::view(host)?.blacklisted(module);
@@ -80,20 +86,16 @@ impl ModulesLoad {
                     by: Some(modprobe_d::place(&origin)),
                     reason: "systemd-modules-load loads no module that is blacklisted".to_owned(),
                 }
-            } else if listed.iter().any(|it| module.is_spelled(it)) {
+            } else if listed.modules.contains(module) {
                 State::Converged
             } else {
-                let mut list = match text.take() {
-                    Some(list) => list,
-                    None => ModuleList::parse(ListKind::ModulesLoad, &host.read(&file)?.unwrap_or_default()),
-                };
-                list.add(module);
-                let write = Step::WriteFile { path: file.clone(), text: list.to_string() };
-                text = Some(list);
+                let line = (!added.contains(&module)).then(|| format!("{}\n", module.spelled()));
+                added.push(module);
+                let edits = line.map(LineEdit::append).into_iter().collect();
                 State::Drifted {
                     actual: None,
                     desired: Some("loaded at boot".to_owned()),
-                    remedy: Remedy::Steps(vec![write]),
+                    remedy: Remedy::Steps(vec![Step::EditFile { path: file.clone(), edits }]),
                 }
             };
             settings.push(Setting::persistent(format!("modules-load {module}"), state));
@@ -115,37 +117,90 @@ fn refuse_without_systemd(distro: &Distro) -> Result<()> {
     }
 }
 
-/// Returns the modules of every list that is read: of several files with one name the strongest directory's.
-fn listed(host: &HostView) -> Result<Vec<String>> {
-    let mut seen: Vec<String> = Vec::new();
-    let mut modules = Vec::new();
-    for directory in DIRECTORIES {
-        for name in host.list(Path::new(directory))? {
-            if !name.ends_with(".conf") || seen.contains(&name) {
-                continue;
-            }
-            let path = Path::new(directory).join(&name);
-            let parse = |text: &str| ModuleList::parse(ListKind::ModulesLoad, text);
-            if let Some(list) = host.parsed(&path, parse)? {
-                modules.extend(list.modules().into_iter().map(str::to_owned));
-                seen.push(name);
+/// The modules of every list that is read: of several files with one name the strongest directory's.
+#[derive(Debug, Default)]
+struct Listed {
+    modules: HashSet<ModuleName>,
+    /// The files, links resolved.
+    files: HashSet<PathBuf>,
+}
+
+impl Listed {
+    fn read(host: &HostView) -> Result<Rc<Self>> {
+        host.derived(|host, old: Option<(Rc<Self>, &[Prediction])>| match old {
+            Some((known, changed)) => match Rc::try_unwrap(known) {
+                Ok(known) => known.with(host, changed),
+                Err(_) => Self::of(host),
+            },
+            None => Self::of(host),
+        })
+    }
+
+    fn of(host: &HostView) -> Result<Self> {
+        let mut seen: Vec<String> = Vec::new();
+        let mut listed = Self::default();
+        for directory in DIRECTORIES {
+            for name in host.list(Path::new(directory))? {
+                if !name.ends_with(".conf") || seen.contains(&name) {
+                    continue;
+                }
+                let path = Path::new(directory).join(&name);
+                let parse = |text: &str| ModuleList::parse(ListKind::ModulesLoad, text);
+                if let Some(list) = host.parsed(&path, parse)? {
+                    listed.add(&list);
+                    listed.files.insert(host.resolve(&path)?);
+                    seen.push(name);
+                }
             }
         }
+        Ok(listed)
     }
-    Ok(modules)
+
+    /// Goes on with what was predicted since: lines that are only added to a known file add modules.
+    fn with(mut self, host: &HostView, changed: &[Prediction]) -> Result<Self> {
+        for Prediction { path, edits } in changed {
+            let is_added = |it: &LineEdit| it.line.is_none() && it.removed.is_empty();
+            match edits {
+                Some(edits) if self.files.contains(path) && edits.iter().all(is_added) => {
+                    for edit in edits {
+                        self.add(&ModuleList::parse(ListKind::ModulesLoad, &edit.inserted));
+                    }
+                }
+                _ if path.extension().is_some_and(|it| it == "conf")
+                    && DIRECTORIES.iter().any(|it| path.starts_with(it)) =>
+                {
+                    return Self::of(host);
+                }
+                _ => {}
+            }
+        }
+        Ok(self)
+    }
+
+    fn add(&mut self, list: &ModuleList) {
+        self.modules.extend(list.modules().into_iter().filter_map(|it| ModuleName::parse(it).ok()));
+    }
 }
 
 /// The modules of the running kernel.
 struct Running {
     release: String,
     loaded: Vec<String>,
-    builtin: Option<std::rc::Rc<ModulesBuiltin>>,
-    index: Option<String>,
+    builtin: Option<Rc<ModulesBuiltin>>,
 }
 
 impl Running {
-    /// Returns `None` for a tree without `/proc` or `/sys`.
-    fn read(host: &HostView) -> Result<Option<Self>> {
+    /// Returns `None` for a tree without `/proc` or `/sys`. No declaration changes what is there.
+    fn read(host: &HostView) -> Result<Rc<Option<Self>>> {
+        host.derived(|host, old: Option<(Rc<Option<Self>>, &[Prediction])>| {
+            match old.and_then(|(known, _)| Rc::try_unwrap(known).ok()) {
+                Some(known) => Ok(known),
+                None => Self::of(host),
+            }
+        })
+    }
+
+    fn of(host: &HostView) -> Result<Option<Self>> {
         let loaded = host.list(Path::new("/sys/module"))?;
         let Some(release) = kernels::running(host)?.filter(|_| !loaded.is_empty()) else { return Ok(None) };
         let directory = kernels::modules_directory(&release);
@@ -154,29 +209,26 @@ impl Running {
             return Ok(None);
         }
         let builtin = host.parsed(&directory.join("modules.builtin"), ModulesBuiltin::parse)?;
-        let index = host.read_lossy(&PathBuf::from(&directory).join("modules.dep"))?;
-        Ok(Some(Self { release, loaded, builtin, index }))
+        Ok(Some(Self { release, loaded, builtin }))
     }
 
-    fn setting(&self, module: &ModuleName) -> Setting {
+    fn setting(&self, host: &HostView, module: &ModuleName) -> Result<Setting> {
         let desired = Some("loaded".to_owned());
         let is_builtin = self.builtin.as_ref().is_some_and(|it| it.contains(module));
+        let index = kernels::modules_directory(&self.release).join("modules.dep");
         let state = if is_builtin || self.loaded.iter().any(|it| module.is_spelled(it)) {
             State::Converged
-        } else if self.index.as_ref().is_some_and(|it| !ModulesDep::parse(it).contains(module)) {
+        } else if host.parsed(&index, ModuleFiles::parse)?.is_some_and(|it| !it.contains(module)) {
             State::Blocked {
                 actual: None,
                 desired,
-                by: Some(Place {
-                    file: kernels::modules_directory(&self.release).join("modules.dep"),
-                    line: None,
-                }),
+                by: Some(Place { file: index, line: None }),
                 reason: format!("the running kernel {} has no module {module}", self.release),
             }
         } else {
             let modprobe = Step::Run { argv: vec!["modprobe".to_owned(), module.spelled().to_owned()] };
             State::Drifted { actual: None, desired, remedy: Remedy::Steps(vec![modprobe]) }
         };
-        Setting::runtime(format!("/sys/module/{}", module.as_str()), Disruption::None, state)
+        Ok(Setting::runtime(format!("/sys/module/{}", module.as_str()), Disruption::None, state))
     }
 }

@@ -146,7 +146,8 @@ impl VfioPciIds {
             }
             (list, _) => {
                 let list = list.unwrap_or_else(|| joined(&self.ids));
-                let state = modprobe_file::drifted(cx.host, &file, actual, list.clone(), |conf| {
+                let wanted = (actual, list.clone());
+                let state = modprobe_file::drifted(cx.host, &file, module, wanted, |conf| {
                     conf.set_option(module, "ids", &list)
                 })?;
                 (state, file)

@@ -179,11 +179,11 @@ impl Run<'_> {
 
     /// Plans again until every change of the round is gone or time is up. Returns a change that stayed.
     fn read_back(&self, done: &Plan) -> Result<(Plan, Option<Change>)> {
+        let done: HashSet<_> = done.changes.iter().map(Change::setting).collect();
         for attempt in 0.. {
             let plan = self.planner.plan(&mut self.host.view())?;
-            let stayed = plan.changes.iter().find(|it| {
-                can_remedy(it, self.activate) && done.changes.iter().any(|old| old.is_same_setting(it))
-            });
+            let stayed =
+                plan.changes.iter().find(|it| can_remedy(it, self.activate) && done.contains(&it.setting()));
             let defers = !plan.deferred.is_empty() && self.planner.runtime == Runtime::Now;
             let waits = stayed.is_some_and(|it| it.scope == Scope::Runtime) || defers;
             let stayed = stayed.cloned();
@@ -220,14 +220,13 @@ impl Run<'_> {
         let mut view = self.host.view();
         let mut seen = HashSet::new();
         for step in plan.changes.iter().filter(|it| it.scope == Scope::Persistent).flat_map(|it| &it.steps) {
-            let (Step::WriteFile { path, .. } | Step::RemoveFile { path }) = step else {
+            let Some(named) = step.file() else {
                 self.host.sync().map_err(Stop::failed)?;
                 self.step(step, steps)?;
                 // It may have changed the links on the way to the files.
                 view = self.host.view();
                 continue;
             };
-            let named = path;
             let path = view.resolve(named).map_err(|err| Stop::failed(err.into()))?;
             if !seen.insert(path.clone().into_os_string()) {
                 continue;

@@ -247,7 +247,8 @@ impl Finish<'_> {
         }
         steps.extend(trial::disarm(host)?);
         for it in &mut steps {
-            if let Step::WriteFile { path, .. } | Step::RemoveFile { path } = it {
+            if let Step::WriteFile { path, .. } | Step::EditFile { path, .. } | Step::RemoveFile { path } = it
+            {
                 *path = host.resolve(path)?;
             }
         }

@@ -1,17 +1,17 @@
 //! What the records of earlier runs tell about a plan that is judged after a boot.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use super::refused::{Refused, Retrial};
 use super::taken_back::Chain;
 use super::{Judged, driver_of};
 use crate::error::Result;
-use crate::language::declaration::ResourceId;
+use crate::language::declaration::{Alike, ResourceId};
 use crate::language::registry::Declared;
 use crate::machine::facts;
 use crate::plan::finding::Finding;
 use crate::record::AT_BOOT;
-use crate::record::past::put_in_place;
+use crate::record::past::has_put_in_place;
 
 /// A run that put something in place.
 #[derive(Debug, Clone)]
@@ -47,22 +47,23 @@ impl Known {
             return Ok(known);
         }
         let changes = judged.plan.changes.iter();
-        let asked: Vec<&ResourceId> = changes
+        let asked: HashSet<&ResourceId> = changes
             .filter(|it| it.waits_for_reboot() || driver_of(it).is_some())
             .map(|it| &it.resource)
             .collect();
-        let mut open: Vec<&Declared> = judged.declared.iter().filter(|it| asked.contains(&&it.id)).collect();
+        let mut open: Vec<&Declared> = judged.declared.iter().filter(|it| asked.contains(&it.id)).collect();
         let mut chains = Chain::of(judged);
         let mut retrial = Retrial::of(judged)?;
         let mut is_newest = true;
         judged.past.newest(|run| {
             let was_booted_since = judged.past.was_booted_since(run) == Some(true);
-            let is_refused = retrial.found_in(run).map(|it| known.refused = Some(it)).is_some();
+            let alike = Alike::of(&run.declarations);
+            let is_refused = retrial.found_in(run, &alike).map(|it| known.refused = Some(it)).is_some();
             if std::mem::take(&mut is_newest) && run.command == AT_BOOT && !was_booted_since && !is_refused {
                 known.failed = run.reason.clone().map(|it| (run.id.clone(), it));
             }
             open.retain(|Declared { id, declaration, .. }| {
-                let is_it = put_in_place(run, declaration);
+                let is_it = has_put_in_place(run) && alike.find(declaration).is_some();
                 if is_it {
                     known.runs.insert(id.clone(), Run { id: run.id.clone(), was_booted_since });
                 }
@@ -70,7 +71,7 @@ impl Known {
             });
             let mut is_continued = retrial.is_open();
             for it in &mut chains {
-                is_continued |= it.go_on(run, judged.past);
+                is_continued |= it.go_on(run, &alike, judged.past);
             }
             open.is_empty() && !is_continued
         })?;

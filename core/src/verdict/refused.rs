@@ -4,12 +4,12 @@
 use super::Judged;
 use crate::error::Result;
 use crate::formats::kernel_cmdline::CmdlineEdit;
-use crate::language::declaration::Declaration;
+use crate::language::declaration::{Alike, Declaration};
 use crate::language::resource::Context;
 use crate::plan::finding::{Finding, Verdict};
 use crate::plan::scene::{Hazard, Severity};
 use crate::record::RunRecord;
-use crate::record::past::put_in_place;
+use crate::record::past::has_put_in_place;
 use crate::record::refused_boot::RefusedBoot;
 
 /// The guard by whose id it is let pass.
@@ -50,12 +50,13 @@ impl<'a> Retrial<'a> {
     }
 
     /// Returns whether a boot with its edits is among those of `run`, and whether older ones may tell more.
-    pub(super) fn found_in(&mut self, run: &RunRecord) -> Option<Refused> {
+    pub(super) fn found_in(&mut self, run: &RunRecord, alike: &Alike<'_>) -> Option<Refused> {
         if !self.is_open {
             return None;
         }
         let boot = run.refused_boot.clone().filter(|it| it.is_of(&self.edits));
-        self.is_open = boot.is_none() && !self.wanted.iter().any(|it| put_in_place(run, it));
+        let is_wanted = || self.wanted.iter().any(|it| alike.find(it).is_some());
+        self.is_open = boot.is_none() && !(has_put_in_place(run) && is_wanted());
         boot.map(|boot| Refused { run: run.id.clone(), when: when(run), boot })
     }
 

@@ -1,14 +1,15 @@
 //! What earlier runs put in place and a boot found gone again: cloud-init, a configuration manager or a script at boot
 //! has its own idea of the file, and a host that reboots for the sake of it does so for ever.
 
-use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::collections::{BTreeSet, HashMap};
+use std::path::{Path, PathBuf};
 
 use hoststate_abi::step::Step;
 
 use super::{Finding, Judged, Verdict, outlasts_a_boot};
-use crate::language::declaration::{Declaration, ResourceId};
+use crate::language::declaration::{Alike, Declaration, ResourceId};
 use crate::language::registry::Declared;
+use crate::plan::planned::Change;
 use crate::record::RunRecord;
 use crate::record::past::Past;
 use crate::record::report::Outcome;
@@ -42,15 +43,15 @@ struct Earlier {
 impl<'a> Chain<'a> {
     /// Returns what is to be asked of the records about what is wanted and not so.
     pub(super) fn of(judged: Judged<'a>) -> Vec<Self> {
+        let mut changes: HashMap<&ResourceId, Vec<&Change>> = HashMap::new();
+        for change in &judged.plan.changes {
+            changes.entry(&change.resource).or_default().push(change);
+        }
         let chain = |Declared { id, declaration: wanted, .. }: &'a Declared| {
+            let own = || changes.get(id).into_iter().flatten().copied();
             let id = id.clone();
-            let own = || judged.plan.changes.iter().filter(|it| it.resource == id);
             let gone = || own().filter(|it| outlasts_a_boot(it));
-            let file = |it: &Step| match it {
-                Step::WriteFile { path, .. } | Step::RemoveFile { path } => Some(path.clone()),
-                Step::WriteAttribute { .. } | Step::Run { .. } => None,
-            };
-            let files = gone().flat_map(|it| it.steps.iter().filter_map(file)).collect();
+            let files = gone().flat_map(|it| &it.steps).filter_map(Step::file).map(Path::to_owned).collect();
             let (is_gone, waits) = (gone().next().is_some(), own().any(|it| it.waits_for_reboot()));
             let runs = Vec::new();
             (is_gone || waits).then_some(Self { id, wanted, is_gone, waits, files, runs, is_open: true })
@@ -59,16 +60,16 @@ impl<'a> Chain<'a> {
     }
 
     /// Goes on with the next older run. Returns whether older ones may tell more.
-    pub(super) fn go_on(&mut self, run: &RunRecord, past: Past<'_>) -> bool {
-        self.is_open = self.is_open && self.is_continued_by(run, past);
+    pub(super) fn go_on(&mut self, run: &RunRecord, alike: &Alike<'_>, past: Past<'_>) -> bool {
+        self.is_open = self.is_open && self.is_continued_by(run, alike, past);
         self.is_open
     }
 
-    fn is_continued_by(&mut self, run: &RunRecord, past: Past<'_>) -> bool {
+    fn is_continued_by(&mut self, run: &RunRecord, alike: &Alike<'_>, past: Past<'_>) -> bool {
         if run.command.starts_with("rollback") {
             return false;
         }
-        let Some(then) = run.declarations.iter().find(|it| it.is_like(self.wanted)) else {
+        let Some(then) = alike.find(self.wanted) else {
             // What its playbook did not want then, nobody else took back.
             let playbook = |it: &Declaration| it.playbook.as_ref().map(|it| it.file.clone());
             let own = playbook(self.wanted);

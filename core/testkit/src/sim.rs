@@ -143,6 +143,10 @@ impl Host for SimHost {
                 self.tree.write(path, text);
                 Done::default()
             }
+            Step::EditFile { path, edits } => {
+                self.tree.write(path, self.view().edited(path, edits)?);
+                Done::default()
+            }
             Step::RemoveFile { path } => {
                 self.tree.remove(self.view().resolve(path)?);
                 Done::default()

@@ -11,7 +11,7 @@ use hoststate_core::formats::kernel_cmdline::{Cmdline, CmdlineEdit};
 use hoststate_core::formats::modprobe_conf::ModuleName;
 use hoststate_core::machine::kernels;
 use hoststate_core::mechanism::distro::{
-    BootEntry, Bootloader, Distro, Family, ImageContent, Initramfs, NextBoot,
+    BootEntry, Bootloader, Distro, Family, ImageContent, ImageFile, Initramfs, NextBoot,
 };
 
 const WORDS: &str = "/etc/words";
@@ -84,8 +84,9 @@ impl Initramfs for Images {
             let size = host.status(&self.image(host, kernel)?)?.map_or(0, |it| it.size);
             let text = if size > 1 << 20 { None } else { host.read(&self.image(host, kernel)?)? };
             let image = text.unwrap_or_default();
-            for (path, text) in &wanted.files {
-                let state = if image.contains(text.as_str()) {
+            for ImageFile { path, is_edited } in &wanted.files {
+                let text = host.read(path)?.unwrap_or_default();
+                let state = if image.contains(&text) && !is_edited {
                     State::Converged
                 } else {
                     let remedy = Remedy::Activation(Activation::Initramfs { kernel: kernel.clone() });

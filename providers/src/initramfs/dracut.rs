@@ -54,7 +54,7 @@ impl Initramfs for Dracut {
     fn contents(&self, host: &HostView, wanted: &ImageContent) -> Result<Vec<Setting>> {
         let kernels = image::kernels(host, self)?;
         let configuration = Configuration::read(host)?;
-        let files: Vec<String> = wanted.files.iter().map(|it| it.0.display().to_string()).collect();
+        let files: Vec<String> = wanted.files.iter().map(|it| it.path.display().to_string()).collect();
         let listed = configuration.words("install_items");
         let unlisted: Vec<String> = files.into_iter().filter(|it| !listed.contains(it)).collect();
         let drivers = [configuration.words("add_drivers"), configuration.words("force_drivers")].concat();
@@ -72,10 +72,10 @@ impl Initramfs for Dracut {
             }
             let desired = image::wish(&wanted.files, &wanted.modules);
             settings.push(kernel.setting(desired, |contents| {
-                let mut lacks = image::missing_files(contents, &wanted.files);
+                let mut lacks = image::missing_files(host, contents, &wanted.files)?;
                 lacks.extend(kernel.missing_modules(contents, &wanted.modules));
-                lacks
-            }));
+                Ok(lacks)
+            })?);
         }
         Ok(settings)
     }
@@ -102,8 +102,8 @@ impl Initramfs for Dracut {
             settings.push(kernel.setting(desired, |contents| {
                 let mut lacks: Vec<String> = kernel.missing_modules(contents, wanted).into_iter().collect();
                 lacks.extend(not_loaded(kernel, contents, wanted));
-                lacks
-            }));
+                Ok(lacks)
+            })?);
         }
         Ok(settings)
     }

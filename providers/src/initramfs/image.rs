@@ -11,7 +11,7 @@ use hoststate_core::formats::modprobe_conf::ModuleName;
 use hoststate_core::formats::module_index::{ModuleFiles, ModulesBuiltin};
 use hoststate_core::machine::image_contents::{self, Contents, Unpacked};
 use hoststate_core::machine::kernels;
-use hoststate_core::mechanism::distro::Initramfs;
+use hoststate_core::mechanism::distro::{ImageFile, Initramfs};
 
 /// An installed kernel with its image and its modules.
 #[derive(Debug)]
@@ -61,21 +61,28 @@ impl Kernel {
     }
 
     /// Compares the image with what it must contain: `lacks` names what is missing in a readable one.
-    pub(super) fn setting(&self, desired: String, lacks: impl FnOnce(&Contents) -> Vec<String>) -> Setting {
+    ///
+    /// # Errors
+    /// Those of `lacks`.
+    pub(super) fn setting(
+        &self,
+        desired: String,
+        lacks: impl FnOnce(&Contents) -> Result<Vec<String>>,
+    ) -> Result<Setting> {
         let actual = match &self.contents {
             None => None,
             Some(Err(why)) => Some(why.clone()),
             Some(Ok(contents)) => {
-                let lacks = lacks(contents);
+                let lacks = lacks(contents)?;
                 if lacks.is_empty() {
-                    return Setting::persistent(self.subject(), State::Converged);
+                    return Ok(Setting::persistent(self.subject(), State::Converged));
                 }
                 Some(lacks.join("; "))
             }
         };
         let remedy = Remedy::Activation(Activation::Initramfs { kernel: self.release.clone() });
         let state = State::Drifted { actual, desired: Some(desired), remedy };
-        Setting::persistent(self.subject(), state)
+        Ok(Setting::persistent(self.subject(), state))
     }
 
     /// Refuses modules that this kernel does not have: no image could contain them.
@@ -108,21 +115,29 @@ impl Kernel {
 }
 
 /// Says which of the host's files an image lacks, or has with another text.
-pub(super) fn missing_files(contents: &Contents, files: &[(PathBuf, Rc<String>)]) -> Vec<String> {
-    let fault = |(path, text): &(PathBuf, Rc<String>)| {
+///
+/// # Errors
+/// When a file of the host cannot be read.
+pub(super) fn missing_files(
+    host: &HostView,
+    contents: &Contents,
+    files: &[ImageFile],
+) -> Result<Vec<String>> {
+    let mut faults = Vec::new();
+    for ImageFile { path, is_edited } in files {
         let inside = inside(path);
         match contents.files.get(&inside) {
-            Some(found) if found.as_deref() == Some(text) => None,
-            Some(_) => Some(format!("has another {inside}")),
-            None => Some(format!("lacks {inside}")),
+            Some(Some(text)) if !is_edited && host.has_text(path, text)? == Some(true) => {}
+            Some(_) => faults.push(format!("has another {inside}")),
+            None => faults.push(format!("lacks {inside}")),
         }
-    };
-    files.iter().filter_map(fault).collect()
+    }
+    Ok(faults)
 }
 
 /// Says what an image shall contain.
-pub(super) fn wish(files: &[(PathBuf, Rc<String>)], modules: &[ModuleName]) -> String {
-    let files = files.iter().map(|it| inside(&it.0));
+pub(super) fn wish(files: &[ImageFile], modules: &[ModuleName]) -> String {
+    let files = files.iter().map(|it| inside(&it.path));
     let wanted: Vec<String> = files.chain(modules.iter().map(ToString::to_string)).collect();
     format!("contains {}", wanted.join(", "))
 }

@@ -46,10 +46,10 @@ impl Initramfs for InitramfsTools {
             }
             let desired = image::wish(&wanted.files, &wanted.modules);
             let setting = kernel.setting(desired, |contents| {
-                let mut lacks = image::missing_files(contents, &wanted.files);
+                let mut lacks = image::missing_files(host, contents, &wanted.files)?;
                 lacks.extend(kernel.missing_modules(contents, &wanted.modules));
-                lacks
-            });
+                Ok(lacks)
+            })?;
             settings.push(unless_switched_off(setting, &kernel, switched_off.as_ref()));
         }
         Ok(settings)
@@ -81,8 +81,8 @@ impl Initramfs for InitramfsTools {
             let setting = kernel.setting(desired, |contents| {
                 let mut lacks: Vec<String> = kernel.missing_modules(contents, wanted).into_iter().collect();
                 lacks.extend(not_loaded(&kernel, contents, wanted));
-                lacks
-            });
+                Ok(lacks)
+            })?;
             settings.push(unless_switched_off(setting, &kernel, switched_off.as_ref()));
         }
         Ok(settings)

@@ -66,7 +66,7 @@ fn a_step_that_says_it_succeeded_and_did_nothing_is_a_failure() {
             let (report, _) = lab.converge_through(&host, EVERY_TYPE);
             let error = report.error.map(|it| it.what).unwrap_or_default();
             match idle {
-                Step::WriteFile { .. } | Step::RemoveFile { .. } => {
+                Step::WriteFile { .. } | Step::EditFile { .. } | Step::RemoveFile { .. } => {
                     assert_eq!(report.outcome, Outcome::Failed, "{kind:?}: {idle} had no effect");
                     assert!(error.contains("every step succeeded, but"), "{kind:?}: {idle}: {error}");
                 }

@@ -292,7 +292,9 @@ impl<F: Fn(&Step) -> Fate> Host for Fated<'_, F> {
     fn perform(&self, step: &Step) -> Result<Done> {
         self.asked.borrow_mut().push(step.clone());
         match step {
-            Step::WriteFile { .. } | Step::RemoveFile { .. } => self.unsynced.set(true),
+            Step::WriteFile { .. } | Step::EditFile { .. } | Step::RemoveFile { .. } => {
+                self.unsynced.set(true)
+            }
             Step::WriteAttribute { .. } | Step::Run { .. } => {
                 assert!(self.is_synced(), "{step} acts on what a power cut may take back");
             }

@@ -53,6 +53,27 @@ fn planning_writes_nothing_and_says_the_same_twice() {
 }
 
 #[test]
+fn a_plan_grows_with_what_it_changes_and_not_with_its_square() {
+    let playbook = |count: usize| {
+        let of = |number: usize| {
+            format!(
+                r#"{{"type":"modprobe_options","module":"m{number:04}","options":{{"p":1}}}},
+                {{"type":"modprobe_softdep","module":"m{number:04}","pre":["vfio-pci"]}},
+                {{"type":"modprobe_blacklist","module":"m{number:04}","install":true}},
+                {{"type":"modules_load","modules":["n{number:04}"]}}"#
+            )
+        };
+        (0..count).map(of).collect::<Vec<_>>().join(",")
+    };
+    let size = |count: usize| {
+        let plan = Lab::new(Kind::Ubuntu).plan(&playbook(count));
+        serde_json::to_string(&plan).expect("a plan is JSON").len()
+    };
+    let (few, many) = (size(20), size(200));
+    assert!(many < 11 * few, "{few} bytes for 20, {many} for 200");
+}
+
+#[test]
 fn every_type_has_something_to_do_in_the_playbook_of_the_laws() {
     for kind in KINDS {
         let plan = Lab::new(kind).plan(EVERY_TYPE);

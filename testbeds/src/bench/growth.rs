@@ -10,10 +10,14 @@ use crate::files;
 /// What grows, how often it is there in the smaller host, and what makes a host with so many and its playbook.
 type Growth = (&'static str, usize, fn(&Path, usize) -> Result<String>);
 
-const GROWTHS: [Growth; 4] = [
+const GROWTHS: [Growth; 8] = [
     ("options in one file", 1_000, options_there),
-    ("options in one file, written from nothing", 100, options_missing),
-    ("entries of a grub.cfg", 400, entries),
+    ("options in one file, written from nothing", 1_000, options_missing),
+    ("options in one file, each with another value", 1_000, options_changed),
+    ("softdeps in one file, written from nothing", 1_000, softdeps_missing),
+    ("blacklisted modules in one file, written from nothing", 1_000, blacklists_missing),
+    ("modules to load in one file, written from nothing", 1_000, loads_missing),
+    ("entries of a grub.cfg", 2_000, entries),
     ("assignments in /etc/default/grub", 900, assignments),
 ];
 
@@ -54,6 +58,28 @@ fn options_there(root: &Path, count: usize) -> Result<String> {
 
 fn options_missing(_: &Path, count: usize) -> Result<String> {
     Ok(tree::options_playbook(count, 1))
+}
+
+fn options_changed(root: &Path, count: usize) -> Result<String> {
+    tree::options(root, count, 1)?;
+    Ok(tree::options_playbook(count, 1).replace("p = number", "p = number + 1"))
+}
+
+fn softdeps_missing(_: &Path, count: usize) -> Result<String> {
+    Ok(each(count, "modprobe_softdep { module = \"bench\" .. number, pre = { \"vfio-pci\" } }"))
+}
+
+fn blacklists_missing(_: &Path, count: usize) -> Result<String> {
+    Ok(each(count, "modprobe_blacklist { module = \"bench\" .. number, install = true }"))
+}
+
+fn loads_missing(_: &Path, count: usize) -> Result<String> {
+    Ok(each(count, "modules_load { modules = { \"bench\" .. number } }"))
+}
+
+/// A playbook with one declaration for each number.
+fn each(count: usize, declaration: &str) -> String {
+    format!("for number = 1, {count} do\n  {declaration}\nend\n")
 }
 
 fn entries(root: &Path, count: usize) -> Result<String> {

@@ -61,6 +61,22 @@ pub enum Directive {
     },
 }
 
+impl Directive {
+    /// Returns the module or the pattern that the line is about.
+    pub(super) fn module(&self) -> Option<&str> {
+        match self {
+            Self::Alias { module, .. }
+            | Self::Blacklist { module }
+            | Self::Options { module, .. }
+            | Self::Install { module, .. }
+            | Self::Remove { module, .. }
+            | Self::Softdep { module, .. }
+            | Self::Weakdep { module, .. } => Some(module),
+            Self::Bad { .. } => None,
+        }
+    }
+}
+
 /// Modules loaded before and after another one.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Softdep {

@@ -53,11 +53,12 @@ impl ModprobeConf {
     /// Takes out each `install` line that names the module itself.
     pub fn remove_install(&mut self, module: &ModuleName) {
         while let Some(number) = self.own_install(module).map(|it| it.line) {
-            let (all, _) = lines(self.as_str());
+            let text = self.to_string();
+            let (all, _) = lines(&text);
             let Some(range) = all.iter().find(|it| it.number == number).map(|it| it.range.clone()) else {
                 return;
             };
-            let rest = &self.as_str()[range.end..];
+            let rest = &text[range.end..];
             let end = range.end + usize::from(rest.starts_with('\n'));
             self.replace(range.start..end, "");
         }
@@ -109,7 +110,8 @@ impl ModprobeConf {
         match (first, own) {
             (None, _) => self.append(&format!("{head}{text}")),
             (Some(first), own) if own != Some(first) => {
-                let (all, _) = lines(self.as_str());
+                let text_now = self.to_string();
+                let (all, _) = lines(&text_now);
                 let start = all.iter().find(|line| line.number == first).map_or(0, |line| line.range.start);
                 self.replace(start..start, &format!("{head}{text}\n"));
             }
@@ -123,9 +125,10 @@ impl ModprobeConf {
     /// Returns the bytes of the file that hold a part of a line's text (what follows the module name), or all of it
     /// but a carriage return at its end.
     fn text_range(&self, number: usize, part: Option<Range<usize>>) -> Option<Range<usize>> {
-        let (all, _) = lines(self.as_str());
+        let text = self.to_string();
+        let (all, _) = lines(&text);
         let line = all.iter().find(|line| line.number == number)?;
-        let (joined, origins) = line.joined(self.as_str());
+        let (joined, origins) = line.joined(&text);
         let offset = text_offset(&joined)?;
         let part = part.unwrap_or(0..joined.trim_end_matches('\r').len().checked_sub(offset)?);
         let start = origins.get(offset + part.start)?.start;
@@ -135,19 +138,18 @@ impl ModprobeConf {
 
     /// Adds a line at the end, whatever state the file ends in.
     fn append(&mut self, line: &str) {
-        let (_, ending) = lines(self.as_str());
-        let before = match ending {
+        let before = match self.ending {
             Ending::Complete => "",
             Ending::Open => "\n",
             // The first line break only completes the continuation.
             Ending::Backslash => "\n\n",
         };
-        let end = self.as_str().len();
+        let end = self.lines.size();
         self.replace(end..end, &format!("{before}{line}\n"));
     }
 
     fn replace(&mut self, range: Range<usize>, with: &str) {
-        let mut text = self.as_str().to_owned();
+        let mut text = self.to_string();
         text.replace_range(range, with);
         *self = Self::parse(&text);
     }

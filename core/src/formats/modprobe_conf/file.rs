@@ -3,9 +3,11 @@
 use std::collections::{HashMap, HashSet};
 use std::fmt;
 
+use hoststate_abi::lines::Lines;
+
 use super::ModuleName;
 use super::directive::{self, Directive, Softdep};
-use super::line::lines;
+use super::line::{Ending, lines};
 use crate::formats::fnmatch;
 
 /// An `options` line of one module.
@@ -33,11 +35,11 @@ pub struct ModuleCommand {
     pub command: String,
 }
 
-/// First line per module, and lines whose module is a pattern; of all that match the first counts.
+/// Lines by module, and lines whose module is a pattern; of all that match the first counts.
 #[derive(Debug, Clone)]
-struct FirstWins<T> {
-    exact: HashMap<String, T>,
-    patterns: Vec<(String, T)>,
+pub(super) struct FirstWins<T> {
+    pub(super) exact: HashMap<String, Vec<T>>,
+    pub(super) patterns: Vec<(String, T)>,
 }
 
 impl<T> Default for FirstWins<T> {
@@ -51,12 +53,12 @@ impl<T> FirstWins<T> {
         if fnmatch::has_wildcard(&module) {
             self.patterns.push((module, value));
         } else {
-            self.exact.entry(module).or_insert(value);
+            self.exact.entry(module).or_default().push(value);
         }
     }
 
     fn get(&self, module: &str, line: impl Fn(&T) -> usize) -> Option<&T> {
-        let exact = self.exact.get(module);
+        let exact = self.own(module).first();
         let mut patterns = self.patterns.iter();
         let pattern = patterns.find(|(pattern, _)| fnmatch::matches(pattern, module)).map(|(_, value)| value);
         match (exact, pattern) {
@@ -65,6 +67,23 @@ impl<T> FirstWins<T> {
             (None, pattern) => pattern,
         }
     }
+
+    /// Puts a line of a module in the place of the one with its number.
+    pub(super) fn replace(&mut self, module: &str, value: T, line: impl Fn(&T) -> usize) {
+        let known = if fnmatch::has_wildcard(module) {
+            self.patterns.iter_mut().map(|it| &mut it.1).find(|it| line(it) == line(&value))
+        } else {
+            self.exact.get_mut(module).into_iter().flatten().find(|it| line(it) == line(&value))
+        };
+        if let Some(known) = known {
+            *known = value;
+        }
+    }
+
+    /// Returns the lines that name a module itself, in the order of the file.
+    pub(super) fn own(&self, module: &str) -> &[T] {
+        self.exact.get(module).map_or(&[], Vec::as_slice)
+    }
 }
 
 /// One file of modprobe.d, byte for byte, with what its lines say to kmod.
@@ -72,48 +91,46 @@ impl<T> FirstWins<T> {
 /// Any text is a valid file: lines kmod skips are [`Directive::Bad`].
 #[derive(Debug, Clone, Default)]
 pub struct ModprobeConf {
-    text: String,
-    options: HashMap<String, Vec<OptionsLine>>,
-    blacklists: HashMap<String, usize>,
-    softdeps: FirstWins<Softdep>,
-    installs: FirstWins<ModuleCommand>,
+    pub(super) lines: Lines,
+    pub(super) ending: Ending,
+    pub(super) options: HashMap<String, Vec<OptionsLine>>,
+    pub(super) blacklists: HashMap<String, usize>,
+    pub(super) softdeps: FirstWins<Softdep>,
+    pub(super) installs: FirstWins<ModuleCommand>,
 }
 
 impl ModprobeConf {
     /// Reads a file.
     pub fn parse(text: &str) -> Self {
-        let mut conf = Self { text: text.to_owned(), ..Self::default() };
-        for (line, directive) in conf.directives() {
+        let mut conf = Self { lines: Lines::new(text.to_owned()), ..Self::default() };
+        conf.ending = conf.read(text, 0);
+        conf
+    }
+
+    /// Adds what `text` says to the index; `above` lines of the file come before it. Returns how it ends.
+    pub(super) fn read(&mut self, text: &str, above: usize) -> Ending {
+        let (directives, ending) = directives(text, above);
+        for (line, directive) in directives {
             match directive {
                 Directive::Options { module, text } => {
-                    conf.options.entry(module).or_default().push(OptionsLine { line, text });
+                    self.options.entry(module).or_default().push(OptionsLine { line, text });
                 }
                 Directive::Blacklist { module } => {
-                    conf.blacklists.entry(module).or_insert(line);
+                    self.blacklists.entry(module).or_insert(line);
                 }
-                Directive::Softdep { module, softdep } => conf.softdeps.insert(module, softdep),
+                Directive::Softdep { module, softdep } => self.softdeps.insert(module, softdep),
                 Directive::Install { module, command } => {
-                    conf.installs.insert(module, ModuleCommand { line, command });
+                    self.installs.insert(module, ModuleCommand { line, command });
                 }
                 _ => {}
             }
         }
-        conf
-    }
-
-    /// The file, byte for byte.
-    pub fn as_str(&self) -> &str {
-        &self.text
+        ending
     }
 
     /// Returns every line that is not empty nor a comment, with its number from 1, read anew.
     pub fn directives(&self) -> Vec<(usize, Directive)> {
-        let (lines, _) = lines(&self.text);
-        let read = |line: &super::line::Line| {
-            let directive = directive::parse(&line.text(&self.text), line.number)?;
-            Some((line.number, directive))
-        };
-        lines.iter().filter_map(read).collect()
+        directives(&self.to_string(), 0).0
     }
 
     /// Returns the `options` lines of a module in file order; all of them apply, left to right.
@@ -138,12 +155,12 @@ impl ModprobeConf {
 
     /// Returns the line of the module's own first softdep, ignoring patterns.
     pub(super) fn own_softdep(&self, module: &ModuleName) -> Option<&Softdep> {
-        self.softdeps.exact.get(module.as_str())
+        self.softdeps.own(module.as_str()).first()
     }
 
     /// Returns the module's own first `install` line, ignoring patterns.
     pub(super) fn own_install(&self, module: &ModuleName) -> Option<&ModuleCommand> {
-        self.installs.exact.get(module.as_str())
+        self.installs.own(module.as_str()).first()
     }
 
     /// Returns each module that lines of this file name literally, once.
@@ -162,16 +179,18 @@ impl ModprobeConf {
     }
 }
 
-impl PartialEq for ModprobeConf {
-    fn eq(&self, other: &Self) -> bool {
-        self.text == other.text
+impl fmt::Display for ModprobeConf {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.lines.fmt(f)
     }
 }
 
-impl Eq for ModprobeConf {}
-
-impl fmt::Display for ModprobeConf {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.text)
-    }
+/// Returns what the lines of a text say, and how it ends; `above` lines come before it.
+pub(super) fn directives(text: &str, above: usize) -> (Vec<(usize, Directive)>, Ending) {
+    let (lines, ending) = lines(text);
+    let read = |line: &super::line::Line| {
+        let number = line.number + above;
+        Some((number, directive::parse(&line.text(text), number)?))
+    };
+    (lines.iter().filter_map(read).collect(), ending)
 }

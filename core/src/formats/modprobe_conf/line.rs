@@ -15,9 +15,10 @@ pub(super) struct Line {
 }
 
 /// How a file ends, which decides what has to come before an added line.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) enum Ending {
     /// With a line break, or empty.
+    #[default]
     Complete,
     /// In the middle of a line, maybe after a continuation.
     Open,

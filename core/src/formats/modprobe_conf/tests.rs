@@ -1,5 +1,6 @@
 //! Tests of modprobe.d, by subject.
 
 mod edits;
+mod excerpts;
 mod lines;
 mod views;

@@ -1,10 +1,13 @@
 //! What all directories of modprobe.d, the kernel's own softdeps and the command line mean together.
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::rc::Rc;
+
+use hoststate_abi::lines::LineEdit;
 
 use super::directive::params;
 use super::module_name::same_folded;
@@ -52,7 +55,7 @@ pub struct Winner<T> {
 struct Slot {
     basename: OsString,
     path: Rc<Path>,
-    conf: Rc<ModprobeConf>,
+    conf: RefCell<Rc<ModprobeConf>>,
 }
 
 /// All of a host's module policy as kmod sees it, for one kernel.
@@ -60,7 +63,7 @@ struct Slot {
 pub struct ModprobeView {
     /// Every file by basename and directory rank; the first of a basename is read, the others are masked by it.
     files: BTreeMap<OsString, BTreeMap<usize, Rc<Slot>>>,
-    /// Files that are read and name a module, in order of basenames.
+    /// Files that are read and name a module, or did before an edit, in order of basenames.
     by_module: HashMap<String, Vec<Rc<Slot>>>,
     /// Files that are read and name modules by patterns, in order of basenames.
     with_patterns: Vec<Rc<Slot>>,
@@ -76,7 +79,7 @@ impl ModprobeView {
         let mut view = Self::default();
         for (rank, basename, conf) in files {
             if let Some(directory) = DIRECTORIES.get(rank) {
-                view.insert(&Path::new(directory).join(basename), conf);
+                view.replace(&Path::new(directory).join(basename), conf);
             }
         }
         view
@@ -98,12 +101,44 @@ impl ModprobeView {
         self
     }
 
-    /// Puts a file's new content in place of the old, or adds the file; the others are not looked at again.
-    ///
-    /// Returns whether kmod reads such a path at all: a `.conf` in one of [`DIRECTORIES`], or the `modules.softdep`
-    /// that is already part of the view.
-    pub fn replace(&mut self, path: &Path, conf: Rc<ModprobeConf>) -> bool {
-        self.insert(path, conf)
+    /// Returns whether kmod reads such a path at all: a `.conf` in one of [`DIRECTORIES`], or the `modules.softdep` that
+    /// is already part of the view.
+    pub fn reads(&self, path: &Path) -> bool {
+        self.place(path).is_some()
+    }
+
+    /// Puts a file's new content in place of the old, or adds the file, if it is one that kmod reads; the others are not
+    /// looked at again.
+    pub fn replace(&mut self, path: &Path, conf: Rc<ModprobeConf>) {
+        if let Some((basename, rank)) = self.place(path) {
+            self.put(&basename, rank, path, conf);
+        }
+    }
+
+    /// Does edits to a file; its other lines are not looked at again. Returns whether it is part of the view and fits.
+    pub fn edit(&mut self, path: &Path, edits: &[LineEdit]) -> bool {
+        let Some(slot) = self.place(path).and_then(|(basename, rank)| self.files.get(&basename)?.get(&rank))
+        else {
+            return false;
+        };
+        let slot = Rc::clone(slot);
+        for edit in edits {
+            let named = Rc::make_mut(&mut slot.conf.borrow_mut()).apply(edit);
+            match named {
+                Ok(Some(modules)) if self.is_read(&slot) => self.index_as(&slot, &modules),
+                Ok(Some(_)) => {}
+                Ok(None) => self.index(&slot.basename),
+                Err(_) => return false,
+            }
+        }
+        true
+    }
+
+    /// Returns a file as it is read or masked; `None` when it is not there.
+    pub fn file(&self, path: &Path) -> Option<Rc<ModprobeConf>> {
+        let (basename, rank) = self.place(path)?;
+        let slot = self.files.get(&basename)?.get(&rank)?;
+        Some(Rc::clone(&slot.conf.borrow()))
     }
 
     /// Takes a file out; one that it masked is read again.
@@ -114,16 +149,6 @@ impl ModprobeView {
                 ranks.remove(&rank);
             }
             self.index(&basename);
-        }
-    }
-
-    fn insert(&mut self, path: &Path, conf: Rc<ModprobeConf>) -> bool {
-        match self.place(path) {
-            Some((basename, rank)) => {
-                self.put(&basename, rank, path, conf);
-                true
-            }
-            None => false,
         }
     }
 
@@ -143,6 +168,7 @@ impl ModprobeView {
 
     fn put(&mut self, basename: &OsStr, rank: usize, path: &Path, conf: Rc<ModprobeConf>) {
         self.unindex(basename);
+        let conf = RefCell::new(conf);
         let slot = Rc::new(Slot { basename: basename.to_owned(), path: Rc::from(path), conf });
         self.files.entry(basename.to_owned()).or_default().insert(rank, slot);
         self.index(basename);
@@ -152,11 +178,16 @@ impl ModprobeView {
         self.files.get(basename)?.values().next().cloned()
     }
 
+    /// Returns whether a file is the one of its basename that is read.
+    fn is_read(&self, slot: &Rc<Slot>) -> bool {
+        self.read_of(&slot.basename).is_some_and(|it| Rc::ptr_eq(&it, slot))
+    }
+
     fn unindex(&mut self, basename: &OsStr) {
         let Some(slot) = self.read_of(basename) else {
             return;
         };
-        for module in slot.conf.modules() {
+        for module in slot.conf.borrow().modules() {
             if let Some(slots) = self.by_module.get_mut(module) {
                 slots.retain(|it| it.basename != basename);
             }
@@ -168,14 +199,23 @@ impl ModprobeView {
         let Some(slot) = self.read_of(basename) else {
             return;
         };
-        for module in slot.conf.modules() {
-            let slots = self.by_module.entry(module.to_owned()).or_default();
-            let at = slots.partition_point(|it| *it.basename < *basename);
-            slots.insert(at, Rc::clone(&slot));
+        let modules: Vec<String> = slot.conf.borrow().modules().into_iter().map(str::to_owned).collect();
+        self.index_as(&slot, &modules);
+    }
+
+    /// Enters a file under these modules, and under the patterns that it has.
+    fn index_as(&mut self, slot: &Rc<Slot>, modules: &[String]) {
+        let enter = |slots: &mut Vec<Rc<Slot>>| {
+            let at = slots.partition_point(|it| *it.basename < *slot.basename);
+            if slots.get(at).is_none_or(|it| it.basename != slot.basename) {
+                slots.insert(at, Rc::clone(slot));
+            }
+        };
+        for module in modules {
+            enter(self.by_module.entry(module.clone()).or_default());
         }
-        if slot.conf.has_patterns() {
-            let at = self.with_patterns.partition_point(|it| *it.basename < *basename);
-            self.with_patterns.insert(at, slot);
+        if slot.conf.borrow().has_patterns() {
+            enter(&mut self.with_patterns);
         }
     }
 
@@ -197,7 +237,8 @@ impl ModprobeView {
     /// Returns the softdep that counts: the first matching line of the first file.
     pub fn softdep(&self, module: &ModuleName) -> Option<Winner<Softdep>> {
         self.first(module, |slot| {
-            let softdep = slot.conf.softdep(module)?;
+            let conf = slot.conf.borrow();
+            let softdep = conf.softdep(module)?;
             Some(Winner { value: softdep.clone(), origin: slot.origin(softdep.line) })
         })
     }
@@ -205,7 +246,8 @@ impl ModprobeView {
     /// Returns the command that is run instead of loading the module: the first matching line of the first file.
     pub fn install(&self, module: &ModuleName) -> Option<Winner<String>> {
         self.first(module, |slot| {
-            let install = slot.conf.install(module)?;
+            let conf = slot.conf.borrow();
+            let install = conf.install(module)?;
             Some(Winner { value: install.command.clone(), origin: slot.origin(install.line) })
         })
     }
@@ -218,7 +260,7 @@ impl ModprobeView {
                 value: options.text.clone(),
                 origin: slot.origin(options.line),
             };
-            slot.conf.options(module).iter().map(origins).collect::<Vec<_>>()
+            slot.conf.borrow().options(module).iter().map(origins).collect::<Vec<_>>()
         };
         let mut all: Vec<_> = self.slots(module).iter().flat_map(of_slot).collect();
         all.extend(self.word_options(module).map(|(word, text)| Winner {
@@ -241,7 +283,7 @@ impl ModprobeView {
             return Some(Winner { value, origin: Origin::CommandLine { word: word.to_owned() } });
         }
         self.slots(module).iter().rev().find_map(|slot| {
-            slot.conf.options(module).iter().rev().find_map(|options| {
+            slot.conf.borrow().options(module).iter().rev().find_map(|options| {
                 let value = last_value(&options.text, parameter)?;
                 Some(Winner { value, origin: slot.origin(options.line) })
             })
@@ -250,7 +292,7 @@ impl ModprobeView {
 
     /// Returns what blacklists a module: the first file that does, else the command line.
     pub fn blacklisted(&self, module: &ModuleName) -> Option<Origin> {
-        let in_file = |slot: &Rc<Slot>| Some(slot.origin(slot.conf.blacklisted(module)?));
+        let in_file = |slot: &Rc<Slot>| Some(slot.origin(slot.conf.borrow().blacklisted(module)?));
         self.slots(module).iter().find_map(in_file).or_else(|| {
             let by_word = |(word, option): &(String, CommandLineOption)| match option {
                 CommandLineOption::Blacklist(names) => {

@@ -2,10 +2,11 @@
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::rc::Rc;
 
 use hoststate_abi::host_view::HostView;
+use hoststate_abi::host_view::predicted::Prediction;
 
 use super::{PciDevice, devices};
 use crate::error::Result;
@@ -29,11 +30,11 @@ struct Claimed {
 /// # Errors
 /// When an index exists and cannot be read.
 pub fn modules(host: &HostView, kernel_release: &str, device: &PciDevice) -> Result<Vec<ModuleName>> {
-    let claimed = host.derived(|_, old: Option<(Rc<Claimed>, &[PathBuf])>| -> Result<Claimed> {
+    let claimed = host.derived(|_, old: Option<(Rc<Claimed>, &[Prediction])>| -> Result<Claimed> {
         let directory = Path::new("/lib/modules");
         Ok(match old {
             // What a playbook writes is elsewhere.
-            Some((old, written)) if !written.iter().any(|it| it.starts_with(directory)) => {
+            Some((old, written)) if !written.iter().any(|it| it.path.starts_with(directory)) => {
                 Claimed { by_kernel: RefCell::new(old.by_kernel.borrow().clone()) }
             }
             _ => Claimed::default(),

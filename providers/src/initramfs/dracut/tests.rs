@@ -5,7 +5,7 @@ use hoststate_abi::host_view::HostView;
 use hoststate_abi::setting::Setting;
 use hoststate_core::error::Result;
 use hoststate_core::formats::modprobe_conf::ModuleName;
-use hoststate_core::mechanism::distro::{Family, ImageContent, Initramfs};
+use hoststate_core::mechanism::distro::{Family, ImageContent, ImageFile, Initramfs};
 
 use super::Dracut;
 use hoststate_testkit::initramfs::image;
@@ -24,6 +24,7 @@ const OTHER: &str = "/etc/dracut.conf.d/vfio.conf";
 
 fn host(files: &[(&str, &str)], dep: &str, inside: &[(&str, &str)]) -> Tree {
     let tree = Tree::new(files);
+    tree.write("/etc/modprobe.d/zz-hoststate.conf", TEXT);
     tree.write(format!("/boot/vmlinuz-{KERNEL}"), "");
     tree.write(format!("/lib/modules/{KERNEL}/modules.dep"), dep.as_bytes());
     tree.write(format!("/boot/initramfs-{KERNEL}.img"), image(inside));
@@ -44,7 +45,7 @@ const DRACUT: Dracut = Dracut { family: Family::Redhat };
 #[test]
 fn files_and_modules_are_named_in_the_configuration_and_looked_for_in_the_image() {
     let wanted = ImageContent {
-        files: vec![("/etc/modprobe.d/zz-hoststate.conf".into(), TEXT.to_owned().into())],
+        files: vec![ImageFile { path: "/etc/modprobe.d/zz-hoststate.conf".into(), is_edited: false }],
         modules: vec![ModuleName::parse("vfio-pci").unwrap()],
     };
     let contents = |view: &HostView| DRACUT.contents(view, &wanted);

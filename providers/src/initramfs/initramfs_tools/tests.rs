@@ -4,7 +4,7 @@ use expect_test::{Expect, expect};
 use hoststate_abi::setting::Setting;
 use hoststate_core::error::Result;
 use hoststate_core::formats::modprobe_conf::ModuleName;
-use hoststate_core::mechanism::distro::{ImageContent, Initramfs};
+use hoststate_core::mechanism::distro::{ImageContent, ImageFile, Initramfs};
 
 use super::InitramfsTools;
 use hoststate_testkit::initramfs::image;
@@ -19,7 +19,10 @@ const FILE: (&str, &str) = ("etc/modprobe.d/zz-hoststate.conf", TEXT);
 const LOADED: (&str, &str) = ("conf/modules", "vfio-pci\n");
 
 fn host(modules: &str, builtin: &str, images: &[(&str, Vec<u8>)]) -> Tree {
-    let tree = Tree::new(&[("/etc/initramfs-tools/modules", "# mine\nloop max_loop=8\n")]);
+    let tree = Tree::new(&[
+        ("/etc/initramfs-tools/modules", "# mine\nloop max_loop=8\n"),
+        ("/etc/modprobe.d/zz-hoststate.conf", TEXT),
+    ]);
     for kernel in [OLD, NEW] {
         tree.write(format!("/boot/vmlinuz-{kernel}"), "");
         tree.write(format!("/lib/modules/{kernel}/modules.dep"), modules.as_bytes());
@@ -54,7 +57,7 @@ const BUILTIN: &str = "kernel/drivers/vfio/pci/vfio-pci.ko\n";
 #[test]
 fn an_image_must_have_the_very_text_and_the_modules() {
     let wanted = ImageContent {
-        files: vec![("/etc/modprobe.d/zz-hoststate.conf".into(), TEXT.to_owned().into())],
+        files: vec![ImageFile { path: "/etc/modprobe.d/zz-hoststate.conf".into(), is_edited: false }],
         modules: vec![ModuleName::parse("vfio-pci").unwrap()],
     };
     let contents = |view: &_| InitramfsTools.contents(view, &wanted);
@@ -161,7 +164,7 @@ fn early_modules_are_listed_contained_and_loaded() {
 #[test]
 fn update_initramfs_that_is_switched_off_blocks_what_it_would_have_to_do() {
     let wanted = ImageContent {
-        files: vec![("/etc/modprobe.d/x.conf".into(), String::new().into())],
+        files: vec![ImageFile { path: "/etc/modprobe.d/x.conf".into(), is_edited: false }],
         modules: Vec::new(),
     };
     let tree = host("", "", &[(OLD, image(&[]))]);

@@ -139,9 +139,10 @@ fn a_flag_without_value_is_a_one() {
 #[test]
 fn replacing_a_file_equals_building_anew() {
     let mut view = view(&[(0, "a.conf", "options m p_p=1\nblacklist m"), (4, "b.conf", "options m p_p=2")]);
-    assert!(view.replace(Path::new("/etc/modprobe.d/a.conf"), conf("softdep m post: x")));
-    assert!(view.replace(Path::new("/etc/modprobe.d/b.conf"), conf("options m p_p=3\nsoftdep * pre: y")));
-    assert!(!view.replace(Path::new("/etc/modprobe.d/c.conf.bak"), conf("blacklist m")));
+    view.replace(Path::new("/etc/modprobe.d/a.conf"), conf("softdep m post: x"));
+    view.replace(Path::new("/etc/modprobe.d/b.conf"), conf("options m p_p=3\nsoftdep * pre: y"));
+    assert!(!view.reads(Path::new("/etc/modprobe.d/c.conf.bak")));
+    view.replace(Path::new("/etc/modprobe.d/c.conf.bak"), conf("blacklist m"));
     check(
         &view,
         expect![[r#"
