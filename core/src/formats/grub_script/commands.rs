@@ -142,7 +142,7 @@ impl Machine<'_> {
                 None => BAD_ARGUMENT,
             },
             "export" => {
-                arguments.iter().for_each(|it| self.context().export(&it.text));
+                arguments.iter().for_each(|it| self.context().export(&it.text, Some(call.place.clone())));
                 if arguments.is_empty() { BAD_ARGUMENT } else { 0 }
             }
             "[" | "test" => self.test(call),

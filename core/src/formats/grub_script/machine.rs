@@ -86,7 +86,7 @@ impl<'a> Machine<'a> {
         let given = start.variables.iter().map(|(name, value)| (name.as_str(), value.as_str()));
         for (name, value) in features.chain(platform).chain(given) {
             context.set(name, Text::plain(value), None);
-            context.export(name);
+            context.export(name, None);
         }
         Machine {
             start,
@@ -117,7 +117,7 @@ impl<'a> Machine<'a> {
     pub(super) fn boot(mut self) -> (World, Answers) {
         let config = Text::plain(&self.start.config);
         let end = match self.normal(&config, None, true) {
-            Ok(()) => End::Prompt,
+            Ok(()) => self.prompt(),
             Err(end) => *end,
         };
         let mut answers = self.answers;
@@ -130,6 +130,14 @@ impl<'a> Machine<'a> {
             blocks: self.blocks,
         };
         (world, answers)
+    }
+
+    /// Ends at the command line, which asks for a password where there are superusers.
+    pub(super) fn prompt(&self) -> End {
+        match self.get("superusers") {
+            Some(Variable { set_at: Some(place), .. }) => End::Password(place.clone()),
+            _ => End::Prompt,
+        }
     }
 
     pub(super) fn context(&mut self) -> &mut Context {
@@ -232,7 +240,7 @@ impl<'a> Machine<'a> {
         let outer = ["config_file", "config_directory"].map(|it| (it, self.get(it).cloned()));
         for (variable, value) in [("config_file", name.as_str()), ("config_directory", &directory)] {
             self.context().set(variable, Text::plain(value), None);
-            self.context().export(variable);
+            self.context().export(variable, None);
         }
         let mut at = 0;
         while at < script.source.text.len() {

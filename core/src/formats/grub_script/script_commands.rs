@@ -1,10 +1,10 @@
 //! Commands about the script itself: loops, functions, `eval`, other scripts.
 
+use super::Origin;
 use super::commands::{BAD_ARGUMENT, BAD_NUMBER, Call, FILE_NOT_FOUND};
 use super::machine::{Flow, Machine, Status, script_at, unknown};
 use super::number::{self, NotANumber};
 use super::text::Text;
-use super::{End, Origin};
 
 impl Machine<'_> {
     pub(super) fn leave_loops(&mut self, call: &Call<'_>) -> Status {
@@ -97,7 +97,7 @@ impl Machine<'_> {
             }
         };
         self.normal(&config, Some(call.place), true)?;
-        Err(Box::new(End::Prompt))
+        Err(Box::new(self.prompt()))
     }
 
     /// `increment` and `decrement` of Fedora.

@@ -203,7 +203,7 @@ impl Machine<'_> {
         let origin = Origin { place: place.clone(), variable: None };
         name.append(&Text::new(&entry.id.text.replace('>', ">>"), origin));
         self.set("chosen", name, place);
-        self.context().export("chosen");
+        self.context().export("chosen", None);
         match default.as_ref().and_then(|it| Some((it, inner_name(&it.value)?))) {
             Some((variable, rest)) => self.context().set("default", rest, variable.set_at.clone()),
             None if self.start.family == Family::Upstream => self.context().unset("default", None),

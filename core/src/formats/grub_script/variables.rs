@@ -54,9 +54,9 @@ impl Context {
         }
     }
 
-    pub(super) fn export(&mut self, name: &str) {
+    pub(super) fn export(&mut self, name: &str, at: Option<Place>) {
         if !self.variables.contains_key(name) {
-            self.set(name, Text::plain(""), None);
+            self.set(name, Text::plain(""), at);
         }
         if let Some(variable) = self.variables.get_mut(name) {
             variable.is_exported = true;

@@ -254,3 +254,49 @@ fn a_long_menu_is_played_once_through() {
     "#]],
     );
 }
+
+#[test]
+fn a_menu_with_superusers_asks_for_a_password_unless_the_entry_is_unrestricted() {
+    let config =
+        |option: &str| format!("set timeout=0\nset superusers=root\nmenuentry A {option} {{ linux /k\n}}\n");
+    check(
+        &config(""),
+        expect![[r#"
+        "A" :3 by first
+        asks for a password :3
+    "#]],
+    );
+    check(
+        &config("--unrestricted"),
+        expect![[r#"
+        "A" :3 by first
+        :3 linux [/k]
+    "#]],
+    );
+    check(
+        "set superusers=root\n",
+        expect![[r#"
+        asks for a password :1
+    "#]],
+    );
+}
+
+#[test]
+fn a_fallback_that_the_menu_does_not_have_is_unknown() {
+    check(
+        "set timeout=0\nset fallback=7\nmenuentry A { linux /nope\n}\n",
+        expect![[r#"
+        "A" :3 by first
+        failed :3 `linux` finds no file `/nope`
+        unknown :2 `fallback` names entry 7, which the menu does not have
+    "#]],
+    );
+}
+
+#[test]
+fn a_menu_without_timeout_waits_for_a_person() {
+    let mut disk = TestDisk::default();
+    disk.0.insert("(hd0)/grub/grub.cfg".to_owned(), "menuentry A { linux /k\n}\n".to_owned());
+    let played = play(&start(Family::Upstream), &disk);
+    assert!(played.worlds[0].menus[0].waits);
+}
