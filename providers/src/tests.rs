@@ -9,6 +9,7 @@ use hoststate_testkit::tree::Tree;
 use crate::testing::show_error;
 
 mod loaders;
+mod menus;
 mod others;
 
 const UBUNTU: (&str, &str) = ("/etc/os-release", "ID=ubuntu\nID_LIKE=debian\nVERSION_ID=\"24.04\"\n");
@@ -106,7 +107,7 @@ fn red_hats_mechanism_shows_in_its_files_not_its_release() {
     let (seven, nine) = (centos("7"), centos("9"));
     let (seven, nine) = (("/etc/os-release", seven.as_str()), ("/etc/os-release", nine.as_str()));
     let mkconfig = ("/usr/sbin/grub2-mkconfig", "");
-    let plain = "menuentry 'x' {\nlinux16 /vmlinuz-1 ro\n}\n";
+    let plain = "### BEGIN /etc/grub.d/10_linux ###\nmenuentry 'x' {\nlinux16 /vmlinuz-1 ro\n}\n";
     check(
         &[seven, mkconfig, ("/boot/grub2/grub.cfg", plain), ("/etc/grub2.cfg -> ../boot/grub2/grub.cfg", "")],
         expect![[r#"

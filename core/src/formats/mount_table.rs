@@ -13,6 +13,8 @@ pub struct Mount {
     pub options: Vec<String>,
     /// `major:minor`, where the table has it.
     pub number: Option<String>,
+    /// Which directory of the file system is mounted, such as the subvolume `/@`, where the table has it.
+    pub root: Option<String>,
 }
 
 impl Mount {
@@ -30,7 +32,7 @@ pub fn parse_mountinfo(text: &str) -> Vec<Mount> {
 fn mountinfo(line: &str) -> Option<Mount> {
     let (mount, system) = line.split_once(" - ")?;
     let mut fields = mount.split(' ').skip(2);
-    let (number, _root, point, options) = (fields.next()?, fields.next()?, fields.next()?, fields.next()?);
+    let (number, root, point, options) = (fields.next()?, fields.next()?, fields.next()?, fields.next()?);
     let mut system = system.split(' ');
     let (kind, source, of_system) = (system.next()?, system.next()?, system.next().unwrap_or_default());
     Some(Mount {
@@ -39,6 +41,7 @@ fn mountinfo(line: &str) -> Option<Mount> {
         kind: kind.to_owned(),
         options: merged(options, of_system),
         number: Some(number.to_owned()),
+        root: Some(unescaped(root)),
     })
 }
 
@@ -64,12 +67,14 @@ pub fn parse_fstab(text: &str) -> Vec<Mount> {
         let mut fields = line.split_whitespace();
         let (source, point, kind) = (fields.next()?, fields.next()?, fields.next()?);
         let options = fields.next().unwrap_or_default().split(',').filter(|it| !it.is_empty());
+        let subvolume = options.clone().find_map(|it| it.strip_prefix("subvol="));
         Some(Mount {
             point: unescaped(point),
             source: unescaped(source),
             kind: kind.to_owned(),
             options: options.map(str::to_owned).collect(),
             number: None,
+            root: subvolume.map(|it| format!("/{}", it.trim_start_matches('/'))),
         })
     })
     .collect()

@@ -1,4 +1,4 @@
-//! `boot-not-ready`: `/boot` is not mounted, is read-only, or has no room for what the plan makes there.
+//! `boot-not-ready`: `/boot` or the EFI system partition is not mounted, is read-only, or has no room for what the plan makes there.
 
 use std::path::{Path, PathBuf};
 
@@ -7,13 +7,16 @@ use hoststate_abi::host_view::HostView;
 
 use crate::error::Result;
 use crate::formats::mount_table::{self, Mount};
-use crate::machine::facts::proc_is_foreign;
+use crate::machine::facts::{Firmware, firmware, proc_is_foreign};
 use crate::machine::free_space;
 use crate::plan::scene::{Hazard, Scene, Severity};
 
 const NAME: &str = "boot-not-ready";
 
 const BOOT: &str = "/boot";
+
+/// Where boot entries and what they refer to lie.
+const ENTRIES: [&str; 3] = ["/boot/loader", "/boot/grub", "/boot/grub2"];
 
 /// Generators write the new image beside the old one, which may be a little smaller.
 const GROWTH_PERCENT: u64 = 10;
@@ -35,7 +38,9 @@ pub fn hazards(scene: Scene<'_>) -> Result<Vec<Hazard>> {
     if let Some((table, mounted)) = &mounted {
         for point in points {
             let is_mounted = mounted.iter().any(|it| it.point == point);
-            if let (false, Some(row)) = (is_mounted, wanted.iter().find(|it| it.point == point)) {
+            let row =
+                wanted.iter().find(|it| it.point == point && !it.options.iter().any(|it| it == "noauto"));
+            if let (false, Some(row)) = (is_mounted, row) {
                 let message = format!(
                     "{point} is not mounted, so what is written there is not what the host boots from"
                 );
@@ -60,16 +65,19 @@ pub fn hazards(scene: Scene<'_>) -> Result<Vec<Hazard>> {
     Ok(hazards)
 }
 
-/// Returns which of the mount points that boots use the plan writes to.
+/// Returns which of the mount points that boots use the plan writes to, or has to see: on EFI the menu, or the stub that
+/// leads to it, lies on the EFI system partition.
 fn touched_points(scene: Scene<'_>) -> Result<Vec<&'static str>> {
     let mut points = Vec::new();
     let files = scene.changed_files()?;
     if scene.rebuilds_boot_files() || files.iter().any(|it| it.starts_with(BOOT)) {
         points.push(BOOT);
     }
-    points.extend(
-        ["/boot/efi", "/efi"].into_iter().filter(|point| files.iter().any(|it| it.starts_with(point))),
-    );
+    let makes_menu = scene.changes.iter().any(|it| it.activation == Some(Activation::BootConfig));
+    let changes_entries = files.iter().any(|it| ENTRIES.iter().any(|place| it.starts_with(place)));
+    let by_efi = (makes_menu || changes_entries) && firmware(scene.before)? == Some(Firmware::Efi);
+    let is_written = |point: &&str| files.iter().any(|it| it.starts_with(point));
+    points.extend(["/boot/efi", "/efi"].into_iter().filter(|it| by_efi || is_written(it)));
     Ok(points)
 }
 

@@ -178,8 +178,12 @@ fn generated(cfg: Option<&GrubCfg>, installed: &[String], wanted: &CmdlineEdit) 
     let mut faults: Vec<String> =
         by_shortfall.iter().map(|(shortfall, having)| fault(shortfall, having, &entries)).collect();
     for kernel in installed {
-        let boots = |it: &&MenuEntry| !it.recovery && release(&it.kernel) == Some(kernel);
-        if !entries.iter().any(boots) {
+        // Whoever made an entry: what counts is the kernel it loads.
+        let boots = |it: &MenuEntry| !it.recovery && release(&it.kernel) == Some(kernel);
+        let has_what_is_wanted = |it: &MenuEntry| grub_text::passed_on(it).satisfies(wanted);
+        if !entries.iter().any(|it| boots(it))
+            && !cfg.entries.iter().any(|it| boots(it) && has_what_is_wanted(it))
+        {
             faults.push(format!("no entry for {kernel}"));
         }
     }
@@ -209,14 +213,15 @@ fn for_recovery(wanted: &CmdlineEdit) -> CmdlineEdit {
 
 /// Returns the entries that the variables of `/etc/default/grub` govern.
 ///
-/// Each script of `/etc/grub.d` marks its part of the file. Entries of other systems (`30_os-prober`), memory tests
-/// and what the user wrote (`40_custom`) have arguments of their own.
+/// Each script of `/etc/grub.d` marks its part of the file. Entries of other systems (`30_os-prober`), of Xen, memory
+/// tests and what the user wrote (`40_custom`) have parameters of their own. Guides and grub-customizer rename
+/// `10_linux`, or run it behind another name.
 fn governed(cfg: &GrubCfg) -> impl Iterator<Item = &MenuEntry> {
     let text = cfg.to_string();
     let mut parts: Vec<(usize, bool)> = Vec::new();
     for (number, line) in (1..).zip(text.lines()) {
         if let Some(script) = line.strip_prefix("### BEGIN /etc/grub.d/") {
-            parts.push((number, script.starts_with("10_linux")));
+            parts.push((number, is_for_linux(script)));
         }
     }
     cfg.entries.iter().filter(move |entry| {
@@ -226,8 +231,20 @@ fn governed(cfg: &GrubCfg) -> impl Iterator<Item = &MenuEntry> {
     })
 }
 
-/// Returns the release in the name of a kernel's file; `None` for what is no Linux, e.g. `memtest86+.bin`.
+/// Returns whether a script makes the entries of this system's kernels: `10_linux`, `50_linux`, `31_linux_proxy`.
+fn is_for_linux(script: &str) -> bool {
+    let name = script.split(' ').next().unwrap_or(script).trim_start_matches(|it: char| it.is_ascii_digit());
+    let Some(rest) = name.strip_prefix("_linux").or_else(|| name.strip_prefix("_proxifiedScripts/linux"))
+    else {
+        return false;
+    };
+    !rest.starts_with("_xen")
+}
+
+/// Returns the release in the name of a kernel's file, which may say that it is signed; `None` for what is no Linux,
+/// e.g. `memtest86+.bin`.
 pub(crate) fn release(kernel: &str) -> Option<&str> {
     let name = Path::new(kernel).file_name()?.to_str()?;
+    let name = [".efi.signed", ".signed", ".efi"].iter().find_map(|it| name.strip_suffix(it)).unwrap_or(name);
     ["vmlinuz-", "vmlinux-", "kernel-", "linux-", "bzImage-"].iter().find_map(|it| name.strip_prefix(it))
 }
