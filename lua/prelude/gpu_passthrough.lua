@@ -75,7 +75,13 @@ return function(fields)
   local list = members(card, whole_group)
   check_twins(card, list)
 
-  iommu { passthrough = true }
+  -- `iommu=pt` spares the host's own devices the translation on x86; what takes a card away needs none of it.
+  local vendor = host.cpu.vendor
+  if vendor == "ARM" or vendor == "POWER" then
+    iommu {}
+  else
+    iommu { passthrough = true }
+  end
 
   local file = fields.file or default_file
   local modules, seen_modules, ids, seen_ids = {}, { vfio_pci = true }, {}, {}

@@ -14,12 +14,20 @@ local function amd()
   log.info("iommu: AMD's IOMMU is on by itself; `amd_iommu=on` is no word of the kernel and is left out")
 end
 
+-- Nothing switches these on: the kernel uses them wherever the firmware describes them (IORT, device tree, OPAL).
+local function none()
+  log.info("iommu: the IOMMU of this CPU is on by itself and needs no kernel parameter")
+end
+
 local words = {
   GenuineIntel = intel,
   CentaurHauls = intel,
   ["Shanghai"] = intel,
   AuthenticAMD = amd,
   HygonGenuine = amd,
+  ARM = none,
+  POWER = none,
+  ["IBM/S390"] = none,
 }
 
 return function(fields)
@@ -28,7 +36,7 @@ return function(fields)
   end
   local vendor = fields.vendor or host.cpu.vendor
   if not vendor then
-    composite.fail("iommu: the CPU's vendor is unknown: this tree has no /proc/cpuinfo",
+    composite.fail("iommu: the CPU's vendor is unknown: this tree has no /proc/cpuinfo that names it",
       "Give `vendor = \"GenuineIntel\"` or `vendor = \"AuthenticAMD\"`.")
   end
   local switch_on = words[vendor:match("^%s*(.-)%s*$")]
@@ -37,6 +45,15 @@ return function(fields)
       "Declare the words with `kernel_cmdline`.")
   end
   switch_on()
+  if switch_on == none then
+    -- `iommu=` is a parameter of x86.
+    if vendor == "ARM" and fields.passthrough then
+      kernel_cmdline { name = "iommu passthrough", present = { "iommu.passthrough=1" } }
+    elseif vendor == "ARM" and fields.passthrough == false then
+      kernel_cmdline { name = "iommu without passthrough", absent = { "iommu.passthrough=1" } }
+    end
+    return
+  end
   -- Separate, so that two calls that differ in one of the two agree about the other.
   if fields.passthrough then
     kernel_cmdline { name = "iommu passthrough", present = { "iommu=pt" } }

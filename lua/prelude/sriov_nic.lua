@@ -20,6 +20,13 @@ return function(fields)
   end
   local card = composite.device("sriov_nic", fields.device)
   if not card.sriov_totalvfs then
+    local major, minor = (host.kernel.release or ""):match("^(%d+)%.(%d+)")
+    if major and (tonumber(major) < 3 or tonumber(major) == 3 and tonumber(minor) < 8) then
+      composite.fail("sriov_nic: " .. composite.describe(card) .. " has no sriov_numvfs: the running kernel "
+        .. host.kernel.release .. " is older than Linux 3.8, which brought it",
+        "igb and ixgbe make virtual functions by a parameter there: `modprobe_options { module = \""
+          .. (card.driver or "igb") .. "\", options = { max_vfs = \"" .. math.tointeger(fields.numvfs) .. "\" } }`.")
+    end
     composite.fail("sriov_nic: " .. composite.describe(card) .. " offers no virtual functions",
       "Enable SR-IOV in the firmware of the card and of the machine, or give another device.")
   elseif fields.numvfs > card.sriov_totalvfs then

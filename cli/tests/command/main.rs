@@ -9,6 +9,7 @@ mod cut;
 mod declarations;
 mod exit_status;
 mod history;
+mod hosts;
 mod inspect;
 mod intrusion;
 mod json;

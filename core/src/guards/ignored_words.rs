@@ -111,7 +111,10 @@ fn why_ignored(scene: Scene<'_>, word: &Word) -> Result<Option<(String, String)>
             None => not_here(host, word)?,
             unknown => unknown,
         },
-        "iommu" => items(&X86, "intel_iommu=on turns the IOMMU of Intel on; that of AMD is on"),
+        "iommu" => match other_architecture(host, word)? {
+            None => items(&X86, "intel_iommu=on turns the IOMMU of Intel on; that of AMD is on"),
+            other => other,
+        },
         "pcie_acs_override" => {
             let installed = kernels::installed(host)?;
             let is_plain = |it: &&String| !PATCHED.iter().any(|part| it.contains(part));
@@ -149,8 +152,32 @@ fn why_ignored(scene: Scene<'_>, word: &Word) -> Result<Option<(String, String)>
     })
 }
 
+/// Returns why a parameter of x86 has no effect on this machine.
+fn other_architecture(host: &HostView, word: &Word) -> Result<Option<(String, String)>> {
+    if facts::proc_is_foreign(host)? {
+        return Ok(None);
+    }
+    let (kind, shown, instead) = match facts::cpu_vendor(host)?.as_deref() {
+        Some("ARM") => (
+            "Arm",
+            "/proc/cpuinfo has CPU implementer, and no vendor_id",
+            "The SMMU is on where the firmware describes it; iommu.passthrough=1 is the portable spelling of iommu=pt",
+        ),
+        // Its own `iommu=` takes other values (arch/powerpc/platforms/powernv/pci-ioda.c).
+        Some("POWER") if word.value() == Some("pt") || word.name() != "iommu" => {
+            ("POWER", "/proc/cpuinfo has a cpu POWER", "The IOMMU of POWER is on and needs no parameter")
+        }
+        _ => return Ok(None),
+    };
+    let why = format!("it is a parameter of x86, and this machine is {kind}. {instead}");
+    Ok(Some((why, shown.to_owned())))
+}
+
 /// Returns why a word that wants an IOMMU is in vain on this machine.
 fn not_here(host: &HostView, word: &Word) -> Result<Option<(String, String)>> {
+    if let Some(other) = other_architecture(host, word)? {
+        return Ok(Some(other));
+    }
     if iommu::turns_off(word) || facts::proc_is_foreign(host)? {
         return Ok(None);
     }

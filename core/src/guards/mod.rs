@@ -21,10 +21,12 @@ pub mod shared_ids;
 pub mod takeover;
 pub mod vfs_in_use;
 pub mod words_in_vain;
+pub mod xen_dom0;
 
 /// Every guard, in the order in which their hazards are shown.
 pub const TABLE: &[Guard] = &[
     precious_files::hazards,
+    xen_dom0::hazards,
     root_parameters::hazards,
     console_gpu::hazards,
     root_storage::hazards,

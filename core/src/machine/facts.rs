@@ -8,9 +8,13 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::error::Result;
+use crate::machine::kernels;
 
 /// Where the kernel shows the groups of devices that its IOMMU parts.
 const GROUPS: &str = "/sys/kernel/iommu_groups";
+
+/// The Linux that shows them first.
+const GROUPS_SINCE: (u32, u32) = (3, 6);
 
 /// Returns whether `/proc` and `/sys` tell about another system: the host is a tree, and the machine's own `/proc` is
 /// mounted in it, as a chroot has it. There `self` is a link; in a captured tree it is a directory.
@@ -55,12 +59,16 @@ pub fn firmware(host: &HostView) -> io::Result<Option<Firmware>> {
 }
 
 /// Returns whether an IOMMU is in use, by the groups of `/sys/kernel/iommu_groups`; `None` for a tree without
-/// `/sys`.
+/// `/sys`, and where the running kernel shows no groups: Linux has them since 3.6 (kernel commit d72e31c93746).
 ///
 /// # Errors
 /// When the directory cannot be read.
-pub fn iommu(host: &HostView) -> io::Result<Option<IommuSummary>> {
+pub fn iommu(host: &HostView) -> Result<Option<IommuSummary>> {
     if !host.is_dir(Path::new("/sys/bus"))? {
+        return Ok(None);
+    }
+    let has_groups = kernels::running(host)?.is_none_or(|it| !kernels::is_older(&it, GROUPS_SINCE));
+    if !has_groups && !host.is_dir(Path::new(GROUPS))? {
         return Ok(None);
     }
     let mut groups = host.list(Path::new(GROUPS))?;
@@ -80,14 +88,23 @@ pub fn iommu(host: &HostView) -> io::Result<Option<IommuSummary>> {
     Ok(Some(IommuSummary { active: groups > 0, groups, units }))
 }
 
-/// Who made the CPU, as `/proc/cpuinfo` names it: `GenuineIntel`, `AuthenticAMD`, …; `None` without `/proc`.
+/// Who made the CPU, as `/proc/cpuinfo` names it: `GenuineIntel`, `AuthenticAMD`, `IBM/S390`, …; `ARM` and `POWER` for
+/// those whose kernels tell it in other words. `None` without `/proc`.
 ///
 /// # Errors
 /// When `/proc/cpuinfo` exists and cannot be read.
 pub fn cpu_vendor(host: &HostView) -> io::Result<Option<String>> {
     let text = host.read_lossy(Path::new("/proc/cpuinfo"))?;
-    let line = text.as_deref().and_then(|it| it.lines().find(|it| it.starts_with("vendor_id")));
-    Ok(line.and_then(|it| it.split_once(':')).map(|(_, vendor)| vendor.trim().to_owned()))
+    let fields = || text.iter().flat_map(|it| it.lines()).filter_map(|it| it.split_once(':'));
+    let field = |name: &str| fields().find(|it| it.0.trim() == name).map(|it| it.1.trim().to_owned());
+    if let Some(vendor) = field("vendor_id") {
+        return Ok(Some(vendor));
+    }
+    let is_power = field("cpu").is_some_and(|it| it.starts_with("POWER"));
+    Ok(match field("CPU implementer") {
+        Some(_) => Some("ARM".to_owned()),
+        None => is_power.then(|| "POWER".to_owned()),
+    })
 }
 
 /// Returns whether the host is the domain that rules a Xen, which keeps the IOMMU and the devices' interrupts to itself.

@@ -12,6 +12,11 @@ use crate::machine::kernels;
 /// Where the kernel shows the tables of the firmware (Documentation/ABI/testing/sysfs-firmware-acpi).
 const TABLES: &str = "/sys/firmware/acpi/tables";
 
+/// How devices are given to virtual machines under Xen (wiki.xenproject.org, Xen PCI Passthrough).
+pub const DOM0: &str = "Give the device to Xen's virtual machines: `xen-pciback.hide=(0000:01:00.0)` for dom0 in \
+                        GRUB_CMDLINE_LINUX_XEN_REPLACE_DEFAULT, and `iommu=` of Xen in GRUB_CMDLINE_XEN of \
+                        /etc/default/grub; or boot without Xen.";
+
 /// Tables that describe an IOMMU: of Intel, AMD, Arm, and of virtual machines.
 const DESCRIBING: [&str; 4] = ["DMAR", "IVRS", "IORT", "VIOT"];
 
@@ -26,7 +31,8 @@ pub struct Off {
     pub evidence: String,
 }
 
-/// Returns why the running kernel uses no IOMMU; `None` where it uses one, and for a tree without `/sys`.
+/// Returns why the running kernel uses no IOMMU; `None` where it uses one, and where that cannot be told: for a tree
+/// without `/sys`, and for a kernel that shows no groups.
 ///
 /// Neither a word nor a message of the kernel proves anything: `DMAR: IOMMU enabled` is printed while the word is read,
 /// before the kernel looks for an IOMMU.
@@ -36,6 +42,13 @@ pub struct Off {
 pub fn why_off(host: &HostView, running: &Cmdline) -> Result<Option<Off>> {
     if facts::iommu(host)?.is_none_or(|it| it.active) {
         return Ok(None);
+    }
+    if facts::is_dom0(host)? {
+        return Ok(Some(Off {
+            reason: "this kernel runs under Xen, which keeps the IOMMU to itself".to_owned(),
+            mend: DOM0.to_owned(),
+            evidence: "/proc/xen/capabilities has control_d".to_owned(),
+        }));
     }
     if let Some(off) = no_table(host)? {
         return Ok(Some(off));
@@ -98,12 +111,16 @@ pub fn turns_off(word: &Word) -> bool {
 /// What the kernel of this processor's vendor needs and lacks: reason, remedy, evidence.
 fn by_processor(host: &HostView, running: &Cmdline) -> Result<Option<(String, String, String)>> {
     let vendor = facts::cpu_vendor(host)?;
-    let (option, is_intel) = match vendor.as_deref() {
-        Some("GenuineIntel") => ("CONFIG_INTEL_IOMMU", true),
-        Some("AuthenticAMD" | "HygonGenuine") => ("CONFIG_AMD_IOMMU", false),
+    let release = kernels::running(host)?;
+    // Renamed by kernel commit d3f138106b4b.
+    let is_dmar = release.as_ref().is_some_and(|it| kernels::is_older(it, (3, 2)));
+    let (option, by_itself, is_intel) = match vendor.as_deref() {
+        Some("GenuineIntel") if is_dmar => ("CONFIG_DMAR", "CONFIG_DMAR_DEFAULT_ON", true),
+        Some("GenuineIntel") => ("CONFIG_INTEL_IOMMU", "CONFIG_INTEL_IOMMU_DEFAULT_ON", true),
+        Some("AuthenticAMD" | "HygonGenuine") => ("CONFIG_AMD_IOMMU", "CONFIG_AMD_IOMMU", false),
         _ => return Ok(None),
     };
-    let config = match kernels::running(host)? {
+    let config = match release {
         Some(release) => config(host, &release)?,
         None => None,
     };
@@ -119,7 +136,7 @@ fn by_processor(host: &HostView, running: &Cmdline) -> Result<Option<(String, St
     // The kernel compares the beginning of each item (drivers/iommu/intel/iommu.c, `intel_iommu_setup`).
     let words = || running.words().filter(|it| it.same_name("intel_iommu"));
     let is_on = words().filter_map(Word::value).any(|it| it.split(',').any(|it| it.starts_with("on")));
-    if is_intel && !is_on && has("CONFIG_INTEL_IOMMU_DEFAULT_ON") != Some(true) {
+    if is_intel && !is_on && has(by_itself) != Some(true) {
         let given = words().map(Word::raw).collect::<Vec<_>>().join(" ");
         let reason = match given.is_empty() {
             true => "the kernel was booted without intel_iommu=on".to_owned(),

@@ -50,7 +50,37 @@ pub fn running(host: &HostView) -> Result<Option<String>> {
     Ok(host.attribute(Path::new("/proc/sys/kernel/osrelease"))?)
 }
 
+/// Returns whether a release is older than a version of Linux: `2.6.32-754.el6.x86_64` than `(3, 2)`. One that is no
+/// number is not.
+pub fn is_older(release: &str, than: (u32, u32)) -> bool {
+    let mut numbers = release.split(|it: char| !it.is_ascii_digit()).map(str::parse::<u32>);
+    match (numbers.next(), numbers.next()) {
+        (Some(Ok(major)), Some(Ok(minor))) => (major, minor) < than,
+        _ => false,
+    }
+}
+
 /// Returns the directory of a kernel's modules.
 pub fn modules_directory(release: &str) -> PathBuf {
     Path::new("/lib/modules").join(release)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_older;
+
+    #[test]
+    fn releases_are_compared_by_their_first_two_numbers() {
+        for (release, older) in [
+            ("2.6.32-754.el6.x86_64", true),
+            ("3.1.10", true),
+            ("3.2.0-4-amd64", false),
+            ("3.10.0-1160.el7.x86_64", false),
+            ("10.0", false),
+            ("stock", false),
+            ("", false),
+        ] {
+            assert_eq!(is_older(release, (3, 2)), older, "{release}");
+        }
+    }
 }

@@ -13,6 +13,7 @@ use crate::formats::pci::PciAddress;
 use crate::language::contradiction::Claim;
 use crate::language::resource::{Context, Resource, ResourceType};
 use crate::language::selector::{DeviceSelector, Found};
+use crate::machine::kernels;
 use crate::machine::pci_bus::{self, DriverName, PciDevice, Sriov};
 use crate::resources::pci_rules::PciRules;
 
@@ -68,7 +69,7 @@ impl Resource for SriovNumvfs {
         let mut settings = Vec::new();
         match &device {
             Some(device) => {
-                let sriov = self.physical_function(device)?;
+                let sriov = self.physical_function(cx.host, device)?;
                 settings.push(self.after_boot(cx.host, address)?);
                 settings.extend(self.now(device, sriov)?);
             }
@@ -81,7 +82,7 @@ impl Resource for SriovNumvfs {
 
 impl SriovNumvfs {
     /// Returns the counts of the device, if it can have as many functions as wanted.
-    fn physical_function(&self, device: &PciDevice) -> Result<Sriov> {
+    fn physical_function(&self, host: &HostView, device: &PciDevice) -> Result<Sriov> {
         let (address, wanted) = (device.address, self.numvfs);
         match (device.sriov, device.physfn) {
             (Some(sriov), _) if wanted <= sriov.totalvfs => Ok(sriov),
@@ -97,6 +98,18 @@ impl SriovNumvfs {
             (None, Some(physfn)) => {
                 let what = format!("{address} is a virtual function of {physfn} and has none of its own");
                 Err(Error::invalid(what, format!("Give `device = \"{physfn}\"`.")))
+            }
+            (None, None) if is_before_sriov_numvfs(host)? => {
+                let what = format!(
+                    "{address} has no sriov_numvfs, because the running kernel is older than Linux 3.8, which brought \
+                     it"
+                );
+                let module = device.driver.as_deref().unwrap_or("igb");
+                let hint = format!(
+                    "igb and ixgbe make virtual functions by a parameter there: `modprobe_options {{ module = \
+                     \"{module}\", options = {{ max_vfs = \"{wanted}\" }} }}`."
+                );
+                Err(Error::invalid(what, hint))
             }
             (None, None) => {
                 let what = format!("{address} offers no virtual functions: it has no sriov_totalvfs");
@@ -184,6 +197,10 @@ impl SriovNumvfs {
 fn is_for_guests(driver: &str) -> bool {
     let name = DriverName::try_from(driver.to_owned());
     driver == "pci-stub" || name.is_ok_and(|it| it.needs_iommu_group())
+}
+
+fn is_before_sriov_numvfs(host: &HostView) -> Result<bool> {
+    Ok(kernels::running(host)?.is_some_and(|it| kernels::is_older(&it, (3, 8))))
 }
 
 fn autoprobe(device: &PciDevice, sriov: Sriov, wanted: bool) -> Result<Setting> {

@@ -284,11 +284,38 @@ fn the_iommu_gets_the_words_of_its_cpu() {
         gpu.lua:2: kernel_cmdline "iommu passthrough" {"present":["iommu=pt"]}
     "#]],
     );
+    for vendor in ["ARM", "POWER", "IBM/S390"] {
+        check(
+            &Machine { vendor: Some(vendor), ..machine() },
+            "iommu {}",
+            expect![[r#"
+                > iommu: the IOMMU of this CPU is on by itself and needs no kernel parameter
+            "#]],
+        );
+    }
+    check(
+        &Machine { vendor: Some("ARM"), ..machine() },
+        "iommu { passthrough = true }",
+        expect![[r#"
+            > iommu: the IOMMU of this CPU is on by itself and needs no kernel parameter
+            gpu.lua:1: kernel_cmdline "iommu passthrough" {"present":["iommu.passthrough=1"]}
+        "#]],
+    );
+    check(
+        &Machine { vendor: Some("POWER"), ..machine() },
+        "gpu_passthrough { device = '03:00.0', whole_group = false }",
+        expect![[r#"
+            > iommu: the IOMMU of this CPU is on by itself and needs no kernel parameter
+            gpu.lua:1: modprobe_softdep "amdgpu" {"file":"01-vfio-pci.conf","module":"amdgpu","pre":["vfio-pci"]}
+            gpu.lua:1: vfio_pci_ids "0000:03:00.0" {"file":"01-vfio-pci.conf","ids":["1002:6995"]}
+            gpu.lua:1: initramfs_modules "vfio vfio_iommu_type1 vfio_pci" {"modules":["vfio","vfio_iommu_type1","vfio_pci"]}
+        "#]],
+    );
     check(
         &Machine { vendor: None, ..machine() },
         "iommu {}",
         expect![[r#"
-        error: iommu: the CPU's vendor is unknown: this tree has no /proc/cpuinfo
+        error: iommu: the CPU's vendor is unknown: this tree has no /proc/cpuinfo that names it
           at gpu.lua:1
         hint: Give `vendor = "GenuineIntel"` or `vendor = "AuthenticAMD"`.
     "#]],

@@ -26,6 +26,12 @@ const INTEL: &str = "intel_iommu=on";
 /// binding waits for that boot too; it would be wrong to refuse the run that makes it possible.
 pub(super) fn why_no_group(cx: Context<'_>, device: &PciDevice) -> Result<NoGroup> {
     let address = device.address;
+    if facts::is_dom0(cx.host)? {
+        return Ok(NoGroup::Forever(format!(
+            "{address} is in no IOMMU group: this kernel runs under Xen, which keeps the IOMMU to itself. {}",
+            iommu::DOM0.trim_end_matches('.')
+        )));
+    }
     if facts::iommu(cx.host)?.is_some_and(|it| it.active) {
         return Ok(NoGroup::Forever(format!(
             "{address} is in no IOMMU group although other devices are: the firmware (ACPI DMAR or IVRS) leaves it \

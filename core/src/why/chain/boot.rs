@@ -1,5 +1,7 @@
 //! The links before any driver: firmware and kernel command line.
 
+use std::path::Path;
+
 use super::{Case, Link, Standing};
 use crate::error::Result;
 use crate::formats::kernel_cmdline::{Cmdline, Word};
@@ -28,7 +30,13 @@ const WORDS: [&str; 13] = [
 pub(super) fn firmware(case: &Case<'_>) -> Result<Link> {
     let link = |standing, finding: String, evidence| Ok(Link::new("firmware", standing, finding, evidence));
     let Some(summary) = facts::iommu(case.host)? else {
-        return link(Standing::Unknown, "the tree has no /sys".to_owned(), Vec::new());
+        let why = match case.host.is_dir(Path::new("/sys/bus"))? {
+            true => {
+                "whether the IOMMU is on cannot be told: the running kernel is older than Linux 3.6, which shows it"
+            }
+            false => "the tree has no /sys",
+        };
+        return link(Standing::Unknown, why.to_owned(), Vec::new());
     };
     if summary.active {
         let units =
