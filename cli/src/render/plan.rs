@@ -137,6 +137,13 @@ pub(crate) fn after_boot(out: &mut String, screen: &Screen, findings: &[Finding]
     let unsaid = findings.iter().filter(is_told);
     let (in_vain, taken_back): (Vec<&Finding>, Vec<&Finding>) =
         unsaid.partition(|it| it.verdict.is_beyond_boot());
+    let (next, in_vain): (Vec<&Finding>, Vec<&Finding>) =
+        in_vain.into_iter().partition(|it| it.verdict == Verdict::NextBootLacks);
+    if !next.is_empty() {
+        gap(out);
+        title(out, screen, "A reboot will not be enough:");
+        next.into_iter().for_each(|it| screen.prose(out, INNER, &visible_line(&it.reason)));
+    }
     if !in_vain.is_empty() {
         gap(out);
         title(out, screen, "A boot did not help, and another is not expected to:");

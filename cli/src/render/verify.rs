@@ -112,6 +112,7 @@ fn label(verdict: Verdict) -> Option<&'static str> {
         Verdict::WithoutEffect => Some("Without effect"),
         Verdict::TakenBack => Some("Taken back"),
         Verdict::TakenBackAgain => Some("Taken back at every boot"),
+        Verdict::NextBootLacks => Some("Not at the next boot"),
         Verdict::RunInProgress => Some("A run is in progress"),
         Verdict::TrialPending => Some("A boot is to be tried"),
         Verdict::AtBootPending => Some("Left for after a boot"),

@@ -16,6 +16,7 @@ mod json;
 mod kept;
 mod missing;
 mod mistakes;
+mod next_boot;
 mod outcome;
 mod refused_boot;
 mod rollback;

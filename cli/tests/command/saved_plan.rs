@@ -76,12 +76,12 @@ fn an_edited_plan_is_refused() {
 #[test]
 fn a_plan_of_another_version_says_so() {
     let tree = saved();
-    let text = tree.read("plan.json").unwrap().replace("hoststate.plan/1", "hoststate.plan/2");
+    let text = tree.read("plan.json").unwrap().replace("hoststate.plan/2", "hoststate.plan/1");
     tree.write("plan.json", &text);
     check(
         &tree,
         expect![[r#"
-        error: plan.json: the plan has the format "hoststate.plan/2", this hoststate reads "hoststate.plan/1"
+        error: plan.json: the plan has the format "hoststate.plan/1", this hoststate reads "hoststate.plan/2"
         hint: Plan again with this version of hoststate.
         exit 1
     "#]],

@@ -69,7 +69,7 @@ pub trait Bootloader: fmt::Debug {
     ///
     /// # Errors
     /// When a file cannot be read.
-    fn next_boot(&self, host: &HostView) -> Result<NextBoot>;
+    fn next_boot(&self, host: &HostView) -> Result<EntryChoice>;
 
     /// Returns the file that [`Self::regenerate`] writes; `None` where nothing is generated.
     fn generated(&self) -> Option<PathBuf> {
@@ -147,6 +147,12 @@ pub struct BootEntry {
     /// The variables among the words, which stand there as `${name}`: only the boot loader knows their value.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub variables: Vec<BootVariable>,
+    /// The initramfs images it names, in their order, as the boot loader sees them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub images: Vec<String>,
+    /// Whether [`Bootloader::regenerate`] makes it anew from its sources.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub generated: bool,
 }
 
 /// A variable of the boot loader.
@@ -160,9 +166,12 @@ pub struct BootVariable {
 
 /// What the next boot takes, unless somebody chooses otherwise at the menu.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct NextBoot {
-    /// Index of the boot entry; null where it cannot be told.
+pub struct EntryChoice {
+    /// Index of the boot entry; null where it cannot be told, and where it boots no Linux.
     pub entry: Option<usize>,
+    /// Title of an entry that boots no Linux of this host: another system, a memory test.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub other: Option<String>,
     /// What decides: a line, or a variable and its file. Where the entry cannot be told, why.
     pub because: String,
     /// Whether it counts for one boot only (`next_entry`, set by `grub-reboot`).

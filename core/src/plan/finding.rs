@@ -37,6 +37,8 @@ pub enum Verdict {
     TakenBack,
     /// Run after run put it in place, and it was gone after each boot.
     TakenBackAgain,
+    /// The entry that boots next lacks what is wanted, whatever is done, or cannot be told.
+    NextBootLacks,
     /// A run changes the host while it is looked at.
     RunInProgress,
     /// The next boot is one that is tried, or is being judged.
@@ -69,7 +71,8 @@ impl Verdict {
             | Self::WordIgnored
             | Self::BoundElsewhere
             | Self::WithoutEffect
-            | Self::TakenBackAgain => true,
+            | Self::TakenBackAgain
+            | Self::NextBootLacks => true,
             Self::InDesiredState
             | Self::Drifted
             | Self::Blocked

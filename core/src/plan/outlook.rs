@@ -5,11 +5,12 @@ use hoststate_abi::setting::Place;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::error::{Error, Result};
-use crate::formats::kernel_cmdline::{Cmdline, CmdlineEdit, Word};
+use crate::error::Result;
+use crate::formats::kernel_cmdline::{Cmdline, Word};
 use crate::machine::facts;
 use crate::machine::kernels;
-use crate::mechanism::distro::{BootEntry, Distro, WordSource};
+use crate::mechanism::distro::{BootEntry, WordSource};
+use crate::next_boot::Menu;
 use crate::next_boot::booted::{self, Booted};
 use crate::plan::planned::FileChange;
 
@@ -58,28 +59,14 @@ struct Column<'a> {
     desired: Cmdline,
 }
 
-/// Compares the running kernel with the boot entries in `host` and with what `edits` make of them; `files` are what the
-/// plan changes.
+/// Compares the running kernel with the menu as it is `before` and `after` the plan; `files` are what that changes.
 ///
 /// # Errors
-/// When the boot loader's files or `/proc` cannot be read.
-pub fn words(
-    host: &HostView,
-    distro: &Distro,
-    edits: &[CmdlineEdit],
-    files: &[FileChange],
-) -> Result<Vec<WordOutlook>> {
-    let entries = match distro.bootloader.entries(host) {
-        Ok(entries) => entries,
-        // Nothing is shown of a boot loader that hoststate does not operate.
-        Err(Error::Unsupported { .. }) => return Ok(Vec::new()),
-        Err(err) => return Err(err),
-    };
-    let next_boot = distro.bootloader.next_boot(host)?.entry.and_then(|it| entries.get(it));
-    let booted = if facts::proc_is_foreign(host)? { None } else { Booted::read(host, &entries)? };
+/// When `/proc` cannot be read.
+pub fn words(host: &HostView, before: &Menu, after: &Menu, files: &[FileChange]) -> Result<Vec<WordOutlook>> {
+    let booted = if facts::proc_is_foreign(host)? { None } else { Booted::read(host, &before.entries)? };
     let installed = kernels::installed(host)?;
-    let columns: Vec<Column<'_>> =
-        installed.0.iter().filter_map(|it| column(it, &entries, next_boot, edits)).collect();
+    let columns: Vec<Column<'_>> = installed.0.iter().filter_map(|it| column(it, before, after)).collect();
     let mut seen: Vec<Word> = Vec::new();
     for column in &columns {
         let running = booted.iter().filter(|it| it.kernel.as_deref() == Some(column.kernel));
@@ -113,17 +100,13 @@ pub fn words(
     Ok(seen.iter().map(outlook).filter(differs).collect())
 }
 
-fn column<'a>(
-    kernel: &'a str,
-    entries: &'a [BootEntry],
-    next_boot: Option<&'a BootEntry>,
-    edits: &[CmdlineEdit],
-) -> Option<Column<'a>> {
+fn column<'a>(kernel: &'a str, before: &'a Menu, after: &Menu) -> Option<Column<'a>> {
     let is_its = |it: &&BootEntry| it.kernel.as_deref() == Some(kernel);
-    let entry = next_boot.filter(is_its).or_else(|| entries.iter().find(|it| is_its(it) && !it.recovery))?;
+    let is_usual = |it: &&BootEntry| is_its(it) && !it.recovery;
+    let entry = before.taken().filter(is_its).or_else(|| before.entries.iter().find(is_usual))?;
     let next = Cmdline::parse(&entry.cmdline);
-    let mut desired = next.clone();
-    edits.iter().for_each(|it| desired.edit(it));
+    let then = after.entries.iter().find(|it| it.place.file == entry.place.file && it.title == entry.title);
+    let desired = then.map_or_else(|| next.clone(), |it| Cmdline::parse(&it.cmdline));
     Some(Column { kernel, entry, next, desired })
 }
 

@@ -12,12 +12,13 @@ use serde::{Deserialize, Serialize};
 use crate::language::declaration::{Declaration, Origin, ResourceId};
 use crate::machine::metadata::Metadata;
 use crate::mechanism::host_summary::HostSummary;
+use crate::next_boot::NextBoot;
 use crate::plan::finding::{Finding, Verdict};
 use crate::plan::outlook::WordOutlook;
 use crate::plan::scene::{Hazard, Severity};
 
 /// Format of a plan.
-pub const PLAN_FORMAT: &str = "hoststate.plan/1";
+pub const PLAN_FORMAT: &str = "hoststate.plan/2";
 
 /// What differs, what would be done, and why.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -34,6 +35,9 @@ pub struct Plan {
     pub files: Vec<FileChange>,
     /// The activations that the changes call for, in the order in which they run; a reboot is not among them.
     pub activations: Vec<PlannedActivation>,
+    /// What the next boot will be, when all this is done.
+    #[serde(default)]
+    pub next_boot: NextBoot,
     /// The words of the command line in which running kernel, next boot and declarations differ.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub cmdline: Vec<WordOutlook>,

@@ -17,7 +17,6 @@ use crate::mechanism::distro::Distro;
 use crate::mechanism::host_summary::HostSummary;
 use crate::plan::diff::unified;
 use crate::plan::doubts::{self, Doubt};
-use crate::plan::outlook::{self, WordOutlook};
 use crate::plan::planned::{
     Change, Conflict, Deferred, FileChange, PLAN_FORMAT, Plan, PlannedActivation, Reboot, Summary, reason,
 };
@@ -25,6 +24,7 @@ use crate::plan::scene::{Guard, Scene, Severity};
 use crate::record::past::Past;
 use crate::verdict;
 
+mod booting;
 mod contradicted;
 pub(crate) mod missing;
 mod remade;
@@ -98,19 +98,9 @@ impl Planner<'_> {
         declared.resource.inspect(cx).map_err(|err| err.of(&declared.id))
     }
 
-    /// Compares the command lines, if a declaration is about them.
-    fn cmdline(&self, view: &HostView, files: &[FileChange]) -> Result<Vec<WordOutlook>> {
-        let before = view.without_predictions();
-        let cx = Context { host: &before, distro: self.distro };
-        let mut edits = Vec::new();
-        for declared in self.declared {
-            edits.extend(declared.resource.cmdline(cx).map_err(|err| err.of(&declared.id))?);
-        }
-        if edits.is_empty() { Ok(Vec::new()) } else { outlook::words(&before, self.distro, &edits, files) }
-    }
-
     fn finish(&self, host: HostSummary, mut draft: Draft, view: &HostView) -> Result<Plan> {
         draft.contradict(self.declared);
+        let booting = self.booting(view, &draft)?;
         let mut files = Vec::with_capacity(draft.files.len());
         for (path, Draw { before, .. }) in draft.files {
             let after = view.read(&path)?;
@@ -150,7 +140,9 @@ impl Planner<'_> {
         for hazard in &mut guards {
             hazard.accepted = self.accepted.contains(&hazard.id);
         }
-        let cmdline = if draft.changes.is_empty() { Vec::new() } else { self.cmdline(view, &files)? };
+        let has_news = !draft.changes.is_empty() && !booting.edits.is_empty();
+        let cmdline = if has_news { booting.outlook(view, self.distro, &files)? } else { Vec::new() };
+        draft.changes.extend(booting.changes);
         let refused = guards.iter().filter(|it| it.severity == Severity::Refuse && !it.accepted).count();
         // Several resources may ask for the same image or boot entries: that is one thing to change.
         let count = |waits: bool| {
@@ -172,7 +164,8 @@ impl Planner<'_> {
             files,
             activations,
             reboot,
-            after_boot: Vec::new(),
+            next_boot: booting.next_boot,
+            after_boot: booting.findings,
             guards,
             deferred: draft.deferred,
             conflicts: draft.conflicts,

@@ -14,7 +14,8 @@ use crate::guards::words_in_vain::{self, InVain};
 use crate::language::declaration::ResourceId;
 use crate::language::registry::Declared;
 use crate::machine::pci_bus;
-use crate::mechanism::distro::{BootEntry, Distro, NextBoot};
+use crate::mechanism::distro::{BootEntry, Distro};
+use crate::next_boot::Menu;
 use crate::next_boot::booted::{self, Booted};
 use crate::plan::finding::{Finding, Verdict};
 use crate::plan::planned::{Change, Plan};
@@ -110,11 +111,19 @@ impl Judged<'_> {
             findings.push(finding(Verdict::Blocked, Some(&it.resource), reason));
         }
         let known = Known::of(self)?;
+        let of_next_boot = self.plan.after_boot.iter().filter(|it| it.verdict == Verdict::NextBootLacks);
+        let lacking: BTreeSet<&ResourceId> =
+            of_next_boot.clone().filter_map(|it| it.resource.as_ref()).collect();
+        findings.extend(of_next_boot.cloned());
         let is_incomplete = self.plan.changes.iter().any(outlasts_a_boot);
         let (mut waiting, mut in_vain) = (Vec::new(), Vec::new());
         for (index, it) in self.plan.changes.iter().enumerate() {
             let was_booted = known.runs.get(&it.resource).is_some_and(|it| it.was_booted_since);
             let is_early = it.waits_for_reboot() && is_incomplete;
+            if it.waits_for_reboot() && lacking.contains(&it.resource) {
+                in_vain.push(index);
+                continue;
+            }
             match driver_of(it).filter(|_| was_booted && !is_early) {
                 Some(address) => {
                     findings.push(self.bound_elsewhere(it, address)?);
@@ -195,17 +204,16 @@ impl Judged<'_> {
         }
         judgement.in_vain.extend(booted_in_vain.iter().map(|it| it.0));
         // A boot loader that hoststate does not operate has no entries to tell apart.
-        let entries = chain::supported(self.distro.bootloader.entries(self.host))?.unwrap_or_default();
-        let next = chain::supported(self.distro.bootloader.next_boot(self.host))?;
-        let booted = Booted::read(self.host, &entries)?;
-        let other = booted.as_ref().zip(next.as_ref()).and_then(|it| other_entry(it.0, &entries, it.1));
+        let menu = Menu::read(self.host, self.distro)?;
+        let booted = Booted::read(self.host, &menu.entries)?;
+        let other = booted.as_ref().and_then(|it| other_entry(it, &menu));
         if let Some(reason) = other {
             judgement.findings.push(finding(Verdict::OtherEntry, None, reason));
             return Ok(());
         }
         for (index, run) in booted_in_vain {
             let change = &self.plan.changes[index];
-            let lost = match (&booted, next.as_ref().and_then(|it| entries.get(it.entry?))) {
+            let lost = match (&booted, menu.taken()) {
                 (Some(booted), Some(entry)) if change.subject == "/proc/cmdline" => {
                     lost(change, booted, entry).map(|reason| (Verdict::WordLost, reason))
                 }
@@ -266,8 +274,8 @@ fn driver_of(change: &Change) -> Option<PciAddress> {
 }
 
 /// Says which entry was booted instead of the default, if one was.
-fn other_entry(booted: &Booted, entries: &[BootEntry], next: &NextBoot) -> Option<String> {
-    let wanted = entries.get(next.entry?)?;
+fn other_entry(booted: &Booted, menu: &Menu) -> Option<String> {
+    let (wanted, next) = (menu.taken()?, &menu.choice);
     let image = booted.image().map(|it| format!(" (BOOT_IMAGE={it})")).unwrap_or_default();
     let default = format!("{:?}, {}", wanted.title, next.because);
     let (running, kernel) = (booted.kernel.as_deref()?, wanted.kernel.as_deref()?);
@@ -276,7 +284,7 @@ fn other_entry(booted: &Booted, entries: &[BootEntry], next: &NextBoot) -> Optio
             "kernel {running}{image} was booted, and the default is kernel {kernel} ({default})"
         ));
     }
-    let found = booted.entry.filter(|it| Some(*it) != next.entry).and_then(|it| entries.get(it))?;
+    let found = booted.entry.filter(|it| Some(*it) != next.entry).and_then(|it| menu.entries.get(it))?;
     // Words typed at the menu fit no entry better than the default.
     let fits = booted::lost(found, &booted.cmdline).is_empty();
     let differs = !booted::lost(wanted, &booted.cmdline).is_empty();

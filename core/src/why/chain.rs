@@ -17,6 +17,7 @@ use crate::machine::kernels;
 use crate::machine::pci_bus::driver_name;
 use crate::machine::pci_bus::{self, PciDevice};
 use crate::mechanism::distro::Distro;
+use crate::next_boot::Menu;
 use crate::next_boot::booted::Booted;
 use crate::plan::finding::Finding;
 
@@ -172,11 +173,10 @@ impl<'a> Case<'a> {
         wanted: Option<String>,
     ) -> Result<Self> {
         // A boot loader that hoststate does not operate has no entries to show; the rest of the chain has.
-        let entries = supported(distro.bootloader.entries(host))?.unwrap_or_default();
-        let next_boot = supported(distro.bootloader.next_boot(host))?;
-        let entry = next_boot.and_then(|it| it.entry).and_then(|it| entries.get(it));
+        let menu = Menu::read(host, distro)?;
+        let entry = menu.taken();
         let next = entry.map(|it| (Cmdline::parse(&it.cmdline), format!("{} ({:?})", it.place, it.title)));
-        let booted = Booted::read(host, &entries)?;
+        let booted = Booted::read(host, &menu.entries)?;
         let running = booted.as_ref().map(|it| it.cmdline.clone()).unwrap_or_default();
         let words = next.as_ref().map_or(&running, |it| &it.0);
         let of_entry = entry.and_then(|it| it.kernel.clone());

@@ -11,7 +11,7 @@ use hoststate_core::formats::kernel_cmdline::{Cmdline, CmdlineEdit};
 use hoststate_core::formats::modprobe_conf::ModuleName;
 use hoststate_core::machine::kernels;
 use hoststate_core::mechanism::distro::{
-    BootEntry, Bootloader, Distro, Family, ImageContent, ImageFile, Initramfs, NextBoot,
+    BootEntry, Bootloader, Distro, EntryChoice, Family, ImageContent, ImageFile, Initramfs,
 };
 
 const WORDS: &str = "/etc/words";
@@ -63,8 +63,8 @@ impl Bootloader for Words {
         Ok(Vec::new())
     }
 
-    fn next_boot(&self, _: &HostView) -> Result<NextBoot> {
-        Ok(NextBoot { entry: None, because: "there are no entries".to_owned(), once: false })
+    fn next_boot(&self, _: &HostView) -> Result<EntryChoice> {
+        Ok(EntryChoice { entry: None, other: None, because: "there are no entries".to_owned(), once: false })
     }
 
     fn regenerate(&self, _: &HostView) -> Result<Vec<String>> {

@@ -11,7 +11,7 @@ use hoststate_core::host::Host;
 use hoststate_core::language::declaration::Declarations;
 use hoststate_core::language::registry::{Declared, Registry};
 use hoststate_core::mechanism::distro::{
-    BootEntry, Bootloader, Distro, Family, ImageContent, Initramfs, NextBoot,
+    BootEntry, Bootloader, Distro, EntryChoice, Family, ImageContent, Initramfs,
 };
 use hoststate_core::plan::planned::Plan;
 use hoststate_core::planner::{Planner, Runtime};
@@ -40,8 +40,8 @@ impl Bootloader for Words {
         Ok(Vec::new())
     }
 
-    fn next_boot(&self, _: &HostView) -> Result<NextBoot> {
-        Ok(NextBoot { entry: None, because: "there are no entries".to_owned(), once: false })
+    fn next_boot(&self, _: &HostView) -> Result<EntryChoice> {
+        Ok(EntryChoice { entry: None, other: None, because: "there are no entries".to_owned(), once: false })
     }
 
     fn regenerate(&self, _: &HostView) -> Result<Vec<String>> {

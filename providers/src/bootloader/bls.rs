@@ -19,7 +19,7 @@ use hoststate_core::error::{Error, Result};
 use hoststate_core::formats::bls_entry::{BlsEntry, Reader, expand};
 use hoststate_core::formats::grubenv::GrubEnv;
 use hoststate_core::formats::kernel_cmdline::{Cmdline, CmdlineEdit, Word};
-use hoststate_core::mechanism::distro::{BootEntry, Bootloader, NextBoot, Trial, WordSource};
+use hoststate_core::mechanism::distro::{BootEntry, Bootloader, EntryChoice, Trial, WordSource};
 
 use super::default_grub::{DEFAULT_GRUB, Habit, Sources};
 use super::grub_menu;
@@ -135,12 +135,14 @@ impl Bootloader for Bls {
                 place: Place { line: it.entry.options_line(), file: it.path },
                 // GRUB leaves nothing of a variable that is not set.
                 variables: Vec::new(),
+                images: variables.images(&it.entry),
+                generated: false,
             });
         }
         Ok(entries)
     }
 
-    fn next_boot(&self, host: &HostView) -> Result<NextBoot> {
+    fn next_boot(&self, host: &HostView) -> Result<EntryChoice> {
         menu::next_boot(self, host, &menu::sorted(found(host, &self.variables(host)?)?))
     }
 
@@ -284,6 +286,12 @@ impl Variables {
     /// Returns what the kernel gets of an entry's options.
     fn line(&self, options: &str) -> Cmdline {
         grub_text::kernel_line(&expand(options, &self.values))
+    }
+
+    /// Returns the images that an entry names. One line may name several, and a variable may stand for one or for none.
+    fn images(&self, entry: &BlsEntry) -> Vec<String> {
+        let named = entry.initrd().map(|it| expand(it, &self.values));
+        named.flat_map(|it| it.split_whitespace().map(str::to_owned).collect::<Vec<_>>()).collect()
     }
 
     /// Returns what GRUB takes for an entry without options.

@@ -13,7 +13,7 @@ use hoststate_core::error::{Error, Result};
 use hoststate_core::formats::grub_legacy::{Default, GrubLegacy as GrubConf, Linux, Stanza};
 use hoststate_core::formats::kernel_cmdline::{Cmdline, CmdlineEdit, Word};
 use hoststate_core::machine::facts::Firmware;
-use hoststate_core::mechanism::distro::{BootEntry, Bootloader, Family, NextBoot};
+use hoststate_core::mechanism::distro::{BootEntry, Bootloader, EntryChoice, Family};
 
 use super::grub_mkconfig::release;
 use super::grub_text;
@@ -130,11 +130,13 @@ impl Bootloader for GrubLegacy {
             place: Place { file: self.conf.clone(), line: Some(linux.line) },
             sources: Vec::new(),
             variables: Vec::new(),
+            images: Vec::new(),
+            generated: false,
         };
         Ok(booting(&stanzas).map(entry).collect())
     }
 
-    fn next_boot(&self, host: &HostView) -> Result<NextBoot> {
+    fn next_boot(&self, host: &HostView) -> Result<EntryChoice> {
         let conf = self.conf(host)?;
         let shown = self.conf.display();
         let (number, because) = match conf.default() {
@@ -150,18 +152,18 @@ impl Bootloader for GrubLegacy {
                 let Some(number) = number else {
                     let because =
                         format!("default=saved in {shown}, and {} holds no number", saved.display());
-                    return Ok(NextBoot { entry: None, because, once: false });
+                    return Ok(EntryChoice { entry: None, other: None, because, once: false });
                 };
                 (number, format!("{number} in {}, by default=saved in {shown}", saved.display()))
             }
             None => {
                 let because = format!("default in {shown} is no number");
-                return Ok(NextBoot { entry: None, because, once: false });
+                return Ok(EntryChoice { entry: None, other: None, because, once: false });
             }
         };
         let entry = booting(&conf.stanzas()).position(|it| it.0.number == number);
         let because = if entry.is_some() { because } else { format!("{because}, which boots no Linux") };
-        Ok(NextBoot { entry, because, once: false })
+        Ok(EntryChoice { entry, other: None, because, once: false })
     }
 
     fn regenerate(&self, _: &HostView) -> Result<Vec<String>> {

@@ -10,7 +10,7 @@ use hoststate_core::error::{Error, Result};
 use hoststate_core::formats::grub_cfg::{Choice, Decider, GrubCfg, Selection};
 use hoststate_core::formats::grubenv::GrubEnv;
 use hoststate_core::formats::kernel_cmdline::Cmdline;
-use hoststate_core::mechanism::distro::{BootVariable, NextBoot};
+use hoststate_core::mechanism::distro::{BootVariable, EntryChoice};
 
 /// Reads a `grub.cfg`; `None` when it is not there.
 ///
@@ -76,30 +76,33 @@ pub(super) fn next_boot(
     place: &dyn Fn(usize) -> Place,
     file: &Path,
     block: &Path,
-) -> NextBoot {
+) -> EntryChoice {
     let Some(selection) = cfg.selection(environment) else { return unknown_default(file) };
     let because = because(&selection, place, file, block);
     match cfg.choose(&selection.value) {
-        Choice::Linux(entry) => NextBoot { entry: Some(entry), ..decided(&selection, because) },
-        Choice::Other(title) => decided(&selection, format!("{because} names {title:?}, which is no Linux")),
+        Choice::Linux(entry) => EntryChoice { entry: Some(entry), ..decided(&selection, because) },
+        Choice::Other(title) => {
+            let because = format!("{because} names {title:?}, which is no Linux");
+            EntryChoice { other: Some(title), ..decided(&selection, because) }
+        }
         Choice::Unknown(why) => decided(&selection, format!("{because}, and {why}")),
     }
 }
 
 /// Returns the answer for a host without a menu.
-pub(super) fn without_menu(file: &Path) -> NextBoot {
-    NextBoot { entry: None, because: format!("{} is not there", file.display()), once: false }
+pub(super) fn without_menu(file: &Path) -> EntryChoice {
+    EntryChoice { entry: None, other: None, because: format!("{} is not there", file.display()), once: false }
 }
 
 /// Returns the answer where `default` depends on what only GRUB knows.
-pub(super) fn unknown_default(file: &Path) -> NextBoot {
+pub(super) fn unknown_default(file: &Path) -> EntryChoice {
     let because = format!("`default` in {} depends on variables that only GRUB knows", file.display());
-    NextBoot { entry: None, because, once: false }
+    EntryChoice { entry: None, other: None, because, once: false }
 }
 
 /// Returns what was decided; no entry yet.
-pub(super) fn decided(selection: &Selection, because: String) -> NextBoot {
-    NextBoot { entry: None, because, once: selection.by == Decider::NextEntry }
+pub(super) fn decided(selection: &Selection, because: String) -> EntryChoice {
+    EntryChoice { entry: None, other: None, because, once: selection.by == Decider::NextEntry }
 }
 
 /// Says what decides; `place` tells where a line of the menu stands.

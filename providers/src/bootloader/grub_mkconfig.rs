@@ -12,7 +12,7 @@ use hoststate_core::error::{Error, Result};
 use hoststate_core::formats::grub_cfg::{GrubCfg, MenuEntry};
 use hoststate_core::formats::kernel_cmdline::{Cmdline, CmdlineEdit};
 use hoststate_core::machine::kernels;
-use hoststate_core::mechanism::distro::{BootEntry, Bootloader, NextBoot, Trial, WordSource};
+use hoststate_core::mechanism::distro::{BootEntry, Bootloader, EntryChoice, Trial, WordSource};
 
 use super::default_grub::{Habit, Sources};
 use super::grub_menu::{self, environment};
@@ -102,12 +102,14 @@ impl Bootloader for GrubMkconfig {
                     .map(|(word, place)| WordSource { word: word.raw().to_owned(), place: place.clone() })
                     .collect(),
                 variables: grub_menu::variables(&menu.cfg, &environment, &line),
+                images: entry.initrds.clone(),
+                generated: is_ours,
             }
         };
         Ok(menu.cfg.entries.iter().map(entry).collect())
     }
 
-    fn next_boot(&self, host: &HostView) -> Result<NextBoot> {
+    fn next_boot(&self, host: &HostView) -> Result<EntryChoice> {
         let Some(menu) = self.menu(host)? else { return Ok(grub_menu::without_menu(&self.output)) };
         let block = self.environment_block();
         let environment = environment(host, &block)?;

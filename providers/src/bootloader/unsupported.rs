@@ -8,7 +8,7 @@ use hoststate_core::error::{Error, Result};
 use hoststate_core::formats::kernel_cmdline::{Cmdline, CmdlineEdit};
 use hoststate_core::formats::modprobe_conf::ModuleName;
 use hoststate_core::machine::kernels;
-use hoststate_core::mechanism::distro::{BootEntry, Bootloader, ImageContent, Initramfs, NextBoot};
+use hoststate_core::mechanism::distro::{BootEntry, Bootloader, EntryChoice, ImageContent, Initramfs};
 
 /// A mechanism hoststate does not operate.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,7 +53,7 @@ impl Bootloader for Unsupported {
         Err(self.error())
     }
 
-    fn next_boot(&self, _: &HostView) -> Result<NextBoot> {
+    fn next_boot(&self, _: &HostView) -> Result<EntryChoice> {
         Err(self.error())
     }
 

@@ -4,7 +4,7 @@
 use hoststate_abi::host_view::HostView;
 use hoststate_abi::setting::Place;
 use hoststate_core::formats::kernel_cmdline::{Cmdline, Word as CmdlineWord};
-use hoststate_core::mechanism::distro::{BootEntry, BootVariable, Distro, NextBoot};
+use hoststate_core::mechanism::distro::{BootEntry, BootVariable, Distro, EntryChoice};
 use hoststate_core::next_boot::booted::{self, Booted};
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -28,7 +28,7 @@ pub(crate) struct CommandLines {
     /// Index of the entry that was booted, as far as kernel and words tell.
     booted: Option<usize>,
     /// What the next boot takes.
-    next_boot: NextBoot,
+    next_boot: EntryChoice,
     /// The boot entries, in the order of the menu.
     entries: Vec<Entry>,
     /// The words that kernels installed later will get.

@@ -3,7 +3,7 @@
 use hoststate_abi::host_view::HostView;
 use hoststate_abi::setting::Place;
 use hoststate_core::error::Result;
-use hoststate_core::mechanism::distro::NextBoot;
+use hoststate_core::mechanism::distro::EntryChoice;
 
 use super::{Bls, ENTRIES, Found};
 use crate::bootloader::grub_menu;
@@ -19,7 +19,7 @@ pub(super) fn sorted(mut found: Vec<Found>) -> Vec<Found> {
 ///
 /// # Errors
 /// When `grub.cfg` or the environment block cannot be read.
-pub(super) fn next_boot(bls: &Bls, host: &HostView, sorted: &[Found]) -> Result<NextBoot> {
+pub(super) fn next_boot(bls: &Bls, host: &HostView, sorted: &[Found]) -> Result<EntryChoice> {
     let cfg = grub_menu::script(host, &bls.grub_cfg)?;
     let environment = grub_menu::environment(host, &bls.grubenv)?;
     let selection = match cfg.as_deref() {
@@ -39,13 +39,14 @@ pub(super) fn next_boot(bls: &Bls, host: &HostView, sorted: &[Found]) -> Result<
         cfg.iter().flat_map(|it| &it.menu).any(|it| it.title == value || it.id.as_deref() == Some(value));
     let decided = |because: String| grub_menu::decided(&selection, because);
     Ok(match chosen {
-        Some(number) if number < sorted.len() => NextBoot { entry: Some(number), ..decided(because) },
+        Some(number) if number < sorted.len() => EntryChoice { entry: Some(number), ..decided(because) },
         None if in_file => decided(format!("{because} is no entry of {ENTRIES}")),
         Some(_) => decided(format!("{because} is beyond the entries of {ENTRIES}")),
         None if sorted.is_empty() => decided(format!("{ENTRIES} has no entries")),
-        None if value.is_empty() => NextBoot { entry: Some(0), ..decided(because) },
-        None => {
-            NextBoot { entry: Some(0), ..decided(format!("{because} is not there, so the first is taken")) }
-        }
+        None if value.is_empty() => EntryChoice { entry: Some(0), ..decided(because) },
+        None => EntryChoice {
+            entry: Some(0),
+            ..decided(format!("{because} is not there, so the first is taken"))
+        },
     })
 }

@@ -8,7 +8,7 @@ use hoststate_abi::setting::Place;
 use hoststate_core::error::Result;
 use hoststate_core::formats::grub_cfg::GrubCfg;
 use hoststate_core::formats::grubenv::GrubEnv;
-use hoststate_core::mechanism::distro::NextBoot;
+use hoststate_core::mechanism::distro::EntryChoice;
 
 use crate::bootloader::grub_menu;
 
@@ -42,7 +42,7 @@ impl Menu {
     }
 
     /// Returns what boots next.
-    pub(super) fn next_boot(&self, environment: &GrubEnv, block: &Path) -> NextBoot {
+    pub(super) fn next_boot(&self, environment: &GrubEnv, block: &Path) -> EntryChoice {
         grub_menu::next_boot(&self.cfg, environment, &|line| self.place(line), &self.file, block)
     }
 

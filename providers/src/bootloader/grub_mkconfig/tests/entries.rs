@@ -132,6 +132,10 @@ fn entries_tell_their_words_and_where_these_come_from() {
                     },
                 ],
                 variables: [],
+                images: [
+                    "/boot/initrd.img-6.8.0-1",
+                ],
+                generated: true,
             },
             BootEntry {
                 title: "Ubuntu (recovery mode)",
@@ -148,6 +152,8 @@ fn entries_tell_their_words_and_where_these_come_from() {
                 },
                 sources: [],
                 variables: [],
+                images: [],
+                generated: true,
             },
             BootEntry {
                 title: "Other",
@@ -164,6 +170,8 @@ fn entries_tell_their_words_and_where_these_come_from() {
                 },
                 sources: [],
                 variables: [],
+                images: [],
+                generated: false,
             },
         ]
     "#]]
@@ -191,11 +199,11 @@ fn the_next_boot_and_the_values_of_variables_are_told_as_far_as_the_files_go() {
         );
     }
     expect![[r#"
-        NextBoot { entry: Some(0), because: "first in /boot/grub/grub.cfg, and no other is set as default", once: false }
+        EntryChoice { entry: Some(0), other: None, because: "first in /boot/grub/grub.cfg, and no other is set as default", once: false }
         [BootVariable { name: "v", values: ["1", ""] }, BootVariable { name: "w", values: [] }]
-        NextBoot { entry: Some(1), because: "saved_entry=b in /boot/grub/grubenv", once: false }
+        EntryChoice { entry: Some(1), other: None, because: "saved_entry=b in /boot/grub/grubenv", once: false }
         [BootVariable { name: "v", values: ["1", ""] }, BootVariable { name: "w", values: ["2"] }]
-        NextBoot { entry: Some(0), because: "saved_entry=c in /boot/grub/grubenv", once: false }
+        EntryChoice { entry: Some(0), other: None, because: "saved_entry=c in /boot/grub/grubenv", once: false }
         [BootVariable { name: "v", values: ["1", ""] }, BootVariable { name: "w", values: [] }]
     "#]].assert_eq(&shown);
 }

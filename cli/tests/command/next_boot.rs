@@ -1,0 +1,179 @@
+//! The entry of the next boot, where it is none that hoststate or the distribution's tool changes.
+
+use expect_test::{Expect, expect};
+
+use crate::after_boot::{WORD, boot, converged};
+use crate::support::Tree;
+
+/// A host whose generated entries have all that is wanted, which has `head` above its menu and `tail` below.
+fn host(head: &str, tail: &str) -> Tree {
+    let tree = converged(WORD);
+    let generated = "### BEGIN /etc/grub.d/10_linux ###\nmenuentry 'New' --id new {\n linux /vmlinuz-2 ro intel_iommu=on\n \
+                     initrd /initrd-2\n}\nmenuentry 'New (recovery mode)' --id repair {\n linux /vmlinuz-2 ro recovery \
+                     nomodeset\n}\n### END /etc/grub.d/10_linux ###\n### BEGIN /etc/grub.d/40_custom ###\n";
+    tree.write(
+        "root/boot/grub/grub.cfg",
+        &format!("{head}{generated}{tail}### END /etc/grub.d/40_custom ###\n"),
+    );
+    tree
+}
+
+/// What `plan`, `verify` and `converge` say of it.
+fn check(tree: &Tree, expected: Expect) {
+    let files = tree.files();
+    let plan = tree.run("plan playbook.json --root root --detailed-exitcode");
+    let converge = tree.run("converge playbook.json --root root --yes --detailed-exitcode");
+    let verify = tree.run("verify playbook.json --root root");
+    assert!(tree.files() == files, "a host with nothing to do was changed");
+    assert_eq!((plan.status, converge.status), (verify.status, verify.status), "{plan}{converge}");
+    expected.assert_eq(&verify.to_string());
+}
+
+const LAB: &str = "menuentry 'Lab' --id lab {\n linux /vmlinuz-2 ro\n}\n";
+
+#[test]
+fn an_entry_that_no_step_touches_is_named_before_the_boot() {
+    check(
+        &host("set default=lab\n", LAB),
+        expect![[r#"
+        drift    kernel_cmdline "iommu" (playbook.json:1): /proc/cmdline: (absent) -> intel_iommu=on
+        drift    kernel_cmdline "iommu" (playbook.json:1): the next boot, "Lab": lacks intel_iommu=on -> has all that is wanted
+        Not at the next boot: the next boot takes "Lab" (/boot/grub/grub.cfg:13; default=lab in /boot/grub/grub.cfg:1), which lacks intel_iommu=on, and no step of hoststate's changes that entry; make another entry the default, or give it the parameters there.
+        Not in the desired state: 2 of 4 settings differ.
+        exit 2
+    "#]],
+    );
+}
+
+#[test]
+fn so_it_is_where_the_running_kernel_has_what_is_wanted() {
+    let tree = host("set default=lab\n", LAB);
+    boot(&tree, "2", "2", "ro intel_iommu=on");
+    check(
+        &tree,
+        expect![[r#"
+        drift    kernel_cmdline "iommu" (playbook.json:1): the next boot, "Lab": lacks intel_iommu=on -> has all that is wanted
+        Not at the next boot: the next boot takes "Lab" (/boot/grub/grub.cfg:13; default=lab in /boot/grub/grub.cfg:1), which lacks intel_iommu=on, and no step of hoststate's changes that entry; make another entry the default, or give it the parameters there.
+        Not in the desired state: 1 of 4 settings differ.
+        exit 2
+    "#]],
+    );
+}
+
+#[test]
+fn an_entry_for_repair_is_one_that_lacks_it() {
+    check(
+        &host("set default=repair\n", ""),
+        expect![[r#"
+        drift    kernel_cmdline "iommu" (playbook.json:1): /proc/cmdline: (absent) -> intel_iommu=on
+        drift    kernel_cmdline "iommu" (playbook.json:1): the next boot, "New (recovery mode)": lacks intel_iommu=on -> has all that is wanted
+        Not at the next boot: the next boot takes "New (recovery mode)" (/boot/grub/grub.cfg:8; default=repair in /boot/grub/grub.cfg:1), which lacks intel_iommu=on; make another entry the default, or give it the parameters there.
+        Not in the desired state: 2 of 4 settings differ.
+        exit 2
+    "#]],
+    );
+}
+
+#[test]
+fn another_system_is_no_boot_of_this_host() {
+    check(
+        &host("set default=1\nmenuentry 'Windows' {\n chainloader +1\n}\n", ""),
+        expect![[r#"
+        reboot   kernel_cmdline "iommu" (playbook.json:1): /proc/cmdline: (absent) -> intel_iommu=on
+        Not rebooted yet: the host was not booted since run RUN.
+        Nothing is left but a reboot, for 1 of 3 settings.
+        exit 3
+    "#]],
+    );
+    check(
+        &host("set default=0\nmenuentry 'Windows' {\n chainloader +1\n}\n", ""),
+        expect![[r#"
+        drift    kernel_cmdline "iommu" (playbook.json:1): /proc/cmdline: (absent) -> intel_iommu=on
+        drift    kernel_cmdline "iommu" (playbook.json:1): the next boot, "Windows": boots no Linux of this host -> has all that is wanted
+        Not at the next boot: default=0 in /boot/grub/grub.cfg:1 names "Windows", which is no Linux; make an entry of this host the default.
+        Not in the desired state: 2 of 4 settings differ.
+        exit 2
+    "#]],
+    );
+}
+
+#[test]
+fn an_entry_for_one_boot_is_told_as_such() {
+    let head = "load_env\nif [ \"${next_entry}\" ] ; then\n set default=\"${next_entry}\"\nelse\n set default=new\nfi\n";
+    let tree = host(head, LAB);
+    check(
+        &tree,
+        expect![[r#"
+        reboot   kernel_cmdline "iommu" (playbook.json:1): /proc/cmdline: (absent) -> intel_iommu=on
+        Not rebooted yet: the host was not booted since run RUN.
+        Nothing is left but a reboot, for 1 of 3 settings.
+        exit 3
+    "#]],
+    );
+    let block = format!("{:#<1024}", "# GRUB Environment Block\nnext_entry=lab\n");
+    tree.write("root/boot/grub/grubenv", &block);
+    check(
+        &tree,
+        expect![[r#"
+        drift    kernel_cmdline "iommu" (playbook.json:1): /proc/cmdline: (absent) -> intel_iommu=on
+        drift    kernel_cmdline "iommu" (playbook.json:1): the next boot, "Lab": lacks intel_iommu=on -> has all that is wanted
+        Not at the next boot: the next boot takes "Lab" (/boot/grub/grub.cfg:18; for one boot only, next_entry=lab in /boot/grub/grubenv), which lacks intel_iommu=on, and no step of hoststate's changes that entry; make another entry the default, or give it the parameters there.
+        Not in the desired state: 2 of 4 settings differ.
+        exit 2
+    "#]],
+    );
+}
+
+#[test]
+fn where_every_entry_would_do_it_does_not_matter_which_it_is() {
+    let tree = host("set default=\"$chosen_by_nobody_knows_whom\"\n", "");
+    check(
+        &tree,
+        expect![[r#"
+        reboot   kernel_cmdline "iommu" (playbook.json:1): /proc/cmdline: (absent) -> intel_iommu=on
+        Not rebooted yet: the host was not booted since run RUN.
+        Nothing is left but a reboot, for 1 of 3 settings.
+        exit 3
+    "#]],
+    );
+    let tree = host("set default=\"$chosen_by_nobody_knows_whom\"\n", LAB);
+    check(
+        &tree,
+        expect![[r#"
+        drift    kernel_cmdline "iommu" (playbook.json:1): /proc/cmdline: (absent) -> intel_iommu=on
+        drift    kernel_cmdline "iommu" (playbook.json:1): the next boot: unknown: "Lab" lacks intel_iommu=on -> has all that is wanted
+        Not at the next boot: which entry boots next is unknown: `default` in /boot/grub/grub.cfg depends on variables that only GRUB knows; "Lab" (/boot/grub/grub.cfg:13) lacks intel_iommu=on.
+        Not in the desired state: 2 of 4 settings differ.
+        exit 2
+    "#]],
+    );
+}
+
+#[test]
+fn the_plan_says_what_the_next_boot_is() {
+    let tree = host("set default=new\n", LAB);
+    let json = tree.run("plan playbook.json --root root --format json");
+    let plan: serde_json::Value = serde_json::from_str(&json.stdout).expect("JSON");
+    expect![[r#"
+        {
+          "entry": {
+            "decided_by": "default=new in /boot/grub/grub.cfg:1",
+            "file": "/boot/grub/grub.cfg",
+            "line": 4,
+            "title": "New"
+          },
+          "image": "/initrd-2",
+          "kernel": "2",
+          "parameters": [
+            {
+              "origin": "/boot/grub/grub.cfg:4",
+              "text": "ro"
+            },
+            {
+              "origin": "/etc/default/grub.d/zz-hoststate.cfg:2",
+              "text": "intel_iommu=on"
+            }
+          ]
+        }"#]]
+    .assert_eq(&serde_json::to_string_pretty(&plan["next_boot"]).expect("JSON"));
+}
