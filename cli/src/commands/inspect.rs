@@ -40,7 +40,7 @@ pub(crate) fn run(arguments: &InspectArguments, session: &Session) -> Result<Exi
     let wants = |what: Inspected| arguments.what.is_none_or(|it| it == what);
     let inspection = Inspection {
         format: INSPECT_FORMAT,
-        devices: wants(Inspected::Devices).then(|| devices::read(&view)).transpose()?,
+        devices: wants(Inspected::Devices).then(|| devices::read(&view, &target.distro)).transpose()?,
         cmdline: wants(Inspected::Cmdline).then(|| cmdline::read(&view, &target.distro)).transpose()?,
         modules: wants(Inspected::Modules).then(|| modules::read(&view)).transpose()?,
     };

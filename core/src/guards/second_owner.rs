@@ -9,6 +9,7 @@ use hoststate_abi::host_view::HostView;
 use crate::error::Result;
 use crate::formats::udev_rules::rule::{self, UdevRule};
 use crate::guards::takeover;
+use crate::machine::pci_bus::rule_values;
 use crate::machine::pci_bus::{self, PciDevice};
 use crate::plan::scene::{Hazard, Scene, Severity};
 
@@ -84,7 +85,7 @@ fn wanted_counts(scene: Scene<'_>) -> Result<Vec<(PciDevice, String)>> {
     for device in pci_bus::devices(scene.before)?.iter().filter(|it| it.sriov.is_some()) {
         let of_rule = |it: &UdevRule| {
             let count = it.assigned("sriov_numvfs")?;
-            it.may_match(|key, name| takeover::rule_values(device, key, name)).then(|| count.to_owned())
+            it.may_match(|key, name| rule_values::of(device, key, name)).then(|| count.to_owned())
         };
         let written = now.iter().find(|it| it.0 == device.address).map(|it| it.2.to_owned());
         if let Some(count) = written.or_else(|| rules.iter().find_map(of_rule)) {
@@ -130,7 +131,7 @@ fn foreign_rules(scene: Scene<'_>, device: &PciDevice, attribute: &str) -> Resul
     for path in foreign_files(scene, &RULES, ".rules")? {
         for it in text_rules(scene.after, &path)? {
             let Some(value) = it.assigned(attribute) else { continue };
-            if it.may_match(|key, name| takeover::rule_values(device, key, name)) {
+            if it.may_match(|key, name| rule_values::of(device, key, name)) {
                 let evidence = format!("{}:{} assigns {attribute}={value}", path.display(), it.line);
                 found.push((value.to_owned(), evidence));
             }

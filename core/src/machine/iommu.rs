@@ -148,6 +148,16 @@ fn by_processor(host: &HostView, running: &Cmdline) -> Result<Option<(String, St
     Ok(None)
 }
 
+/// Returns whether a kernel turns the IOMMU of Intel CPUs on without being told; `None` where its configuration is not
+/// there.
+///
+/// # Errors
+/// When the configuration cannot be read.
+pub fn is_on_by_default(host: &HostView, release: &str) -> Result<Option<bool>> {
+    let has_it = |text: &str| text.lines().any(|it| it == "CONFIG_INTEL_IOMMU_DEFAULT_ON=y");
+    Ok(config(host, release)?.map(|it| has_it(&it.1)))
+}
+
 fn config(host: &HostView, release: &str) -> Result<Option<(PathBuf, String)>> {
     let beside = kernels::modules_directory(release).join("config");
     for path in [PathBuf::from(format!("/boot/config-{release}")), beside] {

@@ -14,6 +14,7 @@ pub mod config_space;
 pub mod driver_name;
 mod modules;
 mod read;
+pub mod rule_values;
 #[cfg(test)]
 mod tests;
 

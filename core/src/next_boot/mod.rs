@@ -12,6 +12,8 @@ use crate::formats::kernel_cmdline::{Cmdline, CmdlineEdit, Word};
 use crate::mechanism::distro::{BootEntry, Distro, EntryChoice, WordSource};
 
 pub mod booted;
+pub mod fate;
+pub mod iommu;
 pub mod lack;
 
 /// What the machine will be after its next boot.

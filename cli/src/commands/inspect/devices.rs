@@ -6,6 +6,9 @@ use hoststate_core::formats::modprobe_conf::ModuleName;
 use hoststate_core::formats::pci::{PciAddress, class_name};
 use hoststate_core::machine::kernels;
 use hoststate_core::machine::pci_bus::{self, PciDevice};
+use hoststate_core::mechanism::distro::Distro;
+use hoststate_core::next_boot::Menu;
+use hoststate_core::next_boot::fate::{self, Certainty, Fate};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -25,6 +28,8 @@ pub(crate) struct Device {
     subsystem_device: String,
     iommu_group: Option<u32>,
     driver: Option<String>,
+    /// What it will be at the next boot.
+    next: Option<Fate>,
     driver_override: Option<String>,
     /// Modules of the running kernel, or the newest installed one, that claim its ids.
     modules: Vec<String>,
@@ -41,15 +46,17 @@ pub(crate) struct Device {
 ///
 /// # Errors
 /// When an attribute cannot be read.
-pub(crate) fn read(view: &HostView) -> Result<Vec<Device>> {
+pub(crate) fn read(view: &HostView, distro: &Distro) -> Result<Vec<Device>> {
     let kernel = kernels::running(view)?.or(kernels::installed(view)?.0.last().cloned());
+    let fates = fate::of(view, distro, &Menu::read(view, distro)?)?;
     let mut devices = Vec::new();
     for device in pci_bus::devices(view)?.iter() {
         let modules = match &kernel {
             Some(release) => pci_bus::modules(view, release, device)?,
             None => Vec::new(),
         };
-        devices.push((path_of(view, device.address)?, describe(device, &modules)));
+        let next = fates.iter().find(|it| it.address == device.address).cloned();
+        devices.push((path_of(view, device.address)?, Device { next, ..describe(device, &modules) }));
     }
     devices.sort_by(|(a, _), (b, _)| a.cmp(b));
     Ok(devices.into_iter().map(|(path, device)| behind(device, &path)).collect())
@@ -81,6 +88,7 @@ fn describe(device: &PciDevice, modules: &[ModuleName]) -> Device {
         subsystem_device: format!("{:04x}", id.subsystem_device),
         iommu_group: device.iommu_group,
         driver: device.driver.clone(),
+        next: None,
         driver_override: device.driver_override.clone(),
         modules: modules.iter().map(|it| it.as_str().to_owned()).collect(),
         boot_vga: device.boot_vga,
@@ -97,10 +105,20 @@ pub(crate) fn text(devices: &[Device]) -> String {
     if devices.is_empty() {
         return "none: this tree has no /sys/bus/pci\n".to_owned();
     }
-    let heading = ["ADDRESS", "GROUP", "CLASS", "IDS", "DRIVER", "MODULES", "VFS", "INTERFACE"];
+    let heading = ["ADDRESS", "GROUP", "CLASS", "IDS", "DRIVER", "NEXT", "MODULES", "VFS", "INTERFACE"];
     let mut rows = vec![heading.map(str::to_owned).to_vec()];
     rows.extend(devices.iter().map(row));
     table(&rows)
+}
+
+/// The driver of the next boot: `a or b` in a race, `?` where it cannot be told.
+fn next(fate: &Fate) -> String {
+    let driver = fate.next.clone().unwrap_or("-".to_owned());
+    match &fate.certainty {
+        Certainty::Certain => driver,
+        Certainty::Race { with } => format!("{driver} or {with}"),
+        Certainty::Unknown { .. } => "?".to_owned(),
+    }
 }
 
 fn row(device: &Device) -> Vec<String> {
@@ -116,6 +134,7 @@ fn row(device: &Device) -> Vec<String> {
         device.class.to_owned(),
         format!("{}:{}", device.vendor, device.device),
         device.driver.clone().unwrap_or("-".to_owned()),
+        device.next.as_ref().map_or("-".to_owned(), next),
         or_dash(device.modules.join(" ")),
         vfs,
         or_dash(device.interfaces.join(" ")),

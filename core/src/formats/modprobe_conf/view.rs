@@ -11,7 +11,7 @@ use hoststate_abi::lines::LineEdit;
 
 use super::directive::params;
 use super::module_name::same_folded;
-use super::{CommandLineOption, ModprobeConf, ModuleName, Softdep};
+use super::{CommandLineOption, Directive, ModprobeConf, ModuleName, Softdep};
 
 /// The directories, the strongest first: of files with one name only that in the first directory is read.
 pub const DIRECTORIES: [&str; 5] = [
@@ -303,6 +303,20 @@ impl ModprobeView {
             };
             self.words.iter().find_map(by_word)
         })
+    }
+
+    /// Returns every `alias` line that is read, as pattern and module, in the order of files and lines.
+    pub fn aliases(&self) -> Vec<Winner<(String, String)>> {
+        let mut found = Vec::new();
+        for slot in self.files.values().filter_map(|it| it.values().next()) {
+            let conf = slot.conf.borrow();
+            for (line, directive) in conf.directives() {
+                if let Directive::Alias { pattern, module } = directive {
+                    found.push(Winner { value: (pattern, module), origin: slot.origin(line) });
+                }
+            }
+        }
+        found
     }
 
     fn word_options<'a>(&'a self, module: &'a ModuleName) -> impl Iterator<Item = (&'a str, &'a str)> {

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use hoststate_abi::host_view::HostView;
 
-use super::{Cause, Kind, loads_nothing, rule_values};
+use super::{Cause, Kind, loads_nothing};
 use crate::error::{Error, Result};
 use crate::formats::kernel_cmdline::Cmdline;
 use crate::formats::modprobe_conf::{ModprobeView, ModuleName, Origin, params};
@@ -13,6 +13,7 @@ use crate::formats::pci::{PciAddress, PciIdPattern, parse_id_list};
 use crate::formats::udev_rules::rule::{self, UdevRule};
 use crate::guards::boot_words::BootWords;
 use crate::machine::modprobe_d;
+use crate::machine::pci_bus::rule_values;
 use crate::machine::pci_bus::{self, PciDevice};
 
 /// Drivers that take an `ids` parameter and keep what they claim (drivers/vfio/pci/vfio_pci.c,
@@ -71,8 +72,10 @@ pub(super) fn all<'a>(
         if device.is_bridge() {
             continue;
         }
-        let by_address =
-            overrides.iter().rev().find(|it| it.rule.may_match(|key, name| rule_values(device, key, name)));
+        let by_address = overrides
+            .iter()
+            .rev()
+            .find(|it| it.rule.may_match(|key, name| rule_values::of(device, key, name)));
         let claim = if let Some(found) = by_address {
             // Only the named driver may match then, whatever ids others have (drivers/pci/pci-driver.c).
             let evidence = format!("{} gives {} to {}", found.place, device.address, found.driver);

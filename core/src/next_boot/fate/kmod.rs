@@ -1,0 +1,336 @@
+//! What kmod inserts when it is asked for a module, in which order, by the configuration of one stage of the boot.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::formats::fnmatch;
+use crate::formats::kernel_cmdline::{Cmdline, Word};
+use crate::formats::modprobe_conf::{ModprobeView, ModuleName, Origin, Winner, params};
+use crate::machine::modprobe_d;
+
+/// How deep softdeps of softdeps are followed: kmod stops at a module that it has seen, as is done here as well.
+const DEPTH: usize = 32;
+
+/// The modules of the kernel that boots.
+#[derive(Debug, Default)]
+pub(super) struct Kernel {
+    /// What each module needs, first to load first.
+    pub(super) needs: BTreeMap<ModuleName, Vec<ModuleName>>,
+    /// Those linked into it.
+    pub(super) builtin: BTreeSet<ModuleName>,
+}
+
+/// Where modules are loaded from, and with which configuration: the image, or the root file system.
+pub(super) struct Place<'a> {
+    pub(super) kernel: &'a Kernel,
+    /// `modprobe.d` there, with the options of the command line.
+    pub(super) policy: &'a ModprobeView,
+    /// Its `alias` lines: pattern, module, where.
+    pub(super) aliases: Vec<Winner<(String, String)>>,
+    /// The modules that are there; `None` where all of the kernel's are.
+    pub(super) holds: Option<&'a BTreeSet<ModuleName>>,
+    /// The command line.
+    pub(super) words: &'a Cmdline,
+    /// `blacklist=` of initramfs-tools and `rd.driver.blacklist=` of dracut, which count in the image only.
+    pub(super) kept_back: Vec<(String, String)>,
+    /// The path of the image, to be named beside its files; empty for the root file system.
+    pub(super) name: &'a str,
+}
+
+/// A module that is inserted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Insert {
+    pub(super) module: ModuleName,
+    /// The value of its parameter `ids`, and who gives it.
+    pub(super) ids: Option<(String, String)>,
+    /// What has it inserted, from the first cause on.
+    pub(super) because: Vec<String>,
+}
+
+/// What a request comes to.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Inserts {
+    /// In order.
+    pub(super) done: Vec<Insert>,
+    /// Why more may be inserted, or less: a command that only a shell understands.
+    pub(super) unclear: Option<String>,
+    /// What was asked for and is not inserted, and why.
+    pub(super) refused: Vec<(ModuleName, String)>,
+}
+
+impl Inserts {
+    fn has(&self, module: &ModuleName) -> bool {
+        self.done.iter().any(|it| it.module == *module)
+    }
+}
+
+impl Place<'_> {
+    /// What udev loads for a device: the modules that its modalias names, by a configured alias or by the index.
+    pub(super) fn by_alias(&self, modalias: &str, index: &[ModuleName], loaded: &[Insert]) -> Inserts {
+        let configured = self.aliased(modalias);
+        let mut out = Inserts::default();
+        if configured.is_empty() {
+            for module in index {
+                self.ask(module, None, true, Vec::new(), loaded, &mut out);
+            }
+        }
+        for it in configured {
+            let (pattern, module) = &it.value;
+            let because = format!("{}: alias {pattern} {module}", self.place(&it.origin));
+            if let Ok(module) = ModuleName::parse(module)
+                && module.as_str() != "off"
+            {
+                self.ask(&module, None, true, vec![because], loaded, &mut out);
+            }
+        }
+        out
+    }
+
+    /// What a list or a rule loads by name.
+    pub(super) fn by_name(
+        &self,
+        name: &str,
+        arguments: Option<&str>,
+        because: String,
+        loaded: &[Insert],
+    ) -> Inserts {
+        let mut out = Inserts::default();
+        for module in self.lookup(name) {
+            self.ask(&module, arguments, true, vec![because.clone()], loaded, &mut out);
+        }
+        out
+    }
+
+    /// The modules that a name stands for.
+    fn lookup(&self, name: &str) -> Vec<ModuleName> {
+        let configured = self.aliased(name);
+        if configured.is_empty() {
+            return ModuleName::parse(name).into_iter().collect();
+        }
+        let modules = configured.iter().map(|it| it.value.1.as_str()).filter(|it| *it != "off");
+        modules.filter_map(|it| ModuleName::parse(it).ok()).collect()
+    }
+
+    /// The `alias` lines for a name or a modalias. Where there is one, kmod asks no index; `off` stands for no module
+    /// (libkmod/libkmod-module.c, `kmod_module_new_from_lookup`).
+    fn aliased(&self, name: &str) -> Vec<&Winner<(String, String)>> {
+        let folded = name.replace('-', "_");
+        self.aliases.iter().filter(|it| fnmatch::matches(&it.value.0, &folded)).collect()
+    }
+
+    /// Asks for a module; where `heeds` is set the blacklist counts, as it does for udev, for systemd-modules-load and
+    /// for the list of initramfs-tools, and not for what another module needs.
+    fn ask(
+        &self,
+        module: &ModuleName,
+        arguments: Option<&str>,
+        heeds: bool,
+        because: Vec<String>,
+        loaded: &[Insert],
+        out: &mut Inserts,
+    ) {
+        if heeds && let Some(why) = self.blacklisted(module) {
+            out.refused.push((module.clone(), why));
+            return;
+        }
+        let mut seen = BTreeSet::new();
+        let request = Request { arguments, loaded, runs_install: true, depth: 0 };
+        self.probe(module, request, &because, &mut seen, out);
+    }
+
+    fn blacklisted(&self, module: &ModuleName) -> Option<String> {
+        let word = self.kept_back.iter().find(|it| module.is_spelled(&it.0));
+        let by_word = word.map(|it| format!("the kernel command line: {}", it.1));
+        by_word.or_else(|| {
+            let origin = self.policy.blacklisted(module)?;
+            Some(format!("{}: blacklist {module}", self.place(&origin)))
+        })
+    }
+
+    /// Inserts a module with what it needs: dependencies, each with its softdeps, then its own softdeps around it
+    /// (libkmod/libkmod-module.c, `kmod_module_get_probe_list`).
+    fn probe(
+        &self,
+        module: &ModuleName,
+        request: Request<'_>,
+        because: &[String],
+        seen: &mut BTreeSet<ModuleName>,
+        out: &mut Inserts,
+    ) {
+        if request.depth > DEPTH || !seen.insert(module.clone()) {
+            return;
+        }
+        let command = self.policy.install(module);
+        if !self.is_there(module) && command.is_none() {
+            if !self.kernel.builtin.contains(module) {
+                let place = if self.name.is_empty() { "the kernel's modules" } else { self.name };
+                out.refused.push((module.clone(), format!("{place} lacks {module}")));
+            }
+            return;
+        }
+        for need in self.kernel.needs.get(module).into_iter().flatten() {
+            if seen.insert(need.clone()) {
+                let request = Request { arguments: None, runs_install: true, ..request };
+                let mut because = because.to_vec();
+                because.push(format!("{module} needs {need}"));
+                self.with_softdeps(need, request, &because, seen, out);
+            }
+        }
+        self.with_softdeps(module, request, because, seen, out);
+    }
+
+    fn with_softdeps(
+        &self,
+        module: &ModuleName,
+        request: Request<'_>,
+        because: &[String],
+        seen: &mut BTreeSet<ModuleName>,
+        out: &mut Inserts,
+    ) {
+        let softdep = self.policy.softdep(module);
+        let around = |names: &[String], when: &str, seen: &mut BTreeSet<ModuleName>, out: &mut Inserts| {
+            let Some(softdep) = &softdep else { return };
+            for name in names {
+                for other in self.lookup(name) {
+                    let mut because = because.to_vec();
+                    because.push(format!("{}: softdep {module} {when}: {name}", self.place(&softdep.origin)));
+                    let request =
+                        Request { arguments: None, runs_install: true, depth: request.depth + 1, ..request };
+                    self.probe(&other, request, &because, seen, out);
+                }
+            }
+        };
+        if let Some(softdep) = &softdep {
+            around(&softdep.value.pre, "pre", seen, out);
+        }
+        match self.policy.install(module).filter(|_| request.runs_install) {
+            Some(install) => {
+                let place = self.place(&install.origin);
+                self.run(module, &install.value, &place, request, because, out);
+            }
+            None => self.insert(module, request, because, out),
+        }
+        if let Some(softdep) = &softdep {
+            around(&softdep.value.post, "post", seen, out);
+        }
+    }
+
+    fn insert(&self, module: &ModuleName, request: Request<'_>, because: &[String], out: &mut Inserts) {
+        let is_loaded = request.loaded.iter().any(|it| it.module == *module) || out.has(module);
+        if is_loaded || self.kernel.builtin.contains(module) {
+            return;
+        }
+        if !self.is_there(module) {
+            let place = if self.name.is_empty() { "the kernel's modules" } else { self.name };
+            out.refused.push((module.clone(), format!("{place} lacks {module}")));
+        } else if let Some(word) = self.refused_by_kernel(module) {
+            out.refused.push((module.clone(), format!("the kernel command line: {}", word.raw())));
+        } else {
+            let ids = self.ids(module, request.arguments);
+            out.done.push(Insert { module: module.clone(), ids, because: because.to_vec() });
+        }
+    }
+
+    /// What an `install` line does instead of inserting the module, as far as it is plain commands.
+    fn run(
+        &self,
+        module: &ModuleName,
+        command: &str,
+        place: &str,
+        request: Request<'_>,
+        because: &[String],
+        out: &mut Inserts,
+    ) {
+        let mut because = because.to_vec();
+        because.push(format!("{place}: install {module} {command}"));
+        if command.contains(['|', '`', '(', '<', '>', '\\', '"', '\'']) {
+            out.unclear.get_or_insert(format!("{place}: install {module} {command}"));
+            return;
+        }
+        for part in command.split([';', '&']).map(str::trim).filter(|it| !it.is_empty()) {
+            let mut words = part.split_whitespace();
+            let program = words.next().unwrap_or_default();
+            match program.rsplit('/').next().unwrap_or_default() {
+                "true" | ":" | "echo" | "logger" => {}
+                "false" => {
+                    out.refused.push((module.clone(), format!("{place}: install {module} {command}")));
+                    return;
+                }
+                "modprobe" => {
+                    let words: Vec<&str> = words.collect();
+                    let ignores = words.iter().any(|it| matches!(*it, "-i" | "--ignore-install"));
+                    let named = words.iter().find(|it| !it.starts_with('-') && !it.starts_with('$'));
+                    for other in named.into_iter().flat_map(|it| self.lookup(it)) {
+                        let request = Request {
+                            arguments: None,
+                            runs_install: !ignores,
+                            depth: request.depth + 1,
+                            ..request
+                        };
+                        // Another process of modprobe, which has seen nothing yet.
+                        self.probe(&other, request, &because, &mut BTreeSet::new(), out);
+                    }
+                }
+                _ => {
+                    out.unclear.get_or_insert(format!("{place}: install {module} {command}"));
+                    return;
+                }
+            }
+        }
+    }
+
+    fn is_there(&self, module: &ModuleName) -> bool {
+        match self.holds {
+            Some(modules) => modules.contains(module),
+            None => self.kernel.needs.contains_key(module),
+        }
+    }
+
+    /// A word by which the kernel loads a module for nobody, or never runs its first function (kernel/module/main.c,
+    /// init/main.c).
+    fn refused_by_kernel(&self, module: &ModuleName) -> Option<&Word> {
+        self.words.words().find(|word| {
+            let mut values = word.value().into_iter().flat_map(|it| it.split(','));
+            if word.same_name("module_blacklist") {
+                return values.any(|it| it == module.as_str() || it == module.spelled());
+            }
+            let begins = format!("{}_", module.as_str());
+            word.same_name("initcall_blacklist")
+                && values.any(|it| {
+                    it == format!("init_{}", module.as_str())
+                        || it.starts_with(&begins) && it.ends_with("_init")
+                })
+        })
+    }
+
+    /// The last `ids=` of the options and arguments of a module.
+    fn ids(&self, module: &ModuleName, arguments: Option<&str>) -> Option<(String, String)> {
+        let last = |text: &str| {
+            let params = params(text).into_iter().rev();
+            params.filter(|it| it.0 == "ids").find_map(|it| it.1.map(str::to_owned))
+        };
+        if let Some(ids) = arguments.and_then(last) {
+            return Some((ids, "the list's own arguments".to_owned()));
+        }
+        let options = self.policy.options(module);
+        options.iter().rev().find_map(|it| Some((last(&it.value)?, self.place(&it.origin))))
+    }
+
+    /// Where a line stands, for evidence.
+    fn place(&self, origin: &Origin) -> String {
+        match origin {
+            Origin::CommandLine { word } => format!("the kernel command line: {word}"),
+            Origin::File { .. } if self.name.is_empty() => modprobe_d::place(origin).to_string(),
+            Origin::File { .. } => format!("{} in {}", modprobe_d::place(origin), self.name),
+        }
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Request<'a> {
+    arguments: Option<&'a str>,
+    loaded: &'a [Insert],
+    /// Whether an `install` line counts for the module itself.
+    runs_install: bool,
+    /// How many requests have led to this one.
+    depth: usize,
+}

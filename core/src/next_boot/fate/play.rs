@@ -1,0 +1,374 @@
+//! The boot itself: drivers are inserted, and a function keeps the first one that takes it until a rule moves it.
+
+use std::collections::BTreeMap;
+
+use super::kmod::{Insert, Inserts, Kernel, Place};
+use super::takes::{BY_ID, Takes};
+use super::{Certainty, Fate, Stage};
+use crate::formats::kernel_cmdline::{Cmdline, Word};
+use crate::formats::modprobe_conf::ModuleName;
+use crate::formats::pci::PciAddress;
+use crate::machine::pci_bus::PciDevice;
+use crate::next_boot::iommu::Iommu;
+
+/// A function and what claims it.
+pub(super) struct Function<'a> {
+    pub(super) device: &'a PciDevice,
+    /// The modules whose ids are its, in the order of the index.
+    pub(super) modules: Vec<ModuleName>,
+}
+
+/// A udev rule about one function.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Rule {
+    /// The driver it names in `driver_override`.
+    pub(super) driver: Option<String>,
+    /// The module that it has kmod load, by name.
+    pub(super) loads: Option<String>,
+    /// Whether it takes the function from another driver and has it probed again.
+    pub(super) rebinds: bool,
+    /// Whether it takes the function off the bus.
+    pub(super) removes: bool,
+    /// What it runs besides, which may bind what it likes.
+    pub(super) unclear: bool,
+    /// Where it stands.
+    pub(super) place: String,
+}
+
+/// What has taken a function.
+#[derive(Debug, Clone)]
+struct Bound {
+    driver: String,
+    stage: Stage,
+    because: Vec<String>,
+    certainty: Certainty,
+}
+
+/// The boot as far as it was played.
+pub(super) struct Player<'a> {
+    pub(super) functions: &'a [Function<'a>],
+    pub(super) words: &'a Cmdline,
+    pub(super) iommu: &'a Iommu,
+    /// Names that drivers register, by module, as the running kernel shows them.
+    pub(super) names: &'a BTreeMap<ModuleName, String>,
+    loaded: Vec<Insert>,
+    bound: BTreeMap<PciAddress, Bound>,
+    pub(super) overrides: BTreeMap<PciAddress, (String, String)>,
+    removed: BTreeMap<PciAddress, String>,
+    refused: Vec<(ModuleName, String)>,
+    unclear: Option<String>,
+}
+
+impl<'a> Player<'a> {
+    pub(super) fn new(
+        functions: &'a [Function<'a>],
+        words: &'a Cmdline,
+        iommu: &'a Iommu,
+        names: &'a BTreeMap<ModuleName, String>,
+    ) -> Self {
+        Self {
+            functions,
+            words,
+            iommu,
+            names,
+            loaded: Vec::new(),
+            bound: BTreeMap::new(),
+            overrides: BTreeMap::new(),
+            removed: BTreeMap::new(),
+            refused: Vec::new(),
+            unclear: None,
+        }
+    }
+
+    /// Drivers that are part of the kernel take what is theirs, in the order in which they were linked.
+    pub(super) fn built_in(&mut self, kernel: &Kernel, rank: &dyn Fn(&ModuleName) -> usize) {
+        let is_by_id = |it: &&ModuleName| BY_ID.contains(&it.as_str());
+        let mut drivers: Vec<Insert> = Vec::new();
+        for module in kernel.builtin.iter().filter(is_by_id) {
+            let driver = module.as_str().replace('_', "-");
+            let word = self.words.words().rfind_named(&format!("{driver}.ids"));
+            let ids = word.and_then(|it| {
+                Some((it.value()?.to_owned(), format!("the kernel command line: {}", it.raw())))
+            });
+            drivers.push(Insert {
+                module: module.clone(),
+                ids,
+                because: vec![format!("{module} is built in")],
+            });
+        }
+        for function in self.functions {
+            let own = function.modules.iter().filter(|it| kernel.builtin.contains(*it));
+            let own = own.map(|it| Insert {
+                module: it.clone(),
+                ids: None,
+                because: vec![format!("{it} is built in")],
+            });
+            let mut all: Vec<Insert> = own.chain(drivers.iter().cloned()).collect();
+            all.sort_by_key(|it| rank(&it.module));
+            for insert in all {
+                self.offer(&insert, function, Stage::BuiltIn);
+            }
+        }
+        self.loaded.extend(drivers);
+    }
+
+    /// A list is loaded, one after the other.
+    pub(super) fn list(
+        &mut self,
+        place: &Place<'_>,
+        stage: Stage,
+        list: &[(String, Option<String>, String)],
+    ) {
+        for (name, arguments, because) in list {
+            let done = place.by_name(name, arguments.as_deref(), because.clone(), &self.loaded);
+            self.take_in(&done);
+            for insert in done.done {
+                for function in self.functions {
+                    self.offer(&insert, function, stage);
+                }
+                self.loaded.push(insert);
+            }
+        }
+    }
+
+    /// udev looks at every function, at all of them at once, while `beside` is loaded by somebody else.
+    pub(super) fn udev(
+        &mut self,
+        place: &Place<'_>,
+        stage: Stage,
+        rules: &dyn Fn(&PciDevice) -> Vec<Rule>,
+        beside: &[(String, Option<String>, String)],
+    ) {
+        let mut events: Vec<Inserts> = Vec::new();
+        let mut rebinding = Vec::new();
+        for function in self.functions {
+            let mut event = Inserts::default();
+            for rule in rules(function.device) {
+                self.obey(&rule, function);
+                if let Some(name) = &rule.loads {
+                    let because = format!("{}: loads {name}", rule.place);
+                    merge(&mut event, place.by_name(name, None, because, &self.loaded));
+                }
+                if rule.rebinds {
+                    rebinding.push((function, rule.place.clone()));
+                }
+            }
+            merge(&mut event, place.by_alias(&function.device.modalias, &function.modules, &self.loaded));
+            self.take_in(&event);
+            events.push(event);
+        }
+        let mut listed = Inserts::default();
+        for (name, arguments, because) in beside {
+            let loaded = [self.loaded.as_slice(), &listed.done].concat();
+            merge(&mut listed, place.by_name(name, arguments.as_deref(), because.clone(), &loaded));
+        }
+        self.take_in(&listed);
+        for (index, function) in self.functions.iter().enumerate() {
+            self.race(function, index, &events, &listed, stage);
+        }
+        for insert in events.into_iter().chain([listed]).flat_map(|it| it.done) {
+            if !self.loaded.iter().any(|it| it.module == insert.module) {
+                self.loaded.push(insert);
+            }
+        }
+        for (function, rule) in rebinding {
+            self.rebind(function, &rule);
+        }
+    }
+
+    fn take_in(&mut self, inserts: &Inserts) {
+        for it in &inserts.refused {
+            if !self.refused.contains(it) {
+                self.refused.push(it.clone());
+            }
+        }
+        if let (None, Some(why)) = (&self.unclear, &inserts.unclear) {
+            self.unclear = Some(why.clone());
+        }
+    }
+
+    /// Takes note of what a rule sets before udev runs anything.
+    fn obey(&mut self, rule: &Rule, function: &Function<'_>) {
+        let address = function.device.address;
+        if let Some(driver) = &rule.driver {
+            self.overrides.insert(address, (driver.clone(), rule.place.clone()));
+        }
+        if rule.removes {
+            self.removed.insert(address, rule.place.clone());
+        }
+        if rule.unclear {
+            self.unclear.get_or_insert(rule.place.clone());
+        }
+    }
+
+    /// Binds a function to the first driver of its event, unless another event may be first with another driver.
+    fn race(
+        &mut self,
+        function: &Function<'_>,
+        own: usize,
+        events: &[Inserts],
+        listed: &Inserts,
+        stage: Stage,
+    ) {
+        let address = function.device.address;
+        if self.bound.contains_key(&address) {
+            return;
+        }
+        let first_of = |inserts: &Inserts| {
+            inserts.done.iter().find_map(|it| match self.takes(it, function) {
+                Takes::No(_) => None,
+                Takes::Yes(because) => Some((it.clone(), because, None)),
+                Takes::Unknown(why) => Some((it.clone(), Vec::new(), Some(why))),
+            })
+        };
+        // What is loaded already and did not take it before, may after its rule.
+        let there = Inserts { done: self.loaded.clone(), ..Inserts::default() };
+        let mut candidates = Vec::new();
+        candidates.extend(first_of(&there).map(|it| (it, stage)));
+        if candidates.is_empty() {
+            candidates.extend(first_of(listed).map(|it| (it, Stage::ModulesLoad)));
+            candidates.extend(first_of(&events[own]).map(|it| (it, stage)));
+            let others = events.iter().enumerate().filter(|it| it.0 != own);
+            candidates.extend(others.filter_map(|it| first_of(it.1)).map(|it| (it, stage)));
+        }
+        let Some(((insert, because, unknown), stage)) = candidates.first().cloned() else { return };
+        let rival = candidates.iter().find(|it| it.0.0.module != insert.module);
+        let certainty = match (unknown, rival) {
+            (Some(reason), _) => Certainty::Unknown { reason },
+            (None, Some(rival)) => Certainty::Race { with: self.driver_of(&rival.0.0.module) },
+            (None, None) => Certainty::Certain,
+        };
+        self.bind(&insert, function, stage, because, certainty);
+    }
+
+    /// A rule has the function leave its driver for the one that it names, and go back when that does not take it.
+    fn rebind(&mut self, function: &Function<'_>, place: &str) {
+        let address = function.device.address;
+        let Some((driver, _)) = self.overrides.get(&address).cloned() else { return };
+        if self.bound.get(&address).is_some_and(|it| it.driver == driver) {
+            return;
+        }
+        let is_it = |it: &&Insert| self.driver_of(&it.module) == driver;
+        let taking = self.loaded.iter().find(is_it).map(|it| (it.clone(), self.takes(it, function)));
+        match taking {
+            Some((insert, Takes::Yes(mut because))) => {
+                because.insert(0, format!("{place} rebinds it"));
+                self.bound.remove(&address);
+                self.bind(&insert, function, Stage::Rule, because, Certainty::Certain);
+            }
+            Some((insert, Takes::Unknown(reason))) => {
+                self.bound.remove(&address);
+                let because = vec![format!("{place} rebinds it")];
+                self.bind(&insert, function, Stage::Rule, because, Certainty::Unknown { reason });
+            }
+            Some((_, Takes::No(_))) | None => {
+                // The override is taken away again, and the bus is asked once more.
+                self.overrides.remove(&address);
+                for insert in self.loaded.clone() {
+                    self.offer(&insert, function, Stage::Rule);
+                }
+            }
+        }
+    }
+
+    /// Offers a function to a driver that is new, or that looks again.
+    fn offer(&mut self, insert: &Insert, function: &Function<'_>, stage: Stage) {
+        if self.bound.contains_key(&function.device.address) {
+            return;
+        }
+        match self.takes(insert, function) {
+            Takes::Yes(because) => self.bind(insert, function, stage, because, Certainty::Certain),
+            Takes::Unknown(reason) => {
+                self.bind(insert, function, stage, Vec::new(), Certainty::Unknown { reason });
+            }
+            Takes::No(_) => {}
+        }
+    }
+
+    fn bind(
+        &mut self,
+        insert: &Insert,
+        function: &Function<'_>,
+        stage: Stage,
+        how: Vec<String>,
+        certainty: Certainty,
+    ) {
+        let mut because = insert.because.clone();
+        because.extend(how);
+        let driver = self.driver_of(&insert.module);
+        self.bound.insert(function.device.address, Bound { driver, stage, because, certainty });
+    }
+
+    /// Returns what became of every function.
+    pub(super) fn fates(self) -> Vec<Fate> {
+        self.functions.iter().map(|it| self.fate(it)).collect()
+    }
+
+    fn fate(&self, function: &Function<'_>) -> Fate {
+        let device = function.device;
+        let (address, now) = (device.address, device.driver.clone());
+        if let Some(place) = self.removed.get(&address) {
+            let because = vec![format!("{place} takes {address} off the bus")];
+            return Fate {
+                address,
+                now,
+                next: None,
+                certainty: Certainty::Certain,
+                stage: Some(Stage::Rule),
+                because,
+            };
+        }
+        let claimed = self.loaded.iter().any(|it| BY_ID.contains(&it.module.as_str()) && it.ids.is_some());
+        let unclear = self.unclear.as_ref().filter(|_| claimed || self.overrides.contains_key(&address));
+        if let Some(bound) = self.bound.get(&address) {
+            let certainty = match (unclear, &bound.certainty) {
+                (Some(why), Certainty::Certain)
+                    if function.modules.iter().any(|it| why.contains(it.as_str())) =>
+                {
+                    Certainty::Unknown { reason: why.clone() }
+                }
+                (_, certainty) => certainty.clone(),
+            };
+            let (next, stage) = (Some(bound.driver.clone()), Some(bound.stage));
+            return Fate { address, now, next, certainty, stage, because: bound.because.clone() };
+        }
+        let mut because = Vec::new();
+        for insert in &self.loaded {
+            if let Takes::No(Some(why)) = self.takes(insert, function) {
+                because.push(why);
+            }
+        }
+        let refused = self.refused.iter().filter(|it| function.modules.contains(&it.0));
+        because.extend(refused.map(|it| it.1.clone()));
+        let unclear = self
+            .unclear
+            .as_ref()
+            .filter(|it| function.modules.iter().any(|module| it.contains(module.as_str())));
+        let certainty = match unclear {
+            Some(why) => Certainty::Unknown { reason: why.clone() },
+            None => Certainty::Certain,
+        };
+        Fate { address, now, next: None, certainty, stage: None, because }
+    }
+}
+
+fn merge(into: &mut Inserts, more: Inserts) {
+    for it in more.done {
+        if !into.done.iter().any(|known| known.module == it.module) {
+            into.done.push(it);
+        }
+    }
+    into.refused.extend(more.refused);
+    into.unclear = into.unclear.take().or(more.unclear);
+}
+
+/// Finding the last word of a name, the one that counts for most parameters.
+trait LastNamed<'a> {
+    fn rfind_named(self, name: &str) -> Option<&'a Word>;
+}
+
+impl<'a, I: Iterator<Item = &'a Word>> LastNamed<'a> for I {
+    fn rfind_named(self, name: &str) -> Option<&'a Word> {
+        self.filter(|it| it.same_name(name)).last()
+    }
+}

@@ -1,0 +1,325 @@
+//! The stages of the boot as the host's files give them: the kernel, its image in the order of its generator, the root.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+
+use hoststate_abi::host_view::HostView;
+
+use super::kmod::{Kernel, Place};
+use super::play::{Function, Player, Rule};
+use super::{Certainty, Fate, Stage};
+use crate::error::Result;
+use crate::formats::kernel_cmdline::{Cmdline, Word};
+use crate::formats::modprobe_conf::{ModprobeView, ModuleName};
+use crate::formats::module_index::{ModulesDep, module_of_path};
+use crate::formats::module_list::{ListKind, ModuleList};
+use crate::formats::udev_rules::rule::{self, UdevRule};
+use crate::machine::image_contents::{self, Contents};
+use crate::machine::kernels::{self, modules_directory};
+use crate::machine::modprobe_d;
+use crate::machine::pci_bus::{self, PciDevice};
+use crate::mechanism::distro::{Distro, Initramfs};
+use crate::next_boot::{Menu, iommu};
+
+/// Where rules that no package changes by itself are.
+const RULES: [&str; 2] = ["/etc/udev/rules.d", "/run/udev/rules.d"];
+
+/// The list of initramfs-tools in its image (scripts/functions, `load_modules`).
+const CONF_MODULES: &str = "conf/modules";
+
+/// What comes behind other drivers in the kernel (drivers/Makefile, Makefile): vfio stands before these.
+const BEHIND_VFIO: [&str; 6] =
+    ["drivers/usb/", "drivers/input/", "drivers/rtc/", "drivers/mmc/", "drivers/platform/", "sound/"];
+
+/// A name to load, its arguments, and what asks for it.
+type List = Vec<(String, Option<String>, String)>;
+
+/// A rules file by its path, as it is to be named.
+type Rules = Vec<(String, Rc<Vec<UdevRule>>)>;
+
+/// Returns what becomes of every PCI function when the entry of `menu` boots.
+///
+/// # Errors
+/// When the host cannot be read.
+pub fn of(host: &HostView, distro: &Distro, menu: &Menu) -> Result<Vec<Fate>> {
+    let devices = pci_bus::devices(host)?;
+    if devices.is_empty() {
+        return Ok(Vec::new());
+    }
+    let entry = menu.taken();
+    let running = host.attribute(Path::new("/proc/cmdline"))?.unwrap_or_default();
+    let words = Cmdline::parse(entry.map_or(running.as_str(), |it| it.cmdline.as_str()));
+    let of_entry = entry.and_then(|it| it.kernel.clone());
+    let release = match of_entry {
+        Some(release) => Some(release),
+        None => kernels::running(host)?.or(kernels::installed(host)?.0.last().cloned()),
+    };
+    let Some(release) = release else {
+        return Ok(devices.iter().map(|it| unknown(it, "no kernel is known")).collect());
+    };
+    let Some((kernel, ranks)) = kernel(host, &release)? else {
+        let why = format!("{} has no modules.dep", modules_directory(&release).display());
+        return Ok(devices.iter().map(|it| unknown(it, &why)).collect());
+    };
+    let names = names(host)?;
+    let functions = functions(host, &release, &devices, &names)?;
+    let iommu = iommu::of(host, Some(&release), &words)?;
+    let mut player = Player::new(&functions, &words, &iommu, &names);
+    player.built_in(&kernel, &|it| ranks.get(it).copied().unwrap_or_default());
+    let image = distro.initramfs.image(host, &release)?;
+    let contents = image_contents::read(host, &image)?;
+    let mut unread = None;
+    match &contents {
+        Some(Ok(contents)) => {
+            in_image(&mut player, &kernel, &words, &*distro.initramfs, &image, contents);
+        }
+        Some(Err(why)) => unread = Some(format!("{} cannot be read: {why}", image.display())),
+        None => {}
+    }
+    let policy = modprobe_d::read_for(host, Some(&release), &words)?;
+    let place = Place {
+        kernel: &kernel,
+        policy: &policy,
+        aliases: policy.aliases(),
+        holds: None,
+        words: &words,
+        kept_back: Vec::new(),
+        name: "",
+    };
+    let rules = rules_of_root(host)?;
+    player.udev(&place, Stage::RootUdev, &|it| matching(&rules, it), &modules_load(host)?);
+    let mut fates = player.fates();
+    if let Some(why) = unread {
+        for (fate, function) in fates.iter_mut().zip(&functions) {
+            // Where one driver alone claims a function it does not matter who loads it.
+            let is_alone = function.modules.len() <= 1 && fate.next == fate.now;
+            if !is_alone {
+                fate.certainty = Certainty::Unknown { reason: why.clone() };
+            }
+        }
+    }
+    Ok(fates)
+}
+
+fn unknown(device: &PciDevice, why: &str) -> Fate {
+    Fate {
+        address: device.address,
+        now: device.driver.clone(),
+        next: device.driver.clone(),
+        certainty: Certainty::Unknown { reason: why.to_owned() },
+        stage: None,
+        because: Vec::new(),
+    }
+}
+
+/// Plays what the image does, in the order of the generator that made it.
+fn in_image(
+    player: &mut Player<'_>,
+    kernel: &Kernel,
+    words: &Cmdline,
+    generator: &dyn Initramfs,
+    image: &Path,
+    contents: &Contents,
+) {
+    let name = image.display().to_string();
+    let policy: ModprobeView = contents.modprobe(words);
+    let is_dracut = generator.name() == "dracut";
+    let own = if is_dracut { "rd.driver.blacklist" } else { "blacklist" };
+    let place = Place {
+        kernel,
+        policy: &policy,
+        aliases: policy.aliases(),
+        holds: Some(&contents.modules),
+        words,
+        kept_back: values(words, own)
+            .into_iter()
+            .map(|(value, word)| (value, word.raw().to_owned()))
+            .collect(),
+        name: &name,
+    };
+    let rules = rules_of_image(contents, &name);
+    let rules = |device: &PciDevice| matching(&rules, device);
+    if is_dracut {
+        let mut early: List = named(words, "rd.driver.pre", "the kernel command line");
+        for path in contents.files.keys().filter(|it| it.starts_with("etc/cmdline.d/")) {
+            let line = Cmdline::parse(contents.text(path));
+            early.extend(named(&line, "rd.driver.pre", &format!("/{path} in {name}")));
+        }
+        player.list(&place, Stage::ImageList, &early);
+        let mut beside = Vec::new();
+        for path in contents.files.keys().filter(|it| it.starts_with("etc/modules-load.d/")) {
+            let list = ModuleList::parse(ListKind::ModulesLoad, contents.text(path));
+            let because = format!("/{path} in {name}");
+            beside.extend(list.modules().iter().map(|it| ((*it).to_owned(), None, because.clone())));
+        }
+        player.udev(&place, Stage::ImageUdev, &rules, &beside);
+        player.list(&place, Stage::ImageList, &named(words, "rd.driver.post", "the kernel command line"));
+        return;
+    }
+    player.udev(&place, Stage::ImageUdev, &rules, &[]);
+    let because = format!("/{CONF_MODULES} in {name}");
+    let lines = contents.text(CONF_MODULES).lines().map(|it| it.split('#').next().unwrap_or_default().trim());
+    let list = lines.filter(|it| !it.is_empty()).map(|line| {
+        let (module, arguments) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
+        let arguments = Some(arguments.trim()).filter(|it| !it.is_empty());
+        (module.to_owned(), arguments.map(str::to_owned), because.clone())
+    });
+    player.list(&place, Stage::ImageList, &list.collect::<List>());
+}
+
+/// The parts of all values of the words of a name.
+fn values<'a>(words: &'a Cmdline, name: &str) -> Vec<(String, &'a Word)> {
+    let words = words.words().filter(|it| it.same_name(name));
+    words
+        .flat_map(|it| {
+            it.value().into_iter().flat_map(|it| it.split(',')).map(move |part| (part.to_owned(), it))
+        })
+        .collect()
+}
+
+fn named(words: &Cmdline, name: &str, place: &str) -> List {
+    values(words, name)
+        .into_iter()
+        .map(|(value, word)| (value, None, format!("{place}: {}", word.raw())))
+        .collect()
+}
+
+/// Reads what a kernel has; the ranks are the order in which built-in drivers come. `None` without `modules.dep`.
+fn kernel(host: &HostView, release: &str) -> Result<Option<(Kernel, BTreeMap<ModuleName, usize>)>> {
+    let directory = modules_directory(release);
+    let Some(text) = host.read_lossy(&directory.join("modules.dep"))? else { return Ok(None) };
+    let mut kernel = Kernel::default();
+    let files = ModulesDep::parse(&text);
+    for module in text.lines().filter_map(|it| module_of_path(it.split_once(':')?.0)) {
+        let needs = files.dependencies(&module).into_iter().rev().filter_map(module_of_path).collect();
+        kernel.needs.insert(module, needs);
+    }
+    let builtin = host.read_lossy(&directory.join("modules.builtin"))?.unwrap_or_default();
+    let mut ranks = BTreeMap::new();
+    for path in builtin.lines() {
+        let Some(module) = module_of_path(path.trim()) else { continue };
+        let is_behind = BEHIND_VFIO.iter().any(|it| path.contains(&format!("kernel/{it}")));
+        let is_vfio = path.contains("drivers/vfio/");
+        ranks.insert(module.clone(), usize::from(is_vfio) + 2 * usize::from(is_behind));
+        kernel.builtin.insert(module);
+    }
+    Ok(Some((kernel, ranks)))
+}
+
+/// The names that drivers registered, by their modules.
+fn names(host: &HostView) -> Result<BTreeMap<ModuleName, String>> {
+    let mut names = BTreeMap::new();
+    let drivers = Path::new("/sys/bus/pci/drivers");
+    for name in host.list(drivers)? {
+        let link = host.link_target(&drivers.join(&name).join("module"))?;
+        let module = link.as_deref().and_then(Path::file_name).and_then(|it| it.to_str());
+        if let Some(module) = module.and_then(|it| ModuleName::parse(it).ok()) {
+            names.insert(module, name);
+        }
+    }
+    Ok(names)
+}
+
+/// The functions with the modules that claim them. Where no index names the driver that a function has, that is one.
+fn functions<'a>(
+    host: &HostView,
+    release: &str,
+    devices: &'a [PciDevice],
+    names: &BTreeMap<ModuleName, String>,
+) -> Result<Vec<Function<'a>>> {
+    let mut functions = Vec::new();
+    for device in devices {
+        let mut modules = pci_bus::modules(host, release, device)?;
+        let of_driver = names.iter().find(|it| Some(it.1) == device.driver.as_ref()).map(|it| it.0.clone());
+        if let Some(module) = of_driver.filter(|it| modules.is_empty() && !it.as_str().contains("vfio")) {
+            modules.push(module);
+        }
+        functions.push(Function { device, modules });
+    }
+    Ok(functions)
+}
+
+fn rules_of_root(host: &HostView) -> Result<Rules> {
+    let mut files: BTreeMap<String, PathBuf> = BTreeMap::new();
+    for directory in RULES.iter().rev() {
+        for name in host.list(Path::new(directory))?.into_iter().filter(|it| it.ends_with(".rules")) {
+            files.insert(name.clone(), Path::new(directory).join(name));
+        }
+    }
+    let mut rules = Vec::new();
+    for path in files.into_values() {
+        if let Some(parsed) = host.parsed(&path, rule::parse)? {
+            rules.push((path.display().to_string(), parsed));
+        }
+    }
+    Ok(rules)
+}
+
+fn rules_of_image(contents: &Contents, image: &str) -> Rules {
+    let is_rule = |it: &&String| it.contains("udev/rules.d/") && it.ends_with(".rules");
+    let files: BTreeSet<&String> = contents.files.keys().filter(is_rule).collect();
+    files
+        .into_iter()
+        .map(|it| (format!("/{it} in {image}"), Rc::new(rule::parse(contents.text(it)))))
+        .collect()
+}
+
+/// Returns what rules say about a function.
+fn matching(rules: &Rules, device: &PciDevice) -> Vec<Rule> {
+    let mut found = Vec::new();
+    for (file, rules) in rules {
+        for rule in rules.iter() {
+            let runs: Vec<&str> =
+                rule.pairs.iter().filter(|it| it.key == "RUN").map(|it| it.value.as_str()).collect();
+            let driver = rule.assigned("driver_override").map(str::trim).filter(|it| !it.is_empty());
+            let removes = rule.assigned("remove").is_some_and(|it| it.trim() == "1");
+            let moves = |it: &&str| {
+                ["unbind", "driver_override", "new_id", "/bind"].iter().any(|word| it.contains(word))
+            };
+            let is_moving = runs.iter().any(moves);
+            if driver.is_none() && !removes && !is_moving {
+                continue;
+            }
+            if !rule.may_match(|key, name| pci_bus::rule_values::of(device, key, name)) {
+                continue;
+            }
+            let loads =
+                runs.iter().find_map(|it| it.strip_prefix("kmod load ")).map(|it| it.trim().to_owned());
+            let probes = runs.iter().any(|it| it.contains("unbind") && it.contains("drivers_probe"));
+            found.push(Rule {
+                driver: driver.map(str::to_owned),
+                loads,
+                rebinds: probes,
+                removes,
+                unclear: is_moving && !probes,
+                place: format!("{file}:{}", rule.line),
+            });
+        }
+    }
+    found
+}
+
+/// The lists of systemd-modules-load, and the words that it heeds.
+fn modules_load(host: &HostView) -> Result<List> {
+    let mut files: BTreeMap<String, PathBuf> = BTreeMap::new();
+    for directory in [
+        "/usr/lib/modules-load.d",
+        "/usr/local/lib/modules-load.d",
+        "/run/modules-load.d",
+        "/etc/modules-load.d",
+    ] {
+        for name in host.list(Path::new(directory))?.into_iter().filter(|it| it.ends_with(".conf")) {
+            files.insert(name.clone(), Path::new(directory).join(name));
+        }
+    }
+    let mut list = Vec::new();
+    for path in files.into_values() {
+        let parsed = host.parsed(&path, |text| ModuleList::parse(ListKind::ModulesLoad, text))?;
+        let because = path.display().to_string();
+        for name in parsed.iter().flat_map(|it| it.modules()) {
+            list.push((name.to_owned(), None, because.clone()));
+        }
+    }
+    Ok(list)
+}

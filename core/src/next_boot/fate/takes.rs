@@ -1,0 +1,91 @@
+//! Whether a driver takes a function: by its ids or the ones it is given, by an override, and if the boot lets it.
+
+use super::kmod::Insert;
+use super::play::{Function, Player};
+use crate::formats::modprobe_conf::ModuleName;
+use crate::formats::pci::parse_id_list;
+use crate::next_boot::iommu::Iommu;
+
+/// Modules that take what their parameter `ids` names, and nothing else (drivers/vfio/pci, drivers/pci/pci-stub.c).
+pub(super) const BY_ID: [&str; 2] = ["vfio_pci", "pci_stub"];
+
+/// Modules that register no driver when the kernel was given `nomodeset`, for they ask before
+/// (drivers/gpu/drm, `drm_module_pci_driver_if_modeset` and `drm_firmware_drivers_only`).
+const MODESETTING: [&str; 18] = [
+    "nouveau",
+    "i915",
+    "xe",
+    "amdgpu",
+    "radeon",
+    "ast",
+    "mgag200",
+    "qxl",
+    "bochs",
+    "bochs_drm",
+    "cirrus",
+    "cirrus_qemu",
+    "vmwgfx",
+    "vboxvideo",
+    "virtio_gpu",
+    "hibmc_drm",
+    "gma500_gfx",
+    "loongson",
+];
+
+/// Whether a driver takes a function.
+pub(super) enum Takes {
+    Yes(Vec<String>),
+    No(Option<String>),
+    Unknown(String),
+}
+
+impl Player<'_> {
+    /// Returns whether a driver takes a function.
+    pub(super) fn takes(&self, insert: &Insert, function: &Function<'_>) -> Takes {
+        let device = function.device;
+        let module = insert.module.as_str();
+        let driver = self.driver_of(&insert.module);
+        let is_vfio = module.contains("vfio_pci");
+        let because = match self.overrides.get(&device.address) {
+            Some((named, place)) if *named == driver => {
+                vec![format!("{place} gives {} to {driver}", device.address)]
+            }
+            Some(_) => return Takes::No(None),
+            None if BY_ID.contains(&module) => {
+                let Some((ids, place)) = &insert.ids else { return Takes::No(None) };
+                let patterns = parse_id_list(ids).patterns;
+                let Some(pattern) = patterns.iter().find(|it| it.matches(&device.id)) else {
+                    return Takes::No(None);
+                };
+                vec![format!("{place} gives {pattern} to {driver}")]
+            }
+            None if !function.modules.contains(&insert.module) => return Takes::No(None),
+            None => vec![format!("{module} claims its ids")],
+        };
+        if MODESETTING.contains(&module) && self.words.words().any(|it| it.raw() == "nomodeset") {
+            return Takes::No(Some("the kernel command line: nomodeset".to_owned()));
+        }
+        if !is_vfio {
+            return Takes::Yes(because);
+        }
+        if device.is_bridge() {
+            return Takes::No(Some(format!("{driver} takes no bridges")));
+        }
+        match self.iommu {
+            Iommu::On => Takes::Yes(because),
+            Iommu::Off(why) => Takes::No(Some(format!("{driver} takes nothing without an IOMMU: {why}"))),
+            Iommu::Unknown(why) => Takes::Unknown(why.clone()),
+        }
+    }
+
+    /// The name that a module's driver registers.
+    pub(super) fn driver_of(&self, module: &ModuleName) -> String {
+        match self.names.get(module) {
+            Some(name) => name.clone(),
+            None if BY_ID.contains(&module.as_str()) || module.as_str().ends_with("vfio_pci") => {
+                module.as_str().replace('_', "-")
+            }
+            None => module.as_str().to_owned(),
+        }
+    }
+}
