@@ -4,7 +4,7 @@ use hoststate_abi::host_view::HostView;
 use hoststate_abi::setting::{Place, Setting, State};
 use hoststate_core::error::{Error, Result};
 use hoststate_core::formats::kernel_cmdline::{Cmdline, CmdlineEdit};
-use hoststate_core::mechanism::distro::{BootEntry, Bootloader, NextBoot};
+use hoststate_core::mechanism::distro::{BootEntry, Bootloader, EntryChoice};
 
 use super::grub_mkconfig::GrubMkconfig;
 use super::grub_text;
@@ -63,10 +63,10 @@ impl Bootloader for OtherMenu {
         self.read.menu.as_ref().map_or(Ok(Vec::new()), |it| it.entries(host))
     }
 
-    fn next_boot(&self, host: &HostView) -> Result<NextBoot> {
+    fn next_boot(&self, host: &HostView) -> Result<EntryChoice> {
         match &self.read.menu {
             Some(menu) => menu.next_boot(host),
-            None => Ok(NextBoot { entry: None, because: self.read.why.clone(), once: false }),
+            None => Ok(EntryChoice { entry: None, other: None, because: self.read.why.clone(), once: false }),
         }
     }
 
