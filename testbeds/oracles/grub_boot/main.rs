@@ -7,6 +7,7 @@
 
 mod dice;
 mod emulator;
+mod noise;
 mod random;
 mod set_up;
 mod shrink;
@@ -202,21 +203,32 @@ fn number(name: &str, default: u64) -> u64 {
     }
 }
 
-#[test]
-fn grub_agrees_on_random_hosts() {
+/// Compares as many set-ups as are asked for, each of its own seed.
+fn campaign(what: &str, make: impl Fn(u64) -> SetUp + Sync) {
     let (count, seed) = (number("HOSTSTATE_GRUB_SET_UPS", 15), number("HOSTSTATE_GRUB_SEED", 1));
     let ends = Ends::default();
     let differences = at_once(usize::try_from(count).unwrap(), |index| {
-        let seed = seed.wrapping_mul(1_000_003).wrapping_add(index as u64);
-        let set_up = random::set_up(seed);
+        let set_up = make(seed.wrapping_mul(1_000_003).wrapping_add(index as u64));
         let kind = difference(&set_up, &ends)?.kind;
-        let small =
-            shrink::shrink(set_up, |it| difference(it, &Ends::default()).is_some_and(|it| it.kind == kind));
-        Some(format!("set-up {index}: {}\n{small}\n", difference(&small, &Ends::default())?.text))
+        let differs = |it: &SetUp| difference(it, &Ends::default()).is_some_and(|it| it.kind == kind);
+        let small = shrink::shrink(set_up, differs);
+        let text = difference(&small, &Ends::default())?.text;
+        Some(format!("set-up {index}: {text}\n{small}\n"))
     });
+    let ends = ends.into_inner().unwrap_or_else(PoisonError::into_inner);
     println!(
-        "{count} set-ups of seed {seed}, {} differences, boots by their end: {ends:?}",
+        "{count} {what} of seed {seed}: {} differences; boots by their end: {ends:?}",
         differences.len()
     );
     assert!(differences.is_empty(), "{}", differences.join("\n"));
+}
+
+#[test]
+fn grub_agrees_on_random_hosts() {
+    campaign("hosts", random::set_up);
+}
+
+#[test]
+fn grub_agrees_on_noise() {
+    campaign("scripts of noise", |seed| small(&noise::script(seed), ""));
 }

@@ -180,6 +180,8 @@ impl Machine<'_> {
                 self.expands_names |= arguments.iter().any(|it| it.text == "regexp");
                 0
             }
+            // It tells whether the firmware can be entered, and does not do so.
+            "fwsetup" if matches!(arguments, [it] if it.text == "--is-supported") => self.outside(call),
             "exit" | "reboot" | "halt" | "fwsetup" | "normal_exit" => {
                 return Err(Box::new(End::Leave(command(call.name, call.place, arguments))));
             }
@@ -237,10 +239,11 @@ impl Machine<'_> {
             };
             if let Some(name) = given {
                 let name = name.rsplit(':').next().unwrap_or(name);
-                let mut value = Text::plain(&format!("${name}"));
-                value.unknown = Some(format!("`{shown}` sets `{name}`"));
-                self.set(name, value, call.place);
+                self.set_unknown(name, format!("`{shown}` sets `{name}`"), call.place);
             }
+        }
+        if call.name == "hwmatch" {
+            self.set_unknown("match", format!("`{shown}` sets `match`"), call.place);
         }
         self.pending = Some((shown, call.place.clone()));
         PENDING

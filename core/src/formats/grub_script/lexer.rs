@@ -50,10 +50,12 @@ pub(super) fn token(text: &str, mut at: usize) -> Token {
         Some(b'}') => simple(Kind::Close, 1),
         Some(b'|' | b'&' | b'<' | b'>') => simple(Kind::Foreign, 1),
         Some(_) => {
-            let mut reader = WordReader { text, at, pieces: Vec::new(), is_broken: false };
+            let mut reader =
+                WordReader { text, at, pieces: Vec::new(), is_broken: false, is_mistaken: false };
             reader.read();
+            let is_wrong = reader.is_broken || reader.is_mistaken;
             let (end, pieces) = (reader.at, reader.pieces);
-            let is_foreign = reader.is_broken || matches!(&text[at..end], "" | "[[" | "]]");
+            let is_foreign = is_wrong || matches!(&text[at..end], "" | "[[" | "]]");
             let kind = if is_foreign { Kind::Foreign } else { Kind::Word };
             Token { kind, start: at, end, pieces }
         }
@@ -64,7 +66,9 @@ struct WordReader<'a> {
     text: &'a str,
     at: usize,
     pieces: Vec<Piece>,
+    /// Whether it does not end before the text does.
     is_broken: bool,
+    is_mistaken: bool,
 }
 
 impl WordReader<'_> {
@@ -170,10 +174,11 @@ impl WordReader<'_> {
             self.pieces.push(Piece::Quoted { text, at: start, end: self.at });
             match variable(&rest[1..]) {
                 Some((name, length)) => self.variable(name, length, true),
-                None => self.is_broken = true,
-            }
-            if self.is_broken {
-                break;
+                None => {
+                    // The mistake is found only when the word has been read to its end.
+                    self.is_mistaken = true;
+                    self.at += 1;
+                }
             }
             start = self.at;
         }

@@ -153,6 +153,12 @@ impl<'a> Machine<'a> {
         self.context().set(name, value, Some(at.clone()));
     }
 
+    pub(super) fn set_unknown(&mut self, name: &str, why: String, at: &Place) {
+        let mut value = Text::plain(&format!("${name}"));
+        value.unknown = Some(why);
+        self.set(name, value, at);
+    }
+
     pub(super) fn status(&self) -> Option<Status> {
         self.contexts.last()?.status
     }

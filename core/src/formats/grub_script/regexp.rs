@@ -28,9 +28,7 @@ impl Machine<'_> {
         let Some(regex) = regex else {
             for set in options.values("set") {
                 let name = set.text.rsplit(':').next().unwrap_or_default().to_owned();
-                let mut value = super::text::Text::plain(&format!("${name}"));
-                value.unknown = Some(format!("what fits `{}` cannot be told", pattern.text));
-                self.set(&name, value, call.place);
+                self.set_unknown(&name, format!("what fits `{}` cannot be told", pattern.text), call.place);
             }
             self.pending = Some((format!("regexp {} {}", pattern.text, text.text), call.place.clone()));
             return PENDING;

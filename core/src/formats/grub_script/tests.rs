@@ -6,6 +6,7 @@ use expect_test::Expect;
 
 use super::*;
 
+mod distributions;
 mod language;
 mod menus;
 

@@ -43,6 +43,11 @@ fn a_line_with_a_mistake_does_not_run_and_the_next_one_does() {
 }
 
 #[test]
+fn a_mistake_in_quotes_is_found_when_the_whole_word_has_been_read() {
+    values("b=\"$ \"x\"\na=1\n\"\nc=3", expect!["[][][3]"]);
+}
+
+#[test]
 fn an_unclosed_quote_or_block_swallows_the_rest() {
     check(
         "set timeout=0\nmenuentry A {\n linux /k\n}\nif true; then\nset default=9\n",
