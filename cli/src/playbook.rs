@@ -30,8 +30,17 @@ pub(crate) struct Playbook {
     pub(crate) name: String,
     /// The declarations, decoded.
     pub(crate) declared: Vec<Declared>,
+    /// How many more composites declare something when a host is known.
+    pub(crate) left_to_host: usize,
     /// The saved plan they come from, if they do.
     pub(crate) saved: Option<Value>,
+}
+
+impl Playbook {
+    fn of(name: String, evaluated: hoststate_lua::Playbook) -> Self {
+        let hoststate_lua::Playbook { declared, left_to_host } = evaluated;
+        Self { name, declared, left_to_host, saved: None }
+    }
 }
 
 /// Which files are read.
@@ -62,7 +71,7 @@ pub(crate) fn load(
     belief: &Belief,
 ) -> Result<Playbook> {
     let playbook = read_as_named(path, text, facts, registry, belief)?;
-    if playbook.declared.is_empty() {
+    if playbook.declared.is_empty() && playbook.left_to_host == 0 {
         session::say(format_args!("warning: {} declares nothing\n", visible_line(&playbook.name)));
     }
     Ok(playbook)
@@ -77,8 +86,8 @@ fn read_as_named(
 ) -> Result<Playbook> {
     let name = path.display().to_string();
     if path.extension().is_some_and(|it| it == "lua") {
-        let declared = evaluate(path, &name, text, registry, facts, belief)?;
-        return Ok(Playbook { name, declared, saved: None });
+        let evaluated = evaluate(path, &name, text, registry, facts, belief)?;
+        return Ok(Playbook::of(name, evaluated));
     }
     let labelled: Option<Labelled> = serde_json::from_str(text).ok();
     match labelled.and_then(|it| it.format) {
@@ -89,8 +98,8 @@ fn read_as_named(
             let modules = |_: &str| Ok(None);
             let options =
                 Options { registry, facts, modules: &modules, types: &|_, _, _| Vec::new(), log: &say };
-            let declared = hoststate_lua::declare(shown, &located, &options)?.declared;
-            Ok(Playbook { name, declared, saved: None })
+            let evaluated = hoststate_lua::declare(shown, &located, &options)?;
+            Ok(Playbook::of(name, evaluated))
         }
     }
 }
@@ -101,13 +110,14 @@ fn saved_plan(name: String, format: &str, text: &str, registry: &Registry) -> Re
             format!("{name}: the plan has the format {format:?}, this hoststate reads {PLAN_FORMAT:?}");
         return Err(Error::input(what, "Plan again with this version of hoststate."));
     }
+    json_playbook::unambiguous(&name, text)?;
     let damaged = |err: serde_json::Error| {
         Error::input(format!("{name}: not a plan: {err}"), "Plan again; a saved plan is not edited.")
     };
     let saved: Value = serde_json::from_str(text).map_err(damaged)?;
     let declarations = saved.get("declarations").cloned().unwrap_or_default();
     let declarations: Vec<Declaration> = serde_json::from_value(declarations).map_err(damaged)?;
-    Ok(Playbook { name, declared: registry.decode_all(declarations)?, saved: Some(saved) })
+    Ok(Playbook { name, declared: registry.decode_all(declarations)?, left_to_host: 0, saved: Some(saved) })
 }
 
 /// Returns the text of the playbook at `path`; `-` is JSON on standard input.
@@ -158,7 +168,7 @@ fn evaluate(
     registry: &Registry,
     facts: &dyn Facts,
     belief: &Belief,
-) -> Result<Vec<Declared>> {
+) -> Result<hoststate_lua::Playbook> {
     let directory = path.parent().unwrap_or(Path::new(""));
     let modules = |file: &str| beside(&directory.join(file), belief);
     let program = this_program()?;
@@ -167,7 +177,7 @@ fn evaluate(
         plugin::of_text(Path::new(file), text, described, &program, &base)
     };
     let options = Options { registry, facts, modules: &modules, types: &types, log: &say };
-    Ok(hoststate_lua::evaluate(name, text, &options)?.declared)
+    Ok(hoststate_lua::evaluate(name, text, &options)?)
 }
 
 fn say(level: Level, message: &str) {

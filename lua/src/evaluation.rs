@@ -43,6 +43,8 @@ pub(crate) struct Evaluation<'a> {
     pub(crate) composite: RefCell<Option<Origin>>,
     /// The composite that the playbook called, while it runs.
     pub(crate) made_by: Cell<Option<&'static str>>,
+    /// How many composites declared nothing for want of a host.
+    pub(crate) left_to_host: Cell<usize>,
     /// What composites check when the whole playbook is known, with the line they were called from.
     pub(crate) checks: RefCell<Vec<(Option<Origin>, Function)>>,
     /// The user's files.
@@ -101,6 +103,13 @@ impl Evaluation<'_> {
         let origin = lines.next();
         self.errors.borrow_mut().push(Error { origin, callers: lines.collect(), ..error });
         Ok(())
+    }
+
+    /// Takes note of a composite that has run, and had declared so much before.
+    pub(crate) fn ran_composite(&self, before: usize) {
+        if !self.options.facts.available() && self.declared.borrow().len() == before {
+            self.left_to_host.set(self.left_to_host.get() + 1);
+        }
     }
 
     /// Returns whether an error can wait for the end.
@@ -191,7 +200,7 @@ fn run(name: &str, text: &str, options: &Options<'_>, manner: Manner) -> Result<
             evaluation.errors.borrow_mut().extend(told);
             Vec::new()
         });
-        Ok(Playbook { declared })
+        Ok(Playbook { declared, left_to_host: evaluation.left_to_host.get() })
     })
 }
 
@@ -210,6 +219,7 @@ pub(crate) fn within<T>(
         declared: RefCell::default(),
         composite: RefCell::default(),
         made_by: Cell::new(None),
+        left_to_host: Cell::new(0),
         checks: RefCell::default(),
         files: RefCell::new(vec![File { name: name.to_owned(), text: text.to_owned() }]),
         prelude: RefCell::default(),

@@ -28,6 +28,7 @@ pub(crate) fn declare(
     options: &Options<'_>,
 ) -> Result<Playbook, Several<Error>> {
     let mut errors = Vec::new();
+    let mut left_to_host = 0;
     let declared = if located.iter().any(|it| composite(&it.declaration.kind).is_some()) {
         let evaluated = thoroughly(SUBJECT, options, |options, manner| {
             within(SUBJECT, name, "", options, manner, |lua, evaluation| {
@@ -42,10 +43,12 @@ pub(crate) fn declare(
                 if errors.is_empty() {
                     finish(evaluation)?;
                 }
-                Ok((evaluation.declared.take(), errors))
+                Ok((evaluation.declared.take(), evaluation.left_to_host.get(), errors))
             })
         });
-        let (declared, wrong) = evaluated.unwrap_or_else(|told| (Vec::new(), told.into_iter().collect()));
+        let (declared, left, wrong) =
+            evaluated.unwrap_or_else(|told| (Vec::new(), 0, told.into_iter().collect()));
+        left_to_host = left;
         errors.extend(wrong);
         declared
     } else {
@@ -61,7 +64,7 @@ pub(crate) fn declare(
         }));
         Vec::new()
     });
-    Several::none_of(errors, Playbook { declared })
+    Several::none_of(errors, Playbook { declared, left_to_host })
 }
 
 /// Returns which resources declare a thing, by its type and name.
@@ -110,10 +113,14 @@ fn call(
     let table = lua.to_value_with(&fields, plain)?;
     let function: Function = lua.globals().get(composite.name)?;
     evaluation.composite.replace(it.declaration.playbook.clone());
+    let before = evaluation.declared.borrow().len();
     let done = function.call::<()>(table);
     evaluation.composite.replace(None);
     match done.map_err(|err| lua_errors::explain(evaluation, &err)) {
-        Ok(()) => Ok(()),
+        Ok(()) => {
+            evaluation.ran_composite(before);
+            Ok(())
+        }
         Err(Failure::Error(error)) => {
             errors.push(Error { what: label(it, &error.what), ..error });
             Ok(())

@@ -44,6 +44,8 @@ pub struct Playbook {
     /// The declarations with their decoded resources, in the order in which they were made; each type and name
     /// once.
     pub declared: Vec<Declared>,
+    /// How many composites declare nothing before a host is known.
+    pub left_to_host: usize,
 }
 
 /// How urgent a message of a playbook is.

@@ -75,10 +75,16 @@ fn enter(
     let outer = evaluation.composite.replace(evaluation.call_site(lua));
     let outermost = evaluation.made_by.get();
     evaluation.made_by.set(outermost.or(Some(composite.name)));
+    let before = evaluation.declared.borrow().len();
     let done = body.call(fields);
     evaluation.made_by.set(outermost);
     let done = match done.map_err(|err| (lua_errors::explain(evaluation, &err), err)) {
-        Ok(values) => Ok(values),
+        Ok(values) => {
+            if outer.is_none() {
+                evaluation.ran_composite(before);
+            }
+            Ok(values)
+        }
         // What is behind it is looked at as well.
         Err((Failure::Error(error), _)) if outer.is_none() && evaluation.keeps() => {
             evaluation.errors.borrow_mut().push(error);

@@ -205,6 +205,9 @@ fn comment_before(tokens: &[Token<'_>], line: u32) -> Option<Told> {
 
 /// Names the bracket that is not closed.
 fn unclosed(tokens: &[Token<'_>], line: u32, problem: &str, near: &str) -> Option<Told> {
+    if problem.starts_with("unfinished") {
+        return None;
+    }
     let is_end = near == "<eof>";
     let index = tokens.iter().position(|it| it.line == line && it.text == near);
     let before = if is_end { tokens } else { &tokens[..index?] };

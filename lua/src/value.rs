@@ -223,7 +223,10 @@ impl Conversion<'_> {
                     count => format!("is what `host.pci:find` gives, a list of {count} devices"),
                 };
                 let hint = match table.raw_len() {
-                    0 => "`hoststate inspect devices` lists the devices of this host.",
+                    0 => {
+                        "A device is one of it: `host.pci:find { … }[1]`. `hoststate inspect devices` lists those of \
+                         this host."
+                    }
                     _ => "Take one device of it: the first is `[1]`.",
                 };
                 Err(self.unfit(what, hint))

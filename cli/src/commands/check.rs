@@ -38,7 +38,10 @@ pub(crate) fn run(arguments: &CheckArguments, session: &Session) -> Result<Exit>
     let playbook = playbook::load(&arguments.playbook, &text, &NoHost, &registry, &Belief::Any)?;
     let contradictions = contradiction::find(&playbook.declared);
     Several::none_of(contradictions.iter().map(Contradiction::rejected).collect(), ())?;
-    let doubts = doubts::find(playbook.declared.iter().map(|it| &it.declaration));
+    let mut doubts = doubts::find(playbook.declared.iter().map(|it| &it.declaration));
+    if playbook.left_to_host > 0 {
+        doubts.retain(|it| it.name != doubts::NOTHING_DECLARED);
+    }
     if session.format == Format::Json {
         let resources = playbook.declared.into_iter().map(|it| it.declaration).collect();
         let declarations = Declarations { format: DECLARATIONS_FORMAT.to_owned(), resources };
@@ -57,7 +60,7 @@ pub(crate) fn run(arguments: &CheckArguments, session: &Session) -> Result<Exit>
             text.push('\n');
         }
     }
-    let count = match playbook.declared.len() {
+    let count = match playbook.declared.len() + playbook.left_to_host {
         1 => "1 declaration".to_owned(),
         count => format!("{count} declarations"),
     };

@@ -25,3 +25,4 @@ mod status;
 mod support;
 mod terminal;
 mod text;
+mod wrong_inputs;

@@ -62,8 +62,7 @@ impl Located {
 /// All that is wrong with the text as JSON and as a list of declarations.
 pub fn read(name: &str, text: &str) -> Result<Vec<Located>, Several<Misplaced>> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let mut reader = Reader { name, text, breaks: Vec::new(), errors: Vec::new() };
-    reader.breaks.extend(text.bytes().enumerate().filter(|(_, it)| *it == b'\n').map(|(at, _)| at));
+    let mut reader = Reader::new(name, text);
     let located = match serde_json::from_str::<&RawValue>(text) {
         Ok(whole) => reader.whole(whole),
         Err(err) => {
@@ -76,6 +75,18 @@ pub fn read(name: &str, text: &str) -> Result<Vec<Located>, Several<Misplaced>> 
     Several::none_of(reader.errors, located)
 }
 
+/// Refuses a text that has a name twice in one object: which value counts is left open by JSON.
+///
+/// # Errors
+/// All names that are there twice, and values that nest too deep.
+pub fn unambiguous(name: &str, text: &str) -> Result<(), Several<Misplaced>> {
+    let mut reader = Reader::new(name, text);
+    if let Ok(whole) = serde_json::from_str::<&RawValue>(text) {
+        reader.value(whole, name, "", &mut Vec::new());
+    }
+    Several::none_of(reader.errors, ())
+}
+
 struct Reader<'a> {
     name: &'a str,
     text: &'a str,
@@ -84,6 +95,11 @@ struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
+    fn new(name: &'a str, text: &'a str) -> Self {
+        let breaks = text.bytes().enumerate().filter(|(_, it)| *it == b'\n').map(|(at, _)| at).collect();
+        Self { name, text, breaks, errors: Vec::new() }
+    }
+
     fn whole(&mut self, whole: &'a RawValue) -> Vec<Located> {
         let hint = format!("Write {{\"format\":\"{DECLARATIONS_FORMAT}\",\"resources\":[…]}}.");
         if whole.get().starts_with('[') {

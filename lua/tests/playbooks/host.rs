@@ -185,7 +185,7 @@ fn what_find_gives_is_a_list_and_may_be_empty() {
         driver_binding { device = host.pci:find { vendor = '1002' }, driver = 'vfio-pci' }
         error: driver_binding: `device` is what `host.pci:find` gives, a list, and it found nothing
           at gpu.lua:1
-        hint: `hoststate inspect devices` lists the devices of this host.
+        hint: A device is one of it: `host.pci:find { … }[1]`. `hoststate inspect devices` lists those of this host.
 
         local gpu = host.pci:find { vendor = '1002' }[1]
         driver_binding { device = gpu.address, driver = 'vfio-pci' }
