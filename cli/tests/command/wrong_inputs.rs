@@ -1,5 +1,7 @@
 //! What people write wrong, kind by kind, and what each is told: one line an input, with what its answer must have.
 
+#![expect(clippy::disallowed_methods, reason = "a test changes its tree")]
+
 use crate::support::Tree;
 
 /// A host with a graphics card, a network card with functions, and modules.
@@ -225,4 +227,45 @@ fn json_and_what_is_taken_for_it() {
         1 | {"format":"hoststate.plan/2","declarations":[{"type":"modules_load","modules":["a"],\n"modules":["b"]}]} | `declarations[0].modules` is there twice, in line 1 and in line 2 | Keep one of the two
         "#,
     );
+}
+
+#[test]
+fn what_a_host_is_needed_for() {
+    check(
+        "plan --root root",
+        "gpu.lua",
+        r#"
+        1 | driver_binding { device = "0000:09:00.0", driver = "vfio-pci" } | gpu.lua:1 | there is no PCI device at 0000:09:00.0; nearest: 0000:03:00.0
+        1 | driver_binding { device = "0000:01:00.0", driver = "vfiopci" } | gpu.lua:1 | no installed kernel has a driver vfiopci (6.8.0-45-generic); did you mean vfio-pci?
+        1 | driver_binding { device = "0000:01:00.0", driver = "acme" } | gpu.lua:1 | no installed kernel has a driver acme
+        1 | sriov_nic { device = "0000:3b:00.0", numvfs = 2, driver = "vfio_pcii" } | gpu.lua:1 | no installed kernel has a driver vfio_pcii (6.8.0-45-generic); did you mean vfio-pci?
+        1 | gpu_passthrough { device = "0000:01:00.0", drivers = { "nouvaeu" } } | gpu.lua:1 | no installed kernel has a driver nouvaeu (6.8.0-45-generic); did you mean nouveau?
+        4 | gpu_passthrough { device = "0000:01:00.0", drivers = { "nouveau", "nvidia" } } | softdep nvidia
+        1 | driver_binding { device = { vendor = "1002" }, driver = "vfio-pci" } | no PCI device has vendor 1002
+        1 | sriov_numvfs { device = { interface = "ens9" }, numvfs = 4 } | interface ens9
+        1 | sriov_numvfs { device = "0000:3b:00.0", numvfs = 65 } | gpu.lua:1 | offers 64 virtual functions, the playbook wants 65 | Lower `numvfs` to 64
+        1 | sriov_numvfs { device = "0000:03:00.0", numvfs = 4 } | gpu.lua:1 | offers no virtual functions
+        1 | sriov_numvfs { device = "0000:3b:02.0", numvfs = 4 } | it would be virtual function 0 of 0000:3b:00.0
+        1 | vfio_pci_ids { ids = { "0000:01:00.0" } } | its id is 10de:0ffc | Write `ids = { "10de:0ffc" }`
+        0 | vfio_pci_ids { ids = { "10de:0ffd" } } | no device of this host has the id 10de:0ffd; the nearest is 10de:0ffc of 0000:01:00.0 | at gpu.lua:1
+        1 | modules_load { modules = { "vifo_pci" } } | gpu.lua:1 | has no module vifo_pci; did you mean vfio-pci?
+        1 | modules_load { modules = { "vfio_virqf" } } | has no module vfio_virqf; vfio_virqfd is part of vfio since Linux 6.2: leave it out
+        1 | initramfs_modules { modules = { "vfio_virqfd" } } | vfio_virqfd is part of vfio since Linux 6.2: leave it out
+        0 | modprobe_blacklist { module = "nouvaeu" } | no installed kernel has a module nouvaeu | did you mean nouveau?
+        0 | modprobe_softdep { module = "nouvaeu", pre = { "vfio-pci" } } | nouvaeu: did you mean nouveau?
+        0 | modprobe_options { module = "kvm_intell", options = { nested = 1 } } | kvm_intell: did you mean kvm_intel?
+        1 | local gpu = host.pci:find { vendor = "1002" }[1]\nprint(gpu.address) | gpu.lua:2 | found nothing: no PCI device has vendor 1002
+        1 | driver_binding { device = host.pci:find { vendor = "10de" }, driver = "vfio-pci" } | a list of 1 device | the first is `[1]`
+        0 | kernel_cmdline { present = { "intel_iommu=pt" } } | intel_iommu does not know pt
+        "#,
+    );
+}
+
+#[test]
+fn where_no_kernel_tells_its_modules_no_driver_is_doubted() {
+    let tree = host();
+    std::fs::remove_file(tree.path("root/lib/modules/6.8.0-45-generic/modules.dep")).unwrap();
+    tree.write("gpu.lua", "driver_binding { device = '0000:03:00.0', driver = 'acme' }");
+    let answer = tree.run("plan --root root gpu.lua");
+    assert!(!answer.to_string().contains("has a driver acme"), "{answer}");
 }

@@ -36,6 +36,11 @@ impl ModulesBuiltin {
     pub fn contains(&self, module: &ModuleName) -> bool {
         self.modules.contains(module)
     }
+
+    /// Returns the modules, in no order.
+    pub fn names(&self) -> impl Iterator<Item = &ModuleName> {
+        self.modules.iter()
+    }
 }
 
 /// `modules.dep`: which modules exist as files, and what they need.
@@ -86,6 +91,11 @@ impl ModuleFiles {
     /// Returns whether the module exists as a file.
     pub fn contains(&self, module: &ModuleName) -> bool {
         self.files.contains_key(module)
+    }
+
+    /// Returns the modules, in no order.
+    pub fn names(&self) -> impl Iterator<Item = &ModuleName> {
+        self.files.keys()
     }
 
     /// Returns the module's file, relative to the module directory.

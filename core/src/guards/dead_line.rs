@@ -14,6 +14,7 @@ use crate::formats::modprobe_conf::{
 use crate::guards::boot_words;
 use crate::machine::kernels;
 use crate::machine::module_lookup::{self, Presence};
+use crate::machine::module_names::{COMPARED, ModuleNames};
 use crate::plan::scene::{Hazard, Scene, Severity};
 
 const NAME: &str = "dead-line";
@@ -46,11 +47,12 @@ pub fn hazards(scene: Scene<'_>) -> Result<Vec<Hazard>> {
     let host = scene.after;
     let mut hazards = Vec::new();
     let mut missing: BTreeMap<ModuleName, (Vec<String>, Vec<String>)> = BTreeMap::new();
-    for line in added(scene)? {
+    let lines = added(scene)?;
+    for line in &lines {
         let place = format!("{}:{}", line.file.display(), line.number);
         let mut reasons: BTreeMap<(String, String), Vec<String>> = BTreeMap::new();
         for release in &kernels::installed(host)?.0 {
-            for reason in on_kernel(scene, release, &line)? {
+            for reason in on_kernel(scene, release, line)? {
                 match reason {
                     Reason::Missing(module) => {
                         let (releases, places) = missing.entry(module).or_default();
@@ -73,14 +75,19 @@ pub fn hazards(scene: Scene<'_>) -> Result<Vec<Hazard>> {
             let hazard = Hazard::new(NAME, Severity::Warn, &[&why, &releases], message);
             hazards.push(hazard.shown_by([evidence]));
         }
-        hazards.extend(nothing_loads(scene, &line)?);
+        hazards.extend(nothing_loads(scene, line)?);
     }
-    hazards.extend(of_missing(missing));
+    let names = ModuleNames::read(host)?;
+    hazards.extend(of_missing(missing, names.as_ref()));
+    hazards.extend(misspelt_blacklist(&lines, names.as_ref()));
     Ok(hazards)
 }
 
 /// Returns one hazard for all modules that the same kernels lack: a generated playbook may name thousands.
-fn of_missing(missing: BTreeMap<ModuleName, (Vec<String>, Vec<String>)>) -> Vec<Hazard> {
+fn of_missing(
+    missing: BTreeMap<ModuleName, (Vec<String>, Vec<String>)>,
+    names: Option<&ModuleNames>,
+) -> Vec<Hazard> {
     let mut by_kernels: BTreeMap<Vec<String>, (Vec<String>, Vec<String>)> = BTreeMap::new();
     for (module, (mut releases, places)) in missing {
         releases.dedup();
@@ -97,10 +104,35 @@ fn of_missing(missing: BTreeMap<ModuleName, (Vec<String>, Vec<String>)>) -> Vec<
             if modules.len() == 1 { "it" } else { "them" }
         );
         let index = format!("/lib/modules/{}/modules.dep names none of them", releases[0]);
-        let evidence = [format!("the plan adds {}", shortened(&places)), index];
+        let advice =
+            modules.iter().take(SHOWN).filter_map(|it| Some(format!("{it}: {}", names?.advice(it)?)));
+        let evidence = [format!("the plan adds {}", shortened(&places)), index].into_iter().chain(advice);
         Hazard::new(NAME, Severity::Warn, &["missing", &all, &kernels], message).shown_by(evidence)
     };
     by_kernels.into_iter().map(hazard).collect()
+}
+
+/// A blacklist may name modules that are not installed, and a misspelt one keeps nothing away. Whoever names many of them
+/// generates the list.
+fn misspelt_blacklist(lines: &[Line], names: Option<&ModuleNames>) -> Vec<Hazard> {
+    let Some(names) = names else { return Vec::new() };
+    let misspelt = |line: &Line| {
+        let module = match &line.directive {
+            Directive::Blacklist { module } | Directive::Install { module, .. } => module,
+            _ => return None,
+        };
+        let is_there = ModuleName::parse(module).is_ok_and(|it| names.has(&it));
+        let near = names.near(module).filter(|_| !is_there)?;
+        let place = format!("the plan adds {}:{}", line.file.display(), line.number);
+        let message = format!(
+            "no installed kernel has a module {module}, so nothing is kept away by its blacklist; did you mean {near}?"
+        );
+        Some(Hazard::new(NAME, Severity::Warn, &["blacklist", module], message).shown_by([place]))
+    };
+    let blacklists = lines
+        .iter()
+        .filter(|it| matches!(it.directive, Directive::Blacklist { .. } | Directive::Install { .. }));
+    blacklists.take(COMPARED).filter_map(misspelt).collect()
 }
 
 fn shortened(names: &[String]) -> String {
@@ -138,7 +170,10 @@ fn added(scene: Scene<'_>) -> Result<Vec<Line>> {
 /// Returns the module of a line that may be dead, and nothing for others.
 fn module_of(directive: &Directive) -> &str {
     match directive {
-        Directive::Softdep { module, .. } | Directive::Options { module, .. } => module,
+        Directive::Softdep { module, .. }
+        | Directive::Options { module, .. }
+        | Directive::Blacklist { module }
+        | Directive::Install { module, .. } => module,
         _ => "",
     }
 }

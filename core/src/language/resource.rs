@@ -9,8 +9,10 @@ use serde::de::DeserializeOwned;
 
 use crate::error::Result;
 use crate::formats::kernel_cmdline::CmdlineEdit;
+use crate::formats::pci::PciIdPattern;
 use crate::language::contradiction::Claim;
 use crate::language::selector::DeviceSelector;
+use crate::machine::pci_bus::DriverName;
 use crate::mechanism::distro::Distro;
 
 /// A desired state that can compare itself with a host.
@@ -31,6 +33,16 @@ pub trait Resource: fmt::Debug {
     /// Returns the PCI device it is about, which must be there or be made by another resource.
     fn device(&self) -> Option<&DeviceSelector> {
         None
+    }
+
+    /// Returns the driver that its device shall have.
+    fn driver(&self) -> Option<&DriverName> {
+        None
+    }
+
+    /// Returns the ids that devices are to be claimed by.
+    fn ids(&self) -> &[PciIdPattern] {
+        &[]
     }
 
     /// Returns how many virtual functions it gives its device.

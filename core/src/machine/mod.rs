@@ -11,6 +11,7 @@ pub mod kernels;
 pub mod metadata;
 pub mod modprobe_d;
 pub mod module_lookup;
+pub mod module_names;
 pub(crate) mod open_files;
 pub mod pci_bus;
 pub mod trust;

@@ -11,6 +11,7 @@ use hoststate_abi::step::Step;
 
 use crate::error::Result;
 use crate::guards::words_in_vain::{self, InVain};
+use crate::language::declaration::ResourceId;
 use crate::language::registry::Declared;
 use crate::language::resource::Context;
 use crate::mechanism::distro::Distro;
@@ -28,6 +29,8 @@ mod booting;
 mod contradicted;
 pub(crate) mod missing;
 mod remade;
+mod unknown_drivers;
+mod unknown_ids;
 
 /// What a plan is made from, besides the host.
 #[derive(Debug, Clone, Copy)]
@@ -64,10 +67,14 @@ impl Planner<'_> {
     pub fn plan(&self, view: &mut HostView) -> Result<Plan> {
         let host = HostSummary::read(view, self.distro)?;
         let missing = missing::devices(self.declared, view, self.past)?;
-        let mut draft = Draft { runtime: self.runtime, conflicts: missing.clone(), ..Draft::default() };
+        let unknown = unknown_drivers::find(self.declared, view)?;
+        let mut impossible = unknown.resources;
+        impossible.extend(missing.iter().map(|it| it.resource.clone()));
+        let conflicts = missing.into_iter().chain(unknown.conflicts).collect();
+        let mut draft = Draft { runtime: self.runtime, conflicts, ..Draft::default() };
         let mut inspected = Vec::with_capacity(self.declared.len());
         for (index, declared) in self.declared.iter().enumerate() {
-            let mut settings = self.inspect(declared, view, &missing)?;
+            let mut settings = self.inspect(declared, view, &impossible)?;
             draft.predict(index, &mut settings, view).map_err(|err| err.of(&declared.id))?;
             inspected.push(settings);
         }
@@ -77,7 +84,7 @@ impl Planner<'_> {
             let file_changes =
                 inspected.drain(..).map(|it| it.into_iter().filter(writes_files).collect()).collect();
             for declared in self.declared {
-                inspected.push(self.inspect(declared, view, &missing)?);
+                inspected.push(self.inspect(declared, view, &impossible)?);
             }
             file_changes
         };
@@ -89,9 +96,14 @@ impl Planner<'_> {
         self.finish(host, draft, view)
     }
 
-    /// Returns the settings of a resource; none where its device is missing, for that is told already.
-    fn inspect(&self, declared: &Declared, view: &HostView, missing: &[Conflict]) -> Result<Vec<Setting>> {
-        if missing.iter().any(|it| it.resource == declared.id) {
+    /// Returns the settings of a resource; none where its device or driver is not there, for that is told already.
+    fn inspect(
+        &self,
+        declared: &Declared,
+        view: &HostView,
+        impossible: &BTreeSet<ResourceId>,
+    ) -> Result<Vec<Setting>> {
+        if impossible.contains(&declared.id) {
             return Ok(Vec::new());
         }
         let cx = Context { host: view, distro: self.distro };
@@ -136,6 +148,9 @@ impl Planner<'_> {
         guards.extend(in_vain.iter().map(InVain::hazard));
         let doubts = doubts::find(self.declared.iter().map(|it| &it.declaration));
         guards.extend(doubts.iter().map(Doubt::hazard));
+        if !draft.changes.is_empty() {
+            guards.extend(unknown_ids::hazards(self.declared, view)?);
+        }
         guards.extend(missing::unseen(self.declared, view)?.filter(|_| !draft.changes.is_empty()));
         for hazard in &mut guards {
             hazard.accepted = self.accepted.contains(&hazard.id);

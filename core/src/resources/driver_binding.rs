@@ -64,6 +64,10 @@ impl Resource for DriverBinding {
         Some(&self.device)
     }
 
+    fn driver(&self) -> Option<&DriverName> {
+        Some(&self.driver)
+    }
+
     fn inspect(&self, cx: Context<'_>) -> Result<Vec<Setting>> {
         let registered = pci_bus::drivers(cx.host)?;
         let driver = self.driver.spelled_by_kernel(&registered);

@@ -19,6 +19,7 @@ use crate::formats::module_list::{ListKind, ModuleList};
 use crate::language::resource::{Context, Resource, ResourceType};
 use crate::machine::kernels;
 use crate::machine::modprobe_d;
+use crate::machine::module_names::{COMPARED, ModuleNames};
 use crate::mechanism::distro::{Distro, Family};
 use crate::resources::modprobe_file::ConfFile;
 
@@ -61,9 +62,12 @@ impl Resource for ModulesLoad {
         refuse_without_systemd(cx.distro)?;
         let mut settings = self.files(cx.host)?;
         let running = Running::read(cx.host)?;
+        // Whoever names many generates the list.
+        let is_written = self.modules.len() <= COMPARED;
+        let names = if is_written { ModuleNames::read(cx.host)? } else { None };
         for module in &self.modules {
             if let Some(running) = &*running {
-                settings.push(running.setting(cx.host, module)?);
+                settings.push(running.setting(cx.host, module, names.as_ref())?);
             }
         }
         Ok(settings)
@@ -212,7 +216,7 @@ impl Running {
         Ok(Some(Self { release, loaded, builtin }))
     }
 
-    fn setting(&self, host: &HostView, module: &ModuleName) -> Result<Setting> {
+    fn setting(&self, host: &HostView, module: &ModuleName, names: Option<&ModuleNames>) -> Result<Setting> {
         let desired = Some("loaded".to_owned());
         let is_builtin = self.builtin.as_ref().is_some_and(|it| it.contains(module));
         let index = kernels::modules_directory(&self.release).join("modules.dep");
@@ -223,7 +227,13 @@ impl Running {
                 actual: None,
                 desired,
                 by: Some(Place { file: index, line: None }),
-                reason: format!("the running kernel {} has no module {module}", self.release),
+                reason: format!(
+                    "the running kernel {} has no module {module}{}",
+                    self.release,
+                    names
+                        .and_then(|it| it.advice(module.spelled()))
+                        .map_or_else(String::new, |it| format!("; {it}"))
+                ),
             }
         } else {
             let modprobe = Step::Run { argv: vec!["modprobe".to_owned(), module.spelled().to_owned()] };

@@ -62,6 +62,10 @@ impl Resource for VfioPciIds {
         vec![Claim::iommu_for_vfio()]
     }
 
+    fn ids(&self) -> &[PciIdPattern] {
+        &self.ids
+    }
+
     fn inspect(&self, cx: Context<'_>) -> Result<Vec<Setting>> {
         let module = driver()?;
         let Kernels { builtin, modular, without } = Kernels::read(cx.host, &module)?;

@@ -204,7 +204,14 @@ fn a_card_that_is_claimed_already_is_no_news() {
     let tree = host();
     with_igpu(&tree);
     tree.write("/etc/modprobe.d/vfio.conf", "options vfio-pci ids=8086:3e92\n");
-    harmless(&tree, json!([{ "type": "vfio_pci_ids", "ids": ["8086:3e92", "10de:0ffc"] }]));
+    check(
+        &tree,
+        json!([{ "type": "vfio_pci_ids", "ids": ["8086:3e92", "10de:0ffc"] }]),
+        expect![[r#"
+            warn id-of-no-device-bdd20c: no device of this host has the id 10de:0ffc
+                /sys/bus/pci/devices has no device with it
+        "#]],
+    );
 }
 
 #[test]

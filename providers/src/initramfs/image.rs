@@ -11,6 +11,7 @@ use hoststate_core::formats::modprobe_conf::ModuleName;
 use hoststate_core::formats::module_index::{ModuleFiles, ModulesBuiltin};
 use hoststate_core::machine::image_contents::{self, Contents, Unpacked};
 use hoststate_core::machine::kernels;
+use hoststate_core::machine::module_names::{COMPARED, ModuleNames};
 use hoststate_core::mechanism::distro::{ImageFile, Initramfs};
 
 /// An installed kernel with its image and its modules.
@@ -88,12 +89,15 @@ impl Kernel {
     /// Refuses modules that this kernel does not have: no image could contain them.
     pub(super) fn blocked(&self, unknown: &[&ModuleName]) -> Setting {
         let names = list(unknown.iter().copied());
+        let own = self.loadable.as_ref().map(|it| ModuleNames::of(&self.release, it, self.builtin.as_ref()));
+        let advice = unknown.iter().take(COMPARED).filter_map(|it| own.as_ref()?.advice(it.spelled()));
+        let advice: String = advice.map(|it| format!("; {it}")).collect();
         let state = State::Blocked {
             actual: None,
             desired: Some(format!("contains {names}")),
             by: None,
             reason: format!(
-                "kernel {} has no module {names}, neither built in nor below {}; install it, or leave it out",
+                "kernel {} has no module {names}, neither built in nor below {}; install it, or leave it out{advice}",
                 self.release,
                 kernels::modules_directory(&self.release).display()
             ),
