@@ -8,6 +8,7 @@ use hoststate_core::host::{LiveHost, child};
 use hoststate_core::plugins::plugin;
 
 use crate::commands::plugin_host;
+use crate::render::escape::visible_line;
 use crate::session::say;
 
 /// As env(1), chroot(1) and shells answer when a program cannot be run.
@@ -43,7 +44,8 @@ fn enter_root(words: &[OsString]) -> ExitCode {
     };
     let argv: Vec<String> = argv.iter().map(|it| it.to_string_lossy().into_owned()).collect();
     let err = child::enter_root(&PathBuf::from(root), &argv);
-    say(format_args!("{} in {}: {err}\n", argv.join(" "), root.display()));
+    let text = format!("{} in {}: {err}", argv.join(" "), root.display());
+    say(format_args!("{}\n", visible_line(&text)));
     ExitCode::from(CANNOT_RUN)
 }
 

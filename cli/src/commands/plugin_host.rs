@@ -19,6 +19,7 @@ use hoststate_lua::types;
 use libloading::os::unix::{Library, RTLD_LOCAL, RTLD_NOW, Symbol};
 use rustix::process::Signal;
 
+use crate::render::escape::visible_line;
 use crate::session::say;
 
 mod confine;
@@ -42,7 +43,7 @@ pub(crate) fn run(words: &[OsString]) -> ExitCode {
 }
 
 fn cannot_start(what: &str) -> u8 {
-    say(format_args!("{what}\n"));
+    say(format_args!("{}\n", visible_line(what)));
     u8::try_from(CANNOT_START).unwrap_or(u8::MAX)
 }
 

@@ -18,6 +18,7 @@ use crate::commands::plan::show;
 use crate::error::{Error, Result};
 use crate::exit::Exit;
 use crate::render::amount::amount;
+use crate::render::escape::visible_line;
 use crate::render::report::Goal;
 use crate::session::{Session, say};
 use crate::target::Target;
@@ -36,7 +37,7 @@ pub(crate) fn run(arguments: &RollbackArguments, session: &Session) -> Result<Ex
     }
     let Wanted { undone, undone_by, is_partly_undone, skipped, plan } = wanted;
     for it in &skipped {
-        say(format_args!("Passed over: {it}.\n"));
+        say(format_args!("Passed over: {}.\n", visible_line(&it.to_string())));
     }
     let declared = [undone.declared()];
     let id = &undone.record().id;
@@ -52,8 +53,10 @@ pub(crate) fn run(arguments: &RollbackArguments, session: &Session) -> Result<Ex
     if !is_actionable(&plan, target.activate) {
         if let Some(by) = undone_by.filter(|_| session.format == Format::Text) {
             session.print(&format!(
-                "Run {id} was undone by {by}, and nothing is newer to undo. To go further back, name the run: \
-                 `hoststate history`.\n"
+                "Run {} was undone by {}, and nothing is newer to undo. To go further back, name the run: \
+                 `hoststate history`.\n",
+                visible_line(id),
+                visible_line(&by)
             ))?;
         }
         let report = converge.nothing_to_do(plan, recorder)?;

@@ -20,6 +20,7 @@ use crate::args::{Format, WhyArguments};
 use crate::error::{Error, Result};
 use crate::exit::Exit;
 use crate::render;
+use crate::render::escape::visible_line;
 use crate::session::{Session, say};
 use crate::target::Target;
 
@@ -89,7 +90,8 @@ fn of_last_runs(target: &Target, device: &PciDevice) -> Result<Question> {
         if question.wanted.is_none()
             && let Some(driver) = wanted(target, &declared, device)?
         {
-            say(format_args!("No playbook was given: {driver} is what run {} declares.\n", run.id));
+            let text = format!("No playbook was given: {driver} is what run {} declares.", run.id);
+            say(format_args!("{}\n", visible_line(&text)));
             question.wanted = Some(driver);
         }
         let after_boot = target.plan(&declared).map(|it| about(device, it)).unwrap_or_default();

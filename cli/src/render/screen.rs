@@ -52,6 +52,9 @@ pub(crate) enum Paint {
 /// Prose is not made narrower than this, however narrow the terminal.
 const MIN_WIDTH: usize = 20;
 
+/// How much deeper further lines of a text stand: deeper than every label.
+const FURTHER: usize = 8;
+
 /// How much deeper the rest of a wrapped line stands.
 const CONTINUATION: usize = 2;
 
@@ -86,9 +89,11 @@ impl Screen {
 
     /// Adds foreign prose, made harmless, with its lines indented and wrapped at the width of the terminal.
     pub(crate) fn prose(&self, out: &mut String, indent: usize, text: &str) {
-        for line in visible(text).lines() {
+        for (index, line) in visible(text).lines().enumerate() {
             let words = line.trim_start_matches(' ');
-            self.wrap(out, indent + line.len() - words.len(), words);
+            // What begins a line of the text must not look like a line of its own.
+            let further = if index == 0 { 0 } else { FURTHER };
+            self.wrap(out, indent + further + line.len() - words.len(), words);
         }
     }
 

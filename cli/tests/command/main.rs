@@ -9,6 +9,7 @@ mod cut;
 mod declarations;
 mod exit_status;
 mod history;
+mod hostile_host;
 mod hosts;
 mod inspect;
 mod intrusion;
