@@ -15,6 +15,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
 mod edit;
+mod hugepages;
 #[cfg(test)]
 mod tests;
 

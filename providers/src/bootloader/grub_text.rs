@@ -86,7 +86,11 @@ pub(crate) fn edit(text: &str, edit: &CmdlineEdit, level: Level) -> Result<Resul
     if line.satisfies(edit) {
         return Ok(Ok(text.to_owned()));
     }
+    let before = line.clone();
     line.edit(edit);
+    if let Some(what) = edit.huge_pages_harmed(&before, &line) {
+        return Err(Error::invalid(what, "Say for each count which size it is of."));
+    }
     let line = line.to_string();
     let mut edited = String::new();
     let mut end = 0;
@@ -228,6 +232,19 @@ pub(crate) fn wish(edit: &CmdlineEdit) -> String {
 pub(crate) fn shortfall(line: &Cmdline, edit: &CmdlineEdit) -> String {
     let list = |words: Vec<Word>| words.iter().map(Word::raw).collect::<Vec<_>>().join(" ");
     let (missing, surplus) = (edit.missing(line), edit.surplus(line));
+    let sorted = |words: &[Word]| {
+        let mut words = words.to_vec();
+        words.sort();
+        words
+    };
+    if !missing.is_empty() && sorted(&missing) == sorted(&surplus) {
+        let is_size = |it: &Word| ["hugepagesz", "hugepages"].iter().any(|name| it.same_name(name));
+        let is_meant =
+            |word: &&Word| missing.iter().any(|it| it.same_name(word.name()) || is_size(it) && is_size(word));
+        let found = list(line.words().filter(is_meant).cloned().collect());
+        let wanted = list(edit.present.iter().filter(is_meant).cloned().collect());
+        return format!("has the same parameters in another order: {found} -> {wanted}");
+    }
     match (missing.is_empty(), surplus.is_empty()) {
         (true, true) => "as wanted".to_owned(),
         (false, true) => format!("lacks {}", list(missing)),

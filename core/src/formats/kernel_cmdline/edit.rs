@@ -2,10 +2,11 @@
 
 use std::collections::BTreeSet;
 
+use super::hugepages;
 use super::{Cmdline, CmdlineEdit, Word, fold};
 
 /// `hugepages=` counts pages of the size the `hugepagesz=` before it names.
-const PAIRED: [&str; 2] = ["hugepagesz", "hugepages"];
+const PAIRED: [&str; 2] = [hugepages::SIZE, hugepages::COUNT];
 
 impl CmdlineEdit {
     /// Says which two wishes contradict each other, if any do.
@@ -39,19 +40,40 @@ impl CmdlineEdit {
             let lost = (0..group.wanted.len()).filter(|at| !kept.iter().any(|it| it.1 == *at));
             missing.extend(lost.map(|at| group.wanted[at].clone()));
         }
-        for word in &self.additional {
-            if !cmdline.words().any(|it| it.same(word)) && !missing.iter().any(|it| it.same(word)) {
-                missing.push(word.clone());
+        let line: Vec<&Word> = cmdline.words().collect();
+        for at in self.lacking(&line) {
+            if !missing.iter().any(|it| it.same(&self.additional[at])) {
+                missing.push(self.additional[at].clone());
             }
         }
         missing
     }
 
+    /// Returns which additional words the line lacks; a count of huge pages is another under another size.
+    fn lacking(&self, line: &[&Word]) -> Vec<usize> {
+        let wanted: Vec<&Word> = self.additional.iter().collect();
+        let has = |at: &usize| match wanted[*at].same_name(hugepages::COUNT) {
+            true => hugepages::has(line, &wanted, *at),
+            false => line.iter().any(|it| it.same(wanted[*at])),
+        };
+        (0..wanted.len()).filter(|it| !has(it)).collect()
+    }
+
+    /// Returns where the words of a line stand that shall be absent.
+    fn removed(&self, cmdline: &Cmdline) -> Vec<usize> {
+        let line: Vec<&Word> = cmdline.words().collect();
+        let absent: Vec<&Word> = self.absent.iter().collect();
+        let is_paired = |word: &Word| PAIRED.iter().any(|it| word.same_name(it));
+        let removes = |asked: usize, at: usize| match is_paired(absent[asked]) {
+            true => hugepages::removes(&absent, asked, &line, at),
+            false => removes(absent[asked], line[at]),
+        };
+        (0..line.len()).filter(|at| (0..absent.len()).any(|asked| removes(asked, *at))).collect()
+    }
+
     /// Returns the words of the line that have to go, in the order of the line.
     pub fn surplus(&self, cmdline: &Cmdline) -> Vec<Word> {
-        let absent = |word: &Word| self.absent.iter().any(|it| removes(it, word));
-        let mut surplus: BTreeSet<usize> = BTreeSet::new();
-        surplus.extend((0..cmdline.kernel_end()).filter(|at| absent(&cmdline.items[*at].word)));
+        let mut surplus: BTreeSet<usize> = self.removed(cmdline).into_iter().collect();
         for group in groups(&self.present) {
             let actual = group.members(cmdline);
             let kept = group.kept(cmdline, &actual);
@@ -68,18 +90,39 @@ impl Cmdline {
     /// New words stand before `--`; a word of the same name with another value is replaced where it stands.
     /// Of an edit with a [`CmdlineEdit::conflict`] the wanted words win.
     pub fn edit(&mut self, edit: &CmdlineEdit) {
-        for at in (0..self.kernel_end()).rev() {
-            if edit.absent.iter().any(|it| removes(it, &self.items[at].word)) {
-                self.remove(at);
-            }
+        for at in edit.removed(self).into_iter().rev() {
+            self.remove(at);
         }
         for group in groups(&edit.present) {
             self.align(&group);
         }
-        for word in &edit.additional {
-            if !self.words().any(|it| it.same(word)) {
-                self.insert(self.append_at(), word.clone());
+        self.add(edit);
+    }
+
+    /// Adds the additional words that the line lacks.
+    fn add(&mut self, edit: &CmdlineEdit) {
+        let wanted: Vec<&Word> = edit.additional.iter().collect();
+        let lacking = edit.lacking(&self.words().collect::<Vec<_>>());
+        for at in 0..wanted.len() {
+            let word = wanted[at];
+            let line: Vec<&Word> = self.words().collect();
+            let size = hugepages::size_before(&wanted, at).filter(|_| word.same_name(hugepages::COUNT));
+            let is_lacking = lacking.contains(&at) || edit.lacking(&line).contains(&at);
+            if !is_lacking {
+                continue;
             }
+            let sized = |it: &&Word| {
+                it.same_name(hugepages::SIZE)
+                    && size.is_none_or(|size| it.value().is_some_and(|it| hugepages::is_same(it, size)))
+            };
+            let place = match (word.same_name(hugepages::COUNT), size) {
+                // Behind its size, or before every size where it has none.
+                (true, Some(_)) => line.iter().rposition(sized).map(|it| it + 1),
+                (true, None) => line.iter().position(sized),
+                (false, _) => None,
+            };
+            let place = place.unwrap_or_else(|| self.append_at());
+            self.insert(place, word.clone());
         }
     }
 

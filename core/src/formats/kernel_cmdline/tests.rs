@@ -5,6 +5,7 @@ use expect_test::{Expect, expect};
 use super::*;
 
 mod edits;
+mod hugepages;
 
 fn check_split(text: &str, expect: Expect) {
     let cmdline = Cmdline::parse(text);
