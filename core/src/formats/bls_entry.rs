@@ -77,6 +77,22 @@ impl BlsEntry {
         self.values("id").next()
     }
 
+    /// Makes `options` what GRUB gives the kernel. Further `options` lines, which GRUB does not read, belong to
+    /// whoever wrote them and stay; where GRUB reads none, it is [`Self::set_options`].
+    pub fn set_grub_options(&mut self, options: &str) {
+        let is_options = |it: &String| field(it).is_some_and(|it| it.0 == "options");
+        let mut places = (0..self.lines.len()).filter(|it| is_options(&self.lines[*it]));
+        match (places.next(), places.next()) {
+            (Some(first), Some(_)) if self.options(Reader::Grub).is_some() => {
+                let options = options.split(['\n', '\r', '\0']).collect::<Vec<_>>().join(" ");
+                let old = &self.lines[first];
+                let end = &old[old.trim_end_matches(['\r', '\n']).len()..];
+                self.lines[first] = format!("options {}{end}", options.trim_matches([' ', '\t']));
+            }
+            _ => self.set_options(options),
+        }
+    }
+
     /// Makes `options` the kernel arguments for every reader: one line, where GRUB reads it.
     ///
     /// Several lines become one, a tab after the keyword becomes a space, a line behind an empty one moves

@@ -10,6 +10,7 @@ pub mod disk_not_ready;
 pub mod half_group;
 pub mod held_by_guest;
 pub mod ignored_words;
+pub mod later_kernels;
 pub mod measured_boot;
 pub mod network_path;
 pub mod package_manager;
@@ -38,6 +39,7 @@ pub const TABLE: &[Guard] = &[
     second_owner::hazards,
     ignored_words::hazards,
     dead_line::hazards,
+    later_kernels::hazards,
     measured_boot::hazards,
     boot_not_ready::hazards,
     package_manager::hazards,

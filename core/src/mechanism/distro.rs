@@ -59,6 +59,14 @@ pub trait Bootloader: fmt::Debug {
     /// When a file cannot be read, or the sources' value cannot be told.
     fn future(&self, host: &HostView) -> Result<Cmdline>;
 
+    /// Returns the words that kernels installed later will get, predicted writes included.
+    ///
+    /// # Errors
+    /// When a file cannot be read, or the sources' value cannot be told.
+    fn later(&self, host: &HostView) -> Result<Cmdline> {
+        self.future(host)
+    }
+
     /// Returns every boot entry with the words it gives the kernel and where they come from.
     ///
     /// # Errors

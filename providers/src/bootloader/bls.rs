@@ -21,12 +21,13 @@ use hoststate_core::formats::grubenv::GrubEnv;
 use hoststate_core::formats::kernel_cmdline::{Cmdline, CmdlineEdit, Word};
 use hoststate_core::mechanism::distro::{BootEntry, Bootloader, EntryChoice, Trial, WordSource};
 
-use super::default_grub::{DEFAULT_GRUB, Habit, Sources};
+use super::default_grub::{DEFAULT_GRUB, Habit, LoaderVariables, Sources};
 use super::grub_menu;
 use super::grub_text::{self, Level};
 use crate::version;
 
 pub(crate) mod image;
+mod later;
 mod menu;
 mod options;
 #[cfg(test)]
@@ -35,9 +36,6 @@ mod trial;
 
 /// Where the entries lie; on XBOOTLDR hosts `/boot` is that partition.
 pub(crate) const ENTRIES: &str = "/boot/loader/entries";
-
-/// What `kernel-install` gives to kernels installed later.
-const KERNEL_CMDLINE: &str = "/etc/kernel/cmdline";
 
 /// The variable that entries of RHEL 8 refer to, and what GRUB takes for an entry without options.
 const KERNELOPTS: &str = "kernelopts";
@@ -99,10 +97,16 @@ impl Bootloader for Bls {
         for it in &regular {
             settings.push(it.setting(host, &self.grubenv, (&before, &variables), wanted)?);
         }
-        settings.extend(future_kernels(host, newest, &variables, wanted)?);
         if host.exists(Path::new(DEFAULT_GRUB))? {
-            settings.push(Sources::read(host, Habit::Redhat)?.setting(host, &without_root(wanted))?);
+            let wanted = later::beside_tuned(&without_root(wanted), &variables, &regular);
+            settings.push(Sources::read(host, Habit::Redhat)?.setting(
+                host,
+                &wanted,
+                &LoaderVariables::default(),
+            )?);
         }
+        // Last: 20-grub.install makes it anew from the other where that is newer.
+        settings.extend(later::setting(host, newest, &variables, wanted)?);
         Ok(settings)
     }
 
@@ -111,6 +115,12 @@ impl Bootloader for Bls {
         let variables = self.variables(host)?;
         let found = found(host, &variables)?;
         Ok(regular(&found).last().map(|it| variables.line(&it.options)).unwrap_or_default())
+    }
+
+    fn later(&self, host: &HostView) -> Result<Cmdline> {
+        let variables = self.variables(host)?;
+        let found = found(host, &variables)?;
+        Ok(variables.line(&later::options(host, regular(&found).last().copied())?))
     }
 
     fn entries(&self, host: &HostView) -> Result<Vec<BootEntry>> {
@@ -234,6 +244,14 @@ impl Found {
         self.name().contains("-0-rescue") || self.version().starts_with("0-rescue")
     }
 
+    /// Whether the file is named after the kernel, as kernel-install does, and the entry is not for debugging.
+    fn is_plain(&self) -> bool {
+        let name = self.name();
+        let is_debug = |it: &str| it.to_ascii_lowercase().contains("debug");
+        name.strip_suffix(".conf").is_some_and(|it| it.ends_with(self.version()))
+            && !self.entry.title().is_some_and(|it| is_debug(&it.replace(self.version(), "")))
+    }
+
     fn is_for_one_boot(&self) -> bool {
         self.path.file_stem().is_some_and(|it| it == trial::ID)
     }
@@ -252,7 +270,8 @@ impl Found {
     ) -> Result<Setting> {
         let subject = self.path.display().to_string();
         let actual = before.line(&self.options);
-        let new = match options::edit(&self.options, &variables.values, wanted)? {
+        let alone = later::without_copies(&self.options, variables, wanted);
+        let new = match options::edit(&alone, &variables.values, wanted)? {
             Ok(new) => new,
             Err(fault) => {
                 let file = if fault.in_environment { grubenv } else { &self.path };
@@ -274,7 +293,7 @@ impl Found {
         // Bytes that are no UTF-8 must not be replaced: this read refuses them.
         host.read(&self.path)?;
         let mut entry = BlsEntry::clone(&self.entry);
-        entry.set_options(&new);
+        entry.set_grub_options(&new);
         let remedy =
             Remedy::Steps(vec![Step::WriteFile { path: self.path.clone(), text: entry.to_string() }]);
         let (actual, desired) = (Some(actual.to_string()), Some(desired.to_string()));
@@ -304,10 +323,16 @@ impl Variables {
 }
 
 /// Returns the entries that are not for rescue or for one boot, the newest kernel last.
+///
+/// Of one version the entry that kernel-install made is last: its file is named after the kernel. Entries for
+/// debugging (`…~debug.conf`) and what somebody copied are no source for later kernels.
 fn regular(found: &[Found]) -> Vec<&Found> {
     let mut regular: Vec<&Found> =
         found.iter().filter(|it| !it.is_rescue() && !it.is_for_one_boot()).collect();
-    regular.sort_by(|one, other| version::compare(one.version(), other.version()));
+    regular.sort_by(|one, other| {
+        let by_version = version::compare(one.version(), other.version());
+        by_version.then(one.is_plain().cmp(&other.is_plain()))
+    });
     regular
 }
 
@@ -326,42 +351,6 @@ fn found(host: &HostView, variables: &Variables) -> Result<Vec<Found>> {
         found.push(Found { path, entry, options });
     }
     Ok(found)
-}
-
-/// Compares the arguments of kernels installed later.
-fn future_kernels(
-    host: &HostView,
-    newest: &Found,
-    variables: &Variables,
-    wanted: &CmdlineEdit,
-) -> Result<Option<Setting>> {
-    let path = PathBuf::from(KERNEL_CMDLINE);
-    let present = host.read(&path)?;
-    let old = match &present {
-        Some(text) => text.clone(),
-        // RHEL 8 takes `kernelopts` for new kernels and does not know the file.
-        None if options::refers_to(&newest.options, KERNELOPTS) => return Ok(None),
-        None => format!("{}\n", newest.options.trim()),
-    };
-    let (new, fault) = match options::edit(&old, &variables.values, wanted)? {
-        Ok(new) => (new, None),
-        Err(fault) => (old.clone(), Some(fault.why)),
-    };
-    let state = match (fault, &present) {
-        (Some(reason), _) => State::Blocked {
-            actual: present.as_deref().map(flat),
-            desired: Some(grub_text::wish(wanted)),
-            by: Some(Place { file: path, line: None }),
-            reason,
-        },
-        (None, Some(text)) if *text == new => State::Converged,
-        (None, _) => State::Drifted {
-            actual: present.as_deref().map(flat),
-            desired: Some(flat(&new)),
-            remedy: Remedy::Steps(vec![Step::WriteFile { path, text: new }]),
-        },
-    };
-    Ok(Some(Setting::persistent(KERNEL_CMDLINE, state)))
 }
 
 /// Returns words in one line, for people.

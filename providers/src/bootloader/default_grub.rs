@@ -8,9 +8,15 @@ use hoststate_abi::setting::{Place, Remedy, Setting, State};
 use hoststate_abi::step::Step;
 use hoststate_core::error::{Error, Result};
 use hoststate_core::formats::kernel_cmdline::{Cmdline, CmdlineEdit, Word};
-use hoststate_core::formats::shell_assignments::{Environment, Shell, ShellFile, Value, quote};
+use hoststate_core::formats::shell_assignments::{Environment, Shell, ShellFile, Value};
 
-use super::grub_text::{self, Level, Unclear};
+use super::grub_text::{self, Unclear};
+use own_line::{with_own_line, without_own_lines};
+pub(crate) use variables::LoaderVariables;
+use variables::Variables;
+
+mod own_line;
+mod variables;
 
 /// The file every GRUB 2 host has; a program in shell.
 pub(crate) const DEFAULT_GRUB: &str = "/etc/default/grub";
@@ -30,9 +36,6 @@ const ALWAYS: &str = "GRUB_CMDLINE_LINUX";
 
 /// Words of entries that are not for recovery; they stand behind those of [`ALWAYS`].
 const NORMAL: &str = "GRUB_CMDLINE_LINUX_DEFAULT";
-
-/// Parts the text of the two variables while they are edited as one line.
-const SEAM: &str = "hoststate.seam";
 
 /// Where the shell looks for a program.
 const PATH: [&str; 6] = ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"];
@@ -56,12 +59,6 @@ pub(crate) struct Sources {
     files: Vec<(PathBuf, Rc<ShellFile>)>,
     /// Whether the programs that the files call are there, as far as that can be told.
     programs: Vec<(String, bool)>,
-}
-
-/// The two variables, as far as reading can tell.
-struct Variables {
-    always: String,
-    normal: String,
 }
 
 impl Sources {
@@ -103,19 +100,19 @@ impl Sources {
         }
     }
 
-    /// Returns each word that the variables give to normal entries, with the line it comes from.
-    ///
-    /// # Errors
-    /// When the shell would give up.
-    pub(crate) fn words(&self) -> Result<Vec<(Word, Place)>> {
+    /// Returns each word that the variables give to normal entries, with the line it comes from; none where the shell
+    /// gives up, which is told by whoever wants to change them.
+    pub(crate) fn words(&self) -> Vec<(Word, Place)> {
         let mut words = Vec::new();
+        let Ok(environment) = self.evaluate(None) else { return words };
         for name in [ALWAYS, NORMAL] {
-            let value = self.variable(name)?.unwrap_or_default();
-            if let Some(place) = self.last_assignment(name) {
-                words.extend(grub_text::kernel_line(&value).words().map(|it| (it.clone(), place.clone())));
+            if let (Some(Value::Known(value)), Some(place)) =
+                (environment.get(name), self.last_assignment(name))
+            {
+                words.extend(grub_text::kernel_line(value).words().map(|it| (it.clone(), place.clone())));
             }
         }
-        Ok(words)
+        words
     }
 
     /// Returns the words that normal entries get when they are generated.
@@ -140,7 +137,13 @@ impl Sources {
     ///
     /// # Errors
     /// When a shell would give up on a file, a file cannot be read, or a word cannot be written.
-    pub(crate) fn setting(&self, host: &HostView, edit: &CmdlineEdit) -> Result<Setting> {
+    pub(crate) fn setting(
+        &self,
+        host: &HostView,
+        wish: &CmdlineEdit,
+        loader: &LoaderVariables,
+    ) -> Result<Setting> {
+        let edit = wish;
         let variables = match self.variables()? {
             Ok(variables) => variables,
             Err((place, why)) => {
@@ -150,9 +153,11 @@ impl Sources {
             }
         };
         let actual = variables.line();
-        if let Some((name, reason)) = variables.broken_line()
-            && !actual.satisfies(edit)
-        {
+        if loader.expand(&actual).satisfies(wish) {
+            return Ok(Setting::persistent(DEFAULT_GRUB, State::Converged));
+        }
+        let edit = &grub_text::beside(&loader.given(&actual), wish);
+        if let Some((name, reason)) = variables.broken_line() {
             return Ok(blocked(self.last_assignment(name), Some(actual.to_string()), edit, reason));
         }
         let wanted = match variables.edited(edit, self.habit)? {
@@ -162,9 +167,6 @@ impl Sources {
                 return Ok(blocked(place, Some(actual.to_string()), edit, why));
             }
         };
-        if actual.satisfies(edit) {
-            return Ok(Setting::persistent(DEFAULT_GRUB, State::Converged));
-        }
         let mut changed = self.clone();
         let mut paths: Vec<PathBuf> = Vec::new();
         let changes =
@@ -179,7 +181,10 @@ impl Sources {
             }
         }
         let result = match changed.variables()? {
-            Ok(result) if result.line().satisfies(edit) => result.line(),
+            Ok(result) if loader.expand(&result.line()).satisfies(wish) => result.line(),
+            Ok(result) if let Some((place, reason)) = loader.obstacle(&result.line(), wish) => {
+                return Ok(blocked(Some(place), Some(actual.to_string()), wish, reason));
+            }
             Ok(result) => {
                 let name = if result.always == wanted.always { NORMAL } else { ALWAYS };
                 let reason = format!("this assignment of `{name}` is read last and wins");
@@ -249,7 +254,8 @@ impl Sources {
         Ok(Ok(Variables { always: values.pop().unwrap_or_default(), normal }))
     }
 
-    fn last_assignment(&self, name: &str) -> Option<Place> {
+    /// Returns where a variable is assigned last.
+    pub(super) fn last_assignment(&self, name: &str) -> Option<Place> {
         self.files.iter().rev().find_map(|(path, file)| {
             let line = file.assignments().filter(|it| it.name == name).last()?.line;
             Some(Place { file: path.clone(), line: Some(line) })
@@ -310,47 +316,6 @@ impl Sources {
     }
 }
 
-impl Variables {
-    /// Returns what normal entries get, as the kernel reads it.
-    fn line(&self) -> Cmdline {
-        grub_text::kernel_line(&format!("{} {}", self.always, self.normal))
-    }
-
-    /// Says where a value ends the kernel's line, so that what is written behind it would be lost.
-    fn broken_line(&self) -> Option<(&'static str, String)> {
-        [(ALWAYS, &self.always), (NORMAL, &self.normal)].into_iter().find_map(|(name, value)| {
-            let (_, lost) = value.split_once('\n')?;
-            let lost = lost.lines().next().unwrap_or_default();
-            let lost = if lost.trim().is_empty() { String::new() } else { format!("`{lost}` and ") };
-            let why = "the value has a line break, and GRUB ends the kernel's line there";
-            Some((name, format!("{why}: {lost}what is added is lost; put it on one line")))
-        })
-    }
-
-    /// Returns the variables changed as wanted; each word is changed in the variable that has it.
-    fn edited(&self, edit: &CmdlineEdit, habit: Habit) -> Result<Result<Self, Unclear>> {
-        let joined = |first: &str, second: &str| -> Result<Result<(String, String), Unclear>> {
-            let text =
-                [first, SEAM, second].into_iter().filter(|it| !it.is_empty()).collect::<Vec<_>>().join(" ");
-            Ok(grub_text::edit(&text, edit, Level::Script)?.map(|edited| {
-                let (first, second) = edited.split_once(SEAM).unwrap_or((&edited, ""));
-                let first = first.strip_suffix(' ').unwrap_or(first);
-                (first.to_owned(), second.strip_prefix(' ').unwrap_or(second).to_owned())
-            }))
-        };
-        if habit == Habit::Redhat {
-            // New words go to the end of the line, so the variable that shall get them is put there.
-            let edited = joined(&self.normal, &self.always)?;
-            match edited.map(|(normal, always)| Self { always, normal }) {
-                Ok(edited) if edited.line().satisfies(edit) => return Ok(Ok(edited)),
-                Ok(_) => {}
-                Err(unclear) => return Ok(Err(unclear)),
-            }
-        }
-        Ok(joined(&self.always, &self.normal)?.map(|(always, normal)| Self { always, normal }))
-    }
-}
-
 /// Returns whether the shell finds a program; `None` where the host is not there as a whole.
 fn is_program(host: &HostView, name: &str) -> Result<Option<bool>> {
     if name.contains('/') {
@@ -369,28 +334,6 @@ fn host_text(host: &HostView, sources: &Sources, path: &Path) -> Result<String> 
     let read = host.read(path)?;
     // Another variable may have been changed in the same file a moment ago.
     Ok(known.or(read).unwrap_or_default())
-}
-
-/// Adds a line that turns the value `old` into `new`.
-fn with_own_line(text: &str, name: &str, old: &str, new: &str) -> String {
-    let newline = if text.is_empty() || text.ends_with('\n') { "" } else { "\n" };
-    let quoted = quote(new);
-    let extra = new.strip_prefix(old).filter(|it| !old.is_empty() && it.starts_with(' '));
-    let line = match extra {
-        Some(extra) => {
-            let quoted = quote(extra);
-            format!("{name}=\"${name}{}", quoted.strip_prefix('"').unwrap_or(&quoted))
-        }
-        None => format!("{name}={quoted}"),
-    };
-    format!("{text}{newline}{line}\n")
-}
-
-/// Removes the lines of a drop-in that [`with_own_line`] wrote; they are written anew.
-fn without_own_lines(text: &str, name: &str) -> String {
-    let start = format!("{name}=\"");
-    let own = |line: &&str| line.starts_with(&start) && line.trim_end().ends_with('"');
-    text.split_inclusive('\n').filter(|it| !own(it)).collect()
 }
 
 fn blocked(by: Option<Place>, actual: Option<String>, edit: &CmdlineEdit, reason: String) -> Setting {

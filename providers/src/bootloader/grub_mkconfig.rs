@@ -14,11 +14,12 @@ use hoststate_core::formats::kernel_cmdline::{Cmdline, CmdlineEdit};
 use hoststate_core::machine::kernels;
 use hoststate_core::mechanism::distro::{BootEntry, Bootloader, EntryChoice, Trial, WordSource};
 
-use super::default_grub::{Habit, Sources};
+use super::default_grub::{Habit, LoaderVariables, Sources};
 use super::grub_menu::{self, environment};
 use super::grub_text;
 use menu::Menu;
 
+mod foreign_root;
 mod menu;
 #[cfg(test)]
 mod tests;
@@ -26,6 +27,12 @@ mod trial;
 
 /// Words that `10_linux` itself writes into every entry; no file gives hoststate a say in them.
 const GENERATED: [&str; 3] = ["BOOT_IMAGE", "root", "ro"];
+
+/// What Ubuntu's `10_linux` writes behind all words, so that a boot without image fails at once.
+const FOR_PARTUUID: &str = "panic";
+
+/// The variable that makes it do so.
+const PARTUUID: &str = "GRUB_FORCE_PARTUUID";
 
 /// Words that `10_linux` itself writes into recovery entries.
 const GENERATED_FOR_RECOVERY: [&str; 4] = ["single", "recovery", "nomodeset", "dis_ucode_ldr"];
@@ -64,7 +71,11 @@ impl Bootloader for GrubMkconfig {
             grub_text::check_length(&entry.title, &entry.kernel, &line.to_string())?;
         }
         let sources = Sources::read(host, self.habit)?;
-        let source = sources.setting(host, wanted)?;
+        if let Some(setting) = self.written_by_script(&sources, wanted)? {
+            return Ok(vec![setting]);
+        }
+        let loader = self.loader_variables(host)?;
+        let source = sources.setting(host, wanted, &loader)?;
         // grub-mkconfig looks for kernels in /boot only, not beside their modules.
         let mut kernels = Vec::new();
         for release in &kernels::installed(host)?.0 {
@@ -74,18 +85,22 @@ impl Bootloader for GrubMkconfig {
         }
         let generated = Setting::persistent(
             self.output.display().to_string(),
-            generated(cfg.as_deref(), &kernels, wanted),
+            generated(cfg.as_deref(), &kernels, wanted, &loader, foreign_root::mounted(host)?.as_ref()),
         );
         Ok(vec![source, generated])
     }
 
     fn future(&self, host: &HostView) -> Result<Cmdline> {
+        Ok(self.loader_variables(host)?.expand(&self.later(host)?))
+    }
+
+    fn later(&self, host: &HostView) -> Result<Cmdline> {
         Sources::read(host, self.habit)?.future()
     }
 
     fn entries(&self, host: &HostView) -> Result<Vec<BootEntry>> {
         let Some(menu) = self.menu(host)? else { return Ok(Vec::new()) };
-        let sources = Sources::read(host, self.habit)?.words()?;
+        let sources = Sources::read(host, self.habit)?.words();
         let environment = environment(host, &self.environment_block())?;
         let ours: HashSet<usize> = governed(&menu.cfg).map(|it| it.line).collect();
         let entry = |entry: &MenuEntry| {
@@ -137,6 +152,29 @@ impl Bootloader for GrubMkconfig {
 }
 
 impl GrubMkconfig {
+    fn loader_variables(&self, host: &HostView) -> Result<LoaderVariables> {
+        let environment = environment(host, &self.environment_block())?;
+        Ok(LoaderVariables::read(self.cfg(host)?.as_deref(), &self.output, &environment))
+    }
+
+    /// Says that a script writes a wanted parameter, so that no source decides it.
+    fn written_by_script(&self, sources: &Sources, wanted: &CmdlineEdit) -> Result<Option<Setting>> {
+        let mut names = wanted.present.iter().chain(&wanted.additional).chain(&wanted.absent);
+        let Some(word) = names.find(|it| it.same_name(FOR_PARTUUID)) else { return Ok(None) };
+        if sources.variable(PARTUUID)?.is_none_or(|it| it.is_empty()) {
+            return Ok(None);
+        }
+        let by = sources.last_assignment(PARTUUID);
+        let at = by.as_ref().map(|it| format!(" ({it})")).unwrap_or_default();
+        let reason = format!(
+            "`{}` is written by /etc/grub.d/10_linux while {PARTUUID} is set{at}, behind every other",
+            word.name()
+        );
+        let desired = Some(grub_text::wish(wanted));
+        let state = State::Blocked { actual: None, desired, by, reason };
+        Ok(Some(Setting::persistent(self.output.display().to_string(), state)))
+    }
+
     /// `$prefix/grubenv`: beside `grub.cfg`.
     fn environment_block(&self) -> PathBuf {
         self.output.with_file_name("grubenv")
@@ -153,7 +191,13 @@ impl GrubMkconfig {
 }
 
 /// Compares every entry that comes from the sources with what is wanted.
-fn generated(cfg: Option<&GrubCfg>, installed: &[String], wanted: &CmdlineEdit) -> State {
+fn generated(
+    cfg: Option<&GrubCfg>,
+    installed: &[String],
+    wanted: &CmdlineEdit,
+    loader: &LoaderVariables,
+    root: Option<&foreign_root::Mounted>,
+) -> State {
     let drifted = |actual: Option<String>| State::Drifted {
         actual,
         desired: Some(format!("every entry: {}", grub_text::wish(wanted))),
@@ -166,7 +210,7 @@ fn generated(cfg: Option<&GrubCfg>, installed: &[String], wanted: &CmdlineEdit) 
     let entries: Vec<&MenuEntry> = governed(cfg).collect();
     let mut by_shortfall: Vec<(String, Vec<&MenuEntry>)> = Vec::new();
     for entry in entries.iter().copied() {
-        let line = grub_text::passed_on(entry);
+        let line = loader.expand(&grub_text::passed_on(entry));
         let edit = if entry.recovery { for_recovery(wanted) } else { wanted.clone() };
         if line.satisfies(&edit) {
             continue;
@@ -179,6 +223,7 @@ fn generated(cfg: Option<&GrubCfg>, installed: &[String], wanted: &CmdlineEdit) 
     }
     let mut faults: Vec<String> =
         by_shortfall.iter().map(|(shortfall, having)| fault(shortfall, having, &entries)).collect();
+    faults.extend(root.and_then(|it| foreign_root::fault(it, &entries)));
     for kernel in installed {
         // Whoever made an entry: what counts is the kernel it loads.
         let boots = |it: &MenuEntry| !it.recovery && release(&it.kernel) == Some(kernel);

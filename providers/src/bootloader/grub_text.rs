@@ -214,6 +214,34 @@ pub(crate) fn check_length(entry: &str, kernel: &str, line: &str) -> Result<()> 
     ))
 }
 
+/// Returns the wanted words that a variable's line gives, with nothing else of their names.
+pub(crate) fn given(line: &Cmdline, wanted: &CmdlineEdit) -> Vec<Word> {
+    let is_given = |word: &&Word| {
+        let is_kin = |it: &&Word| is_kin(it, word);
+        let kin = |words: &[Word]| words.iter().filter(is_kin).cloned().collect();
+        let (present, additional) = (kin(&wanted.present), kin(&wanted.additional));
+        line.satisfies(&CmdlineEdit { present, additional, absent: Vec::new() })
+    };
+    wanted.present.iter().chain(&wanted.additional).filter(is_given).cloned().collect()
+}
+
+/// Returns what shall stand beside a variable: what that gives not, and no copy of what it gives.
+pub(crate) fn beside(line: &Cmdline, wanted: &CmdlineEdit) -> CmdlineEdit {
+    let given = given(line, wanted);
+    let rest = |words: &[Word]| words.iter().filter(|it| !given.contains(it)).cloned().collect();
+    CmdlineEdit {
+        present: rest(&wanted.present),
+        additional: rest(&wanted.additional),
+        absent: wanted.absent.iter().chain(&given).cloned().collect(),
+    }
+}
+
+/// Whether two words belong together: of one name, or both of huge pages.
+fn is_kin(one: &Word, other: &Word) -> bool {
+    let is_huge = |it: &Word| ["hugepagesz", "hugepages"].iter().any(|name| it.same_name(name));
+    one.same_name(other.name()) || is_huge(one) && is_huge(other)
+}
+
 /// Says what an edit wants, for people.
 pub(crate) fn wish(edit: &CmdlineEdit) -> String {
     let list = |words: &[Word]| words.iter().map(Word::raw).collect::<Vec<_>>().join(" ");

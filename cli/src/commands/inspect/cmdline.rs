@@ -3,6 +3,7 @@
 
 use hoststate_abi::host_view::HostView;
 use hoststate_abi::setting::Place;
+use hoststate_core::error::Error as CoreError;
 use hoststate_core::formats::kernel_cmdline::{Cmdline, Word as CmdlineWord};
 use hoststate_core::mechanism::distro::{BootEntry, BootVariable, Distro, EntryChoice};
 use hoststate_core::next_boot::booted::{self, Booted};
@@ -31,8 +32,11 @@ pub(crate) struct CommandLines {
     next_boot: EntryChoice,
     /// The boot entries, in the order of the menu.
     entries: Vec<Entry>,
-    /// The words that kernels installed later will get.
+    /// The words that kernels installed later will get; empty where that is not known.
     future: Vec<String>,
+    /// Why it is not known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    future_unknown: Option<String>,
 }
 
 /// A boot entry.
@@ -69,12 +73,19 @@ pub(crate) fn read(view: &HostView, distro: &Distro) -> Result<CommandLines> {
     let entries = distro.bootloader.entries(view)?;
     let booted = Booted::read(view, &entries)?;
     let running = booted.as_ref().map(|it| &it.cmdline);
+    // A source that only a shell could read hides nothing of what was generated from it.
+    let (future, future_unknown) = match distro.bootloader.later(view) {
+        Ok(line) => (words(&line), None),
+        Err(err @ CoreError::Malformed { .. }) => (Vec::new(), Some(err.to_string())),
+        Err(err) => return Err(err.into()),
+    };
     Ok(CommandLines {
         running: running.map(words),
         kernel: booted.as_ref().and_then(|it| it.kernel.clone()),
         booted: booted.as_ref().and_then(|it| it.entry),
         next_boot: distro.bootloader.next_boot(view)?,
-        future: words(&distro.bootloader.future(view)?),
+        future,
+        future_unknown,
         entries: entries.iter().map(|it| describe(it, running)).collect(),
     })
 }

@@ -9,6 +9,8 @@ use hoststate_testkit::tree::Tree;
 
 use crate::testing::{edit, predict, show};
 
+mod later;
+
 const ENTRY: &str = "/boot/loader/entries/m-5.14.0-70.el9.x86_64.conf";
 const NEWER: &str = "/boot/loader/entries/m-5.14.0-427.el9.x86_64.conf";
 const RESCUE: &str = "/boot/loader/entries/m-0-rescue.conf";
@@ -92,14 +94,14 @@ fn literal_options_are_edited_in_every_entry_but_the_rescue_one() {
               write /boot/loader/entries/m-5.14.0-427.el9.x86_64.conf (129 bytes)
                 -options root=b ro $tuned_params
                 +options root=a ro $tuned_params intel_iommu=on
-            /etc/kernel/cmdline: root=a ro quiet => root=a ro intel_iommu=on
-              write /etc/kernel/cmdline (25 bytes)
-                -ro quiet
-                +ro intel_iommu=on
             /etc/default/grub: rhgb quiet => rhgb intel_iommu=on
               write /etc/default/grub (41 bytes)
                 -GRUB_CMDLINE_LINUX="rhgb quiet"
                 +GRUB_CMDLINE_LINUX="rhgb intel_iommu=on"
+            /etc/kernel/cmdline: root=a ro quiet => root=a ro intel_iommu=on
+              write /etc/kernel/cmdline (25 bytes)
+                -ro quiet
+                +ro intel_iommu=on
         "#]],
     );
 }

@@ -11,6 +11,7 @@ use crate::testing::{edit, predict, show};
 
 mod entries;
 mod stopped;
+mod variables;
 
 const MAIN: &str = "/etc/default/grub";
 const CLOUD: &str = "/etc/default/grub.d/50-cloudimg-settings.cfg";

@@ -81,7 +81,10 @@ fn row(lines: &CommandLines, columns: &[Column], word: &str) -> Vec<String> {
         row.push(if values.is_some() { "?".to_owned() } else { mark(running.iter().any(|it| it == word)) });
     }
     row.extend(columns.iter().map(|it| mark(of(it.entries[0].1))));
-    row.push(mark(lines.future.iter().any(|it| it == word)));
+    row.push(match lines.future_unknown {
+        Some(_) => "?".to_owned(),
+        None => mark(lines.future.iter().any(|it| it == word)),
+    });
     row.push(match values {
         Some(values) => variable(values),
         None if found.is_empty() => by_variable(lines, word),

@@ -1,0 +1,40 @@
+//! `later-kernels`: kernels installed later get another root than every boot entry has.
+
+use std::collections::BTreeSet;
+
+use crate::error::{Error, Result};
+use crate::formats::kernel_cmdline::{Cmdline, Word};
+use crate::guards::boot_words;
+use crate::plan::scene::{Hazard, Scene, Severity};
+
+const NAME: &str = "later-kernels";
+
+/// Compares `root=` of later kernels with that of the entries, where the plan is about the kernel command line.
+///
+/// # Errors
+/// When the boot loader's files cannot be read.
+pub fn hazards(scene: Scene<'_>) -> Result<Vec<Hazard>> {
+    if !boot_words::read(scene)?.differ() {
+        return Ok(Vec::new());
+    }
+    let later = match scene.distro.bootloader.later(scene.after) {
+        Ok(later) => later,
+        // What cannot be told is told by the declaration that asks for it.
+        Err(Error::Malformed { .. }) => return Ok(Vec::new()),
+        Err(err) => return Err(err),
+    };
+    let root = |line: &Cmdline| boot_words::BootWords::last(line, "root").map(str::to_owned);
+    let entries = scene.distro.bootloader.entries(scene.after)?;
+    let regular = entries.iter().filter(|it| !it.recovery);
+    let roots: BTreeSet<String> = regular.filter_map(|it| root(&Cmdline::parse(&it.cmdline))).collect();
+    let Some(root) = root(&later).filter(|it| !roots.is_empty() && !roots.contains(it)) else {
+        return Ok(Vec::new());
+    };
+    let named = roots.iter().map(|it| format!("root={it}")).collect::<Vec<_>>().join(", ");
+    let message = format!(
+        "/etc/kernel/cmdline gives kernels installed later root={root}, and the boot entries have {named}: the next \
+         kernel may not boot. Correct root= in that file"
+    );
+    let identity = later.words().map(Word::raw).collect::<Vec<_>>().join(" ");
+    Ok(vec![Hazard::new(NAME, Severity::Warn, &[&root, &named, &identity], message)])
+}

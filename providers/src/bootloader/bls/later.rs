@@ -1,0 +1,119 @@
+//! What kernels installed later get: `/etc/kernel/cmdline`, as kernel-install and its scripts read it.
+//!
+//! 90-loaderentry.install and 20-grub.install take `/etc/kernel/cmdline`, else `/usr/lib/kernel/cmdline`, and
+//! 92-tuned.install adds `$tuned_params` to every entry that is made.
+
+use std::path::{Path, PathBuf};
+
+use hoststate_abi::host_view::HostView;
+use hoststate_abi::setting::{Place, Remedy, Setting, State};
+use hoststate_abi::step::Step;
+use hoststate_core::error::Result;
+use hoststate_core::formats::kernel_cmdline::{Cmdline, CmdlineEdit, Word};
+
+use super::options::{self, refers_to};
+use super::{Found, KERNELOPTS, Variables, flat};
+use crate::bootloader::grub_text;
+
+/// What `kernel-install` gives to kernels installed later.
+const KERNEL_CMDLINE: &str = "/etc/kernel/cmdline";
+
+/// What it takes where the host has no such file.
+const VENDOR_CMDLINE: &str = "/usr/lib/kernel/cmdline";
+
+/// The variable that tuned sets.
+const TUNED: &str = "tuned_params";
+
+/// The script that puts that variable into the entry of each new kernel.
+const TUNED_SCRIPTS: [&str; 2] =
+    ["/etc/kernel/install.d/92-tuned.install", "/usr/lib/kernel/install.d/92-tuned.install"];
+
+/// Returns the options that the entry of a later kernel will have.
+pub(super) fn options(host: &HostView, newest: Option<&Found>) -> Result<String> {
+    let newest = newest.map(|it| it.options.clone()).unwrap_or_default();
+    // RHEL 8 takes `kernelopts` for new kernels and does not know the file.
+    if refers_to(&newest, KERNELOPTS) {
+        return Ok(newest);
+    }
+    let written = host.read(Path::new(KERNEL_CMDLINE))?;
+    let text = match written {
+        Some(text) => Some(text),
+        None => host.read(Path::new(VENDOR_CMDLINE))?,
+    };
+    Ok(format!("{}{}", flat(&text.unwrap_or(newest)), tuned(host)?))
+}
+
+/// Returns what 92-tuned.install adds.
+fn tuned(host: &HostView) -> Result<String> {
+    for script in TUNED_SCRIPTS {
+        if host.exists(Path::new(script))? {
+            return Ok(format!(" ${TUNED}"));
+        }
+    }
+    Ok(String::new())
+}
+
+/// Compares the arguments of kernels installed later.
+pub(super) fn setting(
+    host: &HostView,
+    newest: &Found,
+    variables: &Variables,
+    wanted: &CmdlineEdit,
+) -> Result<Option<Setting>> {
+    let path = PathBuf::from(KERNEL_CMDLINE);
+    let present = host.read(&path)?;
+    let vendor = if present.is_none() { host.read(Path::new(VENDOR_CMDLINE))? } else { None };
+    let old = match present.as_ref().or(vendor.as_ref()) {
+        Some(text) => text.clone(),
+        // RHEL 8 takes `kernelopts` for new kernels and does not know the file.
+        None if refers_to(&newest.options, KERNELOPTS) => return Ok(None),
+        None => format!("{}\n", newest.options.trim()),
+    };
+    let added = if refers_to(&old, TUNED) { String::new() } else { tuned(host)? };
+    let (body, end) = old.split_at(old.trim_end().len());
+    let alone = without_copies(&format!("{body}{added}"), variables, wanted);
+    let (new, fault) = match options::edit(&alone, &variables.values, wanted)? {
+        Ok(new) => (format!("{}{end}", new.replacen(&added, "", 1)), None),
+        Err(fault) => (old.clone(), Some(fault.why)),
+    };
+    let state = match (fault, &present) {
+        (Some(reason), _) => State::Blocked {
+            actual: present.as_deref().map(flat),
+            desired: Some(grub_text::wish(wanted)),
+            by: Some(Place { file: path, line: None }),
+            reason,
+        },
+        (None, Some(text)) if *text == new => State::Converged,
+        (None, None) if vendor.is_some_and(|it| it == new) => State::Converged,
+        (None, _) => State::Drifted {
+            actual: present.as_deref().map(flat),
+            desired: Some(flat(&new)),
+            remedy: Remedy::Steps(vec![Step::WriteFile { path, text: new }]),
+        },
+    };
+    Ok(Some(Setting::persistent(KERNEL_CMDLINE, state)))
+}
+
+/// Returns options without the copies of what tuned's variable gives as it is wanted.
+pub(super) fn without_copies(options: &str, variables: &Variables, wanted: &CmdlineEdit) -> String {
+    if !refers_to(options, TUNED) {
+        return options.to_owned();
+    }
+    let copies = grub_text::given(&variables.line(&format!("${TUNED}")), wanted);
+    let mut line = Cmdline::parse(options);
+    let is_copy = |word: &&Word| copies.iter().any(|it| it.same(word));
+    if line.words().filter(is_copy).count() == 0 {
+        return options.to_owned();
+    }
+    line.edit(&CmdlineEdit { absent: copies, ..CmdlineEdit::default() });
+    line.to_string()
+}
+
+/// Returns what another source shall have, where every entry has tuned's variable beside it.
+pub(super) fn beside_tuned(wanted: &CmdlineEdit, variables: &Variables, regular: &[&Found]) -> CmdlineEdit {
+    let is_everywhere = regular.iter().all(|it| refers_to(&it.options, TUNED));
+    match variables.values.get(TUNED) {
+        Some(_) if is_everywhere => grub_text::beside(&variables.line(&format!("${TUNED}")), wanted),
+        _ => wanted.clone(),
+    }
+}
