@@ -40,25 +40,20 @@ fn a_host_that_changed_is_not_touched() {
     check(
         &tree,
         expect![[r##"
-        error: the host changed since this plan was made, or the plan was edited
-        hint: Look at the differences below (- saved, + now), then plan again.
+            error: the host changed since this plan was made, or the plan was edited
+            hint: Look at the differences below (- saved, + now), then plan again.
 
-        @@ -20,3 +20,3 @@
-                   "path": "/etc/modprobe.d/01-hoststate.conf",
-        -          "text": "softdep nouveau pre: vfio-pci\n"
-        +          "text": "# mine\nsoftdep nouveau pre: vfio-pci\n"
-                 }
-        @@ -43,5 +43,5 @@
-             {
-        -      "after": "softdep nouveau pre: vfio-pci\n",
-        -      "before": null,
-        -      "diff": "--- /dev/null\n+++ b/etc/modprobe.d/01-hoststate.conf\n@@ -0,0 +1 @@\n+softdep nouveau pre: vfio-pci\n",
-        +      "after": "# mine\nsoftdep nouveau pre: vfio-pci\n",
-        +      "before": "# mine\n",
-        +      "diff": "--- a/etc/modprobe.d/01-hoststate.conf\n+++ b/etc/modprobe.d/01-hoststate.conf\n@@ -1 +1,2 @@\n # mine\n+softdep nouveau pre: vfio-pci\n",
-               "path": "/etc/modprobe.d/01-hoststate.conf"
-        exit 1
-    "##]],
+            @@ -47,5 +47,5 @@
+                 {
+            -      "after": "softdep nouveau pre: vfio-pci\n",
+            -      "before": null,
+            -      "diff": "--- /dev/null\n+++ b/etc/modprobe.d/01-hoststate.conf\n@@ -0,0 +1 @@\n+softdep nouveau pre: vfio-pci\n",
+            +      "after": "# mine\nsoftdep nouveau pre: vfio-pci\n",
+            +      "before": "# mine\n",
+            +      "diff": "--- a/etc/modprobe.d/01-hoststate.conf\n+++ b/etc/modprobe.d/01-hoststate.conf\n@@ -1 +1,2 @@\n # mine\n+softdep nouveau pre: vfio-pci\n",
+                   "path": "/etc/modprobe.d/01-hoststate.conf"
+            exit 1
+        "##]],
     );
 }
 

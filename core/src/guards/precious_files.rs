@@ -221,6 +221,7 @@ fn starts_programs(path: &Path, before: &[u8], after: &[u8]) -> Option<String> {
         _ => false,
     };
     let (before, after) = (String::from_utf8_lossy(before), String::from_utf8_lossy(after));
-    let is_new = |line: &&str| !line.trim_start().starts_with('#') && !before.lines().any(|it| it == *line);
-    after.lines().filter(is_new).find(|it| starts(it)).map(str::to_owned)
+    let before: HashSet<&str> = before.lines().collect();
+    let is_new = |line: &&str| !line.trim_start().starts_with('#') && !before.contains(line);
+    after.lines().filter(|it| starts(it)).find(is_new).map(str::to_owned)
 }
