@@ -7,6 +7,7 @@ use hoststate_core::host::{Host, LiveHost};
 use hoststate_core::language::registry::{Declared, Registry};
 use hoststate_core::machine::trust::Trust;
 use hoststate_core::mechanism::distro::Distro;
+use hoststate_core::plan::finding::Finding;
 use hoststate_core::plan::planned::Plan;
 use hoststate_core::planner::{Planner, Runtime};
 use hoststate_core::record::STATE_DIRECTORY;
@@ -141,12 +142,25 @@ impl Target {
     /// # Errors
     /// As for [`Self::plan`].
     pub(crate) fn plan_in(&self, view: &mut HostView, declared: &[Declared]) -> Result<Plan> {
-        let mut plan = self.planner(declared).plan(view).map_err(|err| Error::planning(err, declared))?;
+        Ok(self.judged_in(view, declared)?.0)
+    }
+
+    /// Plans for the host as it is now, and judges what the last boot made of it.
+    ///
+    /// # Errors
+    /// As for [`Self::plan`].
+    pub(crate) fn judged(&self, declared: &[Declared]) -> Result<(Plan, Vec<Finding>)> {
+        self.judged_in(&mut self.host.view(), declared)
+    }
+
+    fn judged_in(&self, view: &mut HostView, declared: &[Declared]) -> Result<(Plan, Vec<Finding>)> {
+        let judged = self.planner(declared).judged(view);
+        let (mut plan, findings) = judged.map_err(|err| Error::planning(err, declared))?;
         if let Some(capture) = &self.capture {
             // The directory it was unpacked into is gone when the plan is read.
             plan.host.root = capture.file().to_owned();
         }
-        Ok(plan)
+        Ok((plan, findings))
     }
 
     /// Returns the records of the host's runs.

@@ -38,7 +38,7 @@ pub(crate) fn run(arguments: &CheckArguments, session: &Session) -> Result<Exit>
     let playbook = playbook::load(&arguments.playbook, &text, &NoHost, &registry, &Belief::Any)?;
     let contradictions = contradiction::find(&playbook.declared);
     Several::none_of(contradictions.iter().map(Contradiction::rejected).collect(), ())?;
-    let mut doubts = doubts::find(playbook.declared.iter().map(|it| &it.declaration));
+    let mut doubts = doubts::find(&playbook.declared);
     if playbook.left_to_host > 0 {
         doubts.retain(|it| it.name != doubts::NOTHING_DECLARED);
     }

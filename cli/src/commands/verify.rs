@@ -3,12 +3,8 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-use hoststate_core::host::Host;
-use hoststate_core::language::registry::Declared;
 use hoststate_core::plan::finding::Finding;
 use hoststate_core::plan::planned::Plan;
-use hoststate_core::planner::Planner;
-use hoststate_core::verdict::Judged;
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -35,12 +31,11 @@ pub(crate) fn run(arguments: &VerifyArguments, session: &Session) -> Result<Exit
     };
     let limit = Duration::from_secs(arguments.wait.into());
     let start = Instant::now();
-    let mut plan = target.plan(&declared)?;
+    let (mut plan, mut findings) = target.judged(&declared)?;
     while !plan.in_desired_state() && start.elapsed() < limit {
         thread::sleep(PAUSE);
-        plan = target.plan(&declared)?;
+        (plan, findings) = target.judged(&declared)?;
     }
-    let findings = findings(&target, &declared, &plan)?;
     match session.format {
         Format::Json => session.print_json(&Verification { plan: &plan, findings: &findings })?,
         Format::Text => {
@@ -57,10 +52,4 @@ pub(crate) struct Verification<'a> {
     #[serde(flatten)]
     plan: &'a Plan,
     findings: &'a [Finding],
-}
-
-fn findings(target: &Target, declared: &[Declared], plan: &Plan) -> Result<Vec<Finding>> {
-    let host = &target.host.view();
-    let Planner { distro, past, accepted, .. } = target.planner(declared);
-    Ok(Judged { host, distro, declared, plan, past, accepted }.findings()?)
 }

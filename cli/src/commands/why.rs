@@ -1,12 +1,15 @@
 //! `hoststate why`: from the firmware to its holder, why a device is or will not be on a driver.
 
+use std::collections::BTreeSet;
 use std::io;
 
 use hoststate_abi::host_view::HostView;
 use hoststate_core::error::Error as EngineError;
-use hoststate_core::formats::pci::PciIdPattern;
 use hoststate_core::host::Host;
+use hoststate_core::language::declaration::ResourceId;
+use hoststate_core::language::parts;
 use hoststate_core::language::registry::Declared;
+use hoststate_core::language::resource::Context;
 use hoststate_core::language::selector::{DeviceSelector, Found, near};
 use hoststate_core::machine::pci_bus::{self, PciDevice};
 use hoststate_core::plan::finding::Finding;
@@ -43,8 +46,9 @@ pub(crate) fn run(arguments: &WhyArguments, session: &Session) -> Result<Exit> {
     let question = match &arguments.playbook {
         Some(path) => {
             let declared = target.playbook(path)?.declared;
-            let wanted = wanted(&target, &declared, &device)?;
-            Question { wanted, after_boot: about(&device, target.plan(&declared)?), standing }
+            let Wish { driver, of_cmdline } = Wish::of(&target, &declared, &device)?;
+            let after_boot = about(&device, &of_cmdline, target.plan(&declared)?);
+            Question { wanted: driver, after_boot, standing }
         }
         None => Question { standing, ..of_last_runs(&target, &device)? },
     };
@@ -87,14 +91,13 @@ fn of_last_runs(target: &Target, device: &PciDevice) -> Result<Question> {
     for run in runs.into_iter().map(|it| it.record) {
         // Nobody asked for that run's declarations: that they cannot be judged any more says nothing about the device.
         let Ok(declared) = target.registry.decode_all(run.declarations) else { continue };
-        if question.wanted.is_none()
-            && let Some(driver) = wanted(target, &declared, device)?
-        {
+        let Wish { driver, of_cmdline } = Wish::of(target, &declared, device)?;
+        if let (None, Some(driver)) = (&question.wanted, driver) {
             let text = format!("No playbook was given: {driver} is what run {} declares.", run.id);
             say(format_args!("{}\n", visible_line(&text)));
             question.wanted = Some(driver);
         }
-        let after_boot = target.plan(&declared).map(|it| about(device, it)).unwrap_or_default();
+        let after_boot = target.plan(&declared).map(|it| about(device, &of_cmdline, it)).unwrap_or_default();
         for finding in after_boot {
             if !question.after_boot.contains(&finding) {
                 question.after_boot.push(finding);
@@ -105,41 +108,43 @@ fn of_last_runs(target: &Target, device: &PciDevice) -> Result<Question> {
 }
 
 /// Returns what was found about a device, about the command line, and about the boot as a whole.
-fn about(device: &PciDevice, plan: Plan) -> Vec<Finding> {
+fn about(device: &PciDevice, of_cmdline: &BTreeSet<ResourceId>, plan: Plan) -> Vec<Finding> {
     let address = device.address.to_string();
     let is_about = |it: &Finding| match &it.resource {
-        Some(resource) => resource.kind == "kernel_cmdline" || it.reason.contains(&address),
+        Some(resource) => of_cmdline.contains(resource) || it.reason.contains(&address),
         None => true,
     };
     plan.after_boot.into_iter().filter(is_about).collect()
 }
 
-/// Returns the driver that declarations give a device: by address, else by id.
-fn wanted(target: &Target, declared: &[Declared], device: &PciDevice) -> Result<Option<String>> {
-    let view = target.host.view();
-    let mut by_id = None;
-    for it in declared {
-        let desired = &it.declaration.desired;
-        match it.declaration.kind.as_str() {
-            "driver_binding" => {
-                let selector = desired.get("device").cloned().map(serde_json::from_value::<DeviceSelector>);
-                let Some(Ok(selector)) = selector else { continue };
-                let found =
-                    selector.resolve(&view).map_err(|err: EngineError| Error::planning(err, declared))?;
+/// What declarations, and what they hand over, want of a device and of the boot.
+struct Wish {
+    /// The driver: by address, else by id.
+    driver: Option<String>,
+    /// The declarations that want something of the kernel command line.
+    of_cmdline: BTreeSet<ResourceId>,
+}
+
+impl Wish {
+    fn of(target: &Target, declared: &[Declared], device: &PciDevice) -> Result<Self> {
+        let host = &target.host.view();
+        let cx = Context { host, distro: &target.distro };
+        let failed = |err: EngineError| Error::planning(err, declared);
+        let (mut of_device, mut by_id, mut of_cmdline) = (None, None, BTreeSet::new());
+        let all = parts::expanded(declared, cx).map_err(failed)?;
+        for Declared { id, resource, .. } in all.iter() {
+            if resource.cmdline(cx).map_err(failed)?.is_some() {
+                of_cmdline.insert(id.clone());
+            }
+            if let (None, Some(selector), Some(driver)) = (&of_device, resource.device(), resource.driver()) {
+                let found = selector.resolve(host).map_err(failed)?;
                 let is_it = matches!(found, Found::Device(found) if found.address == device.address);
-                if let Some(driver) = desired.get("driver").and_then(Value::as_str).filter(|_| is_it) {
-                    return Ok(Some(driver.to_owned()));
-                }
+                of_device = is_it.then(|| driver.to_string());
             }
-            "vfio_pci_ids" => {
-                let ids = desired.get("ids").and_then(Value::as_array).into_iter().flatten();
-                let mut patterns = ids.filter_map(|it| it.as_str()?.parse::<PciIdPattern>().ok());
-                if patterns.any(|it| it.matches(&device.id)) {
-                    by_id = Some("vfio-pci".to_owned());
-                }
+            if resource.ids().iter().any(|it| it.matches(&device.id)) {
+                by_id = Some("vfio-pci".to_owned());
             }
-            _ => {}
         }
+        Ok(Self { driver: of_device.or(by_id), of_cmdline })
     }
-    Ok(by_id)
 }

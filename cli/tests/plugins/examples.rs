@@ -51,26 +51,27 @@ fn the_kit_says_what_to_mend() {
     Lab::with(&[wrong]).check(
         "plugin test plugins/lamp.so",
         expect![[r#"
-        lamp 1.0.0
-            ok      it speaks to this hoststate
-            ok      it speaks to a newer hoststate that still knows its protocol
-            ok      it says so when hoststate no longer knows its protocol
-            ok      it describes itself the same way twice
-            ok      it answers an unknown request with an error
-            ok      it answers garbage with an error, and goes on
-        acme.lamp, example 1
-            ok      an inspection answers
-            ok      a host that is not so differs
-            ok      two inspections are equal
-            ok      an inspection writes nothing
-            ok      a plan has no conflict with itself
-            ok      what is done is what was planned
-            BROKEN  the second plan is empty
-                    lamp: dim -> on after it was done
-                    hint: A step must have the effect that the inspection looks for.
-        1 law is broken.
-        exit 1
-    "#]],
+            lamp 1.0.0
+                ok      it speaks to this hoststate
+                ok      it speaks to a newer hoststate that still knows its protocol
+                ok      it says so when hoststate no longer knows its protocol
+                ok      it describes itself the same way twice
+                ok      it answers an unknown request with an error
+                ok      it answers garbage with an error, and goes on
+            acme.lamp, example 1
+                ok      an inspection answers
+                ok      a host that is not so differs
+                ok      two inspections are equal
+                ok      an inspection writes nothing
+                ok      a plan has no conflict with itself
+                ok      what is done is what was planned
+                ok      what is handed over is known before and after
+                BROKEN  the second plan is empty
+                        lamp: dim -> on after it was done
+                        hint: A step must have the effect that the inspection looks for.
+            1 law is broken.
+            exit 1
+        "#]],
     );
     Lab::with(&["SEGFAULT"]).check(
         "plugin test plugins/lamp.so",
@@ -84,13 +85,14 @@ fn the_kit_says_what_to_mend() {
                 ok      it answers garbage with an error, and goes on
             acme.lamp, example 1
                 BROKEN  an inspection answers
-                        LAB/plugins/lamp.so: it crashed (segmentation fault) instead of answering
+                        acme.lamp "lamp": LAB/plugins/lamp.so: it crashed (segmentation fault) instead of answering
                         hint: This is a bug of the plugin; `hoststate plugin test` tries it out.
                 -       a host that is not so differs: not tried
                 -       two inspections are equal: not tried
                 -       an inspection writes nothing: not tried
                 -       a plan has no conflict with itself: not tried
                 -       what is done is what was planned: not tried
+                -       what is handed over is known before and after: not tried
                 -       the second plan is empty: not tried
             1 law is broken.
             exit 1

@@ -34,6 +34,17 @@ impl Lab {
         lab
     }
 
+    /// The captured host of a case in place of the Ubuntu.
+    pub(crate) fn captured(case: &str) -> Self {
+        let lab = Self::new();
+        std::fs::remove_dir_all(lab.path("root")).expect("it was made");
+        let tree = project().join("cli/tests/cases").join(case).join("tree.txt");
+        let mut command = Command::new(env!("CARGO_BIN_EXE_hoststate"));
+        let output = command.arg("unpack").arg(tree).arg(lab.path("root")).output();
+        assert!(output.expect("the command is built").status.success());
+        lab
+    }
+
     /// Such a host with the lamp's plugin, built with these macros and trusted.
     pub(crate) fn with(macros: &[&str]) -> Self {
         let lab = Self::new();

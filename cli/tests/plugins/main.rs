@@ -3,6 +3,7 @@
 mod bad;
 mod examples;
 mod good;
+mod handed_over;
 mod lab;
 mod lua;
 mod rights;

@@ -3,11 +3,9 @@
 use std::path::Path;
 
 use hoststate_abi::host_view::HostView;
-use serde_json::Value;
 
 use crate::error::Result;
 use crate::formats::kernel_cmdline::{Cmdline, Word};
-use crate::language::declaration::Declaration;
 use crate::language::registry::Declared;
 use crate::machine::facts;
 use crate::machine::iommu;
@@ -53,7 +51,7 @@ impl InVain<'_> {
 /// When `/proc`, `/sys` or a kernel's configuration cannot be read.
 pub fn find<'a>(host: &HostView, declared: &'a [Declared]) -> Result<Vec<InVain<'a>>> {
     let mut found = Vec::new();
-    let wanted: Vec<_> = declared.iter().map(|it| (it, wanted_words(&it.declaration))).collect();
+    let wanted: Vec<_> = declared.iter().map(|it| (it, it.resource.parameters())).collect();
     // The kernel and the devices of a chroot are those of the machine it is mounted on.
     if wanted.iter().all(|(_, words)| words.is_empty()) || facts::proc_is_foreign(host)? {
         return Ok(found);
@@ -63,7 +61,7 @@ pub fn find<'a>(host: &HostView, declared: &'a [Declared]) -> Result<Vec<InVain<
     for (declared, mut words) in wanted {
         words.retain(|it| running.words().any(|word| word.same(it)));
         let is_iommu = |it: &&Word| IOMMU.iter().any(|name| it.same_name(name)) && !iommu::turns_off(it);
-        let about_iommu: Vec<&str> = words.iter().filter(is_iommu).map(Word::raw).collect();
+        let about_iommu: Vec<&str> = words.iter().copied().filter(is_iommu).map(Word::raw).collect();
         if let (false, Some(off)) = (about_iommu.is_empty(), iommu::why_off(host, &running)?) {
             found.push(InVain {
                 declared,
@@ -86,15 +84,6 @@ pub fn find<'a>(host: &HostView, declared: &'a [Declared]) -> Result<Vec<InVain<
         }
     }
     Ok(found)
-}
-
-fn wanted_words(declaration: &Declaration) -> Vec<Word> {
-    if declaration.kind != "kernel_cmdline" {
-        return Vec::new();
-    }
-    let lists =
-        ["present", "additional"].into_iter().filter_map(|it| declaration.desired.get(it)?.as_array());
-    lists.flatten().filter_map(Value::as_str).filter_map(|it| Word::parse(it).ok()).collect()
 }
 
 /// Returns a module that is loaded although a word forbids it.

@@ -7,6 +7,7 @@ pub mod field_error;
 pub mod fields;
 pub mod json_playbook;
 pub mod notation;
+pub mod parts;
 pub mod registry;
 pub(crate) mod repair;
 pub mod resource;

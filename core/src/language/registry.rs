@@ -153,14 +153,14 @@ fn decode<T: ResourceType>(value: &Map<String, Value>) -> Decode {
 }
 
 /// A declaration with its decoded resource.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Declared {
     /// Type and name; the name is derived from the fields where the declaration has none.
     pub id: ResourceId,
     /// The declaration.
     pub declaration: Declaration,
     /// The resource.
-    pub resource: Box<dyn Resource>,
+    pub resource: Rc<dyn Resource>,
 }
 
 /// A declaration that is no resource, and why.
@@ -267,7 +267,7 @@ impl Registry {
                 Ok(Declared {
                     id: ResourceId { kind: declaration.kind.clone(), name },
                     declaration,
-                    resource,
+                    resource: resource.into(),
                 })
             }
             Err(errors) => {

@@ -1,6 +1,7 @@
 //! What a resource is: a desired state that can compare itself with a host.
 
 use std::fmt;
+use std::rc::Rc;
 
 use hoststate_abi::host_view::HostView;
 use hoststate_abi::setting::Setting;
@@ -8,7 +9,7 @@ use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 
 use crate::error::Result;
-use crate::formats::kernel_cmdline::CmdlineEdit;
+use crate::formats::kernel_cmdline::{CmdlineEdit, Word};
 use crate::formats::pci::PciIdPattern;
 use crate::language::contradiction::Claim;
 use crate::language::selector::DeviceSelector;
@@ -24,6 +25,15 @@ pub trait Resource: fmt::Debug {
     /// # Errors
     /// When the host cannot be read, or cannot be what is wanted for a reason the user must mend.
     fn inspect(&self, cx: Context<'_>) -> Result<Vec<Setting>>;
+
+    /// Returns what it hands over to built-in types, in this order. Who asks what is wanted of a host asks these too, so
+    /// they are the same whether they are so already or not.
+    ///
+    /// # Errors
+    /// As for [`Self::inspect`].
+    fn parts(&self, _cx: Context<'_>) -> Result<Vec<Rc<dyn Resource>>> {
+        Ok(Vec::new())
+    }
 
     /// Returns what it wants of what others may want otherwise, as far as no host is needed to tell.
     fn claims(&self) -> Vec<Claim> {
@@ -48,6 +58,11 @@ pub trait Resource: fmt::Debug {
     /// Returns how many virtual functions it gives its device.
     fn virtual_functions(&self) -> Option<u16> {
         None
+    }
+
+    /// Returns the kernel parameters that it adds, whatever the host.
+    fn parameters(&self) -> Vec<&Word> {
+        Vec::new()
     }
 
     /// Returns what this resource wants of the kernel command line, for a boot that tries it once; `None` when it wants

@@ -1,8 +1,7 @@
 //! What a playbook says and most likely does not mean.
 
-use serde_json::Value;
-
-use crate::language::declaration::{Declaration, Origin};
+use crate::language::declaration::Origin;
+use crate::language::registry::Declared;
 use crate::plan::scene::{Hazard, Severity};
 
 /// Something that is right and looks wrong.
@@ -77,16 +76,9 @@ const PARAMETERS: [&str; 38] = [
 ];
 
 /// Finds what looks wrong in a playbook.
-pub fn find<'a>(declarations: impl IntoIterator<Item = &'a Declaration>) -> Vec<Doubt> {
-    let mut is_empty = true;
-    let mut found = Vec::new();
-    for declaration in declarations {
-        is_empty = false;
-        if declaration.kind == "kernel_cmdline" {
-            found.extend(parameters(declaration));
-        }
-    }
-    if is_empty {
+pub fn find(declared: &[Declared]) -> Vec<Doubt> {
+    let mut found: Vec<Doubt> = declared.iter().flat_map(parameters).collect();
+    if declared.is_empty() {
         found.push(Doubt {
             name: NOTHING_DECLARED,
             what: "the playbook declares nothing".to_owned(),
@@ -98,16 +90,14 @@ pub fn find<'a>(declarations: impl IntoIterator<Item = &'a Declaration>) -> Vec<
     found
 }
 
-fn parameters(declaration: &Declaration) -> impl Iterator<Item = Doubt> + '_ {
-    let lists =
-        ["present", "additional"].into_iter().filter_map(|it| declaration.desired.get(it)?.as_array());
-    lists.flatten().filter_map(Value::as_str).filter_map(|word| {
-        let (what, meant) = misspelt(word)?;
+fn parameters(declared: &Declared) -> impl Iterator<Item = Doubt> + '_ {
+    declared.resource.parameters().into_iter().filter_map(|word| {
+        let (what, meant) = misspelt(word.raw())?;
         Some(Doubt {
             name: MISSPELT_PARAMETER,
             what,
             hint: format!("Did you mean `{meant}`?"),
-            origin: declaration.playbook.clone(),
+            origin: declared.declaration.playbook.clone(),
         })
     })
 }

@@ -11,13 +11,15 @@ use hoststate_abi::step::Step;
 
 use crate::error::Result;
 use crate::guards::words_in_vain::{self, InVain};
-use crate::language::declaration::ResourceId;
+use crate::language::declaration::{Declaration, ResourceId};
+use crate::language::parts;
 use crate::language::registry::Declared;
 use crate::language::resource::Context;
 use crate::mechanism::distro::Distro;
 use crate::mechanism::host_summary::HostSummary;
 use crate::plan::diff::unified;
 use crate::plan::doubts::{self, Doubt};
+use crate::plan::finding::Finding;
 use crate::plan::planned::{
     Change, Conflict, Deferred, FileChange, PLAN_FORMAT, Plan, PlannedActivation, Reboot, Summary, reason,
 };
@@ -65,6 +67,20 @@ impl Planner<'_> {
     /// # Errors
     /// When a resource cannot be inspected, or a guard cannot read what it must.
     pub fn plan(&self, view: &mut HostView) -> Result<Plan> {
+        Ok(self.judged(view)?.0)
+    }
+
+    /// Returns the plan, and what was found about the last boot.
+    ///
+    /// # Errors
+    /// As for [`Self::plan`].
+    pub fn judged(&self, view: &mut HostView) -> Result<(Plan, Vec<Finding>)> {
+        let all = parts::expanded(self.declared, Context { host: view, distro: self.distro })?;
+        let declarations = self.declared.iter().map(|it| it.declaration.clone()).collect();
+        Planner { declared: &all, ..*self }.of_parts(declarations, view)
+    }
+
+    fn of_parts(&self, declarations: Vec<Declaration>, view: &mut HostView) -> Result<(Plan, Vec<Finding>)> {
         let host = HostSummary::read(view, self.distro)?;
         let missing = missing::devices(self.declared, view, self.past)?;
         let unknown = unknown_drivers::find(self.declared, view)?;
@@ -93,7 +109,7 @@ impl Planner<'_> {
         }
         missing::add_doubts(self.declared, view, &mut draft.deferred)?;
         draft.defer_remade(view)?;
-        self.finish(host, draft, view)
+        self.finish(host, declarations, draft, view)
     }
 
     /// Returns the settings of a resource; none where its device or driver is not there, for that is told already.
@@ -110,7 +126,13 @@ impl Planner<'_> {
         declared.resource.inspect(cx).map_err(|err| err.of(&declared.id))
     }
 
-    fn finish(&self, host: HostSummary, mut draft: Draft, view: &HostView) -> Result<Plan> {
+    fn finish(
+        &self,
+        host: HostSummary,
+        declarations: Vec<Declaration>,
+        mut draft: Draft,
+        view: &HostView,
+    ) -> Result<(Plan, Vec<Finding>)> {
         draft.contradict(self.declared);
         let booting = self.booting(view, &draft)?;
         let mut files = Vec::with_capacity(draft.files.len());
@@ -146,7 +168,7 @@ impl Planner<'_> {
         }
         let in_vain = words_in_vain::find(view, self.declared)?;
         guards.extend(in_vain.iter().map(InVain::hazard));
-        let doubts = doubts::find(self.declared.iter().map(|it| &it.declaration));
+        let doubts = doubts::find(self.declared);
         guards.extend(doubts.iter().map(Doubt::hazard));
         if !draft.changes.is_empty() {
             guards.extend(unknown_ids::hazards(self.declared, view)?);
@@ -174,7 +196,7 @@ impl Planner<'_> {
         let plan = Plan {
             format: PLAN_FORMAT.to_owned(),
             host,
-            declarations: self.declared.iter().map(|it| it.declaration.clone()).collect(),
+            declarations,
             changes: draft.changes,
             files,
             activations,

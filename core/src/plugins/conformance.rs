@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use hoststate_abi::host_view::HostView;
-use hoststate_abi::setting::{Setting, State};
+use hoststate_abi::setting::{Remedy, Setting, State};
 use hoststate_abi::step::Step;
 use rustix::fs::Mode;
 
@@ -13,6 +13,7 @@ use crate::error::{Error, Result};
 use crate::host::directory::Directory;
 use crate::host::file::{Medium, replace};
 use crate::host::{Done, Host};
+use crate::language::parts;
 use crate::language::registry::Declared;
 use crate::language::resource::Context;
 use crate::mechanism::distro::Distro;
@@ -43,13 +44,14 @@ impl Finding {
 }
 
 /// The laws of [`check`], in the order in which they are tried.
-pub const LAWS: [&str; 7] = [
+pub const LAWS: [&str; 8] = [
     "an inspection answers",
     "a host that is not so differs",
     "two inspections are equal",
     "an inspection writes nothing",
     "a plan has no conflict with itself",
     "what is done is what was planned",
+    "what is handed over is known before and after",
     "the second plan is empty",
 ];
 
@@ -88,11 +90,38 @@ pub fn check(trial: &Trial<'_>, host: &dyn Host) -> Verdict {
     try_laws(trial, host).unwrap_or_else(|err| Verdict::of(&err))
 }
 
+impl Trial<'_> {
+    /// Returns the settings of the declaration and of what it hands over, each on what those before it write.
+    fn inspect(&self, host: &dyn Host) -> Result<Vec<Setting>> {
+        let mut view = host.view();
+        let (declared, cx) =
+            (std::slice::from_ref(self.declared), Context { host: &view, distro: self.distro });
+        let all = parts::expanded(declared, cx)?;
+        let mut settings = Vec::new();
+        for it in all.iter() {
+            let own = it.resource.inspect(Context { host: &view, distro: self.distro });
+            for setting in own.map_err(|err| err.of(&it.id))? {
+                if let State::Drifted { remedy: Remedy::Steps(steps), .. } = &setting.state {
+                    steps.iter().try_for_each(|step| view.predict_step(step))?;
+                }
+                settings.push(setting);
+            }
+        }
+        Ok(settings)
+    }
+
+    /// Returns what a trial boot, `verify` and `why` know of what the declaration hands over.
+    fn handed(&self, host: &dyn Host) -> Result<Vec<String>> {
+        let parts = self.declared.resource.parts(Context { host: &host.view(), distro: self.distro })?;
+        Ok(parts.iter().map(|it| format!("{it:?}")).collect())
+    }
+}
+
 fn try_laws(trial: &Trial<'_>, host: &dyn Host) -> Result<Verdict> {
     let mut findings = Vec::new();
     let before = files(&host.view())?;
-    let inspect = || trial.declared.resource.inspect(Context { host: &host.view(), distro: trial.distro });
-    let (first, second) = (inspect()?, inspect()?);
+    let (first, second) = (trial.inspect(host)?, trial.inspect(host)?);
+    let handed = trial.handed(host)?;
     if first.is_empty() {
         let mend = "Return each setting that the declaration governs, converged ones too.";
         findings.push(Finding::new(LAWS[0], "it has no settings", mend));
@@ -160,6 +189,11 @@ fn try_laws(trial: &Trial<'_>, host: &dyn Host) -> Result<Verdict> {
             ));
         }
     }
+    // What it hands over is tried in a boot, verified and explained by asking for it: also when it is so already.
+    if let Some(lost) = handed.iter().find(|it| !trial.handed(host).is_ok_and(|now| now.contains(it))) {
+        let mend = "Return the same `resources` whatever the host is like; they say themselves whether they are as wanted.";
+        findings.push(Finding::new(LAWS[6], format!("once it is done, it does not hand over {lost}"), mend));
+    }
     let rest = planner.plan(&mut host.view())?;
     findings.extend(rest.changes.iter().find(|it| can_be_tried(it, trial.activate)).map(|change| {
         let shown = |it: &Option<String>| it.clone().unwrap_or_else(|| "(absent)".to_owned());
@@ -169,7 +203,7 @@ fn try_laws(trial: &Trial<'_>, host: &dyn Host) -> Result<Verdict> {
             shown(&change.actual),
             shown(&change.desired)
         );
-        Finding::new(LAWS[6], what, "A step must have the effect that the inspection looks for.")
+        Finding::new(LAWS[7], what, "A step must have the effect that the inspection looks for.")
     }));
     Ok(Verdict { tried: LAWS.len(), findings })
 }

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use hoststate_abi::description::TypeDescription;
-use hoststate_abi::message::{self, Asks, Description, Inspect, User};
+use hoststate_abi::message::{self, Asks, Description, Inspect, Inspection, User};
+use hoststate_abi::setting::Setting;
 use serde_json::{Map, Value};
 
 use crate::error::{Error, Result};
@@ -278,18 +279,30 @@ struct PluginResource {
     desired: Map<String, Value>,
 }
 
-impl Resource for PluginResource {
-    fn inspect(&self, cx: Context<'_>) -> Result<Vec<hoststate_abi::setting::Setting>> {
-        let inspection = self.plugin.inspect(Inspect {
+impl PluginResource {
+    fn ask(&self, cx: Context<'_>) -> Result<Inspection> {
+        self.plugin.inspect(Inspect {
             kind: self.kind.clone(),
             desired: self.desired.clone(),
             root: cx.host.root().to_owned(),
             predicted: cx.host.predictions(),
             distro: distro(cx.distro),
-        })?;
+        })
+    }
+
+    fn rights(&self) -> Rights<'_> {
         let asks = &self.plugin.trusted.description.asks;
-        let (runs, writes) = (asks.runs.as_slice(), asks.writes.as_deref());
-        Rights { runs, writes, base: &self.plugin.base }.settings(inspection, cx)
+        Rights { runs: &asks.runs, writes: asks.writes.as_deref(), base: &self.plugin.base }
+    }
+}
+
+impl Resource for PluginResource {
+    fn inspect(&self, cx: Context<'_>) -> Result<Vec<Setting>> {
+        self.rights().settings(self.ask(cx)?.settings, cx.host)
+    }
+
+    fn parts(&self, cx: Context<'_>) -> Result<Vec<Rc<dyn Resource>>> {
+        self.rights().parts(self.ask(cx)?.resources)
     }
 }
 

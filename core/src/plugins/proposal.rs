@@ -1,10 +1,10 @@
 //! What a type that is not built in may propose: its settings are checked before they become part of a plan.
 
 use std::path::{Component, Path, PathBuf};
+use std::rc::Rc;
 
 use hoststate_abi::activation::Activation;
 use hoststate_abi::host_view::HostView;
-use hoststate_abi::message::Inspection;
 use hoststate_abi::setting::{Remedy, Setting, State};
 use hoststate_abi::step::Step;
 use serde_json::{Map, Value};
@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 use crate::formats::fnmatch;
 use crate::language::declaration::Declaration;
 use crate::language::registry::Registry;
-use crate::language::resource::Context;
+use crate::language::resource::Resource;
 use crate::machine::kernels;
 
 /// More settings than this are no declaration a person wrote.
@@ -40,44 +40,40 @@ pub struct Rights<'a> {
 }
 
 impl Rights<'_> {
-    /// Returns the settings of an inspection, those of the resources it hands over to included.
+    /// Returns the settings of an inspection.
     ///
     /// # Errors
-    /// When a step, an activation or a resource is not one that the type may propose.
-    pub fn settings(self, inspection: Inspection, cx: Context<'_>) -> Result<Vec<Setting>> {
-        let Inspection { mut settings, resources } = inspection;
+    /// When a step or an activation is not one that the type may propose.
+    pub fn settings(self, settings: Vec<Setting>, host: &HostView) -> Result<Vec<Setting>> {
         if settings.len() > MOST_SETTINGS {
             let what = format!("{} settings are more than the {MOST_SETTINGS} of a type", settings.len());
             return Err(refused(what));
         }
         for setting in &settings {
-            self.check(setting, cx.host).map_err(|err| match err {
+            self.check(setting, host).map_err(|err| match err {
                 Error::Invalid { what, hint } => {
                     Error::Invalid { what: format!("{}: {what}", setting.subject), hint }
                 }
                 other => other,
             })?;
         }
-        if !resources.is_empty() {
-            // Each sees what those before it write, as if the playbook had declared them.
-            let mut view = HostView::new(cx.host.root());
-            for (path, text) in cx.host.predictions() {
-                view.predict(&path, text)?;
-            }
-            predict(&settings, &mut view)?;
-            for resource in resources {
-                let more = self.delegate(resource, Context { host: &view, distro: cx.distro })?;
-                predict(&more, &mut view)?;
-                settings.extend(more);
-            }
-        }
         Ok(settings)
     }
 
-    fn delegate(self, resource: Map<String, Value>, cx: Context<'_>) -> Result<Vec<Setting>> {
-        let declared =
-            self.base.decode(Declaration::try_from(resource)?).map_err(|err| err.into_first().source)?;
-        declared.resource.inspect(cx).map_err(|err| err.of(&declared.id))
+    /// Returns the resources that an inspection hands over to.
+    ///
+    /// # Errors
+    /// When one is none of the types that it may hand over to.
+    pub fn parts(self, resources: Vec<Map<String, Value>>) -> Result<Vec<Rc<dyn Resource>>> {
+        if resources.len() > MOST_SETTINGS {
+            let what = format!("{} resources are more than the {MOST_SETTINGS} of a type", resources.len());
+            return Err(refused(what));
+        }
+        let part = |it: Map<String, Value>| {
+            let declared = self.base.decode(Declaration::try_from(it)?);
+            Ok(declared.map_err(|err| err.into_first().source)?.resource)
+        };
+        resources.into_iter().map(part).collect()
     }
 
     fn check(self, setting: &Setting, host: &HostView) -> Result<()> {
@@ -164,16 +160,6 @@ fn plain(path: &Path, step: &Step, host: &HostView) -> Result<PathBuf> {
         return Err(refused(format!("`{step}`: the path is not an absolute path of the host without `..`")));
     }
     Ok(host.resolve(path)?)
-}
-
-fn predict(settings: &[Setting], view: &mut HostView) -> Result<()> {
-    for setting in settings {
-        let State::Drifted { remedy: Remedy::Steps(steps), .. } = &setting.state else { continue };
-        for step in steps {
-            view.predict_step(step)?;
-        }
-    }
-    Ok(())
 }
 
 fn refused(what: String) -> Error {

@@ -101,6 +101,10 @@ impl Resource for KernelCmdline {
         exact.chain(additional).chain(absent).chain(off).collect()
     }
 
+    fn parameters(&self) -> Vec<&Word> {
+        self.present.iter().chain(&self.additional).collect()
+    }
+
     fn cmdline(&self, _: Context<'_>) -> Result<Option<CmdlineEdit>> {
         Ok(Some(self.edit()))
     }

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::rc::Rc;
 
 use hoststate_abi::activation::Activation;
 use hoststate_abi::host_view::HostView;
@@ -99,7 +100,7 @@ impl Undo {
             composite: None,
             desired: Map::new(),
         };
-        Declared { id: self.id(), declaration, resource: Box::new(self.clone()) }
+        Declared { id: self.id(), declaration, resource: Rc::new(self.clone()) }
     }
 
     /// Returns the files whose text is neither what the run left nor what was there before, as a change from what it left

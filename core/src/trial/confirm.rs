@@ -12,6 +12,7 @@ use super::witness::Witness;
 use super::{AtBoot, own, require_systemd};
 use crate::error::{Error, Result};
 use crate::formats::kernel_cmdline::{Cmdline, CmdlineEdit, Word};
+use crate::language::parts;
 use crate::language::registry::Declared;
 use crate::language::resource::{Context, Resource};
 use crate::mechanism::distro::{Distro, Trial, TrialFile};
@@ -84,9 +85,9 @@ pub fn declared(
 /// # Errors
 /// When the host cannot be read.
 pub fn edits(host: &HostView, distro: &Distro, wanted: &[Declared]) -> Result<Vec<CmdlineEdit>> {
-    let mut edits = Vec::new();
-    for it in wanted {
-        edits.extend(it.resource.cmdline(Context { host, distro }).map_err(|err| err.of(&it.id))?);
+    let (mut edits, cx) = (Vec::new(), Context { host, distro });
+    for it in parts::expanded(wanted, cx)?.iter() {
+        edits.extend(it.resource.cmdline(cx).map_err(|err| err.of(&it.id))?);
     }
     Ok(edits)
 }

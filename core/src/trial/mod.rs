@@ -176,7 +176,8 @@ fn own(kind: &str, name: &str, resource: Box<dyn Resource>) -> Declared {
         composite: None,
         desired: Map::<String, Value>::new(),
     };
-    Declared { id: ResourceId { kind: kind.to_owned(), name: name.to_owned() }, declaration, resource }
+    let id = ResourceId { kind: kind.to_owned(), name: name.to_owned() };
+    Declared { id, declaration, resource: resource.into() }
 }
 
 fn require_systemd(host: &HostView) -> Result<()> {

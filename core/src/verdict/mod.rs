@@ -30,7 +30,9 @@ mod known;
 mod refused;
 mod taken_back;
 
-/// Judges what the last boot made of a plan: a setting that it was to make right and did not, waits in vain.
+/// Judges what the last boot made of a plan: a setting that it was to make right and did not, waits in vain. Returns what
+/// was found as well, and what is about to happen by itself; of the former [`Verdict::InDesiredState`] alone where nothing
+/// is wrong.
 ///
 /// # Errors
 /// When the host or the records cannot be read.
@@ -41,13 +43,13 @@ pub fn judge(
     distro: &Distro,
     past: Past<'_>,
     accepted: &[String],
-) -> Result<Plan> {
+) -> Result<(Plan, Vec<Finding>)> {
     let judged = Judged { host, distro, declared, plan: &plan, past, accepted };
     let Judgement { findings, in_vain, hazards } = judged.judge()?;
     plan.summary.refused += hazards.iter().filter(|it| !it.accepted).count();
     plan.guards.extend(hazards);
     let is_told = |it: &Finding| it.verdict.is_beyond_boot() || it.verdict == Verdict::TakenBack;
-    plan.after_boot = findings.into_iter().filter(is_told).collect();
+    plan.after_boot = findings.iter().filter(|it| is_told(it)).cloned().collect();
     for index in in_vain {
         plan.changes[index].in_vain = true;
     }
@@ -64,7 +66,9 @@ pub fn judge(
     let waiting = count(&|it| it.expects_reboot());
     plan.summary.to_change += plan.summary.only_reboot - waiting;
     plan.summary.only_reboot = waiting;
-    Ok(plan)
+    let mut findings = findings;
+    findings.extend(standing::findings(host, past.boot_id)?);
+    Ok((plan, findings))
 }
 
 /// A host after a boot, as it is judged.
@@ -93,17 +97,6 @@ struct Judgement {
 }
 
 impl Judged<'_> {
-    /// Returns what was found, and what is about to happen by itself; of the former [`Verdict::InDesiredState`] alone
-    /// where nothing is wrong.
-    ///
-    /// # Errors
-    /// When the host or the records cannot be read.
-    pub fn findings(self) -> Result<Vec<Finding>> {
-        let mut findings = self.judge()?.findings;
-        findings.extend(standing::findings(self.host, self.past.boot_id)?);
-        Ok(findings)
-    }
-
     fn judge(self) -> Result<Judgement> {
         let mut findings = Vec::new();
         for it in &self.plan.conflicts {

@@ -1,6 +1,7 @@
 //! The built-in types keep the laws that `hoststate plugin test` tries on others.
 
 use std::path::PathBuf;
+use std::rc::Rc;
 
 use hoststate_abi::setting::{Disruption, Setting, State};
 use hoststate_core::error::Result;
@@ -48,7 +49,7 @@ impl Resource for Meddler {
 fn a_write_that_was_not_proposed_is_found() {
     let lab = Lab::new(KINDS[0]);
     let mut all = declared(EVERY_TYPE);
-    let resource = Box::new(Meddler { file: "/etc/lamp".into() });
+    let resource = Rc::new(Meddler { file: "/etc/lamp".into() });
     let declared = Declared { resource, ..all.remove(0) };
     let trial =
         Trial { declared: &declared, distro: &lab.distro, records: lab.store(), activate: Activate::Run };
