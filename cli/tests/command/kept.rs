@@ -259,3 +259,21 @@ fn a_new_file_is_for_everyone_to_read_whatever_the_umask() {
     assert_eq!(answer.status, Some(0), "{answer}");
     assert_eq!(besides(&tree.path(FILE)).mode & 0o7777, 0o644);
 }
+
+#[test]
+fn a_name_as_long_as_a_name_may_be_is_written_and_a_longer_one_is_told() {
+    let playbook = |name: &str| {
+        format!(
+            r#"{{"type":"modprobe_options","module":"kvm","options":{{"ignore_msrs":"1"}},"file":"{name}"}}"#
+        )
+    };
+    let name = format!("{}.conf", "a".repeat(250));
+    let tree = Tree::with(&playbook(&name));
+    for words in ["converge playbook.json --root root --yes", "rollback --root root --yes"] {
+        let answer = tree.run(words);
+        assert_eq!(answer.status, Some(0), "{answer}");
+    }
+    tree.playbook(&playbook(&format!("a{name}")));
+    let answer = tree.run("check playbook.json");
+    assert!(answer.stderr.contains("the name has 256 bytes, and a file name at most 255"), "{answer}");
+}

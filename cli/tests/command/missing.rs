@@ -4,6 +4,7 @@ use std::fs;
 
 use expect_test::expect;
 
+use crate::declarations::SOFTDEP;
 use crate::support::Tree;
 
 const DEVICE: &str = "root/sys/bus/pci/devices/0000:02:00.0";
@@ -72,4 +73,23 @@ fn a_tree_without_devices_is_planned_and_says_that_none_is_known() {
     let plan = tree.run("plan playbook.json --root root");
     assert_eq!(plan.status, Some(0), "{plan}");
     assert_eq!(plan.stdout.matches("whether 0000:09:00.0 is there is not known").count(), 1, "{plan}");
+}
+
+#[test]
+fn a_selector_that_two_devices_fit_hides_no_verdict_on_other_declarations() {
+    let twins = r#"{"type":"driver_binding","device":{"vendor":"10de"},"driver":"vfio-pci"}"#;
+    let tree = Tree::with(&format!("{twins},{SOFTDEP}"));
+    for address in ["0000:01:00.0", "0000:02:00.0"] {
+        let modalias = "pci:v000010DEd00000FFCsv00001AF4sd00001100bc03sc00i00\n";
+        tree.write(&format!("root/sys/bus/pci/devices/{address}/modalias"), modalias);
+    }
+    let answer = tree.run("verify playbook.json --root root");
+    assert!(
+        answer.stdout.contains("2 PCI devices have") && answer.stdout.contains("0000:02:00.0"),
+        "{answer}"
+    );
+    assert!(answer.stdout.contains("drift    modprobe_softdep"), "{answer}");
+    assert_eq!(answer.status, Some(1), "{answer}");
+    let plan = tree.run("plan playbook.json --root root");
+    assert!(plan.stdout.contains("tells them apart") && plan.status == Some(1), "{plan}");
 }

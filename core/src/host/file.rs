@@ -3,6 +3,7 @@
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::{self, Read, Write};
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use rustix::fs::Mode;
@@ -159,9 +160,15 @@ fn old_name(name: &OsStr) -> OsString {
     beside(name, ".old")
 }
 
+/// Returns the name of a file beside the one with this name. Of a long name the end counts: no name may be longer than
+/// `NAME_MAX`.
 fn beside(name: &OsStr, ending: &str) -> OsString {
-    let mut beside = OsString::from(".hoststate-");
-    beside.push(name);
+    const NAME_MAX: usize = 255;
+    const BEGINNING: &str = ".hoststate-";
+    let bytes = name.as_bytes();
+    let room = NAME_MAX - BEGINNING.len() - ending.len();
+    let mut beside = OsString::from(BEGINNING);
+    beside.push(OsStr::from_bytes(&bytes[bytes.len().saturating_sub(room)..]));
     beside.push(ending);
     beside
 }

@@ -130,11 +130,11 @@ impl DeviceSelector {
         }
     }
 
-    /// Returns that no device fits, with the nearest.
+    /// Returns that no device fits, with the nearest, or that several do.
     ///
     /// # Errors
     /// When a device cannot be read.
-    pub(crate) fn nothing_fits(&self, host: &HostView) -> Result<String> {
+    pub(crate) fn not_one(&self, host: &HostView) -> Result<String> {
         match self.resolve(host) {
             Ok(_) => Ok(format!("no PCI device has {self}")),
             Err(err @ Error::Invalid { .. }) => {

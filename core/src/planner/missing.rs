@@ -1,4 +1,4 @@
-//! Declared devices that are not there, and that no declaration makes.
+//! Declared devices that are not there, and that no declaration makes; and those of which there are several.
 
 use hoststate_abi::host_view::HostView;
 
@@ -29,7 +29,7 @@ enum Place {
     Elsewhere,
 }
 
-/// Returns a conflict for every declaration whose device is not there and will not come. Nothing is known of the devices
+/// Returns a conflict for every declaration whose device is not there and will not come, or is not the only one. Nothing is known of the devices
 /// of a tree without a PCI bus, so none is missing there.
 ///
 /// # Errors
@@ -73,8 +73,11 @@ pub(crate) fn devices(declared: &[Declared], host: &HostView, past: Past<'_>) ->
 /// Returns why a device will not be there; `None` when it is there, or will be.
 fn reason(device: &DeviceSelector, host: &HostView, made: &[Made<'_>]) -> Result<Option<String>> {
     let DeviceSelector::Address(address) = device else {
-        let is_there = !device.matching(host)?.is_empty();
-        return if is_there { Ok(None) } else { Ok(Some(device.nothing_fits(host)?)) };
+        return match &device.matching(host)?[..] {
+            [_] => Ok(None),
+            // Of several, none is meant by itself.
+            _ => Ok(Some(device.not_one(host)?)),
+        };
     };
     let removed = made.iter().find(|it| {
         let kept = usize::from(it.count);

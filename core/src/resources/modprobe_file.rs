@@ -15,6 +15,9 @@ use crate::machine::kernels;
 use crate::machine::modprobe_d;
 use crate::mechanism::distro::{ImageContent, ImageFile};
 
+/// Bytes of a file name (limits.h).
+const NAME_MAX: usize = 255;
+
 /// Name of a file in `/etc/modprobe.d`, e.g. `01-vfio-pci.conf`.
 ///
 /// Invariant: one path component that kmod reads: it ends in `.conf` and does not begin with a dot.
@@ -33,6 +36,9 @@ impl TryFrom<String> for ConfFile {
     type Error = String;
 
     fn try_from(name: String) -> Result<Self, String> {
+        if name.len() > NAME_MAX {
+            return Err(format!("the name has {} bytes, and a file name at most {NAME_MAX}", name.len()));
+        }
         let plain = !name.contains(['/', '\0', '\n']) && !name.starts_with('.');
         if plain && name.len() > ".conf".len() && name.ends_with(".conf") {
             Ok(Self(name))

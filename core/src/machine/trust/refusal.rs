@@ -65,6 +65,13 @@ pub(super) fn not_followed(path: &Path, at: &Path, found: &Stat, why: Why) -> Er
         Why::Writable => (format!("can be written by group {} (mode {mode:04o})", found.st_gid), None),
         Why::Listed(entry) => (format!("can be written by {}", listed(entry)), Some(mended(entry, at))),
     };
+    if at != path && mode & 0o002 != 0 && type_of(found) == FileType::Directory {
+        // What is everybody's on purpose is not to be taken from them.
+        let hint = "Who can write it can exchange what lies below it. Look at what the file says, and keep it in a directory \
+                    that only root can write, such as /etc/hoststate. With sudo, the files of who calls it are believed as \
+                    well.";
+        return Error::invalid(format!("{shown}{way} {why}, and root does not follow it"), hint);
+    }
     let mend = mend.unwrap_or_else(|| format!("`chown root {shown}; chmod go-w {shown}`"));
     let hint = format!(
         "Who can write it can do what root can. Look at what it says, then give it to root and to nobody else: \

@@ -55,8 +55,8 @@ fn what_others_can_write_is_not_believed() {
     check(
         |at| mode(&at.join("a"), 0o757),
         expect![[r#"
-        TREE/a, on the way to TREE/a/b/gpu.lua, can be written by everyone (mode 0757), and root does not follow it
-        Who can write it can do what root can. Look at what it says, then give it to root and to nobody else: `chown root TREE/a; chmod go-w TREE/a`. With sudo, the files of who calls it are believed as well."#]],
+            TREE/a, on the way to TREE/a/b/gpu.lua, can be written by everyone (mode 0757), and root does not follow it
+            Who can write it can exchange what lies below it. Look at what the file says, and keep it in a directory that only root can write, such as /etc/hoststate. With sudo, the files of who calls it are believed as well."#]],
     );
 }
 
@@ -129,7 +129,7 @@ fn a_link_leads_where_its_way_is_looked_at_too() {
         },
         expect![[r#"
             TREE/open, on the way to TREE/a/b/gpu.lua, can be written by everyone (mode 0777), and root does not follow it
-            Who can write it can do what root can. Look at what it says, then give it to root and to nobody else: `chown root TREE/open; chmod go-w TREE/open`. With sudo, the files of who calls it are believed as well."#]],
+            Who can write it can exchange what lies below it. Look at what the file says, and keep it in a directory that only root can write, such as /etc/hoststate. With sudo, the files of who calls it are believed as well."#]],
     );
 }
 
