@@ -5,6 +5,10 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
+pub(crate) mod plugin;
+
+use plugin::PluginCommand;
+
 /// Makes this Linux host match a playbook: kernel command line, module policy, PCI passthrough, SR-IOV.
 #[derive(Debug, Parser)]
 #[command(name = "hoststate", version, disable_help_subcommand = true, after_help = EXIT_STATUS, after_long_help = EXIT_STATUS_AND_ERRORS)]
@@ -61,8 +65,8 @@ pub(crate) enum Command {
     },
     /// Print the completions of a shell
     Completions(CompletionsArguments),
-    /// Print the manual page
-    Man,
+    /// Print a manual page, or write them all
+    Man(ManArguments),
 }
 
 /// Options of every command.
@@ -115,45 +119,6 @@ pub(crate) struct PluginOptions {
     /// Also use the trusted plugins in this folder; may be repeated
     #[arg(long, value_name = "DIR")]
     pub(crate) plugin_dir: Vec<PathBuf>,
-}
-
-/// A command about plugins.
-#[derive(Debug, Subcommand)]
-pub(crate) enum PluginCommand {
-    /// List the plugins that are there, and whether they are trusted
-    List(PluginListArguments),
-    /// Try out a plugin: whether it keeps the laws that every resource type keeps
-    Test(PluginTestArguments),
-    /// Show what a plugin asks for, and trust it as it is now
-    Trust(PluginTrustArguments),
-}
-
-/// Arguments of `plugin list`.
-#[derive(Debug, Args)]
-pub(crate) struct PluginListArguments {
-    #[command(flatten)]
-    pub(crate) plugins: PluginOptions,
-}
-
-/// Arguments of `plugin test`.
-#[derive(Debug, Args)]
-pub(crate) struct PluginTestArguments {
-    /// The file of the plugin, wherever it is
-    pub(crate) plugin: PathBuf,
-    #[command(flatten)]
-    pub(crate) plugins: PluginOptions,
-}
-
-/// Arguments of `plugin trust`.
-#[derive(Debug, Args)]
-pub(crate) struct PluginTrustArguments {
-    /// The file of the plugin, in a folder of plugins
-    pub(crate) plugin: PathBuf,
-    /// Do not ask
-    #[arg(long, short)]
-    pub(crate) yes: bool,
-    #[command(flatten)]
-    pub(crate) plugins: PluginOptions,
 }
 
 /// How results are written.
@@ -270,6 +235,9 @@ pub(crate) struct StatusArguments {
 pub(crate) struct CheckArguments {
     /// A .lua file, a .json file of declarations, or - for JSON on standard input
     pub(crate) playbook: PathBuf,
+    /// Take the facts of a captured host: a file such as those in examples/hosts
+    #[arg(long, value_name = "FILE")]
+    pub(crate) capture: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) plugins: PluginOptions,
 }
@@ -289,7 +257,7 @@ pub(crate) struct InspectArguments {
 /// Arguments of `why`.
 #[derive(Debug, Args)]
 pub(crate) struct WhyArguments {
-    /// An address (01:00.0), traits (vendor=10de,class=display), or a network interface (ens1f0)
+    /// An address (01:00.0), ids (10de:0ffc), traits (vendor=10de,class=display), or a network interface (ens1f0)
     pub(crate) device: String,
     /// A playbook that says which driver is wanted; when left out, the last run of each playbook says it
     pub(crate) playbook: Option<PathBuf>,
@@ -364,6 +332,9 @@ pub(crate) struct SchemaArguments {
     /// Print the definitions for lua-language-server instead
     #[arg(long, conflicts_with = "kind")]
     pub(crate) luals: bool,
+    /// Print the reference of the playbook language instead, in Markdown
+    #[arg(long, conflicts_with_all = ["kind", "luals"])]
+    pub(crate) reference: bool,
     #[command(flatten)]
     pub(crate) plugins: PluginOptions,
 }
@@ -374,4 +345,14 @@ pub(crate) struct CompletionsArguments {
     /// The shell
     #[arg(value_enum)]
     pub(crate) shell: Shell,
+}
+
+/// Arguments of `man`.
+#[derive(Debug, Args)]
+pub(crate) struct ManArguments {
+    /// The command whose page is printed, or hoststate.lua for the playbook language; that of hoststate when left out
+    pub(crate) page: Vec<String>,
+    /// Write all pages below DIR, in its man1 and man5
+    #[arg(long, value_name = "DIR", conflicts_with = "page")]
+    pub(crate) out: Option<PathBuf>,
 }

@@ -6,6 +6,7 @@ mod commands;
 mod consent;
 mod error;
 mod exit;
+mod manual;
 mod playbook;
 mod plugins;
 mod progress;
@@ -20,7 +21,7 @@ mod text_file;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::FromArgMatches;
 use clap::error::ErrorKind;
 
 use crate::args::{Arguments, Colour, Command, Format, OutputOptions};
@@ -41,7 +42,8 @@ fn main() -> ExitCode {
         return status;
     }
     let end_at_once = EndAtOnce::watch();
-    let arguments = match Arguments::try_parse_from(&words) {
+    let parsed = manual::examples::command().try_get_matches_from(&words);
+    let arguments = match parsed.and_then(|it| Arguments::from_arg_matches(&it)) {
         Ok(arguments) => arguments,
         Err(err) => return usage(&words, &err).into(),
     };
@@ -77,7 +79,7 @@ fn run(command: &Command, session: &Session) -> Result<Exit> {
         Command::Schema(arguments) => commands::schema::run(arguments, session),
         Command::Plugin { command } => commands::plugin::run(command, session),
         Command::Completions(arguments) => commands::completions::run(arguments, session),
-        Command::Man => commands::man::run(session),
+        Command::Man(arguments) => commands::man::run(arguments, session),
     }
 }
 
@@ -93,7 +95,9 @@ fn usage(words: &[OsString], err: &clap::Error) -> Exit {
             let format = Format::Json;
             let options = OutputOptions { format, color: Colour::Never, verbose: false, quiet: false };
             let text = err.to_string();
-            let what = text.lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned();
+            // What is missing stands in lines of its own.
+            let lines = text.lines().take_while(|it| !it.is_empty()).map(str::trim);
+            let what = lines.collect::<Vec<_>>().join(" ").trim_start_matches("error: ").to_owned();
             Session::new(&options)
                 .fail(&Error::input(what, "`hoststate --help` lists commands and options."));
             Exit::Error

@@ -50,13 +50,27 @@ local pci = {}
 ---@return hoststate.devices
 function pci:find(selector) end
 
+---The distribution, by its os-release.
+---@class hoststate.distro
+---@field id? string `ID`, such as `debian`.
+---@field version? string `VERSION_ID`, such as `12`; empty where a release has none.
+---@field family? "debian"|"redhat" Whose tools it has.
+
+---The running kernel.
+---@class hoststate.kernel
+---@field release? string Its release, as `uname -r` prints it; absent for a tree without /proc.
+
+---The processor.
+---@class hoststate.cpu
+---@field vendor? string Who made it, in the kernel's words: `GenuineIntel`, `AuthenticAMD`.
+
 ---Facts about the host. Read-only; each is read when it is first used.
 ---@class hoststate.host
 ---@field available boolean Whether there is a host; `hoststate check` looks at none.
----@field distro { id?: string, version?: string, family?: "debian"|"redhat" }
----@field kernel { release?: string }
----@field cpu { vendor?: string } The vendor in the kernel's words: `GenuineIntel`, `AuthenticAMD`.
----@field pci hoststate.pci
+---@field distro hoststate.distro The distribution.
+---@field kernel hoststate.kernel The running kernel.
+---@field cpu hoststate.cpu The processor.
+---@field pci hoststate.pci The PCI devices, by address.
 host = {}
 
 ---Messages, on standard error.

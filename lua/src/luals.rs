@@ -188,3 +188,40 @@ fn field_name(line: &str) -> &str {
     };
     &line[..end.unwrap_or(line.len())]
 }
+
+/// A field of a class that the definitions have beside the types.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Field<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// Its type, in the notation of the definitions.
+    pub kind: &'a str,
+    /// What it is; empty where the name says so.
+    pub about: &'a str,
+    /// Whether it may be absent.
+    pub is_optional: bool,
+}
+
+/// Returns the fields of a class such as `hoststate.device`; none where there is no such class.
+pub fn fields_of(class: &str) -> Vec<Field<'static>> {
+    let is_it = |it: &&str| it.strip_prefix("---@class ").is_some_and(|it| it == class);
+    let lines = SHIPPED.lines().skip_while(|it| !is_it(it)).skip(1);
+    lines.map_while(|it| it.strip_prefix("---@field ")).filter_map(field).collect()
+}
+
+/// Reads `name? type what it is`. A type may have blanks between braces.
+fn field(line: &str) -> Option<Field<'_>> {
+    let (name, rest) = line.split_once(' ')?;
+    let mut depth = 0;
+    let end = rest.find(|it: char| {
+        depth += match it {
+            '{' | '(' | '<' => 1,
+            '}' | ')' | '>' => -1,
+            _ => 0,
+        };
+        depth == 0 && it == ' '
+    });
+    let (kind, about) = rest.split_at(end.unwrap_or(rest.len()));
+    let is_optional = name.ends_with('?');
+    Some(Field { name: name.trim_end_matches('?'), kind, about: about.trim_start(), is_optional })
+}

@@ -1,14 +1,17 @@
 //! `hoststate check`: whether a playbook is right, whatever the host.
 
+use hoststate_abi::host_view::HostView;
 use hoststate_core::error::Several;
 use hoststate_core::language::contradiction::{self, Contradiction};
 use hoststate_core::language::declaration::{DECLARATIONS_FORMAT, Declarations};
 use hoststate_core::plan::doubts;
-use hoststate_lua::facts::NoHost;
+use hoststate_lua::facts::{Facts, NoHost};
+use hoststate_lua::host_facts::HostFacts;
 use serde::Serialize;
 use serde_json::Value;
 
 use crate::args::{CheckArguments, Format};
+use crate::capture::Capture;
 use crate::error::Result;
 use crate::exit::Exit;
 use crate::playbook::{self, Belief};
@@ -35,7 +38,16 @@ struct Checked {
 pub(crate) fn run(arguments: &CheckArguments, session: &Session) -> Result<Exit> {
     let registry = Plugins::new(&arguments.plugins)?.registry()?;
     let text = playbook::read(&arguments.playbook, &Belief::Any)?;
-    let playbook = playbook::load(&arguments.playbook, &text, &NoHost, &registry, &Belief::Any)?;
+    let load = |facts: &dyn Facts| playbook::load(&arguments.playbook, &text, facts, &registry, &Belief::Any);
+    let playbook = match &arguments.capture {
+        None => load(&NoHost)?,
+        Some(file) => {
+            let capture = Capture::open(file)?;
+            let host = HostView::new(capture.root());
+            let distro = hoststate_providers::detect(&host)?;
+            load(&HostFacts { host: &host, distro: &distro })?
+        }
+    };
     let contradictions = contradiction::find(&playbook.declared);
     Several::none_of(contradictions.iter().map(Contradiction::rejected).collect(), ())?;
     let mut doubts = doubts::find(&playbook.declared);

@@ -59,7 +59,7 @@ fn text(inspection: &Inspection, session: &Session) -> String {
         out.push_str(&body);
     };
     if let Some(devices) = &inspection.devices {
-        section("PCI devices", devices::text(devices));
+        section("PCI devices", devices::text(devices, session.screen.amount));
     }
     if let Some(cmdline) = &inspection.cmdline {
         section("Kernel command line", cmdline::text(cmdline));

@@ -7,7 +7,8 @@ use hoststate_core::plugins::plugin::trust::{TrustList, Trusted};
 use hoststate_core::plugins::plugin::{Candidate, Standing, survey};
 use serde_json::{Value, json};
 
-use crate::args::{Format, PluginCommand, PluginListArguments, PluginTrustArguments};
+use crate::args::Format;
+use crate::args::plugin::{PluginCommand, PluginListArguments, PluginTrustArguments};
 use crate::consent::{Answer, Terminal};
 use crate::error::{Error, Result};
 use crate::exit::Exit;

@@ -18,6 +18,8 @@ use crate::commands::status::Status;
 use crate::commands::verify::Verification;
 use crate::error::Result;
 use crate::exit::Exit;
+use crate::manual::document::markdown;
+use crate::manual::language;
 use crate::plugins::Plugins;
 use crate::session::Session;
 
@@ -32,6 +34,10 @@ pub(crate) fn run(arguments: &SchemaArguments, session: &Session) -> Result<Exit
     let registry = Plugins::new(&arguments.plugins)?.registry()?;
     if arguments.luals {
         session.print(&luals_definitions(&registry))?;
+        return Ok(Exit::Success);
+    }
+    if arguments.reference {
+        session.print(&markdown(&language::document()))?;
         return Ok(Exit::Success);
     }
     let schema = match arguments.kind.as_deref() {

@@ -60,7 +60,7 @@ pub(crate) fn run(arguments: &WhyArguments, session: &Session) -> Result<Exit> {
     Ok(Exit::Success)
 }
 
-/// Reads `0000:01:00.0`, `vendor=10de,class=display`, or the name of a network interface.
+/// Reads `0000:01:00.0`, `10de:0ffc`, `vendor=10de,class=display`, or the name of a network interface.
 fn selector(text: &str) -> Result<DeviceSelector> {
     let value = if text.contains('=') {
         let pair = |it: &str| {
@@ -68,14 +68,20 @@ fn selector(text: &str) -> Result<DeviceSelector> {
             Some((name.trim().to_owned(), Value::from(value.trim())))
         };
         let traits: Option<Map<String, Value>> = text.split(',').map(pair).collect();
-        let hint = "Give an address (01:00.0), traits (vendor=10de,class=display), or an interface (ens1f0).";
+        let hint = "Give an address (01:00.0), ids (10de:0ffc), traits (vendor=10de,class=display), or an interface (ens1f0).";
         Value::from(traits.ok_or_else(|| Error::input(format!("{text:?} is no device"), hint))?)
+    } else if let Some((vendor, device)) =
+        text.split_once(':').filter(|it| it.0.len() == 4 && it.1.len() == 4)
+    {
+        Value::from(Map::from_iter(
+            [("vendor", vendor), ("device", device)].map(|it| (it.0.to_owned(), it.1.into())),
+        ))
     } else if text.contains(':') {
         Value::from(text)
     } else {
         Value::from(Map::from_iter([("interface".to_owned(), Value::from(text))]))
     };
-    let hint = "Give an address (01:00.0), traits (vendor=10de,class=display), or an interface (ens1f0).";
+    let hint = "Give an address (01:00.0), ids (10de:0ffc), traits (vendor=10de,class=display), or an interface (ens1f0).";
     serde_json::from_value(value).map_err(|err| Error::input(format!("{text:?} is no device: {err}"), hint))
 }
 

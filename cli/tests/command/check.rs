@@ -2,6 +2,7 @@
 
 use expect_test::{Expect, expect};
 
+use crate::declarations::SOFTDEP;
 use crate::support::Tree;
 
 fn check(resources: &str, expect: Expect) {
@@ -133,4 +134,17 @@ fn a_composite_says_on_a_host_what_it_says_in_lua() {
             .as_array()
             .is_some_and(|it| it.iter().all(|it| it["composite"] == "gpu_passthrough"))
     );
+}
+
+#[test]
+fn a_captured_host_gives_a_check_its_facts() {
+    let tree = Tree::with(SOFTDEP);
+    let playbook = "if host.available then modprobe_blacklist { module = \"of_\" .. host.distro.id } end\n";
+    tree.write("facts.lua", playbook);
+    tree.write("some.host", "== /etc/os-release\nID=debian\nVERSION_ID=\"12\"\n");
+    assert!(tree.run("check facts.lua").stdout.contains("facts.lua: 0 declarations"));
+    let told = tree.run("check facts.lua --capture some.host -v");
+    assert!(told.stdout.contains("modprobe_blacklist \"of_debian\""), "{told}");
+    let absent = tree.run("check facts.lua --capture none.host");
+    assert_eq!(absent.status, Some(1), "{absent}");
 }

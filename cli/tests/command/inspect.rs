@@ -4,6 +4,7 @@
 
 use expect_test::{Expect, expect};
 
+use crate::declarations::SOFTDEP;
 use crate::support::Tree;
 
 fn check(words: &str, expected: Expect) {
@@ -195,4 +196,19 @@ fn a_chain_ends_with_the_process_that_has_the_device_open() {
         exit 0
     "#]]
     .assert_eq(&tree.run("why 01:00.0 --root root").to_string());
+}
+
+#[test]
+fn devices_without_an_iommu_are_told_so_and_the_boot_display_is_marked() {
+    let tree = Tree::with(SOFTDEP);
+    let modalias = "pci:v000010DEd00000FFCsv00001AF4sd00001100bc03sc00i00\n";
+    tree.write("root/sys/bus/pci/devices/0000:01:00.0/modalias", modalias);
+    tree.write("root/sys/bus/pci/devices/0000:01:00.0/boot_vga", "1\n");
+    let shown = tree.run("inspect devices --root root").stdout;
+    assert!(shown.contains("display (boot)") && shown.contains("The IOMMU is off"), "{shown}");
+    assert!(!shown.contains("1af4:1100"), "{shown}");
+    assert!(tree.run("inspect devices --root root -v").stdout.contains("1af4:1100"));
+    for device in ["10de:0ffc", "01:00.0"] {
+        assert_eq!(tree.run(&format!("why {device} --root root")).status, Some(0), "{device}");
+    }
 }

@@ -15,6 +15,7 @@ mod inspect;
 mod intrusion;
 mod json;
 mod kept;
+mod manual;
 mod missing;
 mod mistakes;
 mod next_boot;

@@ -33,7 +33,7 @@ fn help_names_the_commands_and_the_exit_status() {
               schema       Print the JSON Schema of declarations, or of what another command prints
               plugin       List, try out and trust plugins
               completions  Print the completions of a shell
-              man          Print the manual page
+              man          Print a manual page, or write them all
 
             Options:
                   --format <FORMAT>  Text for people, or one JSON object [default: text] [possible values: text,
@@ -105,6 +105,18 @@ fn help_of_a_command_names_its_options() {
             not, the host reboots into the old default entry after 10 minutes; `systemctl stop
             hoststate-go-back.timer` keeps it up, and so does --stay. After a panic or a power cycle the old
             entry boots at once. `hoststate rollback` takes back a boot that was not tried yet.
+
+            Examples:
+              # Show the diff, ask, do it, and say what is left
+              sudo hoststate converge gpu.lua
+              # From a program: no question, and an exit status that tells
+              sudo hoststate converge gpu.lua --yes --detailed-exitcode --format json
+              # On a host in another city: let one boot try it
+              sudo hoststate converge gpu.lua --confirm-boot
+              # An image below a directory, with that system's own tools
+              sudo hoststate converge gpu.lua --root /mnt/image --activate chroot
+              # A plan that somebody has read
+              sudo hoststate converge gpu.plan.json
             exit 0
         "#]],
     );
@@ -358,7 +370,7 @@ fn completions_and_the_manual_come_from_the_same_definitions() {
         let answer = tree.run(&format!("completions {shell}"));
         assert!(answer.status == Some(0) && answer.stdout.contains("detailed-exitcode"), "{shell}: {answer}");
     }
-    let manual = tree.run("man").stdout;
+    let manual = tree.run("man plan").stdout;
     assert!(manual.contains(".TH") && manual.contains("activate"), "{manual}");
     let definitions = tree.run("schema --luals").stdout;
     assert!(definitions.contains("function modprobe_softdep(desired) end"), "{definitions}");

@@ -13,6 +13,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::error::Result;
+use crate::render::screen::Amount;
 use crate::render::table::table;
 
 /// A PCI function.
@@ -100,15 +101,23 @@ fn describe(device: &PciDevice, modules: &[ModuleName]) -> Device {
     }
 }
 
-/// Returns the devices as a table; what is behind a bridge is indented.
-pub(crate) fn text(devices: &[Device]) -> String {
+/// Returns the devices as a table; what is behind a bridge is indented. `amount` decides about the ids of the cards' makers.
+pub(crate) fn text(devices: &[Device], amount: Amount) -> String {
     if devices.is_empty() {
         return "none: this tree has no /sys/bus/pci\n".to_owned();
     }
-    let heading = ["ADDRESS", "GROUP", "CLASS", "IDS", "DRIVER", "NEXT", "MODULES", "VFS", "INTERFACE"];
+    let heading =
+        ["ADDRESS", "GROUP", "CLASS", "IDS", "DRIVER", "NEXT", "MODULES", "VFS", "INTERFACE", "SUBSYSTEM"];
     let mut rows = vec![heading.map(str::to_owned).to_vec()];
     rows.extend(devices.iter().map(row));
-    table(&rows)
+    if amount < Amount::More {
+        rows.iter_mut().for_each(|it| it.truncate(heading.len() - 1));
+    }
+    let mut out = table(&rows);
+    if devices.iter().all(|it| it.iommu_group.is_none()) {
+        out.push_str("The IOMMU is off, so there are no groups; `hoststate why ADDRESS` says why.\n");
+    }
+    out
 }
 
 /// The driver of the next boot: `a or b` in a race, `?` where it cannot be told.
@@ -131,12 +140,16 @@ fn row(device: &Device) -> Vec<String> {
     vec![
         format!("{}{}", "  ".repeat(device.parents.len()), device.address),
         device.iommu_group.map_or("-".to_owned(), |it| it.to_string()),
-        device.class.to_owned(),
+        match device.boot_vga {
+            Some(true) => format!("{} (boot)", device.class),
+            Some(false) | None => device.class.to_owned(),
+        },
         format!("{}:{}", device.vendor, device.device),
         device.driver.clone().unwrap_or("-".to_owned()),
         device.next.as_ref().map_or("-".to_owned(), next),
         or_dash(device.modules.join(" ")),
         vfs,
         or_dash(device.interfaces.join(" ")),
+        format!("{}:{}", device.subsystem_vendor, device.subsystem_device),
     ]
 }

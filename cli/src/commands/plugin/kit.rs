@@ -14,7 +14,8 @@ use hoststate_core::record::store::RecordStore;
 use hoststate_core::run::apply::Activate;
 use serde_json::{Value, json};
 
-use crate::args::{Format, PluginTestArguments};
+use crate::args::Format;
+use crate::args::plugin::PluginTestArguments;
 use crate::error::{Error, Result};
 use crate::exit::Exit;
 use crate::plugins::{Plugins, canonical};
