@@ -117,10 +117,10 @@ fn a_chain_for_what_is_no_device_says_what_one_is() {
     check(
         "why a=b,c",
         expect![[r#"
-        error: "a=b,c" is no device
-        hint: Give an address (01:00.0), traits (vendor=10de,class=display), or an interface (ens1f0).
-        exit 1
-    "#]],
+            error: "a=b,c" is no device
+            hint: Give an address (01:00.0), ids (10de:0ffc), traits (vendor=10de,class=display), or an interface (ens1f0).
+            exit 1
+        "#]],
     );
 }
 
