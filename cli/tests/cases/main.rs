@@ -18,12 +18,12 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::panic::catch_unwind;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 use std::sync::Mutex;
 use std::thread;
 
 use expect_test::expect_file;
 use hoststate_core::formats::host_text::{self, Nodes};
+use hoststate_testkit::program::{Answer, answer, program};
 use hoststate_testkit::tree::Tree;
 use serde_json::Value;
 use tempfile::TempDir;
@@ -37,27 +37,18 @@ struct Case {
     directory: TempDir,
 }
 
-/// What a command answered.
-struct Answer {
-    status: Option<i32>,
-    stdout: String,
-    stderr: String,
+/// What a person sees, and what a script would check.
+fn shown(answer: &Answer) -> String {
+    let status = match answer.status {
+        Some(0) => String::new(),
+        Some(status) => format!("exit {status}\n"),
+        None => "ended by a signal\n".to_owned(),
+    };
+    format!("{}{}{status}", answer.stdout, answer.stderr)
 }
 
-impl Answer {
-    /// What a person sees, and what a script would check.
-    fn shown(&self) -> String {
-        let status = match self.status {
-            Some(0) => String::new(),
-            Some(status) => format!("exit {status}\n"),
-            None => "ended by a signal\n".to_owned(),
-        };
-        format!("{}{}{status}", self.stdout, self.stderr)
-    }
-
-    fn json(&self) -> Value {
-        serde_json::from_str(&self.stdout).unwrap_or_else(|err| panic!("{err}: {}", self.stdout))
-    }
+fn parsed(answer: &Answer) -> Value {
+    serde_json::from_str(&answer.stdout).unwrap_or_else(|err| panic!("{err}: {}", answer.stdout))
 }
 
 impl Case {
@@ -83,31 +74,27 @@ impl Case {
 
     /// Runs the binary beside the playbook, with an environment that says nothing.
     fn run(&self, command: &str, options: &[&str]) -> Answer {
-        let mut process = Command::new(env!("CARGO_BIN_EXE_hoststate"));
-        process.args([command, "playbook.lua", "--root", "host"]).args(options);
-        process.current_dir(self.directory.path()).env_clear().stdin(Stdio::null());
-        let output = process.output().expect("the binary starts");
-        let text = |bytes| String::from_utf8(bytes).expect("UTF-8");
-        Answer { status: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
+        let words = format!("{command} playbook.lua --root host");
+        answer(program(env!("CARGO_BIN_EXE_hoststate"), &words, self.directory.path()).args(options))
     }
 
     fn check(&self) {
         let before = self.nodes();
         let plan = self.run("plan", &[]);
-        expect_file![self.source.join("plan.txt")].assert_eq(&plan.shown());
-        assert_eq!(self.run("plan", &[]).shown(), plan.shown(), "a second plan differs");
+        expect_file![self.source.join("plan.txt")].assert_eq(&shown(&plan));
+        assert_eq!(shown(&self.run("plan", &[])), shown(&plan), "a second plan differs");
         let json = self.run("plan", &["--format", "json"]);
         assert_eq!(json.status, plan.status, "the form of the output changes the exit status");
         if plan.status == Some(0) {
-            same_diffs(&plan.stdout, &json.json());
+            same_diffs(&plan.stdout, &parsed(&json));
         }
         let confirm = self.source.join("confirm.txt");
         if confirm.exists() {
-            let shown = self.run("converge", &["--check", "--confirm-boot"]).shown();
-            expect_file![confirm].assert_eq(&shown);
+            let answer = self.run("converge", &["--check", "--confirm-boot"]);
+            expect_file![confirm].assert_eq(&shown(&answer));
         }
         assert!(self.nodes() == before, "planning changed the tree");
-        self.check_after(plan.status == Some(0) && stands_against_nothing(&json.json()));
+        self.check_after(plan.status == Some(0) && stands_against_nothing(&parsed(&json)));
     }
 
     fn check_after(&self, converges: bool) {
@@ -117,10 +104,10 @@ impl Case {
             return;
         }
         let converged = self.run("converge", &["--yes"]);
-        assert_eq!(converged.status, Some(0), "{}", converged.shown());
+        assert_eq!(converged.status, Some(0), "{converged}");
         let plan = self.run("plan", &[]);
-        expect_file![expected].assert_eq(&plan.shown());
-        let json = self.run("plan", &["--format", "json"]).json();
+        expect_file![expected].assert_eq(&shown(&plan));
+        let json = parsed(&self.run("plan", &["--format", "json"]));
         assert!(stands_against_nothing(&json), "converged into a conflict");
         assert_eq!(list(&json, "files").len(), 0, "files still differ");
         for change in list(&json, "changes") {
@@ -199,19 +186,19 @@ fn no_ordinary_plan_is_refused_for_what_no_plan_should_do_unasked() {
         let plan = fs::read_to_string(case.join("plan.txt")).expect("plan.txt");
         assert!(!UNASKED.iter().any(|it| plan.contains(it)), "{}", case.display());
     }
-    let mut tried = 0;
-    for name in names(&examples().join("..")).iter().filter(|it| it.ends_with(".lua")) {
-        let example = examples().join("..").join(name);
-        for host in names(&examples()) {
-            let mut process = Command::new(env!("CARGO_BIN_EXE_hoststate"));
-            process.arg("plan").arg(&example).arg("--root").arg(examples().join(&host));
-            let output = process.env_clear().stdin(Stdio::null()).output().expect("the binary starts");
-            let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
-            assert!(!UNASKED.iter().any(|it| said.contains(it)), "{name} on {host}: {said}");
-            tried += 1;
+    let mut plans = 0;
+    for host in names(&examples()).iter().filter(|it| it.ends_with(".host")) {
+        let host = fs::read_to_string(examples().join(host)).expect("a captured host");
+        let tree = Tree::captured(&host);
+        for example in names(&examples().join("..")).iter().filter(|it| it.ends_with(".lua")) {
+            let words = format!("plan ../{example} --root");
+            let mut process = program(env!("CARGO_BIN_EXE_hoststate"), &words, &examples());
+            let said = answer(process.arg(tree.root())).to_string();
+            assert!(!UNASKED.iter().any(|it| said.contains(it)), "{example}: {said}");
+            plans += usize::from(said.contains("Plan: "));
         }
     }
-    assert!(tried > 20, "{tried} plans of examples");
+    assert!(plans > 20, "{plans} plans of examples");
 }
 
 #[test]

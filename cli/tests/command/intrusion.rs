@@ -10,7 +10,9 @@ use expect_test::{Expect, expect};
 use proptest::prelude::*;
 
 use crate::declarations::SOFTDEP;
-use crate::support::{Answer, Tree};
+use hoststate_testkit::program::Answer;
+
+use crate::support::Tree;
 
 const FILE: &str = "root/etc/modprobe.d/01-hoststate.conf";
 

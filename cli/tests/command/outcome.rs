@@ -3,7 +3,9 @@
 use serde_json::{Value, json};
 
 use crate::declarations::SOFTDEP;
-use crate::support::{Answer, Tree};
+use hoststate_testkit::program::Answer;
+
+use crate::support::Tree;
 
 const WORD: &str = r#"{"type":"kernel_cmdline","name":"iommu","present":["intel_iommu=on"]}"#;
 

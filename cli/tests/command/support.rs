@@ -4,31 +4,17 @@
 #![expect(clippy::unwrap_used, reason = "a test without its tree cannot go on")]
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Command, Output, Stdio};
 
+use hoststate_testkit::program::{Answer, program};
+use hoststate_testkit::tree::UBUNTU;
 use tempfile::TempDir;
 
 /// A host below a temporary directory, with a playbook beside it.
 pub(crate) struct Tree {
     directory: TempDir,
-}
-
-/// What a command answered. Paths of the tree read `TREE`, ids of runs `RUN`.
-#[derive(Debug)]
-pub(crate) struct Answer {
-    pub(crate) status: Option<i32>,
-    pub(crate) stdout: String,
-    pub(crate) stderr: String,
-}
-
-impl fmt::Display for Answer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let status = self.status.map_or("signal".to_owned(), |it| it.to_string());
-        writeln!(f, "{}{}exit {status}", self.stdout, self.stderr)
-    }
 }
 
 impl Tree {
@@ -45,15 +31,9 @@ impl Tree {
 
     fn made_in(directory: TempDir, declarations: &str) -> Self {
         let tree = Self { directory };
-        tree.write(
-            "root/etc/os-release",
-            "NAME=\"Ubuntu\"\nID=ubuntu\nID_LIKE=debian\nVERSION_ID=\"24.04\"\n",
-        );
-        tree.write("root/etc/default/grub", "GRUB_CMDLINE_LINUX=\"\"\n");
-        tree.write("root/boot/grub/grub.cfg", "");
-        tree.write("root/etc/initramfs-tools/initramfs.conf", "MODULES=most\n");
-        tree.write("root/usr/sbin/update-grub", "");
-        tree.write("root/usr/sbin/update-initramfs", "");
+        for (path, text) in UBUNTU {
+            tree.write(&format!("root{path}"), text);
+        }
         tree.playbook(declarations);
         tree
     }
@@ -100,13 +80,8 @@ impl Tree {
 
     /// The binary in the directory of the tree, with an environment that says nothing.
     pub(crate) fn command(&self, words: &str) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_hoststate"));
-        command
-            .args(words.split_whitespace())
-            .current_dir(self.directory.path())
-            .env_clear()
-            .env("TZ", "UTC");
-        command.stdin(Stdio::null());
+        let mut command = program(env!("CARGO_BIN_EXE_hoststate"), words, self.directory.path());
+        command.env("TZ", "UTC");
         command
     }
 
@@ -121,21 +96,16 @@ impl Tree {
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
         child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
-        let output = child.wait_with_output().unwrap();
-        self.answer_of(output.status.code(), &output.stdout, &output.stderr)
+        self.answer_of(child.wait_with_output().unwrap())
     }
 
     pub(crate) fn answer(&self, mut command: Command) -> Answer {
-        let output = command.output().unwrap();
-        self.answer_of(output.status.code(), &output.stdout, &output.stderr)
+        self.answer_of(command.output().unwrap())
     }
 
-    pub(crate) fn answer_of(&self, status: Option<i32>, stdout: &[u8], stderr: &[u8]) -> Answer {
-        let text = |bytes: &[u8]| {
-            let text = String::from_utf8(bytes.to_vec()).unwrap();
-            without_runs(&text.replace(&shown(self.directory.path()), "TREE"))
-        };
-        Answer { status, stdout: text(stdout), stderr: text(stderr) }
+    /// Returns what a run of the binary answered. Paths of the tree read `TREE`, ids of runs `RUN`.
+    pub(crate) fn answer_of(&self, output: Output) -> Answer {
+        Answer::of(output).map(|it| without_runs(&it.replace(&shown(self.directory.path()), "TREE")))
     }
 }
 

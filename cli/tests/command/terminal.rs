@@ -195,7 +195,7 @@ fn where_no_terminal_is_nothing_is_done_without_a_yes() {
     let run = |words: &str| {
         let mut command = detached(&tree.command(words), &["exec \"$0\" \"$@\""]);
         let output = command.output().unwrap();
-        tree.answer_of(output.status.code(), &output.stdout, &output.stderr)
+        tree.answer_of(output)
     };
     let before = tree.files();
     for format in ["text", "json"] {

@@ -5,9 +5,11 @@
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use expect_test::Expect;
+use hoststate_testkit::program::{answer, program, succeed};
+use hoststate_testkit::tree::UBUNTU;
 use tempfile::TempDir;
 
 /// A host below `root`, plugins in `plugins`, and a playbook.
@@ -21,12 +23,9 @@ impl Lab {
         // A plugin without rights reads the host.
         let open = Permissions::from_mode(0o755);
         let lab = Self { directory: tempfile::Builder::new().permissions(open).tempdir().expect("room") };
-        lab.write("root/etc/os-release", "ID=ubuntu\nVERSION_ID=\"24.04\"\n");
-        lab.write("root/etc/default/grub", "GRUB_CMDLINE_LINUX=\"\"\n");
-        lab.write("root/boot/grub/grub.cfg", "");
-        lab.write("root/etc/initramfs-tools/initramfs.conf", "MODULES=most\n");
-        lab.write("root/usr/sbin/update-grub", "");
-        lab.write("root/usr/sbin/update-initramfs", "");
+        for (path, text) in UBUNTU {
+            lab.write(&format!("root{path}"), text);
+        }
         lab.write("root/sys/lamp", "off\n");
         lab.write("plugins/README", "");
         std::fs::remove_file(lab.path("plugins/README")).expect("it was written");
@@ -77,8 +76,7 @@ impl Lab {
             .arg("-o")
             .arg(self.path("plugins").join(name))
             .arg(source);
-        let output = command.output().expect("a C compiler builds this project");
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        succeed(&mut command);
     }
 
     /// Builds a package of the workspace whose library is a plugin.
@@ -86,8 +84,7 @@ impl Lab {
         let built = Path::new(env!("CARGO_BIN_EXE_hoststate")).parent().expect("target/debug");
         let mut command = Command::new(env!("CARGO"));
         command.current_dir(project()).args(["build", "-q", "-p", package, "--target-dir"]);
-        let output = command.arg(built.join("..")).output().expect("cargo builds this project");
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        succeed(command.arg(built.join("..")));
         let library = format!("lib{}.so", package.replace('-', "_"));
         std::fs::copy(built.join(&library), self.path("plugins").join(library)).expect("it is built");
     }
@@ -139,14 +136,9 @@ impl Lab {
 
     /// Runs the command, and says what this machine does not permit.
     pub(crate) fn run_here(&self, words: &str) -> String {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_hoststate"));
-        command.args(words.split_whitespace()).arg("--plugin-dir").arg(self.path("plugins"));
-        command.current_dir(self.directory.path()).env_clear().stdin(Stdio::null());
-        let output = command.output().expect("the command is built");
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        let status = output.status.code().map_or("signal".to_owned(), |it| it.to_string());
-        let shown = format!("{}{}exit {status}\n", text(&output.stdout), text(&output.stderr));
-        shown.replace(&self.directory.path().display().to_string(), "LAB")
+        let mut command = program(env!("CARGO_BIN_EXE_hoststate"), words, self.directory.path());
+        let answer = answer(command.arg("--plugin-dir").arg(self.path("plugins")));
+        answer.to_string().replace(&self.directory.path().display().to_string(), "LAB")
     }
 
     /// Checks what the command answers.

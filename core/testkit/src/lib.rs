@@ -5,5 +5,6 @@
 pub mod fpga;
 pub mod initramfs;
 pub mod pci;
+pub mod program;
 pub mod sim;
 pub mod tree;

@@ -13,6 +13,16 @@ use tempfile::TempDir;
 /// Separates a link from its target in a path given to [`Tree::new`].
 const LINK: &str = " -> ";
 
+/// An Ubuntu without a kernel, so that no image is out of date; its tools are there and are not run.
+pub const UBUNTU: [(&str, &str); 6] = [
+    ("/etc/os-release", "NAME=\"Ubuntu\"\nID=ubuntu\nID_LIKE=debian\nVERSION_ID=\"24.04\"\n"),
+    ("/etc/default/grub", "GRUB_CMDLINE_LINUX=\"\"\n"),
+    ("/boot/grub/grub.cfg", ""),
+    ("/etc/initramfs-tools/initramfs.conf", "MODULES=most\n"),
+    ("/usr/sbin/update-grub", ""),
+    ("/usr/sbin/update-initramfs", ""),
+];
+
 /// A directory that is a host's `/`; removed when dropped.
 #[derive(Debug)]
 pub struct Tree {
