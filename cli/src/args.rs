@@ -11,7 +11,7 @@ use plugin::PluginCommand;
 
 /// Makes this Linux host match a playbook: kernel command line, module policy, PCI passthrough, SR-IOV.
 #[derive(Debug, Parser)]
-#[command(name = "hoststate", version, disable_help_subcommand = true, after_help = EXIT_STATUS, after_long_help = EXIT_STATUS_AND_ERRORS)]
+#[command(name = "hoststate", version, after_help = EXIT_STATUS, after_long_help = EXIT_STATUS_AND_ERRORS)]
 pub(crate) struct Arguments {
     #[command(subcommand)]
     pub(crate) command: Command,

@@ -1,10 +1,9 @@
 //! `hoststate completions`: for a shell, from the same definitions as the parser.
 
-use clap::CommandFactory;
-
-use crate::args::{Arguments, CompletionsArguments};
+use crate::args::CompletionsArguments;
 use crate::error::Result;
 use crate::exit::Exit;
+use crate::manual::examples;
 use crate::session::Session;
 
 /// Runs the command.
@@ -13,7 +12,7 @@ use crate::session::Session;
 /// When standard output cannot be written.
 pub(crate) fn run(arguments: &CompletionsArguments, session: &Session) -> Result<Exit> {
     let mut text = Vec::new();
-    clap_complete::generate(arguments.shell, &mut Arguments::command(), "hoststate", &mut text);
+    clap_complete::generate(arguments.shell, &mut examples::plain(), "hoststate", &mut text);
     session.print(&String::from_utf8_lossy(&text))?;
     Ok(Exit::Success)
 }

@@ -133,9 +133,24 @@ pub(crate) fn of(words: &str) -> &'static [Example] {
     EXAMPLES.iter().find(|it| it.0 == words).map_or(&[], |it| it.1)
 }
 
+/// Commands that run no tool, change nothing and have one way to end well; options about that are taken and tell nothing.
+const LOOKING: [&str; 4] = ["status", "inspect", "why", "history"];
+
+/// Those options.
+const UNUSED: [&str; 3] = ["activate", "detailed_exitcode", "accept"];
+
+/// Returns the commands with their options, those without a meaning not shown.
+pub(crate) fn plain() -> Command {
+    LOOKING.iter().fold(Arguments::command(), |command, name| {
+        command.mut_subcommand(name, |it| {
+            UNUSED.iter().fold(it, |it, option| it.mut_arg(option, |it| it.hide(true)))
+        })
+    })
+}
+
 /// Returns the commands with their options, and examples in the help of each.
 pub(crate) fn command() -> Command {
-    furnished(Arguments::command(), "")
+    furnished(plain(), "")
 }
 
 fn furnished(mut command: Command, words: &str) -> Command {

@@ -2,10 +2,9 @@
 
 use std::io;
 
-use clap::{Command, CommandFactory};
+use clap::Command;
 use clap_mangen::Man;
 
-use crate::args::Arguments;
 use crate::manual::document::{Block, Term, heading, manual, text};
 use crate::manual::examples::{self, Example};
 use crate::manual::language;
@@ -32,7 +31,7 @@ const OTHERS: &str = "modprobe.d(5), modules-load.d(5), udev(7), lspci(8)";
 /// # Errors
 /// When one cannot be written into memory.
 pub(crate) fn all() -> io::Result<Vec<Page>> {
-    let mut command = Arguments::command();
+    let mut command = examples::plain().disable_help_subcommand(true);
     command.build();
     let mut pages = Vec::new();
     let names = names(&command);

@@ -117,3 +117,16 @@ fn a_page_is_named_by_its_command_or_by_itself() {
 fn the_reference_of_the_language_is_what_the_program_prints() {
     expect_file!["../../../docs/playbook.md"].assert_eq(&printed("schema --reference"));
 }
+
+#[test]
+fn help_is_a_command_too_and_shows_no_option_without_a_meaning() {
+    assert_eq!(printed("help plan"), printed("plan --help"));
+    for command in ["status", "inspect", "why", "history"] {
+        let help = printed(&format!("{command} --help"));
+        for option in ["--accept", "--activate", "--detailed-exitcode"] {
+            assert!(!help.contains(option), "{command}: {help}");
+        }
+    }
+    // What is shared by the commands that read a host is taken all the same.
+    assert_eq!(Tree::with(SOFTDEP).run("inspect devices --root root --activate skip").status, Some(0));
+}

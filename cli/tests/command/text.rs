@@ -34,6 +34,7 @@ fn help_names_the_commands_and_the_exit_status() {
               plugin       List, try out and trust plugins
               completions  Print the completions of a shell
               man          Print a manual page, or write them all
+              help         Print this message or the help of the given subcommand(s)
 
             Options:
                   --format <FORMAT>  Text for people, or one JSON object [default: text] [possible values: text,
