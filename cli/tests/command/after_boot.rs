@@ -16,8 +16,7 @@ pub(crate) fn converged(declarations: &str) -> Tree {
     tree.write("root/sys/kernel/iommu_groups/1/type", "DMA\n");
     let done = tree.run("converge playbook.json --root root --yes");
     assert_eq!(done.status, Some(0), "{done}");
-    tree.write(
-        "root/boot/grub/grub.cfg",
+    tree.menu(
         "set default=\"0\"\nmenuentry 'New' {\n linux /vmlinuz-2 ro intel_iommu=on\n}\n\
          menuentry 'Old' {\n linux /vmlinuz-1 ro intel_iommu=on\n}\n\
          menuentry 'New (recovery mode)' {\n linux /vmlinuz-2 ro recovery nomodeset\n}\n",
@@ -248,7 +247,7 @@ fn a_word_that_no_entry_has_and_the_kernel_got_all_the_same_is_a_change_without_
     boot(&tree, "1", "2", "ro nomodeset");
     let done = tree.run("converge playbook.json --root root --yes");
     assert_eq!(done.status, Some(0), "{done}");
-    tree.write("root/boot/grub/grub.cfg", "menuentry 'New' {\n linux /vmlinuz-2 ro\n}\n");
+    tree.menu("menuentry 'New' {\n linux /vmlinuz-2 ro\n}\n");
     boot(&tree, "2", "2", "ro nomodeset");
     check(
         &tree,

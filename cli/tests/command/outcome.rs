@@ -14,7 +14,7 @@ fn bootable(declarations: &str) -> Tree {
     let tree = Tree::with(declarations);
     tree.write("root/boot/vmlinuz-1", "");
     tree.write("root/lib/modules/1/modules.dep", "");
-    tree.write("root/boot/grub/grub.cfg", "menuentry 'Ubuntu' {\n linux /vmlinuz-1 ro\n}\n");
+    tree.menu("menuentry 'Ubuntu' {\n linux /vmlinuz-1 ro\n}\n");
     tree
 }
 
@@ -55,10 +55,7 @@ fn a_rollback_whose_tools_were_run_by_hand_is_whole_once_it_is_called_again() {
     let tree = bootable(WORD);
     assert_eq!(tree.run("converge playbook.json --root root --yes").status, Some(0));
     let menu = |words: &str| {
-        tree.write(
-            "root/boot/grub/grub.cfg",
-            &format!("menuentry 'Ubuntu' {{\n linux /vmlinuz-1 ro{words}\n}}\n"),
-        );
+        tree.menu(&format!("menuentry 'Ubuntu' {{\n linux /vmlinuz-1 ro{words}\n}}\n"));
     };
     menu(" intel_iommu=on");
     assert_eq!(tree.run("rollback --root root --yes").status, Some(0));

@@ -18,7 +18,7 @@ fn refused() -> Tree {
     let tree = Tree::with(WORD);
     boot(&tree, "3", "1", "ro");
     tree.write("root/run/systemd/system/x", "");
-    tree.write("root/boot/grub/grub.cfg", MENU);
+    tree.menu(MENU);
     tree.write("root/proc/self/mountinfo", "22 1 253:1 / / rw - ext4 /dev/vda1 rw\n");
     tree.write("root/sys/class/block/vda1/partition", "1\n");
     tree.write("root/proc/cpuinfo", "vendor_id : GenuineIntel\n");

@@ -43,6 +43,12 @@ impl Tree {
         self.write("playbook.json", &text);
     }
 
+    /// Writes a boot menu as update-grub does, with the mark of a script: behind the entries, where it moves no line.
+    pub(crate) fn menu(&self, text: &str) {
+        let script = "### BEGIN /etc/grub.d/41_custom ###\n### END /etc/grub.d/41_custom ###\n";
+        self.write("root/boot/grub/grub.cfg", &format!("{text}{script}"));
+    }
+
     pub(crate) fn path(&self, path: &str) -> PathBuf {
         self.directory.path().join(path)
     }
