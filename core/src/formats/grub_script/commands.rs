@@ -102,6 +102,10 @@ impl Machine<'_> {
                         self.fail(call.place, format!("there is no command `{}`", name.text), 0);
                         return Ok(0);
                     }
+                    None if matches!(call.name, "blscfg" | "bls_import" | "uki") => {
+                        let why = format!("which entries `{}` of this GRUB makes is not known", call.name);
+                        return Err(unknown(why, Some(origin.place)));
+                    }
                     None => self.outside(&call),
                 },
             },

@@ -29,6 +29,7 @@ impl Machine<'_> {
         let mut arguments = Arguments::default();
         for word in words {
             arguments.next();
+            let first = arguments.0.len() - 1;
             for piece in word {
                 match piece {
                     Piece::Bare { text, .. } if text.is_empty() => {}
@@ -57,12 +58,10 @@ impl Machine<'_> {
                     }
                 }
             }
-            let length = arguments.0.iter().rev().map_while(Option::as_ref).map(|it| it.text.len()).next();
-            self.spend_text(length.unwrap_or(0) + 16)?;
+            let sizes = arguments.0[first..].iter().flatten().map(Text::size);
+            self.spend_text(16 + sizes.sum::<usize>())?;
         }
-        let arguments: Vec<Text> = arguments.0.into_iter().flatten().collect();
-        self.spend_text(arguments.len())?;
-        Ok(arguments)
+        Ok(arguments.0.into_iter().flatten().collect())
     }
 
     fn values(&mut self, name: &str, quoted: bool) -> Vec<Text> {

@@ -12,7 +12,7 @@ use super::syntax::{List, Node};
 use super::text::Text;
 use super::variables::{Context, Variable};
 use super::worlds::{Answers, Budget};
-use super::{Argument, Command, End, Failure, File, Menu, Origin, Place, Start, Visit, World};
+use super::{Argument, Command, End, Failure, Family, File, Menu, Origin, Place, Start, Visit, World};
 
 /// What a command returns, as GRUB's `grub_err_t`: 0 is success.
 pub(super) type Status = u32;
@@ -145,6 +145,18 @@ impl<'a> Machine<'a> {
         &mut self.contexts[last]
     }
 
+    /// Opens a context inside of the current one.
+    pub(super) fn open_context(&mut self) {
+        let family = self.start.family;
+        let outer = self.context();
+        let inner = match family {
+            Family::Upstream => outer.with_exported(),
+            // `blscfg` in a submenu needs variables that nobody exports.
+            Family::RedHat => outer.with_all(),
+        };
+        self.contexts.push(inner);
+    }
+
     pub(super) fn get(&self, name: &str) -> Option<&Variable> {
         self.contexts.last()?.get(name)
     }
@@ -186,7 +198,7 @@ impl<'a> Machine<'a> {
     pub(super) fn spend_text(&mut self, length: usize) -> Flow<()> {
         match self.budget.text.checked_sub(length) {
             Some(left) => self.budget.text = left,
-            None => return Err(unknown("its words have more than 64 MiB", None)),
+            None => return Err(unknown("its words take more than 64 MiB", None)),
         }
         Ok(())
     }

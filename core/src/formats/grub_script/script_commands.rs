@@ -80,8 +80,7 @@ impl Machine<'_> {
             self.normal(config, Some(call.place), false)?;
             return Ok(0);
         }
-        let inner = self.context().inner();
-        self.contexts.push(inner);
+        self.open_context();
         self.normal(config, Some(call.place), true)?;
         self.contexts.pop();
         Ok(0)

@@ -188,9 +188,8 @@ impl Machine<'_> {
         let default = self.get("default").cloned();
         let place = &entry.place;
         if entry.is_submenu {
-            let mut inner = self.context().inner();
-            inner.menu = Some(Vec::new());
-            self.contexts.push(inner);
+            self.open_context();
+            self.context().menu = Some(Vec::new());
             if by_itself {
                 self.set("timeout", Text::plain("0"), place);
             }

@@ -31,9 +31,18 @@ impl Text {
 
     pub(super) fn append(&mut self, other: &Text) {
         let start = self.text.len();
-        self.spans.extend(other.spans.iter().map(|it| (it.0 + start, it.1.clone())));
+        for (at, origin) in &other.spans {
+            if self.spans.last().is_none_or(|it| it.1 != *origin) {
+                self.spans.push((start + at, origin.clone()));
+            }
+        }
         self.text.push_str(&other.text);
         self.unknown = self.unknown.take().or_else(|| other.unknown.clone());
+    }
+
+    /// Returns how many bytes it takes, roughly.
+    pub(super) fn size(&self) -> usize {
+        self.text.len() + self.spans.len() * size_of::<(usize, Origin)>()
     }
 
     /// Returns the part from `start` to `end`, in bytes.

@@ -25,10 +25,19 @@ pub(super) struct Context {
 }
 
 impl Context {
-    pub(super) fn inner(&self) -> Context {
+    /// Returns a context that starts with the exported variables.
+    pub(super) fn with_exported(&self) -> Context {
         let exported = self.variables.iter().filter(|it| it.1.is_exported);
         let variables = exported.map(|(name, variable)| (name.clone(), variable.clone())).collect();
         Context { variables, ..Context::default() }
+    }
+
+    /// Returns a context that starts with all variables, which are exported by that.
+    pub(super) fn with_all(&self) -> Context {
+        let export = |variable: &Variable| Variable { is_exported: true, ..variable.clone() };
+        let variables =
+            self.variables.iter().map(|(name, variable)| (name.clone(), export(variable))).collect();
+        Context { variables, status: self.status, menu: None }
     }
 
     pub(super) fn get(&self, name: &str) -> Option<&Variable> {

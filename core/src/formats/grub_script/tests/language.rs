@@ -155,7 +155,7 @@ fn scripts_without_end_are_told_by_their_limit() {
     check(
         &format!("x=0123456789abcdef\n{}", "x=$x$x$x$x\n".repeat(40)),
         expect![[r#"
-        unknown  its words have more than 64 MiB
+        unknown  its words take more than 64 MiB
     "#]],
     );
     check(

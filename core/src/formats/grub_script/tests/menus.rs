@@ -121,6 +121,31 @@ fn only_exported_variables_are_known_in_a_submenu() {
 }
 
 #[test]
+fn fedora_takes_all_variables_into_a_submenu() {
+    let config = "set timeout=0\nx=1\nset default='s>b'\nsubmenu S --id s {\nmenuentry A --id a { linux /k\n}\nmenuentry B --id b { linux /k x$x\n}\n}\n";
+    check_with(
+        Family::RedHat,
+        config,
+        &[],
+        expect![[r#"
+        "S" :4 by default "s>b" of :3
+        "B" :7 by default "b" of :3
+        :7 linux [/k] [x1]
+    "#]],
+    );
+}
+
+#[test]
+fn blscfg_of_other_grubs_is_not_known() {
+    check(
+        "blscfg\nmenuentry A { linux /k\n}\n",
+        expect![[r#"
+        unknown :1 which entries `blscfg` of this GRUB makes is not known
+    "#]],
+    );
+}
+
+#[test]
 fn a_stub_leads_to_the_menu_and_the_files_are_told() {
     let stub = "search.fs_uuid hd1 root\nset prefix=($root)'/boot/grub'\nconfigfile $prefix/grub.cfg\n";
     let menu = "set timeout=0\nsource $config_directory/custom.cfg\nmenuentry A { linux /k a\n}\n";
