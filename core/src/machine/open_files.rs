@@ -69,7 +69,7 @@ pub(crate) fn of(host: &HostView, files: &[PathBuf]) -> io::Result<OpenFiles> {
                 open.hidden += 1;
                 continue;
             }
-            Err(err) if err.raw_os_error() == Some(Errno::SRCH.raw_os_error()) => continue,
+            Err(err) if is_gone(&err) => continue,
             Err(err) => return Err(err),
         };
         for descriptor in descriptors {
@@ -81,14 +81,41 @@ pub(crate) fn of(host: &HostView, files: &[PathBuf]) -> io::Result<OpenFiles> {
                     open.hidden += 1;
                     break;
                 }
-                Err(err) if err.raw_os_error() == Some(Errno::SRCH.raw_os_error()) => break,
+                Err(err) if is_gone(&err) => break,
                 Err(err) => return Err(err),
             };
             if let Some(file) = target.filter(|it| files.contains(it)) {
-                let name = host.attribute(&directory.join("comm"))?.unwrap_or_default();
+                let name = match host.attribute(&directory.join("comm")) {
+                    Ok(name) => name.unwrap_or_default(),
+                    Err(err) if is_gone(&err) => break,
+                    Err(err) => return Err(err),
+                };
                 open.found.push(OpenFile { process: process.clone(), name, descriptor, file });
             }
         }
     }
     Ok(open)
+}
+
+/// Returns whether a process ended while it was looked at: its directories can still be opened then, and not be read.
+fn is_gone(err: &io::Error) -> bool {
+    err.kind() == io::ErrorKind::NotFound || err.raw_os_error() == Some(Errno::SRCH.raw_os_error())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use rustix::io::Errno;
+
+    use super::is_gone;
+
+    #[test]
+    fn a_process_that_ended_is_told_from_one_that_may_not_be_looked_at() {
+        let shown = |errno: Errno| is_gone(&io::Error::from(errno));
+        assert!(shown(Errno::NOENT) && shown(Errno::SRCH));
+        assert!(!shown(Errno::ACCESS) && !shown(Errno::IO));
+        // As the view of a host says it, with the path.
+        assert!(is_gone(&io::Error::new(io::ErrorKind::NotFound, "/proc/1/fd: No such file or directory")));
+    }
 }
