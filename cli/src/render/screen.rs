@@ -146,7 +146,7 @@ mod tests {
                 |    The kernel was booted
                 |      without intel_iommu=on, so
                 |      there are no groups.
-                |    Next.
+                |            Next.
             "#]],
         );
     }
@@ -157,7 +157,7 @@ mod tests {
             None,
             expect![[r#"
                 |    The kernel was booted without intel_iommu=on, so there are no groups.
-                |    Next.
+                |            Next.
             "#]],
         );
     }
