@@ -206,7 +206,7 @@ impl<'a> Machine<'a> {
     fn spend_step(&mut self, place: impl FnOnce() -> Place) -> Flow<()> {
         match self.budget.steps.checked_sub(1) {
             Some(left) => self.budget.steps = left,
-            None => return Err(unknown("it runs more than 300,000 commands", Some(place()))),
+            None => return Err(unknown("it runs more than 100,000 commands", Some(place()))),
         }
         Ok(())
     }

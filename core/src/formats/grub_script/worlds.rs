@@ -10,8 +10,8 @@ use super::{Assumption, Disk, End, Place, Play, Start, World};
 const MOST_WORLDS: usize = 64;
 
 /// Most commands that are run in one way, and in all together; a menu of 20,000 entries is one of as many.
-const MOST_STEPS: usize = 300_000;
-const MOST_STEPS_OF_ALL: usize = 2_000_000;
+const MOST_STEPS: usize = 100_000;
+const MOST_STEPS_OF_ALL: usize = 1_000_000;
 
 /// Most bytes that the words of all ways may have together.
 const MOST_TEXT: usize = 64 << 20;

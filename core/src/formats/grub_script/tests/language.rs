@@ -143,7 +143,7 @@ fn scripts_without_end_are_told_by_their_limit() {
     check(
         "while true; do x=1; done\n",
         expect![[r#"
-        unknown :1 it runs more than 300,000 commands
+        unknown :1 it runs more than 100,000 commands
     "#]],
     );
     check(
