@@ -15,7 +15,7 @@ function linux16 { linux "$@"; }
 function linuxefi { linux "$@"; }
 function multiboot2 { linux "$@"; }
 function chainloader { if [ "$1" = "+1" ]; then echo "@@loader[+1]@"; hoststate_loaded=1; export hoststate_loaded; else linux "$@"; fi; }
-function initrd { if [ "$hoststate_loaded" != 1 ]; then return 1; fi; for hoststate_it in "$@"; do if [ ! -f "$hoststate_it" ]; then return 1; fi; done; echo -n "@@module"; for hoststate_it in "$@"; do echo -n "[$hoststate_it]"; done; echo "@"; }
+function initrd { if [ "$hoststate_loaded" != 1 ]; then return 1; fi; for hoststate_it in "$@"; do if [ ! -f "$hoststate_it" ]; then return 1; fi; done; echo -n "@@initrd"; for hoststate_it in "$@"; do echo -n "[$hoststate_it]"; done; echo "@"; }
 function initrd16 { initrd "$@"; }
 function initrdefi { initrd "$@"; }
 function module2 { if [ "$1" = --nounzip ]; then shift; fi; if [ "$hoststate_loaded" != 1 -o ! -f "$1" ]; then return 1; fi; echo -n "@@module"; for hoststate_it in "$@"; do echo -n "[$hoststate_it]"; done; echo "@"; }
@@ -128,8 +128,13 @@ fn read(screen: &str) -> Seen {
     let plain = without_escapes(screen);
     let mut seen = Seen::default();
     let mut rest = plain.as_str();
-    let marks =
-        [("Booting `", "'\n"), ("Falling back to `", "'\n"), ("@@loader", "@\n"), ("@@module", "@\n")];
+    let marks = [
+        ("Booting `", "'\n"),
+        ("Falling back to `", "'\n"),
+        ("@@loader", "@\n"),
+        ("@@module", "@\n"),
+        ("@@initrd", "@\n"),
+    ];
     loop {
         let found = marks.iter().filter_map(|it| rest.find(it.0).map(|at| (at, it)));
         let Some((at, (mark, end))) = found.min_by_key(|it| it.0) else {
@@ -141,6 +146,8 @@ fn read(screen: &str) -> Seen {
         match *mark {
             "@@loader" => (seen.loader, seen.modules) = (text, String::new()),
             "@@module" => seen.modules += &text,
+            // A second one takes the place of the first.
+            "@@initrd" => seen.modules = text,
             _ => seen.titles.push(text),
         }
         rest = &rest[length..];
