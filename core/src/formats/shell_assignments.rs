@@ -58,6 +58,8 @@ pub enum Value {
     Known(String),
     /// Only a shell on that host could tell.
     Unknown {
+        /// How many files were read before that with the reason.
+        file: usize,
         /// Line of the reason, from 1.
         line: usize,
         /// Why reading is not enough.

@@ -9,6 +9,7 @@ pub mod dead_line;
 pub mod disk_not_ready;
 pub mod half_group;
 pub mod held_by_guest;
+pub mod hidden_parameters;
 pub mod ignored_words;
 pub mod later_kernels;
 pub mod measured_boot;
@@ -39,6 +40,7 @@ pub const TABLE: &[Guard] = &[
     second_owner::hazards,
     ignored_words::hazards,
     dead_line::hazards,
+    hidden_parameters::hazards,
     later_kernels::hazards,
     measured_boot::hazards,
     boot_not_ready::hazards,

@@ -67,6 +67,14 @@ pub trait Bootloader: fmt::Debug {
         self.future(host)
     }
 
+    /// Says which parameters of other files a line of hoststate's hides; `None` where there are none.
+    ///
+    /// # Errors
+    /// When a file cannot be read, or a shell would give up on one.
+    fn hidden(&self, _host: &HostView) -> Result<Option<String>> {
+        Ok(None)
+    }
+
     /// Returns every boot entry with the words it gives the kernel and where they come from.
     ///
     /// # Errors

@@ -99,11 +99,9 @@ impl Bootloader for Bls {
         }
         if host.exists(Path::new(DEFAULT_GRUB))? {
             let wanted = later::beside_tuned(&without_root(wanted), &variables, &regular);
-            settings.push(Sources::read(host, Habit::Redhat)?.setting(
-                host,
-                &wanted,
-                &LoaderVariables::default(),
-            )?);
+            let sources = Sources::read(host, Habit::Redhat)?;
+            let generated: Vec<Cmdline> = regular.iter().map(|it| variables.line(&it.options)).collect();
+            settings.push(sources.setting(host, &wanted, &LoaderVariables::default(), &generated)?);
         }
         // Last: 20-grub.install makes it anew from the other where that is newer.
         settings.extend(later::setting(host, newest, &variables, wanted)?);

@@ -11,11 +11,13 @@ use hoststate_core::formats::kernel_cmdline::{Cmdline, CmdlineEdit, Word};
 use hoststate_core::formats::shell_assignments::{Environment, Shell, ShellFile, Value};
 
 use super::grub_text::{self, Unclear};
-use own_line::{with_own_line, without_own_lines};
+use own_line::{with_drop_in_line, with_own_line, without_own_lines};
 pub(crate) use variables::LoaderVariables;
 use variables::Variables;
 
+mod hidden;
 mod own_line;
+mod unknown;
 mod variables;
 
 /// The file every GRUB 2 host has; a program in shell.
@@ -25,7 +27,7 @@ pub(crate) const DEFAULT_GRUB: &str = "/etc/default/grub";
 const DROP_INS: &str = "/etc/default/grub.d";
 
 /// hoststate's own drop-in: behind `kdump-tools.cfg` and `50-cloudimg-settings.cfg` in the order of bytes.
-const OWN_DROP_IN: &str = "/etc/default/grub.d/zz-hoststate.cfg";
+pub(super) const OWN_DROP_IN: &str = "/etc/default/grub.d/zz-hoststate.cfg";
 
 /// First line of a new drop-in.
 const HEADER: &str =
@@ -124,12 +126,13 @@ impl Sources {
             Ok(variables) => return Ok(variables.line()),
             Err(unknown) => unknown,
         };
-        let place = place.unwrap_or(Place { file: DEFAULT_GRUB.into(), line: None });
         Err(Error::Malformed {
             path: place.file,
             line: place.line.unwrap_or(1),
-            what: format!("only a shell could tell the kernel arguments: {why}"),
-            hint: Some("Write them there literally.".to_owned()),
+            what: format!("only a shell could tell the kernel parameters: {why}"),
+            hint: Some(
+                "What stands behind this line is not read; the generated entries have all of it.".to_owned(),
+            ),
         })
     }
 
@@ -142,15 +145,11 @@ impl Sources {
         host: &HostView,
         wish: &CmdlineEdit,
         loader: &LoaderVariables,
+        generated: &[Cmdline],
     ) -> Result<Setting> {
-        let edit = wish;
         let variables = match self.variables()? {
             Ok(variables) => variables,
-            Err((place, why)) => {
-                let reason =
-                    format!("only a shell could tell the arguments: {why}; write them there literally");
-                return Ok(blocked(place, None, edit, reason));
-            }
+            Err(unknown) => return self.behind_unknown(host, wish, generated, unknown),
         };
         let actual = variables.line();
         if loader.expand(&actual).satisfies(wish) {
@@ -160,6 +159,15 @@ impl Sources {
         if let Some((name, reason)) = variables.broken_line() {
             return Ok(blocked(self.last_assignment(name), Some(actual.to_string()), edit, reason));
         }
+        let mut changed = self.clone();
+        let mut paths: Vec<PathBuf> = Vec::new();
+        let variables = match changed.take_out(host, &variables, edit)? {
+            Some(without) => {
+                paths.push(DEFAULT_GRUB.into());
+                without
+            }
+            None => variables,
+        };
         let wanted = match variables.edited(edit, self.habit)? {
             Ok(wanted) => wanted,
             Err(Unclear { why }) => {
@@ -167,8 +175,6 @@ impl Sources {
                 return Ok(blocked(place, Some(actual.to_string()), edit, why));
             }
         };
-        let mut changed = self.clone();
-        let mut paths: Vec<PathBuf> = Vec::new();
         let changes =
             [(ALWAYS, &variables.always, &wanted.always), (NORMAL, &variables.normal, &wanted.normal)];
         for (name, old, new) in changes {
@@ -191,9 +197,12 @@ impl Sources {
                 let place = changed.last_assignment(name);
                 return Ok(blocked(place, Some(actual.to_string()), edit, reason));
             }
-            Err((place, why)) => return Ok(blocked(place, Some(actual.to_string()), edit, why)),
+            Err((place, why)) => {
+                return Ok(blocked(Some(place), Some(actual.to_string()), edit, why));
+            }
         };
         grub_text::check_length(DEFAULT_GRUB, "", &result.to_string())?;
+        let hides = changed.hides()?;
         let written = changed.files.into_iter().filter(|it| paths.contains(&it.0));
         let steps = written.map(|(path, file)| match file.to_string() {
             text if text == HEADER => Step::RemoveFile { path },
@@ -203,7 +212,7 @@ impl Sources {
         let subject = paths.iter().map(|it| it.display().to_string()).collect::<Vec<_>>().join(", ");
         let state = State::Drifted {
             actual: Some(actual.to_string()),
-            desired: Some(result.to_string()),
+            desired: Some(format!("{result}{}", hides.map(|it| format!(" ({it})")).unwrap_or_default())),
             remedy: Remedy::Steps(steps),
         };
         Ok(Setting::persistent(subject, state))
@@ -211,11 +220,18 @@ impl Sources {
 
     /// Sources the files up to the given one, or all.
     fn evaluate(&self, before: Option<&Path>) -> Result<Environment> {
+        self.evaluate_with(before, None)
+    }
+
+    fn evaluate_with(&self, before: Option<&Path>, stand_in: Option<&str>) -> Result<Environment> {
         let (shell, tool) = match self.habit {
             Habit::Debian => (Shell::Dash, "update-grub"),
             Habit::Redhat => (Shell::Bash, "grub2-mkconfig"),
         };
         let mut environment = Environment::default();
+        if let Some(text) = stand_in {
+            environment.stand_in(text);
+        }
         for (name, is_there) in &self.programs {
             environment.define_program(name, *is_there);
         }
@@ -238,15 +254,16 @@ impl Sources {
         Ok(environment)
     }
 
-    fn variables(&self) -> Result<Result<Variables, (Option<Place>, String)>> {
+    fn variables(&self) -> Result<Result<Variables, (Place, String)>> {
         let environment = self.evaluate(None)?;
         let mut values = Vec::new();
         for name in [ALWAYS, NORMAL] {
             match environment.get(name) {
                 None => values.push(String::new()),
                 Some(Value::Known(value)) => values.push(value.clone()),
-                Some(Value::Unknown { why, .. }) => {
-                    return Ok(Err((self.last_assignment(name), why.clone())));
+                Some(Value::Unknown { file, line, why }) => {
+                    let file = self.files.get(*file).map_or_else(|| DEFAULT_GRUB.into(), |it| it.0.clone());
+                    return Ok(Err((Place { file, line: Some(*line) }, why.clone())));
                 }
             }
         }
@@ -292,7 +309,7 @@ impl Sources {
             Some(Value::Unknown { .. }) | None => String::new(),
         };
         if before != new {
-            self.replace(own.clone(), ShellFile::parse(&with_own_line(&base, name, &before, new)));
+            self.replace(own.clone(), ShellFile::parse(&with_drop_in_line(&base, name, &before, new)));
         }
         Ok(own)
     }

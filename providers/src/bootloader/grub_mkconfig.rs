@@ -10,11 +10,11 @@ use hoststate_abi::setting::{Place, Remedy, Setting, State};
 use hoststate_abi::step::Step;
 use hoststate_core::error::{Error, Result};
 use hoststate_core::formats::grub_cfg::{GrubCfg, MenuEntry};
-use hoststate_core::formats::kernel_cmdline::{Cmdline, CmdlineEdit};
+use hoststate_core::formats::kernel_cmdline::{Cmdline, CmdlineEdit, Word};
 use hoststate_core::machine::kernels;
 use hoststate_core::mechanism::distro::{BootEntry, Bootloader, EntryChoice, Trial, WordSource};
 
-use super::default_grub::{Habit, LoaderVariables, Sources};
+use super::default_grub::{Habit, LoaderVariables, OWN_DROP_IN, Sources};
 use super::grub_menu::{self, environment};
 use super::grub_text;
 use menu::Menu;
@@ -75,7 +75,8 @@ impl Bootloader for GrubMkconfig {
             return Ok(vec![setting]);
         }
         let loader = self.loader_variables(host)?;
-        let source = sources.setting(host, wanted, &loader)?;
+        let lines: Vec<Cmdline> = normal_lines(cfg.as_deref(), &loader);
+        let source = sources.setting(host, wanted, &loader, &lines)?;
         // grub-mkconfig looks for kernels in /boot only, not beside their modules.
         let mut kernels = Vec::new();
         for release in &kernels::installed(host)?.0 {
@@ -91,7 +92,31 @@ impl Bootloader for GrubMkconfig {
     }
 
     fn future(&self, host: &HostView) -> Result<Cmdline> {
-        Ok(self.loader_variables(host)?.expand(&self.later(host)?))
+        let (loader, sources) = (self.loader_variables(host)?, Sources::read(host, self.habit)?);
+        match sources.future() {
+            Ok(line) => Ok(loader.expand(&line)),
+            // What only a shell could tell is seen in what it generated.
+            Err(Error::Malformed { .. }) => {
+                let mut words: Vec<Word> = sources.known()?.words().cloned().collect();
+                let lines = normal_lines(self.cfg(host)?.as_deref(), &loader);
+                let shown = lines.first().into_iter().flat_map(Cmdline::words);
+                let shown = shown.filter(|it| !GENERATED.iter().any(|name| it.same_name(name)));
+                for word in shown {
+                    if !words.iter().any(|it| it.same(word)) {
+                        words.push(word.clone());
+                    }
+                }
+                Ok(Cmdline::parse(&words.iter().map(Word::raw).collect::<Vec<_>>().join(" ")))
+            }
+            Err(err) => Err(err),
+        }
+    }
+
+    fn hidden(&self, host: &HostView) -> Result<Option<String>> {
+        if self.habit != Habit::Debian || !host.exists(Path::new(OWN_DROP_IN))? {
+            return Ok(None);
+        }
+        Sources::read(host, self.habit)?.hides()
     }
 
     fn later(&self, host: &HostView) -> Result<Cmdline> {
@@ -188,6 +213,12 @@ impl GrubMkconfig {
     fn cfg(&self, host: &HostView) -> Result<Option<Rc<GrubCfg>>> {
         grub_menu::script(host, &self.output)
     }
+}
+
+/// Returns what the normal entries that come from the sources give the kernel.
+fn normal_lines(cfg: Option<&GrubCfg>, loader: &LoaderVariables) -> Vec<Cmdline> {
+    let entries = cfg.into_iter().flat_map(governed).filter(|it| !it.recovery);
+    entries.map(|it| loader.expand(&grub_text::passed_on(it))).collect()
 }
 
 /// Compares every entry that comes from the sources with what is wanted.

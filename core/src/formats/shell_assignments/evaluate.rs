@@ -13,14 +13,11 @@ const MOST_EXPANDED: usize = 4 << 20;
 
 /// Why a value is not known.
 enum Obstacle {
-    /// Only a shell on that host could tell.
-    Shell(String),
+    /// Only a shell on that host could tell; where, if not here: file and line.
+    Shell { at: Option<(usize, usize)>, why: String },
     /// [`MOST_EXPANDED`] is passed.
     Limit,
 }
-
-/// Longest reason that is told with the variables it went through.
-const LONGEST_REASON: usize = 300;
 
 /// Variables after files were read, in order.
 #[derive(Clone, Debug, Default)]
@@ -29,6 +26,10 @@ pub struct Environment {
     variables: BTreeMap<String, Option<Value>>,
     /// Why every variable not in `variables` may be anything.
     anything: Option<Value>,
+    /// Files that were read.
+    files: usize,
+    /// What stands for a value that is not known, inside of others.
+    stand_in: Option<String>,
     abort: Option<Abort>,
     doubt: Option<Abort>,
     /// Whether a command that fails does not end the shell: `set +e` was run.
@@ -56,6 +57,11 @@ impl Environment {
     pub fn define(&mut self, name: &str, value: &str) {
         let value = Value::Known(value.to_owned());
         self.variables.insert(name.to_owned(), Some(value));
+    }
+
+    /// Has `text` stand in other values for what is not known.
+    pub fn stand_in(&mut self, text: &str) {
+        self.stand_in = Some(text.to_owned());
     }
 
     /// Tells whether a program that a file calls is on the host; of others only the text of their line tells.
@@ -125,7 +131,7 @@ impl Environment {
     }
 
     fn expand_part(&self, part: &Part) -> Result<String, Obstacle> {
-        let unknown = |why: String| Err(Obstacle::Shell(why));
+        let unknown = |why: String| Err(Obstacle::Shell { at: None, why });
         let (name, test) = match part {
             Part::Literal(text) => return Ok(text.clone()),
             Part::Opaque(what) => return unknown(format!("its value holds {what}")),
@@ -133,8 +139,10 @@ impl Environment {
         };
         let value = match self.get(name) {
             Some(Value::Known(value)) => Some(value.clone()),
-            Some(Value::Unknown { why, .. }) if why.len() > LONGEST_REASON => return unknown(why.clone()),
-            Some(Value::Unknown { why, .. }) => return unknown(format!("it holds `${name}`: {why}")),
+            Some(Value::Unknown { file, line, why }) => match &self.stand_in {
+                Some(text) => return Ok(text.clone()),
+                None => return Err(Obstacle::Shell { at: Some((*file, *line)), why: why.clone() }),
+            },
             // Nobody but these files sets names of GRUB's; others may come from the caller.
             None if name.starts_with("GRUB_") || self.variables.contains_key(name) => None,
             None => return unknown(format!("`${name}` is not set in the file")),
@@ -151,13 +159,13 @@ impl Environment {
             ('+', Some(_)) | ('-', None) => self.expand(&test.word),
             ('+', None) => Ok(String::new()),
             (_, Some(value)) => Ok(value),
-            (_, None) => Err(Obstacle::Shell(format!("`{name}` is not set"))),
+            (_, None) => Err(Obstacle::Shell { at: None, why: format!("`{name}` is not set") }),
         }
     }
 
     fn forget(&mut self, name: &str, line: usize, why: &str) {
-        let why = why.to_owned();
-        self.variables.insert(name.to_owned(), Some(Value::Unknown { line, why }));
+        let unknown = Value::Unknown { file: self.files, line, why: why.to_owned() };
+        self.variables.insert(name.to_owned(), Some(unknown));
     }
 }
 
@@ -174,11 +182,16 @@ impl ShellFile {
     pub fn evaluate(&self, env: &mut Environment, shell: Shell) {
         // Once the file may have ended, everything after is conditional.
         let mut doubtful = false;
-        for event in &self.events {
-            if env.abort.is_some() || self.step(env, shell, &mut doubtful, event) {
-                return;
-            }
+        let mut events = self.events.iter();
+        let ended = events.any(|it| env.abort.is_some() || self.step(env, shell, &mut doubtful, it));
+        if !ended {
+            self.end(env, shell);
         }
+        env.files += 1;
+    }
+
+    /// Tells what the end of the file does.
+    fn end(&self, env: &mut Environment, shell: Shell) {
         match (&env.abort, &self.broken, &self.last) {
             (Some(_), ..) => {}
             // bash leaves only the file, and that fails as a command does.
@@ -230,7 +243,10 @@ impl ShellFile {
                         env.forget(name, line, "it is assigned only under a condition");
                     }
                     Ok(new) => env.define(name, &new),
-                    Err(Obstacle::Shell(why)) => env.forget(name, line, &why),
+                    Err(Obstacle::Shell { at, why }) => {
+                        let (file, line) = at.unwrap_or((env.files, line));
+                        env.variables.insert(name.clone(), Some(Value::Unknown { file, line, why }));
+                    }
                     Err(Obstacle::Limit) => {
                         let why = format!("the variables expand to more than {} MiB", MOST_EXPANDED >> 20);
                         env.abort = Some(Abort { line, why, is_limit: true, mend: None });
@@ -248,7 +264,7 @@ impl ShellFile {
                     env.end(line, (Status::Unknown, None), conditional);
                 }
                 env.variables.clear();
-                env.anything = Some(Value::Unknown { line, why: (*why).to_owned() });
+                env.anything = Some(Value::Unknown { file: env.files, line, why: (*why).to_owned() });
             }
             Kind::Array(name) => {
                 env.arrays.insert(name.clone());

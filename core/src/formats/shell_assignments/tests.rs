@@ -14,7 +14,7 @@ fn show(env: &Environment) -> String {
         match env.get(name) {
             None => {}
             Some(Value::Known(it)) => lines += &format!("{name} = {it:?}\n"),
-            Some(Value::Unknown { line, why }) => lines += &format!("{name}: line {line}: {why}\n"),
+            Some(Value::Unknown { line, why, .. }) => lines += &format!("{name}: line {line}: {why}\n"),
         }
     }
     if let Some(Abort { line, why, .. }) = env.abort() {
@@ -117,7 +117,7 @@ fn what_only_a_shell_can_tell_is_unknown() {
             GRUB_CMDLINE_LINUX_DEFAULT: line 3: another file is read, or a command runs that may assign
             A: line 3: another file is read, or a command runs that may assign
             B: line 3: another file is read, or a command runs that may assign
-            C: line 4: it holds `$B`: another file is read, or a command runs that may assign
+            C: line 3: another file is read, or a command runs that may assign
             D: line 3: another file is read, or a command runs that may assign
         "#]],
     );
@@ -263,7 +263,7 @@ fn conditional_assignments_make_a_name_unknown() {
         Shell::Dash,
         expect![[r#"
             A: line 1: set by a loop
-            B: line 1: it holds `$A`: set by a loop
+            B: line 1: set by a loop
             C: line 3: it is assigned only under a condition
             D: line 4: it is assigned only under a condition
         "#]],

@@ -11,6 +11,7 @@ use crate::testing::{edit, predict, show};
 
 mod entries;
 mod stopped;
+mod unknown;
 mod variables;
 
 const MAIN: &str = "/etc/default/grub";
@@ -128,13 +129,14 @@ fn a_drop_in_that_assigns_later_moves_the_edit_into_an_own_drop_in() {
         &[main, cloud],
         &["-console=tty1"],
         expect![[r#"
-        /etc/default/grub.d/zz-hoststate.cfg: console=tty1 console=ttyS0 => console=ttyS0
-          write /etc/default/grub.d/zz-hoststate.cfg (135 bytes)
-            +# Kernel arguments that hoststate was told to add. Sourced by update-grub after the others.
-            +GRUB_CMDLINE_LINUX_DEFAULT="console=ttyS0"
-        /boot/grub/grub.cfg: (nothing) => every entry: without console=tty1
-          then boot configuration
-    "#]],
+            /etc/default/grub.d/zz-hoststate.cfg: console=tty1 console=ttyS0 => console=ttyS0 (/etc/default/grub.d/50-cloudimg-settings.cfg:1 gives console=tty1, hidden by /etc/default/grub.d/zz-hoststate.cfg:3)
+              write /etc/default/grub.d/zz-hoststate.cfg (194 bytes)
+                +# Kernel arguments that hoststate was told to add. Sourced by update-grub after the others.
+                +# The next line hides what other files give this variable.
+                +GRUB_CMDLINE_LINUX_DEFAULT="console=ttyS0"
+            /boot/grub/grub.cfg: (nothing) => every entry: without console=tty1
+              then boot configuration
+        "#]],
     );
     let kdump =
         (KDUMP, "GRUB_CMDLINE_LINUX_DEFAULT=\"$GRUB_CMDLINE_LINUX_DEFAULT crashkernel=384M-:128M\"\n");
@@ -217,11 +219,13 @@ fn a_value_only_a_shell_can_tell_is_left_alone() {
         &[(MAIN, "GRUB_CMDLINE_LINUX=\"$(cat /x)\"\n")],
         &["iommu=pt"],
         expect![[r#"
-        /etc/default/grub: (nothing) => iommu=pt
-          blocked by /etc/default/grub:1: only a shell could tell the arguments: its value holds a command substitution; write them there literally
-        /boot/grub/grub.cfg: (nothing) => every entry: iommu=pt
-          then boot configuration
-    "#]],
+            /etc/default/grub.d/zz-hoststate.cfg: (nothing) => iommu=pt
+              write /etc/default/grub.d/zz-hoststate.cfg (158 bytes)
+                +# Kernel arguments that hoststate was told to add. Sourced by update-grub after the others.
+                +GRUB_CMDLINE_LINUX_DEFAULT="$GRUB_CMDLINE_LINUX_DEFAULT iommu=pt"
+            /boot/grub/grub.cfg: (nothing) => every entry: iommu=pt
+              then boot configuration
+        "#]],
     );
 }
 

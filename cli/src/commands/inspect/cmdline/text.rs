@@ -155,7 +155,8 @@ fn legend(lines: &CommandLines, columns: &[Column]) -> Vec<Vec<String>> {
             rows.push(vec![name, format!("{}, {}", described(lines, *index, entry), entry.place)]);
         }
     }
-    rows.push(vec!["LATER".to_owned(), "kernels installed later".to_owned()]);
+    let unknown = lines.future_unknown.as_ref().map(|it| format!(": not known, {it}")).unwrap_or_default();
+    rows.push(vec!["LATER".to_owned(), format!("kernels installed later{unknown}")]);
     let next = &lines.next_boot;
     let title = next.entry.and_then(|it| lines.entries.get(it)).map(|it| it.title.as_str());
     let once = if next.once { ", for one boot only" } else { "" };
