@@ -240,7 +240,7 @@ fn no_escape_sequence_of_anybody_reaches_the_terminal() {
     tree.write("root/proc/cmdline", &format!("quiet {HOSTILE}\n"));
     tree.write(
         "root/boot/grub/grub.cfg",
-        &format!("menuentry '{HOSTILE}' {{\n linux /vmlinuz-1 x={HOSTILE}\n}}\n"),
+        &format!("### BEGIN /etc/grub.d/10_linux ###\nmenuentry '{HOSTILE}' {{\n linux /vmlinuz-1 x={HOSTILE}\n}}\n"),
     );
     tree.write("says.lua", &format!("print('{HOSTILE}')\nlog.warn('{HOSTILE}')\n"));
     tree.write("fails.lua", &format!("error('{HOSTILE}')\n"));

@@ -4,7 +4,7 @@ use hoststate_abi::host_view::HostView;
 use hoststate_abi::setting::{Place, Setting, State};
 use hoststate_core::error::{Error, Result};
 use hoststate_core::formats::kernel_cmdline::{Cmdline, CmdlineEdit};
-use hoststate_core::mechanism::distro::{BootEntry, Bootloader, EntryChoice};
+use hoststate_core::mechanism::distro::{BootEntry, Bootloader, EntryChoice, Trial};
 
 use super::grub_mkconfig::GrubMkconfig;
 use super::grub_text;

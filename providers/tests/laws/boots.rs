@@ -347,7 +347,7 @@ fn a_host_that_cannot_try_a_boot_says_so_before_anything_is_changed() {
         refused(kind, mountinfo, Some(btrfs), "(/proc/self/mountinfo: / is on /dev/vda1 (btrfs))");
         refused(kind, "/run/systemd", None, "not booted by systemd");
     }
-    let entry = "menuentry 'A' {\n linux /vmlinuz-6.1.0-1 ro\n}\n";
+    let entry = "### BEGIN /etc/grub.d/10_linux ###\nmenuentry 'A' {\n linux /vmlinuz-6.1.0-1 ro\n}\n";
     refused(Kind::Ubuntu, "/boot/grub/grub.cfg", Some(entry), "does not take `next_entry` back");
     let header = format!("save_env next_entry\n{entry}");
     refused(Kind::Ubuntu, "/boot/grub/grub.cfg", Some(&header), "does not read custom.cfg");

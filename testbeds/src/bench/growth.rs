@@ -83,7 +83,7 @@ fn each(count: usize, declaration: &str) -> String {
 }
 
 fn entries(root: &Path, count: usize) -> Result<String> {
-    let mut text = String::from("set default=\"0\"\n");
+    let mut text = String::from("### BEGIN /etc/grub.d/10_linux ###\nset default=\"0\"\n");
     for number in 0..count {
         writeln!(
             text,

@@ -111,7 +111,7 @@ fn write_host(root: &Path, words: &str) -> Result<()> {
     files::write(
         root.join("boot/grub/grub.cfg"),
         &format!(
-            "set default=\"0\"\nmenuentry 'Debian' --class debian --class gnu-linux {{\n\tlinux\t/boot/vmlinuz-{KERNEL} root=/dev/vda1 ro {words}\n}}\n"
+            "### BEGIN /etc/grub.d/10_linux ###\nset default=\"0\"\nmenuentry 'Debian' --class debian --class gnu-linux {{\n\tlinux\t/boot/vmlinuz-{KERNEL} root=/dev/vda1 ro {words}\n}}\n"
         ),
     )?;
     files::write(

@@ -18,11 +18,10 @@ const DEFAULT_GRUB: &str = "/etc/default/grub";
 /// What `00_header` writes about entries for one boot.
 const HEADER: &str = "# A simulated grub-mkconfig made this.\nload_env\nif [ \"${next_entry}\" ] ; then\n   \
                       set default=\"${next_entry}\"\n   set next_entry=\n   save_env next_entry\nelse\n   \
-                      set default=\"0\"\nfi\n";
+                      set default=\"0\"\nfi\n### BEGIN /etc/grub.d/10_linux ###\n";
 
 /// What `41_custom` writes.
-const CUSTOM: &str =
-    "if [ -f ${config_directory}/custom.cfg ]; then\n  source ${config_directory}/custom.cfg\nfi\n";
+const CUSTOM: &str = "### END /etc/grub.d/10_linux ###\n### BEGIN /etc/grub.d/41_custom ###\nif [ -f ${config_directory}/custom.cfg ]; then\n  source ${config_directory}/custom.cfg\nfi\n";
 
 /// Runs a tool.
 pub(super) fn run(host: &SimHost, argv: &[String]) -> Result<Done> {
