@@ -20,6 +20,7 @@ use super::grub_text;
 use menu::Menu;
 
 mod foreign_root;
+pub(crate) mod image;
 mod menu;
 #[cfg(test)]
 mod tests;

@@ -8,6 +8,7 @@ use hoststate_core::mechanism::distro::{BootEntry, Bootloader, EntryChoice, Tria
 
 use super::grub_mkconfig::GrubMkconfig;
 use super::grub_text;
+use super::one_boot;
 
 /// GRUB 2 with such a menu.
 #[derive(Debug)]
@@ -72,5 +73,9 @@ impl Bootloader for OtherMenu {
 
     fn regenerate(&self, _: &HostView) -> Result<Vec<String>> {
         Err(Error::Unsupported { what: self.read.why.clone(), hint: self.read.hint.clone() })
+    }
+
+    fn trial(&self, _: &HostView, _: &[CmdlineEdit]) -> Result<Trial> {
+        Err(one_boot::cannot(&self.read.why))
     }
 }

@@ -17,7 +17,7 @@ use hoststate_core::machine::image_contents::Contents;
 use hoststate_core::mechanism::distro::{Family, ImageContent, Initramfs};
 
 use super::image::{self, Kernel};
-use crate::bootloader::bls;
+use crate::bootloader::{bls, grub_mkconfig};
 
 #[cfg(test)]
 mod tests;
@@ -111,8 +111,13 @@ impl Initramfs for Dracut {
     fn image(&self, host: &HostView, kernel: &str) -> Result<PathBuf> {
         Ok(match self.family {
             Family::Debian => PathBuf::from(format!("/boot/initrd.img-{kernel}")),
-            Family::Redhat => bls::image::named_for(host, kernel)?
-                .unwrap_or_else(|| PathBuf::from(format!("/boot/initramfs-{kernel}.img"))),
+            Family::Redhat => {
+                let named = match bls::image::named_for(host, kernel)? {
+                    None => grub_mkconfig::image::named_for(host, kernel)?,
+                    named => named,
+                };
+                named.unwrap_or_else(|| PathBuf::from(format!("/boot/initramfs-{kernel}.img")))
+            }
         })
     }
 

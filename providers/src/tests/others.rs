@@ -74,6 +74,30 @@ fn xcp_ng_and_xenserver_are_told_xen_cmdline() {
 }
 
 #[test]
+fn kin_of_fedora_boot_the_image_that_the_entry_names() {
+    let mageia = ("/etc/os-release", "ID=mageia\nID_LIKE=\"mandriva fedora\"\nVERSION_ID=9\n");
+    let menu = |initrd: &str| {
+        format!(
+            "### BEGIN /etc/grub.d/10_linux ###\nmenuentry 'x' {{\nlinux /boot/vmlinuz-1 ro\ninitrd {initrd}\n}}\n"
+        )
+    };
+    let rebuild = |files: &[(&str, &str)]| {
+        let shown = super::shown(&[&[mageia, KERNEL, MODULES], files].concat());
+        shown.lines().last().unwrap_or_default().to_owned()
+    };
+    let whole = menu("/boot/initrd-1.img");
+    assert_eq!(rebuild(&[("/boot/grub2/grub.cfg", &whole)]), "dracut --force /boot/initrd-1.img 1");
+    // Behind microcode, on a partition of its own.
+    let own = menu("/ucode.img /initrd-1.img");
+    assert_eq!(rebuild(&[("/boot/grub2/grub.cfg", &own)]), "dracut --force /boot/initrd-1.img 1");
+    // An entry without one, and no menu at all.
+    let none = "menuentry 'x' {\nlinux /boot/vmlinuz-1 ro\n}\n";
+    for files in [&[("/boot/grub2/grub.cfg", none)][..], &[]] {
+        assert_eq!(rebuild(files), "dracut --force /boot/initramfs-1.img 1");
+    }
+}
+
+#[test]
 fn suse_is_told_the_tool_of_its_loader() {
     let eleven =
         ("/etc/SuSE-release", "SUSE Linux Enterprise Server 11 (x86_64)\nVERSION = 11\nPATCHLEVEL = 1\n");

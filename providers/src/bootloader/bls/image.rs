@@ -17,7 +17,15 @@ pub(crate) fn named_for(host: &HostView, kernel: &str) -> Result<Option<PathBuf>
     let Some(it) = regular(&found).into_iter().find(|it| it.entry.version() == Some(kernel)) else {
         return Ok(None);
     };
-    let named: Vec<&str> = it.entry.initrd().filter(|it| !it.contains('$')).collect();
+    located(host, &it.entry.initrd().collect::<Vec<_>>(), kernel)
+}
+
+/// Returns where the image is that one of these paths of an entry names; `None` where several may be it, or none is.
+///
+/// # Errors
+/// When a directory cannot be searched.
+pub(crate) fn located(host: &HostView, initrds: &[&str], kernel: &str) -> Result<Option<PathBuf>> {
+    let named: Vec<&str> = initrds.iter().copied().filter(|it| !it.contains('$')).collect();
     let its_own: Vec<&str> = named.iter().copied().filter(|it| it.contains(kernel)).collect();
     let path = match (named.as_slice(), its_own.as_slice()) {
         ([path], _) | (_, [path]) => path,
