@@ -2,14 +2,16 @@
 
 mod cmdline;
 mod devices;
+mod host;
 mod modules;
 
+use hoststate_core::error::Error as EngineError;
 use hoststate_core::host::Host;
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::args::{Format, InspectArguments, Inspected};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::exit::Exit;
 use crate::render::plan::{gap, title};
 use crate::session::Session;
@@ -22,12 +24,23 @@ const INSPECT_FORMAT: &str = "hoststate.inspect/1";
 #[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct Inspection {
     format: &'static str,
+    host: host::Host,
     #[serde(skip_serializing_if = "Option::is_none")]
     devices: Option<Vec<devices::Device>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     cmdline: Option<cmdline::CommandLines>,
+    /// Why the command lines are not there: the boot loader is one that hoststate does not operate.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cmdline_refused: Option<Refused>,
     #[serde(skip_serializing_if = "Option::is_none")]
     modules: Option<Vec<modules::Line>>,
+}
+
+/// What hoststate does not operate, and what the host wants instead.
+#[derive(Debug, Serialize, JsonSchema)]
+struct Refused {
+    error: String,
+    hint: Option<String>,
 }
 
 /// Runs the command.
@@ -38,10 +51,22 @@ pub(crate) fn run(arguments: &InspectArguments, session: &Session) -> Result<Exi
     let target = Target::look(&arguments.host, &arguments.captured)?;
     let view = target.host.view();
     let wants = |what: Inspected| arguments.what.is_none_or(|it| it == what);
+    let read = wants(Inspected::Cmdline).then(|| cmdline::read(&view, &target.distro));
+    let (cmdline, cmdline_refused) = match read {
+        // Devices and modules are there all the same.
+        Some(Err(Error::Engine(err)))
+            if arguments.what.is_none() && matches!(*err, EngineError::Unsupported { .. }) =>
+        {
+            (None, Some(Refused { error: err.to_string(), hint: err.hint().map(|it| it.to_string()) }))
+        }
+        read => (read.transpose()?, None),
+    };
     let inspection = Inspection {
         format: INSPECT_FORMAT,
+        host: host::read(&view, &target.distro)?,
         devices: wants(Inspected::Devices).then(|| devices::read(&view, &target.distro)).transpose()?,
-        cmdline: wants(Inspected::Cmdline).then(|| cmdline::read(&view, &target.distro)).transpose()?,
+        cmdline,
+        cmdline_refused,
         modules: wants(Inspected::Modules).then(|| modules::read(&view)).transpose()?,
     };
     match session.format {
@@ -52,7 +77,7 @@ pub(crate) fn run(arguments: &InspectArguments, session: &Session) -> Result<Exi
 }
 
 fn text(inspection: &Inspection, session: &Session) -> String {
-    let mut out = String::new();
+    let mut out = host::text(&inspection.host);
     let mut section = |name: &str, body: String| {
         gap(&mut out);
         title(&mut out, &session.screen, name);
@@ -63,6 +88,10 @@ fn text(inspection: &Inspection, session: &Session) -> String {
     }
     if let Some(cmdline) = &inspection.cmdline {
         section("Kernel command line", cmdline::text(cmdline));
+    }
+    if let Some(Refused { error, hint }) = &inspection.cmdline_refused {
+        let hint = hint.as_ref().map(|it| format!("hint: {it}\n")).unwrap_or_default();
+        section("Kernel command line", format!("{error}\n{hint}"));
     }
     if let Some(modules) = &inspection.modules {
         section("Module configuration", modules::text(modules));

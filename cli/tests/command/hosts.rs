@@ -161,3 +161,62 @@ fn an_efi_partition_that_is_not_mounted_is_refused_where_the_menu_is_made_anew()
     let (text, status) = run(&ubuntu, "plan", "kernel_cmdline { present = { 'nosmt' } }");
     assert!(status == Some(4) && text.contains("refused: /boot/efi is not mounted"), "{text}");
 }
+
+/// The first line of `inspect`, and its JSON.
+fn inspected(tree: &Tree) -> (String, serde_json::Value) {
+    let run = |words: &[&str]| {
+        let mut process = Command::new(env!("CARGO_BIN_EXE_hoststate"));
+        process.arg("inspect").args(words).arg("--root").arg(tree.root()).env_clear();
+        let output = process.output().expect("the binary starts");
+        assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).expect("UTF-8")
+    };
+    let json = serde_json::from_str(&run(&["--format", "json"])).expect("JSON");
+    (run(&[]), json)
+}
+
+#[test]
+fn inspect_begins_with_the_host_and_how_its_loader_was_told() {
+    let (text, json) = inspected(&host("ubuntu-24.04", &[]));
+    let line = text.lines().next().unwrap_or_default();
+    assert_eq!(
+        line,
+        "ubuntu 24.04, Linux 6.8.0-45-generic, grub2 (BOOT_IMAGE= in /proc/cmdline; /boot/grub/grub.cfg is there), \
+         initramfs-tools, EFI, no hypervisor"
+    );
+    let host_of = |json: &serde_json::Value| {
+        let host = &json["host"];
+        (host["bootloader"].clone(), host["bootloader_told_by"].clone(), host["secure_boot"].clone())
+    };
+    let told = ["BOOT_IMAGE= in /proc/cmdline", "/boot/grub/grub.cfg is there"];
+    assert_eq!(host_of(&json), ("grub2".into(), serde_json::json!(told), serde_json::Value::Null));
+    let variable = "/sys/firmware/efi/efivars/SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c";
+    let flags = ("/proc/cpuinfo", Some("vendor_id\t: GenuineIntel\nflags\t\t: fpu hypervisor\n"));
+    let vendor = ("/sys/class/dmi/id/sys_vendor", Some("QEMU\n"));
+    let (text, json) =
+        inspected(&host("ubuntu-24.04", &[(variable, Some("\u{6}\0\0\0\u{1}")), flags, vendor]));
+    assert!(
+        text.lines().next().is_some_and(|it| it.ends_with("EFI, Secure Boot on, hypervisor KVM")),
+        "{text}"
+    );
+    assert_eq!((&json["host"]["secure_boot"], &json["host"]["hypervisor"]), (&true.into(), &"KVM".into()));
+    let (text, _) = inspected(&host("ubuntu-24.04", &XEN));
+    assert!(text.lines().next().is_some_and(|it| it.ends_with("hypervisor Xen (dom0)")), "{text}");
+}
+
+#[test]
+fn inspect_shows_devices_where_the_boot_loader_is_not_operated() {
+    let refind = ("/boot/refind_linux.conf", Some("\"x\" \"ro\"\n"));
+    let line = ("/proc/cmdline", Some("root=UUID=1 ro initrd=boot\\initrd.img\n"));
+    let (text, json) = inspected(&host("ubuntu-24.04", &[refind, line]));
+    assert!(text.contains("\n0000:00:00.0 ") || text.contains("0000:01:00.0"), "{text}");
+    assert!(
+        text.contains("hint: Add the kernel parameters to the lines of /boot/refind_linux.conf."),
+        "{text}"
+    );
+    assert_eq!(json["cmdline"], serde_json::Value::Null);
+    assert!(
+        json["cmdline_refused"]["error"].as_str().is_some_and(|it| it.contains("booted by rEFInd")),
+        "{json}"
+    );
+}

@@ -8,12 +8,10 @@ use hoststate_abi::host_view::HostView;
 use crate::error::Result;
 use crate::formats::kernel_cmdline::Word;
 use crate::guards::boot_words;
+use crate::machine::facts::{self, SECURE_BOOT};
 use crate::plan::scene::{Hazard, Scene, Severity};
 
 const NAME: &str = "measured-boot";
-
-/// The variable of the firmware that says whether Secure Boot is on: four bytes of attributes, then 0 or 1.
-const SECURE_BOOT: &str = "/sys/firmware/efi/efivars/SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c";
 
 /// Where unified kernel images lie below the mount points of the ESP; their command line is signed with them.
 const IMAGES: [&str; 3] = ["/boot/efi/EFI/Linux", "/efi/EFI/Linux", "/boot/EFI/Linux"];
@@ -90,8 +88,7 @@ fn lockdown(host: &HostView) -> io::Result<Option<String>> {
 }
 
 fn secure_boot(host: &HostView) -> io::Result<Option<String>> {
-    let value = host.read_bytes(Path::new(SECURE_BOOT))?;
-    let is_on = value.is_some_and(|it| it.get(4) == Some(&1));
+    let is_on = facts::secure_boot(host)?.unwrap_or(false);
     Ok(is_on.then(|| format!("{SECURE_BOOT} is 1")))
 }
 

@@ -107,6 +107,50 @@ pub fn cpu_vendor(host: &HostView) -> io::Result<Option<String>> {
     })
 }
 
+/// The variable of the firmware that says whether Secure Boot is on: four bytes of attributes, then 0 or 1.
+pub const SECURE_BOOT: &str = "/sys/firmware/efi/efivars/SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c";
+
+/// Returns whether Secure Boot is on; `None` where the firmware does not tell.
+///
+/// # Errors
+/// When the variable exists and cannot be read.
+pub fn secure_boot(host: &HostView) -> io::Result<Option<bool>> {
+    let value = host.read_bytes(Path::new(SECURE_BOOT))?;
+    Ok(value.and_then(|it| it.get(4).map(|it| *it == 1)))
+}
+
+/// Returns the hypervisor the host runs on, e.g. `KVM`, `Xen (dom0)`; `none` on bare metal, `None` where that cannot be
+/// told.
+///
+/// # Errors
+/// When a file exists and cannot be read.
+pub fn hypervisor(host: &HostView) -> io::Result<Option<String>> {
+    if is_dom0(host)? {
+        return Ok(Some("Xen (dom0)".to_owned()));
+    }
+    if let Some(kind) = host.attribute(Path::new("/sys/hypervisor/type"))? {
+        return Ok(Some(if kind == "xen" { "Xen".to_owned() } else { kind }));
+    }
+    let text = host.read_lossy(Path::new("/proc/cpuinfo"))?.unwrap_or_default();
+    // A bit of CPUID that hypervisors set for their guests; other CPUs than those of x86 have no such line.
+    let Some(flags) = text.lines().find(|it| it.starts_with("flags")) else { return Ok(None) };
+    if !flags.split_whitespace().any(|it| it == "hypervisor") {
+        return Ok(Some("none".to_owned()));
+    }
+    let vendor = host.attribute(Path::new("/sys/class/dmi/id/sys_vendor"))?.unwrap_or_default();
+    let known = [
+        ("QEMU", "KVM"),
+        ("VMware", "VMware"),
+        ("Microsoft", "Hyper-V"),
+        ("innotek", "VirtualBox"),
+        ("Amazon", "KVM (Amazon EC2)"),
+        ("Google", "KVM (Google)"),
+        ("Xen", "Xen"),
+    ];
+    let name = known.iter().find(|it| vendor.starts_with(it.0)).map_or("unknown", |it| it.1);
+    Ok(Some(name.to_owned()))
+}
+
 /// Returns whether the host is the domain that rules a Xen, which keeps the IOMMU and the devices' interrupts to itself.
 ///
 /// # Errors
