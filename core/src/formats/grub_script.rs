@@ -37,7 +37,8 @@ pub use worlds::play;
 
 /// What GRUB can reach while it boots. Devices are named as in `$root`, without parentheses.
 pub trait Disk {
-    /// Returns the file at an absolute path of a device; a device that does not exist holds no files.
+    /// Returns the file at an absolute path of a device, which has no two slashes in a row; a device that does not
+    /// exist holds no files.
     fn file(&self, device: &str, path: &str) -> File;
     /// Returns the names in a directory, in any order.
     fn list(&self, device: &str, path: &str) -> Listing;

@@ -88,7 +88,10 @@ impl Machine<'_> {
             return None;
         }
         let device = (device.unknown.is_none()).then_some(device.text);
-        Some(Location { device, path: path.to_owned() })
+        // Slashes in a row are one to GRUB's file systems.
+        let mut last = None;
+        let keeps = |it: &char| last.replace(*it) != Some('/') || *it != '/';
+        Some(Location { device, path: path.chars().filter(keeps).collect() })
     }
 
     pub(super) fn file(&self, name: &Text) -> File {

@@ -172,6 +172,20 @@ fn a_stub_leads_to_the_menu_and_the_files_are_told() {
     .assert_eq(&all(&played));
 }
 
+#[test]
+fn slashes_in_a_row_are_one() {
+    let files = [("(hd0)/grub/other.cfg", "set timeout=0\nmenuentry A { linux (hd0)//k a\n}\n")];
+    check_with(
+        Family::Upstream,
+        "set prefix=($root)/\nconfigfile $prefix//grub//other.cfg\n",
+        &files,
+        expect![[r#"
+        "A" (hd0)/grub/other.cfg:2 by first
+        (hd0)/grub/other.cfg:2 linux [(hd0)//k] [a]
+    "#]],
+    );
+}
+
 const ONE_SHOT: &str = "set timeout=0\nload_env\nif [ \"${next_entry}\" ] ; then\n set default=\"${next_entry}\"\n set next_entry=\n save_env next_entry\n set boot_once=true\nelse\n set default=\"${saved_entry}\"\nfi\nfunction savedefault {\n if [ -z \"${boot_once}\" ]; then\n  saved_entry=\"${chosen}\"\n  save_env saved_entry\n fi\n}\nmenuentry A { savedefault\nlinux /k a\n}\nmenuentry B { savedefault\nlinux /k b\n}\n";
 
 #[test]
