@@ -50,10 +50,15 @@ fn a_word_that_nothing_configured_and_an_entry_that_is_gone_are_told() {
     let tree = Tree::with("");
     tree.write(
         "root/boot/grub/grub.cfg",
+<<<<<<< HEAD
         "### BEGIN /etc/grub.d/10_linux ###\nset default=\"${saved_entry}\"\nmenuentry 'New' --id new {\n linux /vmlinuz-2 ro $quick\n}\n\
+=======
+        "load_env\nset default=\"${saved_entry}\"\nmenuentry 'New' --id new {\n linux /vmlinuz-2 ro $quick\n}\n\
+>>>>>>> 8711e30 (providers: tell the entry of the next boot by playing GRUB's scripts)
          menuentry 'Old' --id old {\n linux /vmlinuz-1 ro quiet\n}\n",
     );
-    tree.write("root/boot/grub/grubenv", "# GRUB Environment Block\nsaved_entry=old\n");
+    let block = format!("{:#<1024}", "# GRUB Environment Block\nsaved_entry=old\n");
+    tree.write("root/boot/grub/grubenv", &block);
     tree.write("root/proc/cmdline", "BOOT_IMAGE=/vmlinuz-0 ro nomodeset\n");
     tree.write("root/proc/sys/kernel/osrelease", "0\n");
     expect![[r#"

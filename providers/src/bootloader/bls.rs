@@ -17,12 +17,14 @@ use hoststate_abi::setting::{Place, Remedy, Setting, State};
 use hoststate_abi::step::Step;
 use hoststate_core::error::{Error, Result};
 use hoststate_core::formats::bls_entry::{BlsEntry, Reader, expand};
+use hoststate_core::formats::grub_script::Family;
 use hoststate_core::formats::grubenv::GrubEnv;
 use hoststate_core::formats::kernel_cmdline::{Cmdline, CmdlineEdit, Word};
 use hoststate_core::mechanism::distro::{BootEntry, Bootloader, EntryChoice, Trial, WordSource};
 
 use super::default_grub::{DEFAULT_GRUB, Habit, LoaderVariables, Sources};
 use super::grub_menu;
+use super::grub_play;
 use super::grub_text::{self, Level};
 use crate::version;
 
@@ -151,7 +153,13 @@ impl Bootloader for Bls {
     }
 
     fn next_boot(&self, host: &HostView) -> Result<EntryChoice> {
-        menu::next_boot(self, host, &menu::sorted(found(host, &self.variables(host)?)?))
+        if grub_menu::script(host, &self.grub_cfg)?.is_none() {
+            return Ok(grub_menu::without_menu(&self.grub_cfg));
+        }
+        Ok(match grub_play::boot(host, &self.grub_cfg, Family::RedHat)? {
+            Ok(played) => grub_play::choice(&played, &self.entries(host)?),
+            Err(undecided) => grub_play::unknown(undecided),
+        })
     }
 
     fn regenerate(&self, _: &HostView) -> Result<Vec<String>> {

@@ -5,9 +5,8 @@ use std::path::Path;
 use std::rc::Rc;
 
 use hoststate_abi::host_view::HostView;
-use hoststate_abi::setting::Place;
 use hoststate_core::error::{Error, Result};
-use hoststate_core::formats::grub_cfg::{Choice, Decider, GrubCfg, Selection};
+use hoststate_core::formats::grub_cfg::GrubCfg;
 use hoststate_core::formats::grubenv::GrubEnv;
 use hoststate_core::formats::kernel_cmdline::Cmdline;
 use hoststate_core::mechanism::distro::{BootVariable, EntryChoice};
@@ -69,54 +68,7 @@ pub(super) fn variables(cfg: &GrubCfg, environment: &GrubEnv, line: &Cmdline) ->
     names.into_iter().map(variable).collect()
 }
 
-/// Returns what a generated menu boots.
-pub(super) fn next_boot(
-    cfg: &GrubCfg,
-    environment: &GrubEnv,
-    place: &dyn Fn(usize) -> Place,
-    file: &Path,
-    block: &Path,
-) -> EntryChoice {
-    let Some(selection) = cfg.selection(environment) else { return unknown_default(file) };
-    let because = because(&selection, place, file, block);
-    match cfg.choose(&selection.value) {
-        Choice::Linux(entry) => EntryChoice { entry: Some(entry), ..decided(&selection, because) },
-        Choice::Other(title) => {
-            let because = format!("{because} names {title:?}, which is no Linux");
-            EntryChoice { other: Some(title), ..decided(&selection, because) }
-        }
-        Choice::Unknown(why) => decided(&selection, format!("{because}, and {why}")),
-    }
-}
-
 /// Returns the answer for a host without a menu.
 pub(super) fn without_menu(file: &Path) -> EntryChoice {
     EntryChoice { entry: None, other: None, because: format!("{} is not there", file.display()), once: false }
-}
-
-/// Returns the answer where `default` depends on what only GRUB knows.
-pub(super) fn unknown_default(file: &Path) -> EntryChoice {
-    let because = format!("`default` in {} depends on variables that only GRUB knows", file.display());
-    EntryChoice { entry: None, other: None, because, once: false }
-}
-
-/// Returns what was decided; no entry yet.
-pub(super) fn decided(selection: &Selection, because: String) -> EntryChoice {
-    EntryChoice { entry: None, other: None, because, once: selection.by == Decider::NextEntry }
-}
-
-/// Says what decides; `place` tells where a line of the menu stands.
-pub(super) fn because(
-    selection: &Selection,
-    place: &dyn Fn(usize) -> Place,
-    file: &Path,
-    block: &Path,
-) -> String {
-    let Selection { value, by } = selection;
-    match by {
-        Decider::NextEntry => format!("next_entry={value} in {}", block.display()),
-        Decider::SavedEntry => format!("saved_entry={value} in {}", block.display()),
-        Decider::Line(line) => format!("default={value} in {}", place(*line)),
-        Decider::Nothing => format!("first in {}, and no other is set as default", file.display()),
-    }
 }

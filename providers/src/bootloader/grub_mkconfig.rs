@@ -10,12 +10,14 @@ use hoststate_abi::setting::{Place, Remedy, Setting, State};
 use hoststate_abi::step::Step;
 use hoststate_core::error::{Error, Result};
 use hoststate_core::formats::grub_cfg::{GrubCfg, MenuEntry};
+use hoststate_core::formats::grub_script::Family;
 use hoststate_core::formats::kernel_cmdline::{Cmdline, CmdlineEdit, Word};
 use hoststate_core::machine::kernels;
 use hoststate_core::mechanism::distro::{BootEntry, Bootloader, EntryChoice, Trial, WordSource};
 
 use super::default_grub::{Habit, LoaderVariables, OWN_DROP_IN, Sources};
 use super::grub_menu::{self, environment};
+use super::grub_play;
 use super::grub_text;
 use menu::Menu;
 
@@ -152,9 +154,11 @@ impl Bootloader for GrubMkconfig {
 
     fn next_boot(&self, host: &HostView) -> Result<EntryChoice> {
         let Some(menu) = self.menu(host)? else { return Ok(grub_menu::without_menu(&self.output)) };
-        let block = self.environment_block();
-        let environment = environment(host, &block)?;
-        Ok(menu.next_boot(&environment, &block))
+        grub_menu::within_limits(&self.output, &menu.cfg)?;
+        Ok(match grub_play::boot(host, &self.output, self.family())? {
+            Ok(played) => grub_play::choice(&played, &self.entries(host)?),
+            Err(undecided) => grub_play::unknown(undecided),
+        })
     }
 
     fn generated(&self) -> Option<PathBuf> {
@@ -199,6 +203,13 @@ impl GrubMkconfig {
         let desired = Some(grub_text::wish(wanted));
         let state = State::Blocked { actual: None, desired, by, reason };
         Ok(Some(Setting::persistent(self.output.display().to_string(), state)))
+    }
+
+    fn family(&self) -> Family {
+        match self.habit {
+            Habit::Debian => Family::Upstream,
+            Habit::Redhat => Family::RedHat,
+        }
     }
 
     /// `$prefix/grubenv`: beside `grub.cfg`.

@@ -10,6 +10,7 @@ mod grub_lead;
 pub(crate) mod grub_legacy;
 mod grub_menu;
 pub(crate) mod grub_mkconfig;
+mod grub_play;
 mod grub_text;
 pub(crate) mod loader;
 pub(crate) mod one_boot;

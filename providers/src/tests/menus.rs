@@ -196,7 +196,7 @@ fn a_menu_that_somebody_wrote_is_never_generated() {
         expect![[r#"
             /boot/grub/grub.cfg: (nothing) => iommu=pt
               blocked by /boot/grub/grub.cfg: /boot/grub/grub.cfg was not generated: it has no line `### BEGIN /etc/grub.d/…`. Add the kernel parameters to its lines; or move it away, and have it generated
-            next: first in /boot/grub/grub.cfg, and no other is set as default names "Xen", which is no Linux
+            next: first in /boot/grub/grub.cfg, and no other is set as default takes "Xen", which starts no kernel of this host
         "#]],
     );
 }

@@ -310,7 +310,11 @@ fn what_does_not_fit_or_cannot_be_written_is_an_error() {
 #[test]
 fn the_next_boot_is_the_saved_entry_or_the_newest() {
     let bls = Bls { grubenv: ENV.into(), grub_cfg: "/boot/grub2/grub.cfg".into() };
-    let cfg = "if [ \"${next_entry}\" ]; then\n set default=\"${next_entry}\"\nelse\n set default=\"${saved_entry}\"\nfi\nblscfg\nmenuentry 'Other system' { chainloader +1\n}\n";
+    let cfg = "if [ -s $prefix/grubenv ]; then\n load_env\nfi\nif [ \"${next_entry}\" ]; then\n set \
+               default=\"${next_entry}\"\n set next_entry=\n save_env next_entry\nelse\n set \
+               default=\"${saved_entry}\"\nfi\nsearch --fs-uuid --set=boot \
+               1\ninsmod blscfg\nblscfg\nmenuentry 'Other system' {\n chainloader \
+               /EFI/other.efi\n}\n";
     let files = [
         (ENTRY, entry("5.14.0-70", "")),
         (NEWER, entry("5.14.0-427", "")),
@@ -337,13 +341,13 @@ fn the_next_boot_is_the_saved_entry_or_the_newest() {
         shown += &format!("{title:?} once {}: {}\n", next.once, next.because);
     }
     expect![[r#"
-        Some("Linux 5.14.0-427") once false: first in /boot/grub2/grub.cfg, and no other is set as default
+        Some("Linux 5.14.0-427") once false: `default` is empty in /boot/grub2/grub.cfg:9, so the first entry is taken
         Some("Linux 5.14.0-70") once false: saved_entry=m-5.14.0-70.el9.x86_64 in /boot/grub2/grubenv
         Some("Linux 5.14.0-70") once false: saved_entry=Linux 5.14.0-70 in /boot/grub2/grubenv
         Some("Linux 0-rescue-m") once false: saved_entry=2 in /boot/grub2/grubenv
-        Some("Linux 5.14.0-427") once false: saved_entry=m-gone in /boot/grub2/grubenv is not there, so the first is taken
-        None once false: saved_entry=Other system in /boot/grub2/grubenv is no entry of /boot/loader/entries
-        None once false: saved_entry=3 in /boot/grub2/grubenv is beyond the entries of /boot/loader/entries
+        Some("Linux 5.14.0-427") once false: saved_entry=m-gone in /boot/grub2/grubenv names no entry, so the first is taken
+        None once false: saved_entry=Other system in /boot/grub2/grubenv takes "Other system", which starts no kernel of this host
+        None once false: saved_entry=3 in /boot/grub2/grubenv takes "Other system", which starts no kernel of this host
         Some("Linux 0-rescue-m") once true: next_entry=m-0-rescue in /boot/grub2/grubenv
     "#]].assert_eq(&shown);
 }

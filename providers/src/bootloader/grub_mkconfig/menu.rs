@@ -7,8 +7,6 @@ use hoststate_abi::host_view::HostView;
 use hoststate_abi::setting::Place;
 use hoststate_core::error::Result;
 use hoststate_core::formats::grub_cfg::GrubCfg;
-use hoststate_core::formats::grubenv::GrubEnv;
-use hoststate_core::mechanism::distro::EntryChoice;
 
 use crate::bootloader::grub_menu;
 
@@ -39,11 +37,6 @@ impl Menu {
         let whole = GrubCfg::parse(&whole.concat());
         grub_menu::within_limits(file, &whole)?;
         menu(Rc::new(whole), Some((before, custom.lines().count())))
-    }
-
-    /// Returns what boots next.
-    pub(super) fn next_boot(&self, environment: &GrubEnv, block: &Path) -> EntryChoice {
-        grub_menu::next_boot(&self.cfg, environment, &|line| self.place(line), &self.file, block)
     }
 
     /// Returns the file and line of a line of the script.

@@ -7,11 +7,12 @@ use hoststate_core::formats::grub_cfg::{GrubCfg, MenuEntry};
 use hoststate_core::formats::grubenv::GrubEnv;
 use hoststate_core::formats::kernel_cmdline::CmdlineEdit;
 use hoststate_core::machine::grubenv_disk;
-use hoststate_core::mechanism::distro::{Trial, TrialFile};
+use hoststate_core::mechanism::distro::{Bootloader, Trial, TrialFile};
 
 use super::GrubMkconfig;
 use super::menu::{self, Menu};
 use crate::bootloader::grub_menu;
+use crate::bootloader::grub_play;
 use crate::bootloader::grub_text::{self, Level};
 use crate::bootloader::one_boot::{self, cannot};
 
@@ -64,7 +65,11 @@ impl GrubMkconfig {
         let block = self.environment_block();
         let mut environment = GrubEnv::clone(&*grub_menu::environment(host, &block)?);
         environment.unset(one_boot::NEXT_ENTRY);
-        let next = menu.next_boot(&environment, &block);
+        let text = environment.to_block().ok();
+        let next = match grub_play::boot_with(host, &self.output, self.family(), text)? {
+            Ok(played) => grub_play::choice(&played, &self.entries(host)?),
+            Err(undecided) => grub_play::unknown(undecided),
+        };
         let entry = next.entry.map(|it| &menu.cfg.entries[it]).filter(|it| it.block.1 > it.block.0);
         entry.ok_or_else(|| cannot(format!("it cannot be told what boots by default: {}", next.because)))
     }

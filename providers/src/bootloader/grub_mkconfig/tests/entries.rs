@@ -184,9 +184,9 @@ fn entries_tell_their_words_and_where_these_come_from() {
 
 #[test]
 fn the_next_boot_and_the_values_of_variables_are_told_as_far_as_the_files_go() {
-    let cfg = "set default=\"${saved_entry}\"\nif [ x ]; then\n set v=1\nelse\n set v=\nfi\n\
+    let cfg = "load_env\nset default=\"${saved_entry}\"\nif [ x ]; then\n set v=1\nelse\n set v=\nfi\n\
                menuentry A --id a {\n linux /vmlinuz-1 q $v $w\n}\nmenuentry B --id b {\n linux /vmlinuz-2\n}\n";
-    let block = |variables: &str| format!("# GRUB Environment Block\n{variables}");
+    let block = |variables: &str| format!("{:#<1024}", format!("# GRUB Environment Block\n{variables}"));
     let mut shown = String::new();
     for variables in ["", "saved_entry=b\nw=2\n", "saved_entry=c\n"] {
         let tree = generated(&[], cfg);
@@ -199,11 +199,11 @@ fn the_next_boot_and_the_values_of_variables_are_told_as_far_as_the_files_go() {
         );
     }
     expect![[r#"
-        EntryChoice { entry: Some(0), other: None, because: "first in /boot/grub/grub.cfg, and no other is set as default", once: false }
+        EntryChoice { entry: Some(0), other: None, because: "`default` is empty in /boot/grub/grub.cfg:2, so the first entry is taken", once: false }
         [BootVariable { name: "v", values: ["1", ""] }, BootVariable { name: "w", values: [] }]
         EntryChoice { entry: Some(1), other: None, because: "saved_entry=b in /boot/grub/grubenv", once: false }
         [BootVariable { name: "v", values: ["1", ""] }, BootVariable { name: "w", values: ["2"] }]
-        EntryChoice { entry: Some(0), other: None, because: "saved_entry=c in /boot/grub/grubenv", once: false }
+        EntryChoice { entry: Some(0), other: None, because: "saved_entry=c in /boot/grub/grubenv names no entry, so the first is taken", once: false }
         [BootVariable { name: "v", values: ["1", ""] }, BootVariable { name: "w", values: [] }]
     "#]].assert_eq(&shown);
 }
