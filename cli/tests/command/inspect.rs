@@ -50,11 +50,7 @@ fn a_word_that_nothing_configured_and_an_entry_that_is_gone_are_told() {
     let tree = Tree::with("");
     tree.write(
         "root/boot/grub/grub.cfg",
-<<<<<<< HEAD
-        "### BEGIN /etc/grub.d/10_linux ###\nset default=\"${saved_entry}\"\nmenuentry 'New' --id new {\n linux /vmlinuz-2 ro $quick\n}\n\
-=======
-        "load_env\nset default=\"${saved_entry}\"\nmenuentry 'New' --id new {\n linux /vmlinuz-2 ro $quick\n}\n\
->>>>>>> 8711e30 (providers: tell the entry of the next boot by playing GRUB's scripts)
+        "### BEGIN /etc/grub.d/10_linux ###\nload_env\nset default=\"${saved_entry}\"\nmenuentry 'New' --id new {\n linux /vmlinuz-2 ro $quick\n}\n\
          menuentry 'Old' --id old {\n linux /vmlinuz-1 ro quiet\n}\n",
     );
     let block = format!("{:#<1024}", "# GRUB Environment Block\nsaved_entry=old\n");
@@ -72,8 +68,8 @@ fn a_word_that_nothing_configured_and_an_entry_that_is_gone_are_told() {
         nomodeset  *        -  -  -      no entry: only /proc/cmdline
 
         RUNNING  0, which has no boot entry
-        A        New (2), /boot/grub/grub.cfg:4
-        B        Old (1) [next boot], /boot/grub/grub.cfg:7
+        A        New (2), /boot/grub/grub.cfg:5
+        B        Old (1) [next boot], /boot/grub/grub.cfg:8
         LATER    kernels installed later
         NEXT     Old: saved_entry=old in /boot/grub/grubenv
         exit 0
