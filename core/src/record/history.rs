@@ -7,10 +7,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::error::Result;
-use crate::record::AT_BOOT;
-use crate::record::RunRecord;
+use crate::record::heading::Heading;
 use crate::record::report::Outcome;
 use crate::record::store::{RecordStore, Unreadable};
+use crate::record::{AT_BOOT, ROLLBACK, RunRecord};
 
 /// How it is with a run now.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -75,17 +75,27 @@ pub fn newest_first(
     store: &RecordStore,
     machine: &HostView,
 ) -> Result<impl ExactSizeIterator<Item = Result<Told, Unreadable>>> {
-    let mut undone: BTreeMap<String, By> = BTreeMap::new();
-    let mut after_boot = None;
-    Ok(store.newest_first()?.map(move |(_, found)| {
-        let record = found?;
-        let mut state = state(&record, &undone, machine);
+    let mut ledger = Ledger::default();
+    Ok(store.newest_first()?.map(move |(_, found)| Ok(ledger.told(found?, machine))))
+}
+
+/// What newer runs tell about older ones.
+#[derive(Default)]
+struct Ledger {
+    undone: BTreeMap<String, By>,
+    after_boot: Option<State>,
+}
+
+impl Ledger {
+    /// Returns what became of the next older run.
+    fn told(&mut self, record: RunRecord, machine: &HostView) -> Told {
+        let mut state = state(&record, &self.undone, machine);
         if record.command == AT_BOOT {
             let (by, is_refused) = (record.id.clone(), record.refused_boot.is_some());
-            after_boot = Some(State::Booted { by, is_refused });
+            self.after_boot = Some(State::Booted { by, is_refused });
         } else if let Some(is_trial) = record.left_to_a_boot() {
             // Nothing else is left for after a boot while something is.
-            let booted = after_boot.take();
+            let booted = self.after_boot.take();
             if matches!(state, State::Ended { .. }) {
                 state = booted.unwrap_or(State::AwaitsBoot { is_trial });
             }
@@ -94,10 +104,10 @@ pub fn newest_first(
             && !matches!(state, State::Undone { .. } | State::Continued { .. })
         {
             let by = By { run: record.id.clone(), wholly: record.has_left_nothing() };
-            undone.entry(run.to_owned()).or_insert(by);
+            self.undone.entry(run.to_owned()).or_insert(by);
         }
-        Ok(Told { record, state })
-    }))
+        Told { record, state }
+    }
 }
 
 /// A run whose declarations the host shall be in agreement with.
@@ -122,7 +132,22 @@ pub fn in_effect(store: &RecordStore, machine: &HostView) -> Result<Vec<InEffect
     };
     let mut found: Vec<InEffect> = Vec::new();
     let mut finished = None;
-    for record in newest_first(store, machine)?.filter_map(Result::ok).filter(stands).map(|it| it.record) {
+    let mut ledger = Ledger::default();
+    for filed in store.filed()?.into_iter().rev() {
+        // Of an owner whose newest run is found no older one tells anything: it is not read.
+        let is_told = |it: Heading| {
+            let is_older = it.owner.is_some() && found.iter().any(|known| known.owner == it.owner);
+            is_older && it.command != AT_BOOT && !it.command.starts_with(ROLLBACK)
+        };
+        if finished.is_none() && store.heading(&filed.id).is_some_and(is_told) {
+            continue;
+        }
+        let Ok(record) = store.read_filed(&filed.id) else { continue };
+        let told = ledger.told(record, machine);
+        if !stands(&told) {
+            continue;
+        }
+        let record = told.record;
         // What ran after a boot finished what an older run of an owner had begun.
         if record.command == AT_BOOT {
             finished.get_or_insert(record);

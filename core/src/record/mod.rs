@@ -17,6 +17,7 @@ use crate::record::refused_boot::RefusedBoot;
 use crate::record::report::{Outcome, StepReport};
 
 pub mod devices;
+pub mod heading;
 pub mod history;
 pub mod lock;
 pub mod output;

@@ -9,6 +9,7 @@ use serde::Deserialize;
 
 use crate::error::{Error, Result};
 use crate::host::directory::Directory;
+use crate::record::heading::{self, Heading};
 use crate::record::lock::Lock;
 use crate::record::{OLD_RUN_FORMAT, RUN_FORMAT, RunRecord};
 
@@ -210,6 +211,13 @@ impl RecordStore {
             return Err(none());
         }
         self.read_filed(id).map_err(|it| Error::invalid(it.to_string(), it.hint()))
+    }
+
+    /// Returns what the beginning of a record tells; `None` where it does not tell.
+    pub fn heading(&self, id: &str) -> Option<Heading> {
+        let runs = self.runs().ok().flatten()?;
+        let file = runs.file(OsStr::new(&format!("{id}.json"))).ok().flatten()?;
+        heading::of(file)
     }
 
     /// Reads a record that is there.

@@ -10,8 +10,8 @@ use crate::language::declaration::{Alike, ResourceId};
 use crate::language::registry::Declared;
 use crate::machine::facts;
 use crate::plan::finding::Finding;
-use crate::record::AT_BOOT;
 use crate::record::past::has_put_in_place;
+use crate::record::{AT_BOOT, ROLLBACK};
 
 /// A run that put something in place.
 #[derive(Debug, Clone)]
@@ -73,7 +73,9 @@ impl Known {
             for it in &mut chains {
                 is_continued |= it.go_on(run, &alike, judged.past);
             }
-            open.is_empty() && !is_continued
+            // Nothing older than the run that a rollback undoes had to do with undoing it.
+            let is_undone = |it: &Declared| it.declaration.kind == ROLLBACK.trim() && it.id.name == run.id;
+            open.is_empty() && !is_continued || judged.declared.iter().all(is_undone)
         })?;
         known.taken_back = chains.into_iter().filter_map(Chain::finding).collect();
         Ok(known)

@@ -98,7 +98,8 @@ impl<'a> Chain<'a> {
                 }
             }
         }
-        !self.is_in_vain()
+        // Of what is gone the newest run tells; of what waits for a boot, so many boots.
+        !self.is_in_vain() && (self.waits || self.runs.is_empty())
     }
 
     /// Returns whether so many boots in a row did not bring it that another one is not expected to.
