@@ -155,7 +155,7 @@ impl Bootloader for GrubMkconfig {
     fn next_boot(&self, host: &HostView) -> Result<EntryChoice> {
         let Some(menu) = self.menu(host)? else { return Ok(grub_menu::without_menu(&self.output)) };
         grub_menu::within_limits(&self.output, &menu.cfg)?;
-        Ok(match grub_play::boot(host, &self.output, self.family())? {
+        Ok(match grub_play::boot(host, &self.output, self.family(host)?)? {
             Ok(played) => grub_play::choice(&played, &self.entries(host)?),
             Err(undecided) => grub_play::unknown(undecided),
         })
@@ -205,11 +205,15 @@ impl GrubMkconfig {
         Ok(Some(Setting::persistent(self.output.display().to_string(), state)))
     }
 
-    fn family(&self) -> Family {
-        match self.habit {
-            Habit::Debian => Family::Upstream,
-            Habit::Redhat => Family::RedHat,
+    /// Whose GRUB it is: that of RHEL 7 is as released, later ones bring `blscfg` and the tool that turns to it.
+    fn family(&self, host: &HostView) -> Result<Family> {
+        let turns = ["/usr/sbin/grub2-switch-to-blscfg", "/usr/bin/grub2-switch-to-blscfg"];
+        for path in turns.map(Path::new) {
+            if self.habit == Habit::Redhat && host.exists(path)? {
+                return Ok(Family::RedHat);
+            }
         }
+        Ok(Family::Upstream)
     }
 
     /// `$prefix/grubenv`: beside `grub.cfg`.

@@ -66,7 +66,7 @@ impl GrubMkconfig {
         let mut environment = GrubEnv::clone(&*grub_menu::environment(host, &block)?);
         environment.unset(one_boot::NEXT_ENTRY);
         let text = environment.to_block().ok();
-        let next = match grub_play::boot_with(host, &self.output, self.family(), text)? {
+        let next = match grub_play::boot_with(host, &self.output, self.family(host)?, text)? {
             Ok(played) => grub_play::choice(&played, &self.entries(host)?),
             Err(undecided) => grub_play::unknown(undecided),
         };
