@@ -195,7 +195,7 @@ fn one_that_takes_all_memory_is_stopped() {
     fails(
         "    local t = {} while true do t[#t + 1] = {} end",
         expect![[r#"
-            error: acme.lamp "lamp": the type takes more than 64 MiB of memory
+            error: acme.lamp "lamp": lamp.lua:6: the type takes more than 64 MiB of memory
               at playbook.lua:2
             hint: Look for a text or a table that grows without end, or a function that calls itself.
             exit 1

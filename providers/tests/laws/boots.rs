@@ -28,7 +28,7 @@ pub(crate) const DEFAULT_ROUTE: &str = "Iface\tDestination\tGateway\tFlags\tRefC
                              eth0\t00000000\t0102A8C0\t0003\t0\t0\t0\t00000000\n";
 
 const BLS_CFG: &str = "load_env\nif [ \"${next_entry}\" ] ; then\n  set default=\"${next_entry}\"\n  set next_entry=\n  \
-                       save_env next_entry\nelse\n  set default=\"${saved_entry}\"\nfi\ninsmod blscfg\nblscfg\n";
+                       save_env next_entry\nelse\n  set default=\"${saved_entry}\"\nfi\nsearch --fs-uuid --set=boot 1\ninsmod blscfg\nblscfg\n";
 
 /// Files that a tried boot may leave otherwise than it found them: GRUB takes a variable out, and padding is new.
 pub(crate) const GRUBENV: [&str; 2] = ["/boot/grub/grubenv", "/boot/grub2/grubenv"];
@@ -351,13 +351,10 @@ fn a_host_that_cannot_try_a_boot_says_so_before_anything_is_changed() {
     refused(Kind::Ubuntu, "/boot/grub/grub.cfg", Some(entry), "does not take `next_entry` back");
     let header = format!("save_env next_entry\n{entry}");
     refused(Kind::Ubuntu, "/boot/grub/grub.cfg", Some(&header), "does not read custom.cfg");
-    let other = format!("set default=7\nsource custom.cfg\n{header}");
-    refused(
-        Kind::Ubuntu,
-        "/boot/grub/grub.cfg",
-        Some(&other.replace('7', "$x")),
-        "cannot be told what boots",
+    let other = format!(
+        "if [ -f (hd1)/marker ]; then\n set default=7\nfi\nsource custom.cfg\n{header}menuentry B {{\n linux /vmlinuz-6.1.0-1 rw\n}}\n"
     );
+    refused(Kind::Ubuntu, "/boot/grub/grub.cfg", Some(&other.replace('7', "1")), "cannot be told what boots");
     refused(Kind::CentosBls, "/boot/grub2/grub.cfg", Some("blscfg\n"), "does not take `next_entry` back");
     let saved = "# GRUB Environment Block\nsaved_entry=gone\n";
     refused(Kind::CentosBls, "/boot/grub2/grubenv", Some(saved), "the default entry \"gone\" is no entry");

@@ -346,7 +346,7 @@ fn files_of(kind: Kind) -> &'static [(&'static str, &'static str)] {
             ("/etc/os-release", "ID=\"centos\"\nID_LIKE=\"rhel fedora\"\nVERSION_ID=\"9\"\n"),
             ("/etc/default/grub", "GRUB_CMDLINE_LINUX=\"nomodeset\"\nGRUB_ENABLE_BLSCFG=true\n"),
             ("/etc/kernel/cmdline", "root=/dev/vda1 ro quiet nomodeset\n"),
-            ("/boot/grub2/grub.cfg", "insmod blscfg\nblscfg\n"),
+            ("/boot/grub2/grub.cfg", "search --fs-uuid --set=boot 1\ninsmod blscfg\nblscfg\n"),
             ("/usr/bin/dracut", ""),
             ("/sys/module/kernel/", ""),
         ],

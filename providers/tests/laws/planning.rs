@@ -143,8 +143,8 @@ fn declarations_that_want_different_things_are_found_before_anything_is_done() {
             kernel_cmdline "iommu=pt": /boot/loader/entries/m-6.1.0-1.conf: kernel_cmdline "iommu=pt" and kernel_cmdline "-iommu" undo each other
             kernel_cmdline "iommu=pt": /boot/loader/entries/m-6.1.0-2.conf: kernel_cmdline "iommu=pt" and kernel_cmdline "-iommu" undo each other
             kernel_cmdline "iommu=pt": /boot/loader/entries/m-6.1.0-3.conf: kernel_cmdline "iommu=pt" and kernel_cmdline "-iommu" undo each other
-            kernel_cmdline "iommu=pt": /etc/kernel/cmdline: kernel_cmdline "iommu=pt" and kernel_cmdline "-iommu" undo each other
             kernel_cmdline "iommu=pt": /etc/default/grub: kernel_cmdline "iommu=pt" and kernel_cmdline "-iommu" undo each other
+            kernel_cmdline "iommu=pt": /etc/kernel/cmdline: kernel_cmdline "iommu=pt" and kernel_cmdline "-iommu" undo each other
         "#]],
     );
     check_conflict(
