@@ -10,9 +10,9 @@ const EVIDENCE: usize = 10;
 
 /// Returns the chain.
 pub(crate) fn text(screen: &Screen, chain: &Chain) -> String {
-    let driver = chain.driver.as_deref().map_or("without a driver".to_owned(), |it| format!("on {it}"));
+    let driver = chain.now.as_deref().map_or("without a driver".to_owned(), |it| format!("on {it}"));
     let wanted = chain.wanted.as_ref().map_or(String::new(), |it| format!(", wanted on {it}"));
-    let head = format!("{} ({}): {driver}{wanted}", chain.device, chain.description);
+    let head = format!("{} ({}): {driver}{wanted}", chain.address, chain.description);
     let mut out = screen.paint(Paint::Heading, &visible_line(&head));
     out.push('\n');
     for link in &chain.links {

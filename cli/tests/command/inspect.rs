@@ -82,30 +82,32 @@ fn a_chain_leads_from_the_firmware_to_the_holder() {
     check(
         "why vendor=10de,class=display",
         expect![[r#"
-        0000:01:00.0 (display 10de:0ffc): on nouveau
-        ok       firmware: the IOMMU is on
-                   /sys/class/iommu: dmar0 dmar1
-                   /sys/kernel/iommu_groups: 12 groups
-        -        command line: nothing about IOMMU or drivers
-                   /proc/cmdline: nothing about IOMMU or drivers
-                   /boot/grub/grub.cfg:49 ("Ubuntu"): nothing about IOMMU or drivers
-        -        IOMMU group: it shares group 1
-                   /sys/kernel/iommu_groups/1/devices/0000:00:01.0: pcieport
-                   /sys/kernel/iommu_groups/1/devices/0000:01:00.0: nouveau
-                   /sys/kernel/iommu_groups/1/devices/0000:01:00.1: snd_hda_intel
-        -        modules: nouveau, nvidiafb claim it
-                   nouveau is a module of 6.8.0-45-generic
-                   nvidiafb is a module of 6.8.0-45-generic
-        -        bound by: whichever module claims it by its ids
-        -        driver now: nouveau
-                   /sys/bus/pci/devices/0000:01:00.0/driver -> ../../../../bus/pci/drivers/nouveau
-                   /sys/bus/pci/devices/0000:01:00.0/driver_override: (null)
-        -        held by: it is in use
-                   /sys/bus/pci/devices/0000:01:00.0/drm/card0
+            0000:01:00.0 (display 10de:0ffc): on nouveau
+            ok       firmware: the IOMMU is on
+                       /sys/class/iommu: dmar0 dmar1
+                       /sys/kernel/iommu_groups: 12 groups
+            -        command line: nothing about IOMMU or drivers
+                       /proc/cmdline: nothing about IOMMU or drivers
+                       /boot/grub/grub.cfg:49 ("Ubuntu"): nothing about IOMMU or drivers
+            -        IOMMU group: it shares group 1
+                       /sys/kernel/iommu_groups/1/devices/0000:00:01.0: pcieport
+                       /sys/kernel/iommu_groups/1/devices/0000:01:00.0: nouveau
+                       /sys/kernel/iommu_groups/1/devices/0000:01:00.1: snd_hda_intel
+            -        modules: nouveau, nvidiafb claim it
+                       nouveau is a module of 6.8.0-45-generic
+                       nvidiafb is a module of 6.8.0-45-generic
+            -        bound by: whichever module claims it by its ids
+            ok       next boot: nouveau takes it by udev in the initramfs image
+                       nouveau claims its ids
+            -        driver now: nouveau
+                       /sys/bus/pci/devices/0000:01:00.0/driver -> ../../../../bus/pci/drivers/nouveau
+                       /sys/bus/pci/devices/0000:01:00.0/driver_override: (null)
+            -        held by: it is in use
+                       /sys/bus/pci/devices/0000:01:00.0/drm/card0
 
-        0000:01:00.0 is on nouveau, and nothing on this host wants another driver for it.
-        exit 0
-    "#]],
+            0000:01:00.0 is on nouveau, and nothing on this host wants another driver for it.
+            exit 0
+        "#]],
     );
 }
 
@@ -143,7 +145,7 @@ fn a_chain_of_every_device_of_every_captured_host_can_be_read() {
             let chain: serde_json::Value = serde_json::from_str(&answer.stdout).expect("JSON");
             assert_eq!(
                 (answer.status, &chain["format"]),
-                (Some(0), &"hoststate.why/1".into()),
+                (Some(0), &"hoststate.why/2".into()),
                 "{address} of {host}: {answer}"
             );
             count += 1;
@@ -190,6 +192,7 @@ fn a_chain_ends_with_the_process_that_has_the_device_open() {
                    /sys/kernel/iommu_groups/7/devices/0000:01:00.0: vfio-pci
         unknown  wanted driver: no kernel is installed that could have vfio-pci
         -        bound by: whichever module claims it by its ids
+        unknown  next boot: what takes it is not known: no kernel is known
         ok       driver now: vfio-pci
                    /sys/bus/pci/devices/0000:01:00.0/driver -> ../../../../bus/pci/drivers/vfio-pci
                    /sys/bus/pci/devices/0000:01:00.0/driver_override: vfio-pci
@@ -197,7 +200,7 @@ fn a_chain_ends_with_the_process_that_has_the_device_open() {
                    /proc/4711/fd/12 -> /dev/vfio/devices/vfio3 (qemu-system-x86)
                    /proc/812/fd/3 -> /dev/vfio/7 (cloud-hyperviso)
 
-        0000:01:00.0 is on vfio-pci, as wanted.
+        0000:01:00.0 is on vfio-pci, as wanted; whether it will be after a boot is not known: no kernel is known.
         exit 0
     "#]]
     .assert_eq(&tree.run("why 01:00.0 --root root").to_string());

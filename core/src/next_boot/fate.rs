@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::formats::pci::PciAddress;
+use crate::machine::pci_bus::PciDevice;
 
 mod kmod;
 mod play;
@@ -70,6 +71,20 @@ pub enum Certainty {
 }
 
 impl Fate {
+    /// Returns the fate of a function of which nothing is known.
+    pub fn unknown(device: &PciDevice) -> Self {
+        let reason = "nothing is known of this boot".to_owned();
+        let (now, next) = (device.driver.clone(), device.driver.clone());
+        Self {
+            address: device.address,
+            now,
+            next,
+            certainty: Certainty::Unknown { reason },
+            stage: None,
+            because: Vec::new(),
+        }
+    }
+
     /// Returns whether it is sure.
     pub fn is_certain(&self) -> bool {
         self.certainty == Certainty::Certain

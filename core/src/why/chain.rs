@@ -19,15 +19,17 @@ use crate::machine::pci_bus::{self, PciDevice};
 use crate::mechanism::distro::Distro;
 use crate::next_boot::Menu;
 use crate::next_boot::booted::Booted;
+use crate::next_boot::fate::{self, Certainty, Fate, Stage};
 use crate::plan::finding::Finding;
 
 mod boot;
 mod holders;
 mod loading;
+mod next;
 mod policy;
 
 /// Format of a chain.
-pub const WHY_FORMAT: &str = "hoststate.why/1";
+pub const WHY_FORMAT: &str = "hoststate.why/2";
 
 /// How a link stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -64,17 +66,31 @@ pub struct Chain {
     /// [`WHY_FORMAT`].
     pub format: String,
     /// Address of the device.
-    pub device: String,
+    pub address: String,
     /// Its class and ids.
     pub description: String,
     /// The driver it shall have: a playbook's, or the one that something on the host gives it.
     pub wanted: Option<String>,
     /// The driver it has.
-    pub driver: Option<String>,
+    pub now: Option<String>,
+    /// The driver it will have.
+    pub next_boot: NextDriver,
     /// The links, from the firmware to the holder.
     pub links: Vec<Link>,
     /// Why it is or will not be on the wanted driver, and what to do: one sentence.
     pub conclusion: String,
+}
+
+/// The driver of a device at the next boot.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct NextDriver {
+    /// Its name; null for none. In a race, the one that usually wins.
+    pub driver: Option<String>,
+    /// How sure that is.
+    #[serde(flatten)]
+    pub certainty: Certainty,
+    /// When it takes the device; null where none does.
+    pub stage: Option<Stage>,
 }
 
 /// What the links are made from.
@@ -121,25 +137,34 @@ impl Link {
 /// # Errors
 /// When the host cannot be read.
 pub fn chain(host: &HostView, distro: &Distro, device: &PciDevice, question: Question) -> Result<Chain> {
-    let case = Case::new(host, distro, device, question.wanted)?;
+    let mut case = Case::new(host, distro, device, question.wanted)?;
+    let fates = fate::of(host, distro, &Menu::read(host, distro)?)?;
+    let fate =
+        fates.into_iter().find(|it| it.address == device.address).unwrap_or_else(|| Fate::unknown(device));
+    if case.wanted.is_none() && fate.is_certain() && fate.changes() {
+        case.wanted.clone_from(&fate.next);
+    }
     let mut links = vec![boot::firmware(&case)?];
     links.extend(boot::command_line(&case));
     links.extend(boot::last_boot(&case, &question.after_boot));
     links.extend(boot::standing(&question.standing));
     links.push(holders::group(&case)?);
     links.extend(loading::modules(&case)?);
-    links.extend(loading::first(&case)?);
+    let is_sure = fate.is_certain() && fate.next.is_some() && fate.next == case.wanted;
+    links.extend(loading::first(&case)?.filter(|it| !is_sure || it.standing == Standing::Ok));
     links.push(loading::claim(&case)?);
+    links.push(next::boot(&case, &fate));
     links.push(holders::driver(&case)?);
     links.extend(holders::holders(&case)?);
     let id = device.id;
     Ok(Chain {
         format: WHY_FORMAT.to_owned(),
-        device: device.address.to_string(),
+        address: device.address.to_string(),
         description: format!("{} {:04x}:{:04x}", class_name(id.class), id.vendor, id.device),
-        conclusion: case.conclusion(&links),
+        conclusion: next::conclusion(&case, &links, &fate),
         wanted: case.wanted,
-        driver: device.driver.clone(),
+        now: device.driver.clone(),
+        next_boot: NextDriver { driver: fate.next, certainty: fate.certainty, stage: fate.stage },
         links,
     })
 }
@@ -213,49 +238,6 @@ impl<'a> Case<'a> {
             booted,
             next,
         })
-    }
-
-    fn conclusion(&self, links: &[Link]) -> String {
-        let address = self.device.address;
-        let now = self.device.driver.as_deref();
-        let Some(wanted) = self.wanted.as_deref() else {
-            return match now {
-                Some(driver) => {
-                    format!("{address} is on {driver}, and nothing on this host wants another driver for it.")
-                }
-                None => format!("{address} has no driver, and nothing on this host wants one for it."),
-            };
-        };
-        let blocks: Vec<&Link> = links.iter().filter(|it| it.standing == Standing::Blocks).collect();
-        let is_unknown = |it: &&Link| it.what == "loaded first" && it.standing == Standing::Unknown;
-        let unknown = links.iter().find(is_unknown);
-        let claimed = self.claim.as_ref().and_then(|it| it.to.as_deref()) == Some(wanted);
-        match (now == Some(wanted), blocks.first()) {
-            (true, None) => format!("{address} is on {wanted}, as wanted."),
-            (true, Some(link)) => format!("{address} is on {wanted}; {}: {}.", link.what, link.finding),
-            (false, Some(link)) => {
-                format!("{address} will not be on {wanted}: {}: {}.", link.what, link.finding)
-            }
-            (false, None) if claimed && unknown.is_some() => {
-                let why = unknown.map(|it| it.finding.as_str()).unwrap_or_default();
-                format!("{address} is on {}; {why}.", now.unwrap_or("no driver"))
-            }
-            (false, None) if claimed => {
-                format!(
-                    "{address} is on {}, and will be on {wanted} after a boot.",
-                    now.unwrap_or("no driver")
-                )
-            }
-            (false, None) if self.by_playbook => format!(
-                "{address} is on {}, and nothing on this host gives it to {wanted} yet: converge the playbook.",
-                now.unwrap_or("no driver")
-            ),
-            (false, None) => format!(
-                "{address} is on {}, and nothing gives it to {wanted}: declare driver_binding {{ device = \
-                 \"{address}\", driver = \"{wanted}\" }}.",
-                now.unwrap_or("no driver")
-            ),
-        }
     }
 
     fn wants_vfio(&self) -> bool {

@@ -20,7 +20,7 @@ use crate::lab::{Audience, EVERY_TYPE, KINDS, Kind, Lab, declared};
 
 const PROGRAM: &str = "/usr/bin/hoststate";
 
-pub(crate) const WORDS: &str = r#"{"type":"kernel_cmdline","present":["iommu=pt"],"absent":["nomodeset"]}"#;
+pub(crate) const WORDS: &str = r#"{"type":"kernel_cmdline","present":["iommu=pt"],"absent":["noresume"]}"#;
 
 pub(crate) const ROUTE: &str = "/proc/net/route";
 
@@ -144,7 +144,7 @@ fn a_boot_that_holds_becomes_the_default_and_the_rest_is_done() {
             lab.host.reboot();
             let tried = cmdline(&lab);
             assert!(tried.contains("iommu=pt") && tried.contains("hoststate.trial="), "{kind:?}: {tried}");
-            assert!(tried.contains("panic=10") && !tried.contains("nomodeset"), "{kind:?}: {tried}");
+            assert!(tried.contains("panic=10") && !tried.contains("noresume"), "{kind:?}: {tried}");
             let report = finish(&lab);
             let ended = [Outcome::Converged, Outcome::RebootRequired];
             assert!(ended.contains(&report.outcome), "{kind:?}: {:?}", report.error);

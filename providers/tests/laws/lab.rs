@@ -43,7 +43,7 @@ pub(crate) enum Kind {
 
 /// Every resource type, on the devices of [`Lab::new`]. Several write one file, one needs what another makes.
 pub(crate) const EVERY_TYPE: &str = r#"
-    {"type":"kernel_cmdline","present":["intel_iommu=on","iommu=pt"],"absent":["nomodeset"]},
+    {"type":"kernel_cmdline","present":["intel_iommu=on","iommu=pt"],"absent":["noresume"]},
     {"type":"modprobe_softdep","module":"nouveau","pre":["vfio-pci"]},
     {"type":"modprobe_options","module":"kvm_intel","options":{"nested":true}},
     {"type":"modprobe_blacklist","module":"nvidiafb","install":true},
@@ -84,7 +84,7 @@ impl Lab {
             if kind == Kind::CentosBls {
                 let entry = format!(
                     "title Linux {kernel}\nversion {kernel}\nlinux /vmlinuz-{kernel}\ninitrd \
-                     /initramfs-{kernel}.img\noptions root=/dev/vda1 ro quiet nomodeset\n"
+                     /initramfs-{kernel}.img\noptions root=/dev/vda1 ro quiet noresume\n"
                 );
                 tree.write(format!("/boot/loader/entries/m-{kernel}.conf"), entry);
             }
@@ -319,7 +319,7 @@ impl<F: Fn(&Step) -> Fate> Host for Fated<'_, F> {
 const DEPENDENCIES: &str = "kernel/vfio-pci.ko: kernel/vfio.ko\nkernel/vfio.ko:\nkernel/nouveau.ko:\n\
                             kernel/snd-hda-intel.ko:\nkernel/igb.ko:\nkernel/igbvf.ko:\nkernel/kvm_intel.ko:\n";
 
-const DEFAULT_GRUB: &str = "# mine\nGRUB_CMDLINE_LINUX_DEFAULT=\"quiet\"\nGRUB_CMDLINE_LINUX=\"nomodeset\"\n";
+const DEFAULT_GRUB: &str = "# mine\nGRUB_CMDLINE_LINUX_DEFAULT=\"quiet\"\nGRUB_CMDLINE_LINUX=\"noresume\"\n";
 
 fn files_of(kind: Kind) -> &'static [(&'static str, &'static str)] {
     match kind {
@@ -344,8 +344,8 @@ fn files_of(kind: Kind) -> &'static [(&'static str, &'static str)] {
         ],
         Kind::CentosBls => &[
             ("/etc/os-release", "ID=\"centos\"\nID_LIKE=\"rhel fedora\"\nVERSION_ID=\"9\"\n"),
-            ("/etc/default/grub", "GRUB_CMDLINE_LINUX=\"nomodeset\"\nGRUB_ENABLE_BLSCFG=true\n"),
-            ("/etc/kernel/cmdline", "root=/dev/vda1 ro quiet nomodeset\n"),
+            ("/etc/default/grub", "GRUB_CMDLINE_LINUX=\"noresume\"\nGRUB_ENABLE_BLSCFG=true\n"),
+            ("/etc/kernel/cmdline", "root=/dev/vda1 ro quiet noresume\n"),
             ("/boot/grub2/grub.cfg", "search --fs-uuid --set=boot 1\ninsmod blscfg\nblscfg\n"),
             ("/usr/bin/dracut", ""),
             ("/sys/module/kernel/", ""),

@@ -161,14 +161,14 @@ fn what_was_tried_and_refused_is_remembered_until_it_is_asked_for_again() {
         let finished = refused(&lab, IfRefused::GoBack);
         let run = finished.report.run.expect("a recorded verdict");
         let boot = lab.store().read(&run).expect("a record").refused_boot.expect("a boot that is refused");
-        assert_eq!(boot.named(), "the boot with iommu=pt, without nomodeset");
+        assert_eq!(boot.named(), "the boot with iommu=pt, without noresume");
         assert!(boot.because.starts_with("/proc/net/route has no default route"), "{}", boot.because);
         for boots in 0..3 {
             let plan = later(&lab, WORDS, &[]);
             let id = refusals(&plan).first().expect("a refusal").to_string();
             let told = plan.after_boot.iter().find(|it| it.verdict == Verdict::BootRefused);
             let told = told.map(|it| it.reason.clone()).unwrap_or_default();
-            assert!(boots == 0 || told.contains("the boot with iommu=pt, without nomodeset"), "{told}");
+            assert!(boots == 0 || told.contains("the boot with iommu=pt, without noresume"), "{told}");
             assert!(boots == 0 || (told.contains(&boot.because) && told.contains(&id)), "{told}");
             assert!(!plan.only_reboot_left() && !plan.reboot.required, "{kind:?}: {:?}", plan.reboot);
             let accepted = later(&lab, WORDS, std::slice::from_ref(&id));
@@ -191,7 +191,7 @@ fn what_was_refused_and_holds_when_tried_again_is_forgotten() {
     stage_with(&lab, WORDS, IfRefused::GoBack);
     lab.host.reboot();
     assert!(!finished_on(&lab, &lab.host, &[]).is_refused);
-    lab.host.tree().write("/etc/default/grub", "GRUB_CMDLINE_LINUX=\"nomodeset\"\n");
+    lab.host.tree().write("/etc/default/grub", "GRUB_CMDLINE_LINUX=\"noresume\"\n");
     assert_eq!(refusals(&later(&lab, WORDS, &[])), Vec::<&str>::new());
 }
 
