@@ -156,6 +156,7 @@ fn the_plan_says_what_the_next_boot_is() {
     let plan: serde_json::Value = serde_json::from_str(&json.stdout).expect("JSON");
     expect![[r#"
         {
+          "devices": [],
           "entry": {
             "decided_by": "default=new in /boot/grub/grub.cfg:1",
             "file": "/boot/grub/grub.cfg",
@@ -176,4 +177,35 @@ fn the_plan_says_what_the_next_boot_is() {
           ]
         }"#]]
     .assert_eq(&serde_json::to_string_pretty(&plan["next_boot"]).expect("JSON"));
+}
+
+#[test]
+fn a_driver_that_comes_too_late_is_promised_to_nobody() {
+    let host = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/hosts/ubuntu-24.04.host");
+    let ids = r#"{"type":"vfio_pci_ids","ids":["10de:0ffc"],"file":"00-gpu.conf"}"#;
+    let softdep = r#"{"type":"modprobe_softdep","module":"nouveau","pre":["vfio-pci"]}"#;
+    let modules = r#"{"type":"initramfs_modules","modules":["vfio_pci"]}"#;
+    let mut out = String::new();
+    for declarations in [ids.to_owned(), format!("{ids},{modules}"), format!("{ids},{modules},{softdep}")] {
+        let tree = Tree::with(&declarations);
+        let json = tree.run(&format!("plan playbook.json --capture {host} --format json"));
+        let plan: serde_json::Value = serde_json::from_str(&json.stdout).expect("JSON");
+        for device in plan["next_boot"]["devices"].as_array().expect("devices") {
+            out.push_str(&format!("{device}\n"));
+        }
+        for finding in plan["after_boot"].as_array().into_iter().flatten() {
+            out.push_str(&format!("  {}\n", finding["reason"]));
+        }
+        out.push('\n');
+    }
+    expect![[r#"
+        {"address":"0000:01:00.0","because":["nouveau claims its ids"],"certainty":"certain","next":"nouveau","now":"nouveau","stage":"image_udev"}
+          "0000:01:00.0 will not be on vfio-pci after a boot: nouveau takes it by udev in the initramfs image (nouveau claims its ids)"
+
+        {"address":"0000:01:00.0","because":["nouveau claims its ids"],"certainty":"certain","next":"nouveau","now":"nouveau","stage":"image_udev"}
+          "0000:01:00.0 will not be on vfio-pci after a boot: nouveau takes it by udev in the initramfs image (nouveau claims its ids)"
+
+        {"address":"0000:01:00.0","because":["/etc/modprobe.d/01-hoststate.conf:1 in /boot/initrd.img-6.8.0-45-generic: softdep nouveau pre: vfio-pci","/etc/modprobe.d/00-gpu.conf:1 in /boot/initrd.img-6.8.0-45-generic gives 10de:0ffc to vfio-pci"],"certainty":"certain","next":"vfio-pci","now":"nouveau","stage":"image_udev"}
+
+    "#]].assert_eq(&out);
 }

@@ -242,6 +242,14 @@ pub trait Initramfs: fmt::Debug {
     /// When an image or configuration cannot be read.
     fn early_modules(&self, host: &HostView, wanted: &[ModuleName]) -> Result<Vec<Setting>>;
 
+    /// Returns what its configuration has every image load by name, each with its arguments, in order.
+    ///
+    /// # Errors
+    /// When the configuration cannot be read.
+    fn listed(&self, _host: &HostView) -> Result<Vec<String>> {
+        Ok(Vec::new())
+    }
+
     /// Returns the image of an installed kernel, whether it exists or not.
     ///
     /// # Errors

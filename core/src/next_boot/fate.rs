@@ -10,10 +10,11 @@ use crate::machine::pci_bus::PciDevice;
 
 mod kmod;
 mod play;
+mod rebuilt;
 mod stages;
 mod takes;
 
-pub use stages::of;
+pub use stages::{of, planned};
 
 /// What becomes of a PCI function.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

@@ -7,6 +7,7 @@ use hoststate_abi::setting::Place;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use self::fate::Fate;
 use crate::error::{Error, Result};
 use crate::formats::kernel_cmdline::{Cmdline, CmdlineEdit, Word};
 use crate::mechanism::distro::{BootEntry, Distro, EntryChoice, WordSource};
@@ -30,6 +31,10 @@ pub struct NextBoot {
     pub image: Option<String>,
     /// What the kernel gets, in its order. A variable of the boot loader stands there as `${name}`.
     pub parameters: Vec<Parameter>,
+    /// The PCI functions whose driver will differ from now, and those that are declared. Where no declaration is about
+    /// devices or modules nobody looks.
+    #[serde(default)]
+    pub devices: Vec<Fate>,
 }
 
 /// The entry of the next boot.
@@ -121,6 +126,7 @@ impl Menu {
             kernel: entry.kernel.clone(),
             image: entry.images.last().cloned(),
             parameters: line.words().map(origin).collect(),
+            devices: Vec::new(),
         }
     }
 }

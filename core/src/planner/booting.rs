@@ -4,15 +4,21 @@ use hoststate_abi::activation::Activation;
 use hoststate_abi::host_view::HostView;
 use hoststate_abi::setting::{Disruption, Scope};
 
-use super::{Draft, Planner};
+use std::collections::BTreeSet;
+
+use super::{Draft, Planner, Runtime};
 use crate::error::Result;
 use crate::formats::kernel_cmdline::CmdlineEdit;
+use crate::language::registry::Declared;
+use crate::language::selector::Found;
 use crate::mechanism::distro::Distro;
+use crate::next_boot::fate::{self, Certainty, Fate};
 use crate::next_boot::lack::{self, Lack};
 use crate::next_boot::{Menu, NextBoot};
 use crate::plan::finding::{Finding, Verdict};
 use crate::plan::outlook::{self, WordOutlook};
 use crate::plan::planned::{Change, FileChange};
+use crate::verdict::driver_of;
 
 /// What the planner has to say about the next boot.
 pub(super) struct Booting {
@@ -24,6 +30,8 @@ pub(super) struct Booting {
     pub(super) changes: Vec<Change>,
     /// The same, with the reasons.
     pub(super) findings: Vec<Finding>,
+    /// Which changes of the draft wait for a boot that will not make them so.
+    pub(super) in_vain: Vec<usize>,
     menu: Menu,
 }
 
@@ -68,7 +76,79 @@ impl Planner<'_> {
                 in_vain: true,
             });
         }
-        Ok(Booting { edits, next_boot: menu.next_boot(), changes, findings, menu })
+        let mut next_boot = menu.next_boot();
+        let mut in_vain = Vec::new();
+        next_boot.devices = self.devices(view, draft, &menu, &mut |index, finding| {
+            in_vain.push(index);
+            findings.push(finding);
+        })?;
+        Ok(Booting { edits, next_boot, changes, findings, in_vain, menu })
+    }
+}
+
+impl Planner<'_> {
+    /// Returns the functions that change drivers or are declared; a driver that the plan waits a boot for, and that will
+    /// surely not come, is found.
+    fn devices(
+        &self,
+        view: &HostView,
+        draft: &Draft,
+        menu: &Menu,
+        report: &mut dyn FnMut(usize, Finding),
+    ) -> Result<Vec<Fate>> {
+        let is_about_modules = |it: &Declared| it.declaration.kind != "kernel_cmdline";
+        if self.runtime == Runtime::AtBoot && draft.changes.is_empty()
+            || !self.declared.iter().any(is_about_modules)
+        {
+            return Ok(Vec::new());
+        }
+        let anew = draft.activations.keys().filter_map(|it| match it {
+            Activation::Initramfs { kernel } => Some(kernel.as_str()),
+            _ => None,
+        });
+        let mut fates = fate::planned(view, self.distro, menu, &anew.collect::<Vec<_>>())?;
+        let mut declared = BTreeSet::new();
+        for selector in self.declared.iter().filter_map(|it| it.resource.device()) {
+            if let Ok(Found::Device(device)) = selector.resolve(view) {
+                declared.insert(device.address);
+            }
+        }
+        let waiting = draft.changes.iter().enumerate().filter(|it| it.1.waits_for_reboot());
+        for (index, change, address) in waiting.filter_map(|it| Some((it.0, it.1, driver_of(it.1)?))) {
+            declared.insert(address);
+            let fate = fates.iter().find(|it| it.address == address && it.next != change.desired);
+            if let Some(fate) = fate.filter(|it| !matches!(it.certainty, Certainty::Unknown { .. })) {
+                let finding = Finding {
+                    verdict: Verdict::NextBootLacks,
+                    resource: Some(change.resource.clone()),
+                    reason: not_taken(fate, change.desired.as_deref()),
+                };
+                report(index, finding);
+            }
+        }
+        fates.retain(|it| it.changes() || declared.contains(&it.address));
+        Ok(fates)
+    }
+}
+
+/// Says which driver comes in the place of the wanted one, and what brings it.
+fn not_taken(fate: &Fate, wanted: Option<&str>) -> String {
+    let name = |it: Option<&str>| it.unwrap_or("no driver").to_owned();
+    let (wanted, next) = (name(wanted), name(fate.next.as_deref()));
+    let because = fate.because.join("; ");
+    let stage = fate.stage.map(|it| format!(" {it}")).unwrap_or_default();
+    match &fate.certainty {
+        Certainty::Race { with } => format!(
+            "{} may not be on {wanted} after a boot: {next} and {with} are loaded at the same time, and the first takes it",
+            fate.address
+        ),
+        _ if because.is_empty() => {
+            format!("{} will not be on {wanted} after a boot: {next} takes it{stage}", fate.address)
+        }
+        _ => format!(
+            "{} will not be on {wanted} after a boot: {next} takes it{stage} ({because})",
+            fate.address
+        ),
     }
 }
 

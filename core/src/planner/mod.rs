@@ -179,6 +179,9 @@ impl Planner<'_> {
         }
         let has_news = !draft.changes.is_empty() && !booting.edits.is_empty();
         let cmdline = if has_news { booting.outlook(view, self.distro, &files)? } else { Vec::new() };
+        for index in booting.in_vain {
+            draft.changes[index].in_vain = true;
+        }
         draft.changes.extend(booting.changes);
         let refused = guards.iter().filter(|it| it.severity == Severity::Refuse && !it.accepted).count();
         // Several resources may ask for the same image or boot entries: that is one thing to change.

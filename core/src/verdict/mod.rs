@@ -113,7 +113,9 @@ impl Judged<'_> {
         for (index, it) in self.plan.changes.iter().enumerate() {
             let was_booted = known.runs.get(&it.resource).is_some_and(|it| it.was_booted_since);
             let is_early = it.waits_for_reboot() && is_incomplete;
-            if it.waits_for_reboot() && lacking.contains(&it.resource) {
+            // What is found about one device of a declaration says nothing about the others: the planner marked it.
+            let lacks = it.in_vain || lacking.contains(&it.resource) && driver_of(it).is_none();
+            if it.waits_for_reboot() && lacks {
                 in_vain.push(index);
                 continue;
             }
@@ -259,7 +261,7 @@ fn outlasts_a_boot(change: &Change) -> bool {
 }
 
 /// Returns the device whose driver a setting is.
-fn driver_of(change: &Change) -> Option<PciAddress> {
+pub(crate) fn driver_of(change: &Change) -> Option<PciAddress> {
     let path = Path::new(&change.subject);
     let named = change.subject.strip_prefix("driver of ");
     let in_sysfs = || path.parent().filter(|_| path.ends_with("driver"))?.file_name()?.to_str();

@@ -80,6 +80,10 @@ impl Initramfs for Dracut {
         Ok(settings)
     }
 
+    fn listed(&self, host: &HostView) -> Result<Vec<String>> {
+        Ok(Configuration::read(host)?.words("force_drivers"))
+    }
+
     fn early_modules(&self, host: &HostView, wanted: &[ModuleName]) -> Result<Vec<Setting>> {
         let kernels = image::kernels(host, self)?;
         let configuration = Configuration::read(host)?;

@@ -17,7 +17,7 @@ use super::image::{self, Kernel};
 #[cfg(test)]
 mod tests;
 
-/// Modules that the initramfs loads before udev starts, in this order.
+/// Modules that the initramfs loads after its udev has looked at the devices, in this order.
 const MODULES: &str = "/etc/initramfs-tools/modules";
 
 /// The copy of [`MODULES`] in an image.
@@ -53,6 +53,13 @@ impl Initramfs for InitramfsTools {
             settings.push(unless_switched_off(setting, &kernel, switched_off.as_ref()));
         }
         Ok(settings)
+    }
+
+    fn listed(&self, host: &HostView) -> Result<Vec<String>> {
+        let text = host.parsed(Path::new(MODULES), str::to_owned)?;
+        let lines = text.as_ref().map(|it| it.lines()).into_iter().flatten();
+        let entry = |line: &str| line.split('#').next().unwrap_or_default().trim().to_owned();
+        Ok(lines.map(entry).filter(|it| !it.is_empty()).collect())
     }
 
     fn early_modules(&self, host: &HostView, wanted: &[ModuleName]) -> Result<Vec<Setting>> {

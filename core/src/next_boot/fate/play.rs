@@ -16,6 +16,8 @@ pub(super) struct Function<'a> {
     pub(super) device: &'a PciDevice,
     /// The modules whose ids are its, in the order of the index.
     pub(super) modules: Vec<ModuleName>,
+    /// The driver it has, where that is part of the kernel and names no module: `pcieport`, and those of old kernels.
+    pub(super) built_in: Option<String>,
 }
 
 /// A udev rule about one function.
@@ -97,6 +99,13 @@ impl<'a> Player<'a> {
             });
         }
         for function in self.functions {
+            if let Some(driver) = &function.built_in {
+                let because = vec![format!("{driver} is built in")];
+                let (stage, certainty) = (Stage::BuiltIn, Certainty::Certain);
+                let bound = Bound { driver: driver.clone(), stage, because, certainty };
+                self.bound.insert(function.device.address, bound);
+                continue;
+            }
             let own = function.modules.iter().filter(|it| kernel.builtin.contains(*it));
             let own = own.map(|it| Insert {
                 module: it.clone(),

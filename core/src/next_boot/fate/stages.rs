@@ -8,7 +8,7 @@ use hoststate_abi::host_view::HostView;
 
 use super::kmod::{Kernel, Place};
 use super::play::{Function, Player, Rule};
-use super::{Certainty, Fate, Stage};
+use super::{Certainty, Fate, Stage, rebuilt};
 use crate::error::Result;
 use crate::formats::kernel_cmdline::{Cmdline, Word};
 use crate::formats::modprobe_conf::{ModprobeView, ModuleName};
@@ -18,6 +18,7 @@ use crate::formats::udev_rules::rule::{self, UdevRule};
 use crate::machine::image_contents::{self, Contents};
 use crate::machine::kernels::{self, modules_directory};
 use crate::machine::modprobe_d;
+use crate::machine::pci_bus::driver_name::is_for_guests;
 use crate::machine::pci_bus::{self, PciDevice};
 use crate::mechanism::distro::{Distro, Initramfs};
 use crate::next_boot::{Menu, iommu};
@@ -26,7 +27,7 @@ use crate::next_boot::{Menu, iommu};
 const RULES: [&str; 2] = ["/etc/udev/rules.d", "/run/udev/rules.d"];
 
 /// The list of initramfs-tools in its image (scripts/functions, `load_modules`).
-const CONF_MODULES: &str = "conf/modules";
+pub(super) const CONF_MODULES: &str = "conf/modules";
 
 /// What comes behind other drivers in the kernel (drivers/Makefile, Makefile): vfio stands before these.
 const BEHIND_VFIO: [&str; 6] =
@@ -38,11 +39,20 @@ type List = Vec<(String, Option<String>, String)>;
 /// A rules file by its path, as it is to be named.
 type Rules = Vec<(String, Rc<Vec<UdevRule>>)>;
 
-/// Returns what becomes of every PCI function when the entry of `menu` boots.
+/// Returns what becomes of every PCI function when the entry of `menu` boots, with images as they are.
+///
+/// # Errors
+/// As [`planned`].
+pub fn of(host: &HostView, distro: &Distro, menu: &Menu) -> Result<Vec<Fate>> {
+    planned(host, distro, menu, &[])
+}
+
+/// Returns what becomes of every PCI function when the entry of `menu` boots; the images of some kernels are made anew
+/// before that.
 ///
 /// # Errors
 /// When the host cannot be read.
-pub fn of(host: &HostView, distro: &Distro, menu: &Menu) -> Result<Vec<Fate>> {
+pub fn planned(host: &HostView, distro: &Distro, menu: &Menu, anew: &[&str]) -> Result<Vec<Fate>> {
     let devices = pci_bus::devices(host)?;
     if devices.is_empty() {
         return Ok(Vec::new());
@@ -71,6 +81,10 @@ pub fn of(host: &HostView, distro: &Distro, menu: &Menu) -> Result<Vec<Fate>> {
     let contents = image_contents::read(host, &image)?;
     let mut unread = None;
     match &contents {
+        Some(Ok(old)) if anew.contains(&release.as_str()) => {
+            let contents = rebuilt::contents(host, &*distro.initramfs, &kernel, old)?;
+            in_image(&mut player, &kernel, &words, &*distro.initramfs, &image, &contents);
+        }
         Some(Ok(contents)) => {
             in_image(&mut player, &kernel, &words, &*distro.initramfs, &image, contents);
         }
@@ -235,7 +249,15 @@ fn functions<'a>(
         if let Some(module) = of_driver.filter(|it| modules.is_empty() && !it.as_str().contains("vfio")) {
             modules.push(module);
         }
-        functions.push(Function { device, modules });
+        let built_in = match device.driver.as_deref().filter(|it| !is_for_guests(it)) {
+            Some(driver) if !names.values().any(|it| it == driver) => {
+                let is_known = host.is_dir(&Path::new("/sys/bus/pci/drivers").join(driver))?;
+                let is_own = modules.iter().any(|it| it.is_spelled(driver));
+                (modules.is_empty() || is_known && !is_own).then(|| driver.to_owned())
+            }
+            _ => None,
+        };
+        functions.push(Function { device, modules, built_in });
     }
     Ok(functions)
 }

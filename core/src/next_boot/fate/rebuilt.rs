@@ -1,0 +1,57 @@
+//! The image as its generator makes it anew: what it holds now, with the modprobe.d and the lists of the root.
+
+use std::path::Path;
+
+use hoststate_abi::host_view::HostView;
+
+use super::kmod::Kernel;
+use super::stages::CONF_MODULES;
+use crate::error::Result;
+use crate::formats::modprobe_conf::{DIRECTORIES, ModuleName};
+use crate::machine::image_contents::Contents;
+use crate::mechanism::distro::Initramfs;
+
+/// Where dracut writes `force_drivers` down for the image.
+const FORCED: &str = "etc/cmdline.d/20-force_drivers.conf";
+
+/// Returns what the image holds when it was made anew.
+///
+/// # Errors
+/// When a file of the root cannot be read.
+pub(super) fn contents(
+    host: &HostView,
+    generator: &dyn Initramfs,
+    kernel: &Kernel,
+    old: &Contents,
+) -> Result<Contents> {
+    let mut new = Contents { modules: old.modules.clone(), files: old.files.clone() };
+    new.files.retain(|path, _| !path.contains("modprobe.d/"));
+    for directory in DIRECTORIES.map(Path::new) {
+        for name in host.list(directory)?.into_iter().filter(|it| it.ends_with(".conf")) {
+            let path = directory.join(name);
+            let text = host.read_lossy(&path)?;
+            new.files.insert(path.display().to_string().trim_start_matches('/').to_owned(), text);
+        }
+    }
+    let listed = generator.listed(host)?;
+    let names = listed.iter().filter_map(|it| it.split_whitespace().next());
+    for module in names.clone().filter_map(|it| ModuleName::parse(it).ok()) {
+        if let Some(needs) = kernel.needs.get(&module) {
+            new.modules.extend(needs.iter().cloned());
+            new.modules.insert(module);
+        }
+    }
+    if generator.name() == "dracut" {
+        let forced = names.collect::<Vec<_>>().join(",");
+        new.files.retain(|path, text| {
+            let is_own = |it: &str| path.starts_with("etc/cmdline.d/") && it.contains("rd.driver.pre=");
+            !text.as_deref().is_some_and(is_own)
+        });
+        if !forced.is_empty() {
+            new.files.insert(FORCED.to_owned(), Some(format!("rd.driver.pre={forced}\n")));
+        }
+    } else {
+        new.files.insert(CONF_MODULES.to_owned(), Some(listed.join("\n") + "\n"));
+    }
+    Ok(new)
+}
