@@ -65,7 +65,8 @@ fn root(host: &HostView) -> Result<Option<Mount>> {
     Ok(mounts.into_iter().rfind(|it| it.point == "/"))
 }
 
-/// Containers have an overlay as root, too: only layers that a live system makes count.
+/// Containers have an overlay as root, too: only layers that a live system makes count. A `rootfs` alone is no sign: a
+/// host may run from its initramfs for good.
 fn is_in_memory(root: &Mount) -> bool {
     let layers = |it: &String| {
         let is_layer = ["lowerdir=", "upperdir="].iter().any(|name| it.starts_with(name));
@@ -73,7 +74,7 @@ fn is_in_memory(root: &Mount) -> bool {
     };
     match root.kind.as_str() {
         "overlay" | "overlayfs" => root.source == "overlayroot" || root.options.iter().any(layers),
-        "aufs" | "squashfs" | "ramfs" | "rootfs" => true,
+        "aufs" | "squashfs" | "ramfs" => true,
         _ => root.source == "/dev/mapper/live-rw",
     }
 }

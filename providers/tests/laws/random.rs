@@ -99,7 +99,7 @@ proptest! {
                 prop_assert!(converged.contains(&outcome));
                 let again = lab.try_plan(&declared).expect("a host that can still be read");
                 prop_assert!(!again.has_work(), "{:?}", again.changes);
-                prop_assert_eq!(again.reboot.required, outcome == Outcome::RebootRequired);
+                prop_assert_eq!(again.only_reboot_left(), outcome == Outcome::RebootRequired);
             }
         }
         if !plan.files.is_empty() && report.outcome != Outcome::Refused {

@@ -73,7 +73,7 @@ pub fn planned(host: &HostView, distro: &Distro, menu: &Menu, anew: &[&str]) -> 
         return Ok(devices.iter().map(|it| unknown(it, &why)).collect());
     };
     let names = names(host)?;
-    let functions = functions(host, &release, &devices, &names)?;
+    let functions = functions(host, &kernel, &release, &devices, &names)?;
     let iommu = iommu::of(host, Some(&release), &words)?;
     let mut player = Player::new(&functions, &words, &iommu, &names);
     player.built_in(&kernel, &|it| ranks.get(it).copied().unwrap_or_default());
@@ -238,6 +238,7 @@ fn names(host: &HostView) -> Result<BTreeMap<ModuleName, String>> {
 /// The functions with the modules that claim them. Where no index names the driver that a function has, that is one.
 fn functions<'a>(
     host: &HostView,
+    kernel: &Kernel,
     release: &str,
     devices: &'a [PciDevice],
     names: &BTreeMap<ModuleName, String>,
@@ -248,6 +249,10 @@ fn functions<'a>(
         let of_driver = names.iter().find(|it| Some(it.1) == device.driver.as_ref()).map(|it| it.0.clone());
         if let Some(module) = of_driver.filter(|it| modules.is_empty() && !it.as_str().contains("vfio")) {
             modules.push(module);
+        }
+        // A tree may have no index; then the module of that name is its driver's.
+        if let Some(driver) = device.driver.as_deref().filter(|it| modules.is_empty() && !is_for_guests(it)) {
+            modules.extend(kernel.needs.keys().find(|it| it.is_spelled(driver)).cloned());
         }
         let built_in = match device.driver.as_deref().filter(|it| !is_for_guests(it)) {
             Some(driver) if !names.values().any(|it| it == driver) => {
