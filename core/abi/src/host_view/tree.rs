@@ -240,8 +240,11 @@ impl Tree {
     }
 
     fn named(&self, path: &Path, err: Errno) -> io::Error {
+        // A directory of a process that ended is there no more; the standard library has no kind for it.
+        let is_gone = err == Errno::SRCH;
         let err = io::Error::from(err);
-        io::Error::new(err.kind(), format!("{}: {err}", self.machine(path).display()))
+        let kind = if is_gone { io::ErrorKind::NotFound } else { err.kind() };
+        io::Error::new(kind, format!("{}: {err}", self.machine(path).display()))
     }
 
     /// Returns where a path of the host is on this machine.
