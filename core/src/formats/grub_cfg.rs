@@ -4,13 +4,10 @@ use std::fmt;
 
 use super::kernel_cmdline::Cmdline;
 
-mod menu;
 mod read;
 #[cfg(test)]
 mod tests;
 mod word;
-
-pub use menu::{Choice, Decider, Selection};
 
 /// A `grub.cfg`; printing it gives back the bytes that were read.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -18,8 +15,8 @@ pub struct GrubCfg {
     text: String,
     /// One for each `linux`, `linux16` or `linuxefi` line, in the order of the file.
     pub entries: Vec<MenuEntry>,
-    /// The menu with its submenus, what boots no Linux included, in the order of the file.
-    pub menu: Vec<MenuItem>,
+    /// How many `menuentry` and `submenu` commands there are, what boots no Linux included.
+    pub items: usize,
     /// Every `set name=value`, in the order of the file.
     pub sets: Vec<SetLine>,
     /// Whether GRUB makes entries from `/boot/loader/entries` by `blscfg`.
@@ -57,21 +54,6 @@ pub struct MenuEntry {
     pub recovery: bool,
     /// Variables on the `linux` line that the file does not certainly set; they stand in `cmdline` as `$name`.
     pub unresolved: Vec<String>,
-}
-
-/// A line of the menu: a `menuentry` or a `submenu`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct MenuItem {
-    /// Its place in its menu, from 0, behind those of the submenus around it.
-    pub path: Vec<usize>,
-    /// What the menu shows.
-    pub title: String,
-    /// What `default` may call it by.
-    pub id: Option<String>,
-    /// Its first `linux` line, as index of [`GrubCfg::entries`]; absent for submenus and what boots no Linux.
-    pub entry: Option<usize>,
-    /// Whether it stands inside `if`: where GRUB leaves it out, those behind it count one less.
-    pub conditional: bool,
 }
 
 /// A `set name=value` command.

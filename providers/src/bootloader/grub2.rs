@@ -179,7 +179,7 @@ fn elsewhere(signs: &Signs<'_>, read: Option<&Path>, output: &Path) -> Result<Op
     let host = signs.host;
     let Some(stub) = read else { return Ok(None) };
     let Some(cfg) = grub_menu::script(host, stub)? else { return Ok(None) };
-    let (menu, shown, place, by) = if cfg.menu.is_empty() && cfg.entries.is_empty() && !cfg.blscfg {
+    let (menu, shown, place, by) = if cfg.items == 0 && cfg.entries.is_empty() && !cfg.blscfg {
         match grub_lead::lead(host, stub, &cfg.to_string())? {
             Some(Lead { place, menu, shown }) => {
                 (menu, shown, place.clone(), format!(" (configfile in {place})"))
@@ -213,11 +213,7 @@ fn by_hand(signs: &Signs<'_>, output: &Path) -> Result<Option<Unwritten>> {
     let Some(cfg) = grub_menu::script(signs.host, output)? else { return Ok(None) };
     let text = cfg.to_string();
     let is_generated = text.lines().any(|it| it.starts_with("### BEGIN ") && it.contains("/grub.d/"));
-    if is_generated
-        || cfg.blscfg
-        || cfg.broken_line.is_some()
-        || (cfg.menu.is_empty() && cfg.entries.is_empty())
-    {
+    if is_generated || cfg.blscfg || cfg.broken_line.is_some() || (cfg.items == 0 && cfg.entries.is_empty()) {
         return Ok(None);
     }
     let shown = output.display().to_string();

@@ -1,10 +1,10 @@
 //! Walks through the commands of a `grub.cfg`.
 
 use std::cell::Cell;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use super::word::{self, Piece, SPECIAL};
-use super::{GrubCfg, MenuEntry, MenuItem, SetLine};
+use super::{GrubCfg, MenuEntry, SetLine};
 use crate::formats::kernel_cmdline::Cmdline;
 
 /// Most bytes that the expansions of variables may have together. Doubling a variable takes sixteen bytes a line; a
@@ -29,11 +29,9 @@ enum Block {
         line: usize,
         /// How many assignments were to be undone before it.
         undo: usize,
-        item: usize,
     },
     Submenu {
         title: String,
-        item: usize,
     },
     /// `{`, a function, `if` or a loop.
     Other,
@@ -49,8 +47,6 @@ struct Reader<'a> {
     variables: BTreeMap<String, Option<String>>,
     /// What variables were before entries set them; `None` outside: not set at all.
     undo: Vec<(String, Option<Option<String>>)>,
-    /// How many lines a menu has so far, by its place.
-    lengths: HashMap<Vec<usize>, usize>,
     /// Bytes that expansions may still have.
     budget: Cell<usize>,
     configfile: Option<String>,
@@ -66,7 +62,6 @@ pub(super) fn read(text: &str) -> GrubCfg {
         blocks: Vec::new(),
         variables: BTreeMap::new(),
         undo: Vec::new(),
-        lengths: HashMap::new(),
         budget: Cell::new(MOST_EXPANDED),
         configfile: None,
         cfg,
@@ -111,7 +106,7 @@ impl Reader<'_> {
             Some("the variables expand to more than 16 MiB")
         } else if self.blocks.len() > MOST_BLOCKS {
             Some("more than 100 blocks stand in each other")
-        } else if self.cfg.entries.len().max(self.cfg.menu.len()) > MOST_ENTRIES {
+        } else if self.cfg.entries.len().max(self.cfg.items) > MOST_ENTRIES {
             Some("there are more than 5000 menu entries")
         } else if self.cfg.sets.len() > MOST_SETS {
             Some("more than 50000 variables are set")
@@ -224,11 +219,8 @@ impl Reader<'_> {
         for block in &self.blocks {
             match block {
                 Block::Entry { title, id, .. } => (entry.title, entry.id) = (title.clone(), id.clone()),
-                Block::Submenu { title, .. } => entry.submenu.push(title.clone()),
+                Block::Submenu { title } => entry.submenu.push(title.clone()),
                 Block::Other => {}
-            }
-            if let Block::Entry { item, .. } = block {
-                self.cfg.menu[*item].entry.get_or_insert(self.cfg.entries.len());
             }
         }
         let repair = |it: &str| it == "single" || it == "recovery";
@@ -242,32 +234,17 @@ impl Reader<'_> {
         let block = match words.first().and_then(|it| plain(it)) {
             Some("menuentry") => {
                 let (title, id) = self.title(&words[1..]);
-                let undo = self.undo.len();
-                let item = self.item(&title, id.as_ref());
-                Block::Entry { title, id, first: self.cfg.entries.len(), line, undo, item }
+                self.cfg.items += 1;
+                let (first, undo) = (self.cfg.entries.len(), self.undo.len());
+                Block::Entry { title, id, first, line, undo }
             }
             Some("submenu") => {
-                let (title, id) = self.title(&words[1..]);
-                Block::Submenu { item: self.item(&title, id.as_ref()), title }
+                self.cfg.items += 1;
+                Block::Submenu { title: self.title(&words[1..]).0 }
             }
             _ => Block::Other,
         };
         self.blocks.push(block);
-    }
-
-    /// Adds a line to the menu that is open, and returns its index.
-    fn item(&mut self, title: &str, id: Option<&String>) -> usize {
-        let around = self.blocks.iter().rev().find_map(|it| match it {
-            Block::Submenu { item, .. } => Some(self.cfg.menu[*item].path.clone()),
-            Block::Entry { .. } | Block::Other => None,
-        });
-        let mut path = around.unwrap_or_default();
-        let length = self.lengths.entry(path.clone()).or_default();
-        path.push(*length);
-        *length += 1;
-        let (title, id, conditional) = (title.to_owned(), id.cloned(), self.conditional());
-        self.cfg.menu.push(MenuItem { path, title, id, entry: None, conditional });
-        self.cfg.menu.len() - 1
     }
 
     fn close(&mut self) {

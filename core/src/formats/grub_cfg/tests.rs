@@ -4,7 +4,6 @@ use expect_test::{Expect, expect};
 use proptest::prelude::*;
 
 use super::*;
-use crate::formats::grubenv::GrubEnv;
 
 fn check(text: &str, expect: Expect) {
     let cfg = GrubCfg::parse(text);
@@ -127,78 +126,6 @@ proptest! {
     fn any_text_is_printed_as_it_was_read(text in "\\PC*|(linux|initrd|menuentry|submenu|set|if|fi|[ \n'\"\\\\${}a=;#é])*") {
         prop_assert_eq!(GrubCfg::parse(&text).to_string(), text);
     }
-}
-
-const HEADER: &str = "if [ \"${next_entry}\" ] ; then\n set default=\"${next_entry}\"\n set next_entry=\nelse\n set default=\"${saved_entry}\"\nfi\n";
-
-const MENU: &str = "menuentry 'U' --id u {\n linux /u\n}\nsubmenu 'More > x' --id adv {\n menuentry 'A' --id a {\n  linux /a\n }\n menuentry 'B' --id 0b {\n  linux /b\n }\n}\nif [ $x ]; then\nmenuentry 'Setup' { fwsetup\n}\nfi\nmenuentry 'Last' --id last {\n linux /l\n}\n";
-
-#[test]
-fn what_boots_is_chosen_as_grub_chooses_it() {
-    let cfg = GrubCfg::parse(MENU);
-    let mut shown = String::new();
-    for value in
-        ["", "0", "u", "1>1", "adv>a", "More >> x>B", "adv", "0b", "1>0b", "Setup", "2", "3", "last", "9"]
-    {
-        let choice = match cfg.choose(value) {
-            Choice::Linux(entry) => cfg.entries[entry].kernel.clone(),
-            Choice::Other(title) => format!("other {title}"),
-            Choice::Unknown(why) => why,
-        };
-        shown += &format!("{value:?}: {choice}\n");
-    }
-    expect![[r#"
-        "": /u
-        "0": /u
-        "u": /u
-        "1>1": /b
-        "adv>a": /a
-        "More >> x>B": /b
-        "adv": /a
-        "0b": /u
-        "1>0b": /b
-        "Setup": other Setup
-        "2": number 2 of the menu stands behind a line that GRUB may leave out
-        "3": number 3 of the menu stands behind a line that GRUB may leave out
-        "last": /l
-        "9": /u
-    "#]]
-    .assert_eq(&shown);
-}
-
-#[test]
-fn the_environment_block_decides_where_the_file_asks_it() {
-    let saved = GrubCfg::parse(HEADER);
-    let fixed = GrubCfg::parse("set default=\"1>2\"\nif [ $boot_counter ]; then\n set default=1\nfi\n");
-    let foreign = GrubCfg::parse("set default=\"$other\"\n");
-    let mut shown = String::new();
-    for (name, cfg) in
-        [("saved", saved), ("fixed", fixed), ("foreign", foreign), ("none", GrubCfg::parse(""))]
-    {
-        for variables in ["", "saved_entry=s\n", "saved_entry=s\nnext_entry=n\n", "next_entry=\n"] {
-            let block = GrubEnv::parse(&format!("# GRUB Environment Block\n{variables}"));
-            shown += &format!("{name} {variables:?}: {:?}\n", cfg.selection(&block));
-        }
-    }
-    expect![[r#"
-        saved "": Some(Selection { value: "", by: Nothing })
-        saved "saved_entry=s\n": Some(Selection { value: "s", by: SavedEntry })
-        saved "saved_entry=s\nnext_entry=n\n": Some(Selection { value: "n", by: NextEntry })
-        saved "next_entry=\n": Some(Selection { value: "", by: Nothing })
-        fixed "": Some(Selection { value: "1>2", by: Line(1) })
-        fixed "saved_entry=s\n": Some(Selection { value: "1>2", by: Line(1) })
-        fixed "saved_entry=s\nnext_entry=n\n": Some(Selection { value: "1>2", by: Line(1) })
-        fixed "next_entry=\n": Some(Selection { value: "1>2", by: Line(1) })
-        foreign "": None
-        foreign "saved_entry=s\n": None
-        foreign "saved_entry=s\nnext_entry=n\n": None
-        foreign "next_entry=\n": None
-        none "": Some(Selection { value: "", by: Nothing })
-        none "saved_entry=s\n": Some(Selection { value: "", by: Nothing })
-        none "saved_entry=s\nnext_entry=n\n": Some(Selection { value: "", by: Nothing })
-        none "next_entry=\n": Some(Selection { value: "", by: Nothing })
-    "#]]
-    .assert_eq(&shown);
 }
 
 #[test]
