@@ -68,22 +68,5 @@ fn shortfall(entry: &BootEntry, wanted: &CmdlineEdit) -> Option<String> {
         }
         lines = lines.iter().flat_map(|line| values.iter().map(|it| line.replace(&name, it))).collect();
     }
-    lines.iter().map(|it| Cmdline::parse(it)).find_map(|line| {
-        let list = |words: Vec<_>| {
-            words
-                .iter()
-                .map(|it: &crate::formats::kernel_cmdline::Word| it.raw())
-                .collect::<Vec<_>>()
-                .join(" ")
-        };
-        if line.satisfies(wanted) {
-            return None;
-        }
-        let (missing, surplus) = (list(wanted.missing(&line)), list(wanted.surplus(&line)));
-        Some(match (missing.is_empty(), surplus.is_empty()) {
-            (_, true) => format!("lacks {missing}"),
-            (true, false) => format!("has {surplus}"),
-            (false, false) => format!("lacks {missing} and has {surplus}"),
-        })
-    })
+    lines.iter().find_map(|it| wanted.shortfall(&Cmdline::parse(it)))
 }

@@ -259,10 +259,7 @@ fn generated(
     for entry in entries.iter().copied() {
         let line = loader.expand(&grub_text::passed_on(entry));
         let edit = if entry.recovery { for_recovery(wanted) } else { wanted.clone() };
-        if line.satisfies(&edit) {
-            continue;
-        }
-        let shortfall = grub_text::shortfall(&line, &edit);
+        let Some(shortfall) = edit.shortfall(&line) else { continue };
         match by_shortfall.iter_mut().find(|it| it.0 == shortfall) {
             Some(group) => group.1.push(entry),
             None => by_shortfall.push((shortfall, vec![entry])),

@@ -255,28 +255,3 @@ pub(crate) fn wish(edit: &CmdlineEdit) -> String {
     }
     wishes.join(", ")
 }
-
-/// Says how a line falls short of an edit: `lacks a b, has c`.
-pub(crate) fn shortfall(line: &Cmdline, edit: &CmdlineEdit) -> String {
-    let list = |words: Vec<Word>| words.iter().map(Word::raw).collect::<Vec<_>>().join(" ");
-    let (missing, surplus) = (edit.missing(line), edit.surplus(line));
-    let sorted = |words: &[Word]| {
-        let mut words = words.to_vec();
-        words.sort();
-        words
-    };
-    if !missing.is_empty() && sorted(&missing) == sorted(&surplus) {
-        let is_size = |it: &Word| ["hugepagesz", "hugepages"].iter().any(|name| it.same_name(name));
-        let is_meant =
-            |word: &&Word| missing.iter().any(|it| it.same_name(word.name()) || is_size(it) && is_size(word));
-        let found = list(line.words().filter(is_meant).cloned().collect());
-        let wanted = list(edit.present.iter().filter(is_meant).cloned().collect());
-        return format!("has the same parameters in another order: {found} -> {wanted}");
-    }
-    match (missing.is_empty(), surplus.is_empty()) {
-        (true, true) => "as wanted".to_owned(),
-        (false, true) => format!("lacks {}", list(missing)),
-        (true, false) => format!("has {}", list(surplus)),
-        (false, false) => format!("lacks {}, has {}", list(missing), list(surplus)),
-    }
-}

@@ -49,6 +49,34 @@ impl CmdlineEdit {
         missing
     }
 
+    /// Says how a line falls short of the edit, as `lacks a b, has c`; `None` where it does not.
+    pub fn shortfall(&self, line: &Cmdline) -> Option<String> {
+        if line.satisfies(self) {
+            return None;
+        }
+        let list = |words: Vec<Word>| words.iter().map(Word::raw).collect::<Vec<_>>().join(" ");
+        let (missing, surplus) = (self.missing(line), self.surplus(line));
+        let sorted = |words: &[Word]| {
+            let mut words = words.to_vec();
+            words.sort();
+            words
+        };
+        if !missing.is_empty() && sorted(&missing) == sorted(&surplus) {
+            let is_size = |it: &Word| ["hugepagesz", "hugepages"].iter().any(|name| it.same_name(name));
+            let is_meant = |word: &&Word| {
+                missing.iter().any(|it| it.same_name(word.name()) || is_size(it) && is_size(word))
+            };
+            let found = list(line.words().filter(is_meant).cloned().collect());
+            let wanted = list(self.present.iter().filter(is_meant).cloned().collect());
+            return Some(format!("has the same parameters in another order: {found} -> {wanted}"));
+        }
+        Some(match (missing.is_empty(), surplus.is_empty()) {
+            (_, true) => format!("lacks {}", list(missing)),
+            (true, false) => format!("has {}", list(surplus)),
+            (false, false) => format!("lacks {}, has {}", list(missing), list(surplus)),
+        })
+    }
+
     /// Returns which additional words the line lacks; a count of huge pages is another under another size.
     fn lacking(&self, line: &[&Word]) -> Vec<usize> {
         let wanted: Vec<&Word> = self.additional.iter().collect();
