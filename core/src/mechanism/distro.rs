@@ -81,11 +81,11 @@ pub trait Bootloader: fmt::Debug {
     /// When a file cannot be read.
     fn entries(&self, host: &HostView) -> Result<Vec<BootEntry>>;
 
-    /// Returns which of the [`entries`](Self::entries) the next boot takes.
+    /// Returns which of its [`entries`](Self::entries) the next boot takes.
     ///
     /// # Errors
     /// When a file cannot be read.
-    fn next_boot(&self, host: &HostView) -> Result<EntryChoice>;
+    fn next_boot(&self, host: &HostView, entries: &[BootEntry]) -> Result<EntryChoice>;
 
     /// Returns the file that [`Self::regenerate`] writes; `None` where nothing is generated.
     fn generated(&self) -> Option<PathBuf> {

@@ -77,14 +77,23 @@ impl Menu {
     /// # Errors
     /// When a file of the boot loader cannot be read.
     pub fn read(host: &HostView, distro: &Distro) -> Result<Self> {
-        match (distro.bootloader.entries(host), distro.bootloader.next_boot(host)) {
-            (Ok(entries), Ok(choice)) => Ok(Self { entries, choice }),
-            (Err(Error::Unsupported { what, .. }), _) | (_, Err(Error::Unsupported { what, .. })) => {
+        match Self::operated(host, distro) {
+            Err(Error::Unsupported { what, .. }) => {
                 let choice = EntryChoice { entry: None, other: None, because: what, once: false };
                 Ok(Self { entries: Vec::new(), choice })
             }
-            (Err(err), _) | (_, Err(err)) => Err(err),
+            read => read,
         }
+    }
+
+    /// Reads the menu of a boot loader that hoststate operates.
+    ///
+    /// # Errors
+    /// As [`Self::read`], and for any other boot loader.
+    pub fn operated(host: &HostView, distro: &Distro) -> Result<Self> {
+        let entries = distro.bootloader.entries(host)?;
+        let choice = distro.bootloader.next_boot(host, &entries)?;
+        Ok(Self { entries, choice })
     }
 
     /// Returns the menu as the tool of the distribution leaves it, whose sources hold what `edits` want.

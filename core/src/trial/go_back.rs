@@ -10,6 +10,7 @@ use super::confirm::MARK;
 use crate::error::Result;
 use crate::formats::kernel_cmdline::{Cmdline, Word};
 use crate::mechanism::distro::Distro;
+use crate::next_boot::Menu;
 
 /// The timer that reboots the host. Whoever looks may stop it.
 pub const TIMER: &str = "hoststate-go-back.timer";
@@ -69,14 +70,14 @@ pub(crate) fn announce(text: &str) -> Step {
 
 /// Returns why a reboot would not surely go back to the default entry; `None` when it would.
 pub(crate) fn obstacle(host: &HostView, distro: &Distro) -> Result<Option<String>> {
-    let next = distro.bootloader.next_boot(host)?;
-    let entries = distro.bootloader.entries(host)?;
-    let Some(entry) = next.entry.and_then(|it| entries.get(it)) else {
-        return Ok(Some(format!("which entry boots next cannot be told: {}", next.because)));
+    let menu = Menu::operated(host, distro)?;
+    let because = &menu.choice.because;
+    let Some(entry) = menu.taken() else {
+        return Ok(Some(format!("which entry boots next cannot be told: {because}")));
     };
     let is_mark = |it: &Word| it.same_name(MARK);
     let is_tried = Cmdline::parse(&entry.cmdline).words().any(is_mark);
-    Ok(is_tried.then(|| format!("{:?} would boot once more: {}", entry.title, next.because)))
+    Ok(is_tried.then(|| format!("{:?} would boot once more: {because}", entry.title)))
 }
 
 /// Returns a time as a person says it.

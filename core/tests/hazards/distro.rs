@@ -63,7 +63,7 @@ impl Bootloader for Words {
         Ok(Vec::new())
     }
 
-    fn next_boot(&self, _: &HostView) -> Result<EntryChoice> {
+    fn next_boot(&self, _: &HostView, _: &[BootEntry]) -> Result<EntryChoice> {
         Ok(EntryChoice { entry: None, other: None, because: "there are no entries".to_owned(), once: false })
     }
 

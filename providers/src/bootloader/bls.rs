@@ -152,12 +152,12 @@ impl Bootloader for Bls {
         Ok(entries)
     }
 
-    fn next_boot(&self, host: &HostView) -> Result<EntryChoice> {
+    fn next_boot(&self, host: &HostView, entries: &[BootEntry]) -> Result<EntryChoice> {
         if grub_menu::script(host, &self.grub_cfg)?.is_none() {
             return Ok(grub_menu::without_menu(&self.grub_cfg));
         }
         Ok(match grub_play::boot(host, &self.grub_cfg, Family::RedHat)? {
-            Ok(played) => grub_play::choice(&played, &self.entries(host)?),
+            Ok(played) => grub_play::choice(&played, entries),
             Err(undecided) => grub_play::unknown(undecided),
         })
     }

@@ -136,7 +136,7 @@ impl Bootloader for GrubLegacy {
         Ok(booting(&stanzas).map(entry).collect())
     }
 
-    fn next_boot(&self, host: &HostView) -> Result<EntryChoice> {
+    fn next_boot(&self, host: &HostView, _: &[BootEntry]) -> Result<EntryChoice> {
         let conf = self.conf(host)?;
         let shown = self.conf.display();
         let (number, because) = match conf.default() {

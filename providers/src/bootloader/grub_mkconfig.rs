@@ -152,11 +152,11 @@ impl Bootloader for GrubMkconfig {
         Ok(menu.cfg.entries.iter().map(entry).collect())
     }
 
-    fn next_boot(&self, host: &HostView) -> Result<EntryChoice> {
+    fn next_boot(&self, host: &HostView, entries: &[BootEntry]) -> Result<EntryChoice> {
         let Some(menu) = self.menu(host)? else { return Ok(grub_menu::without_menu(&self.output)) };
         grub_menu::within_limits(&self.output, &menu.cfg)?;
         Ok(match grub_play::boot(host, &self.output, self.family(host)?)? {
-            Ok(played) => grub_play::choice(&played, &self.entries(host)?),
+            Ok(played) => grub_play::choice(&played, entries),
             Err(undecided) => grub_play::unknown(undecided),
         })
     }

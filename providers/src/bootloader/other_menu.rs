@@ -64,9 +64,9 @@ impl Bootloader for OtherMenu {
         self.read.menu.as_ref().map_or(Ok(Vec::new()), |it| it.entries(host))
     }
 
-    fn next_boot(&self, host: &HostView) -> Result<EntryChoice> {
+    fn next_boot(&self, host: &HostView, entries: &[BootEntry]) -> Result<EntryChoice> {
         match &self.read.menu {
-            Some(menu) => menu.next_boot(host),
+            Some(menu) => menu.next_boot(host, entries),
             None => Ok(EntryChoice { entry: None, other: None, because: self.read.why.clone(), once: false }),
         }
     }

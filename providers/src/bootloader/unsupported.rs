@@ -53,7 +53,7 @@ impl Bootloader for Unsupported {
         Err(self.error())
     }
 
-    fn next_boot(&self, _: &HostView) -> Result<EntryChoice> {
+    fn next_boot(&self, _: &HostView, _: &[BootEntry]) -> Result<EntryChoice> {
         Err(self.error())
     }
 

@@ -30,7 +30,10 @@ fn check(files: &[(&str, &str)], expect: Expect) {
     for entry in boot.entries(&view).unwrap() {
         shown.push_str(&format!("{}: {} ({})\n", entry.place, entry.title, entry.cmdline));
     }
-    expect.assert_eq(&format!("{shown}next: {}\n", boot.next_boot(&view).unwrap().because));
+    expect.assert_eq(&format!(
+        "{shown}next: {}\n",
+        boot.next_boot(&view, &boot.entries(&view).unwrap()).unwrap().because
+    ));
 }
 
 fn stub(text: &str) -> (&str, &str) {
@@ -171,7 +174,8 @@ fn the_stub_beside_the_program_that_the_firmware_started_counts() {
         let files = [UBUNTU, BOOTED, KERNEL, MODULES, EFI, FSTAB, MENU, stub(ours), debian];
         let tree = Tree::new(&[&files[..], &[(name, value), (&boot, &entry)]].concat());
         let view = tree.view();
-        detect(&view).unwrap().bootloader.next_boot(&view).unwrap().because
+        let boot = detect(&view).unwrap().bootloader;
+        boot.next_boot(&view, &boot.entries(&view).unwrap()).unwrap().because
     };
     assert_eq!(tree("\u{6}\0\0\0\u{2}\0"), "first in /boot/grub/grub.cfg, and no other is set as default");
     let because = tree("\u{6}\0\0\0\u{3}\0");

@@ -6,6 +6,7 @@ use hoststate_abi::setting::Place;
 use hoststate_core::error::Error as CoreError;
 use hoststate_core::formats::kernel_cmdline::{Cmdline, Word as CmdlineWord};
 use hoststate_core::mechanism::distro::{BootEntry, BootVariable, Distro, EntryChoice};
+use hoststate_core::next_boot::Menu;
 use hoststate_core::next_boot::booted::{self, Booted};
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -70,7 +71,7 @@ struct Word {
 /// # Errors
 /// When the configuration of the boot loader cannot be read.
 pub(crate) fn read(view: &HostView, distro: &Distro) -> Result<CommandLines> {
-    let entries = distro.bootloader.entries(view)?;
+    let Menu { entries, choice } = Menu::operated(view, distro)?;
     let booted = Booted::read(view, &entries)?;
     let running = booted.as_ref().map(|it| &it.cmdline);
     // A source that only a shell could read hides nothing of what was generated from it.
@@ -83,7 +84,7 @@ pub(crate) fn read(view: &HostView, distro: &Distro) -> Result<CommandLines> {
         running: running.map(words),
         kernel: booted.as_ref().and_then(|it| it.kernel.clone()),
         booted: booted.as_ref().and_then(|it| it.entry),
-        next_boot: distro.bootloader.next_boot(view)?,
+        next_boot: choice,
         future,
         future_unknown,
         entries: entries.iter().map(|it| describe(it, running)).collect(),

@@ -336,8 +336,9 @@ fn the_next_boot_is_the_saved_entry_or_the_newest() {
             tree.write(path, text);
         }
         let view = tree.view();
-        let next = bls.next_boot(&view).unwrap();
-        let title = next.entry.map(|it| bls.entries(&view).unwrap()[it].title.clone());
+        let entries = bls.entries(&view).unwrap();
+        let next = bls.next_boot(&view, &entries).unwrap();
+        let title = next.entry.map(|it| entries[it].title.clone());
         shown += &format!("{title:?} once {}: {}\n", next.once, next.because);
     }
     expect![[r#"

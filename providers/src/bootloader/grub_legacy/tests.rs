@@ -82,7 +82,7 @@ fn the_next_boot_is_the_default_stanza() {
             ("/boot/grub/default", saved),
         ]);
         let view = tree.view();
-        let next = grub.next_boot(&view).unwrap();
+        let next = grub.next_boot(&view, &[]).unwrap();
         let title = next.entry.map(|it| grub.entries(&view).unwrap()[it].title.clone());
         shown += &format!("{title:?}: {}\n", next.because);
     }

@@ -194,7 +194,7 @@ fn the_next_boot_and_the_values_of_variables_are_told_as_far_as_the_files_go() {
         let view = tree.view();
         shown += &format!(
             "{:?}\n{:?}\n",
-            debian().next_boot(&view).unwrap(),
+            debian().next_boot(&view, &debian().entries(&view).unwrap()).unwrap(),
             debian().entries(&view).unwrap()[0].variables
         );
     }
@@ -220,7 +220,7 @@ fn entries_of_custom_cfg_stand_in_the_menu_where_grub_reads_them() {
         tree.write("/boot/grub/custom.cfg", custom);
         let view = tree.view();
         let entries = debian().entries(&view).unwrap();
-        let next = debian().next_boot(&view).unwrap();
+        let next = debian().next_boot(&view, &debian().entries(&view).unwrap()).unwrap();
         let lines: Vec<String> = entries
             .iter()
             .enumerate()
