@@ -4,6 +4,7 @@ use super::kmod::Insert;
 use super::play::{Function, Player};
 use crate::formats::modprobe_conf::ModuleName;
 use crate::formats::pci::parse_id_list;
+use crate::machine::pci_bus::DriverName;
 use crate::next_boot::iommu::Iommu;
 
 /// Modules that take what their parameter `ids` names, and nothing else (drivers/vfio/pci, drivers/pci/pci-stub.c).
@@ -82,10 +83,10 @@ impl Player<'_> {
     pub(super) fn driver_of(&self, module: &ModuleName) -> String {
         match self.names.get(module) {
             Some(name) => name.clone(),
-            None if BY_ID.contains(&module.as_str()) || module.as_str().ends_with("vfio_pci") => {
-                module.as_str().replace('_', "-")
-            }
-            None => module.as_str().to_owned(),
+            None => match DriverName::try_from(module.as_str().to_owned()) {
+                Ok(name) => name.spelled_by_kernel(&[]).to_owned(),
+                Err(_) => module.as_str().to_owned(),
+            },
         }
     }
 }
