@@ -34,6 +34,17 @@ impl ModuleList {
         self.text.lines().filter_map(|line| self.module(line)).collect()
     }
 
+    /// Returns the modules with the arguments that they are loaded with, where the list has such.
+    pub fn entries(&self) -> Vec<(&str, Option<&str>)> {
+        let entry = |line| {
+            let module = self.module(line)?;
+            let rest =
+                line.trim().split('#').next().unwrap_or_default().strip_prefix(module).unwrap_or_default();
+            Some((module, Some(rest.trim()).filter(|it| !it.is_empty())))
+        };
+        self.text.lines().filter_map(entry).collect()
+    }
+
     /// Returns whether the list names a module in either spelling.
     pub fn contains(&self, module: &ModuleName) -> bool {
         self.modules().into_iter().any(|text| module.is_spelled(text))

@@ -12,8 +12,8 @@ use crate::formats::module_index::{ModuleFiles, ModulesBuiltin};
 use crate::formats::module_list::{ListKind, ModuleList};
 use crate::machine::kernels::modules_directory;
 
-/// Directories of lists that systemd loads, and the initramfs generators copy.
-const LISTS: [&str; 4] = [
+/// Directories of lists that systemd loads, and the initramfs generators copy; the first counts most.
+pub const LISTS: [&str; 4] = [
     "/etc/modules-load.d",
     "/run/modules-load.d",
     "/usr/local/lib/modules-load.d",

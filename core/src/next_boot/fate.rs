@@ -72,15 +72,13 @@ pub enum Certainty {
 }
 
 impl Fate {
-    /// Returns the fate of a function of which nothing is known.
-    pub fn unknown(device: &PciDevice) -> Self {
-        let reason = "nothing is known of this boot".to_owned();
-        let (now, next) = (device.driver.clone(), device.driver.clone());
+    /// Returns the fate of a function whose boot cannot be played, and why.
+    pub fn unknown(device: &PciDevice, why: &str) -> Self {
         Self {
             address: device.address,
-            now,
-            next,
-            certainty: Certainty::Unknown { reason },
+            now: device.driver.clone(),
+            next: device.driver.clone(),
+            certainty: Certainty::Unknown { reason: why.to_owned() },
             stage: None,
             because: Vec::new(),
         }

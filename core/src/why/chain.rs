@@ -101,6 +101,7 @@ struct Case<'a> {
     wanted: Option<String>,
     /// Whether a playbook wants it.
     by_playbook: bool,
+    menu: Menu,
     /// What claims it at the next boot.
     claim: Option<Claim>,
     /// What would claim it if the image held what the root file system holds.
@@ -138,9 +139,9 @@ impl Link {
 /// When the host cannot be read.
 pub fn chain(host: &HostView, distro: &Distro, device: &PciDevice, question: Question) -> Result<Chain> {
     let mut case = Case::new(host, distro, device, question.wanted)?;
-    let fates = fate::of(host, distro, &Menu::read(host, distro)?)?;
-    let fate =
-        fates.into_iter().find(|it| it.address == device.address).unwrap_or_else(|| Fate::unknown(device));
+    let mut fates = fate::of(host, distro, &case.menu)?.into_iter();
+    let fate = fates.find(|it| it.address == device.address);
+    let fate = fate.unwrap_or_else(|| Fate::unknown(device, "nothing is known of this boot"));
     if case.wanted.is_none() && fate.is_certain() && fate.changes() {
         case.wanted.clone_from(&fate.next);
     }
@@ -230,6 +231,7 @@ impl<'a> Case<'a> {
             device,
             wanted,
             by_playbook,
+            menu,
             claim,
             claim_of_root,
             kernel,

@@ -56,10 +56,13 @@ impl Initramfs for InitramfsTools {
     }
 
     fn listed(&self, host: &HostView) -> Result<Vec<String>> {
-        let text = host.parsed(Path::new(MODULES), str::to_owned)?;
-        let lines = text.as_ref().map(|it| it.lines()).into_iter().flatten();
-        let entry = |line: &str| line.split('#').next().unwrap_or_default().trim().to_owned();
-        Ok(lines.map(entry).filter(|it| !it.is_empty()).collect())
+        let list =
+            host.parsed(Path::new(MODULES), |text| ModuleList::parse(ListKind::InitramfsTools, text))?;
+        let line = |(module, arguments): (&str, Option<&str>)| match arguments {
+            Some(arguments) => format!("{module} {arguments}"),
+            None => module.to_owned(),
+        };
+        Ok(list.iter().flat_map(|it| it.entries()).map(line).collect())
     }
 
     fn early_modules(&self, host: &HostView, wanted: &[ModuleName]) -> Result<Vec<Setting>> {

@@ -18,6 +18,7 @@ use crate::formats::udev_rules::rule::{self, UdevRule};
 use crate::machine::image_contents::{self, Contents};
 use crate::machine::kernels::{self, modules_directory};
 use crate::machine::modprobe_d;
+use crate::machine::module_lookup;
 use crate::machine::pci_bus::driver_name::is_for_guests;
 use crate::machine::pci_bus::{self, PciDevice};
 use crate::mechanism::distro::{Distro, Initramfs};
@@ -66,11 +67,11 @@ pub fn planned(host: &HostView, distro: &Distro, menu: &Menu, anew: &[&str]) -> 
         None => kernels::running(host)?.or(kernels::installed(host)?.0.last().cloned()),
     };
     let Some(release) = release else {
-        return Ok(devices.iter().map(|it| unknown(it, "no kernel is known")).collect());
+        return Ok(devices.iter().map(|it| Fate::unknown(it, "no kernel is known")).collect());
     };
     let Some((kernel, ranks)) = kernel(host, &release)? else {
         let why = format!("{} has no modules.dep", modules_directory(&release).display());
-        return Ok(devices.iter().map(|it| unknown(it, &why)).collect());
+        return Ok(devices.iter().map(|it| Fate::unknown(it, &why)).collect());
     };
     let names = names(host)?;
     let functions = functions(host, &kernel, &release, &devices, &names)?;
@@ -114,17 +115,6 @@ pub fn planned(host: &HostView, distro: &Distro, menu: &Menu, anew: &[&str]) -> 
         }
     }
     Ok(fates)
-}
-
-fn unknown(device: &PciDevice, why: &str) -> Fate {
-    Fate {
-        address: device.address,
-        now: device.driver.clone(),
-        next: device.driver.clone(),
-        certainty: Certainty::Unknown { reason: why.to_owned() },
-        stage: None,
-        because: Vec::new(),
-    }
 }
 
 /// Plays what the image does, in the order of the generator that made it.
@@ -173,13 +163,11 @@ fn in_image(
     }
     player.udev(&place, Stage::ImageUdev, &rules, &[]);
     let because = format!("/{CONF_MODULES} in {name}");
-    let lines = contents.text(CONF_MODULES).lines().map(|it| it.split('#').next().unwrap_or_default().trim());
-    let list = lines.filter(|it| !it.is_empty()).map(|line| {
-        let (module, arguments) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
-        let arguments = Some(arguments.trim()).filter(|it| !it.is_empty());
+    let list = ModuleList::parse(ListKind::InitramfsTools, contents.text(CONF_MODULES));
+    let entry = |(module, arguments): (&str, Option<&str>)| {
         (module.to_owned(), arguments.map(str::to_owned), because.clone())
-    });
-    player.list(&place, Stage::ImageList, &list.collect::<List>());
+    };
+    player.list(&place, Stage::ImageList, &list.entries().into_iter().map(entry).collect::<List>());
 }
 
 /// The parts of all values of the words of a name.
@@ -267,15 +255,21 @@ fn functions<'a>(
     Ok(functions)
 }
 
-fn rules_of_root(host: &HostView) -> Result<Rules> {
+/// The files of directories in the order of their names; a file of an earlier directory hides its namesakes in later ones
+/// (udev(7), modules-load.d(5)).
+fn files(host: &HostView, directories: &[&str], ending: &str) -> Result<Vec<PathBuf>> {
     let mut files: BTreeMap<String, PathBuf> = BTreeMap::new();
-    for directory in RULES.iter().rev() {
-        for name in host.list(Path::new(directory))?.into_iter().filter(|it| it.ends_with(".rules")) {
-            files.insert(name.clone(), Path::new(directory).join(name));
+    for directory in directories.iter().map(Path::new) {
+        for name in host.list(directory)?.into_iter().filter(|it| it.ends_with(ending)) {
+            files.entry(name).or_insert_with_key(|it| directory.join(it));
         }
     }
+    Ok(files.into_values().collect())
+}
+
+fn rules_of_root(host: &HostView) -> Result<Rules> {
     let mut rules = Vec::new();
-    for path in files.into_values() {
+    for path in files(host, &RULES, ".rules")? {
         if let Some(parsed) = host.parsed(&path, rule::parse)? {
             rules.push((path.display().to_string(), parsed));
         }
@@ -327,21 +321,10 @@ fn matching(rules: &Rules, device: &PciDevice) -> Vec<Rule> {
     found
 }
 
-/// The lists of systemd-modules-load, and the words that it heeds.
+/// The lists of systemd-modules-load.
 fn modules_load(host: &HostView) -> Result<List> {
-    let mut files: BTreeMap<String, PathBuf> = BTreeMap::new();
-    for directory in [
-        "/usr/lib/modules-load.d",
-        "/usr/local/lib/modules-load.d",
-        "/run/modules-load.d",
-        "/etc/modules-load.d",
-    ] {
-        for name in host.list(Path::new(directory))?.into_iter().filter(|it| it.ends_with(".conf")) {
-            files.insert(name.clone(), Path::new(directory).join(name));
-        }
-    }
     let mut list = Vec::new();
-    for path in files.into_values() {
+    for path in files(host, &module_lookup::LISTS, ".conf")? {
         let parsed = host.parsed(&path, |text| ModuleList::parse(ListKind::ModulesLoad, text))?;
         let because = path.display().to_string();
         for name in parsed.iter().flat_map(|it| it.modules()) {
