@@ -9,10 +9,21 @@ use serde::{Deserialize, Serialize};
 /// No driver of Linux has a longer one; `driver_override` takes a page.
 const LONGEST: usize = 64;
 
-/// Drivers of modules with `_` that register with `-`: the name must be known before the module is loaded
-/// (drivers/vfio/pci, drivers/pci/pci-stub.c).
-const DASHED: [&str; 6] =
-    ["vfio-pci", "pci-stub", "virtio-pci", "virtio-vfio-pci", "nvgrace-gpu-vfio-pci", "hisi-acc-vfio-pci"];
+/// Names that drivers register, which must be known before their modules are loaded. Three are spelled with a dash
+/// (drivers/vfio/pci/vfio_pci.c, drivers/pci/pci-stub.c, drivers/virtio/virtio_pci_common.c); the variants of vfio-pci
+/// have that of their module (`KBUILD_MODNAME`), which has underscores whatever the name of its file has.
+const KNOWN: [&str; 10] = [
+    "vfio-pci",
+    "pci-stub",
+    "virtio-pci",
+    "hisi_acc_vfio_pci",
+    "mlx5_vfio_pci",
+    "nvgrace_gpu_vfio_pci",
+    "pds_vfio_pci",
+    "qat_vfio_pci",
+    "virtio_vfio_pci",
+    "xe_vfio_pci",
+];
 
 /// The name of a PCI driver.
 ///
@@ -36,7 +47,7 @@ impl DriverName {
     ///
     /// A module's name has underscores where its driver may have dashes, and `driver_override` compares exactly.
     pub fn spelled_by_kernel<'a>(&'a self, registered: &'a [String]) -> &'a str {
-        let known = registered.iter().map(String::as_str).chain(DASHED).find(|it| self.is_spelled(it));
+        let known = registered.iter().map(String::as_str).chain(KNOWN).find(|it| self.is_spelled(it));
         known.unwrap_or(&self.0)
     }
 
@@ -107,6 +118,8 @@ mod tests {
             name.spelled_by_kernel(&registered).to_owned()
         };
         assert_eq!(spelled("vfio_pci"), "vfio-pci");
+        assert_eq!(spelled("nvgrace_gpu_vfio_pci"), "nvgrace_gpu_vfio_pci");
+        assert_eq!(spelled("mlx5-vfio-pci"), "mlx5_vfio_pci");
         assert_eq!(spelled("snd-hda-intel"), "snd_hda_intel");
         assert_eq!(spelled("ne2k_pci"), "ne2k-pci");
         assert_eq!(spelled("uio_pci_generic"), "uio_pci_generic");
