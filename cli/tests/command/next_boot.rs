@@ -196,16 +196,22 @@ fn a_driver_that_comes_too_late_is_promised_to_nobody() {
         for finding in plan["after_boot"].as_array().into_iter().flatten() {
             out.push_str(&format!("  {}\n", finding["reason"]));
         }
+        let why = tree.run(&format!("why 01:00.0 playbook.json --capture {host}"));
+        out.push_str(why.stdout.lines().last().unwrap_or_default());
+        out.push('\n');
         out.push('\n');
     }
     expect![[r#"
         {"address":"0000:01:00.0","because":["nouveau claims its ids"],"certainty":"certain","next":"nouveau","now":"nouveau","stage":"image_udev"}
           "0000:01:00.0 will not be on vfio-pci after a boot: nouveau takes it by udev in the initramfs image (nouveau claims its ids)"
+        0000:01:00.0 is on nouveau, and nothing on this host gives it to vfio-pci yet: converge the playbook.
 
         {"address":"0000:01:00.0","because":["nouveau claims its ids"],"certainty":"certain","next":"nouveau","now":"nouveau","stage":"image_udev"}
           "0000:01:00.0 will not be on vfio-pci after a boot: nouveau takes it by udev in the initramfs image (nouveau claims its ids)"
+        0000:01:00.0 is on nouveau, and nothing on this host gives it to vfio-pci yet: converge the playbook.
 
         {"address":"0000:01:00.0","because":["/etc/modprobe.d/01-hoststate.conf:1 in /boot/initrd.img-6.8.0-45-generic: softdep nouveau pre: vfio-pci","/etc/modprobe.d/00-gpu.conf:1 in /boot/initrd.img-6.8.0-45-generic gives 10de:0ffc to vfio-pci"],"certainty":"certain","next":"vfio-pci","now":"nouveau","stage":"image_udev"}
+        0000:01:00.0 is on nouveau, and nothing on this host gives it to vfio-pci yet: converge the playbook.
 
     "#]].assert_eq(&out);
 }

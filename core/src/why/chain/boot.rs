@@ -88,10 +88,12 @@ pub(super) fn command_line(case: &Case<'_>) -> Option<Link> {
 
 /// What the last boot did not make right, as `verify` says it.
 pub(super) fn last_boot(case: &Case<'_>, findings: &[Finding]) -> Option<Link> {
-    let reasons: Vec<&str> = findings.iter().map(|it| it.reason.trim_end_matches('.')).collect();
+    // What the next boot will not bring is its own link, and no boot has been yet.
+    let findings = || findings.iter().filter(|it| it.verdict != Verdict::NextBootLacks);
+    let reasons: Vec<&str> = findings().map(|it| it.reason.trim_end_matches('.')).collect();
     let is_there = case.wanted.is_some() && case.wanted == case.device.driver;
     let standing = if is_there { Standing::Fact } else { Standing::Blocks };
-    let is_in_vain = findings.iter().any(|it| it.verdict.is_beyond_boot());
+    let is_in_vain = findings().any(|it| it.verdict.is_beyond_boot());
     let what = if is_in_vain { "it did not help, and another is not expected to: " } else { "" };
     let finding = format!("{what}{}", reasons.join("; "));
     (!reasons.is_empty()).then(|| Link::new("last boot", standing, finding, Vec::new()))
