@@ -110,8 +110,11 @@ fn existing(names: &[&str]) -> String {
     names.iter().map(|it| format!("?{it}")).collect::<Vec<_>>().join(",")
 }
 
+/// In a room of its own for processes: the program looks who has a file open, and every other process of the machine
+/// would move the numbers of its calls.
 fn under(options: &[OsString], command: &Command) -> Command {
-    let mut tracer = Command::new("strace");
+    let mut tracer = Command::new("unshare");
+    tracer.args(["--pid", "--mount-proc", "--fork", "--kill-child", "--", "strace"]);
     tracer.args(options).arg("--").arg(command.get_program()).args(command.get_args());
     tracer.env_clear().env("PATH", "/usr/bin:/bin").stdin(std::process::Stdio::null());
     tracer
