@@ -45,7 +45,7 @@ impl Playbook {
 
 /// Which files are read.
 #[derive(Debug)]
-pub(crate) enum Belief {
+pub(crate) enum PlaybookTrust {
     /// All: nothing is changed.
     Any,
     /// Those that nobody else can have written.
@@ -68,9 +68,9 @@ pub(crate) fn load(
     text: &str,
     facts: &dyn Facts,
     registry: &Registry,
-    belief: &Belief,
+    trust: &PlaybookTrust,
 ) -> Result<Playbook> {
-    let playbook = read_as_named(path, text, facts, registry, belief)?;
+    let playbook = read_as_named(path, text, facts, registry, trust)?;
     if playbook.declared.is_empty() && playbook.left_to_host == 0 {
         session::say(format_args!("warning: {} declares nothing\n", visible_line(&playbook.name)));
     }
@@ -82,11 +82,11 @@ fn read_as_named(
     text: &str,
     facts: &dyn Facts,
     registry: &Registry,
-    belief: &Belief,
+    trust: &PlaybookTrust,
 ) -> Result<Playbook> {
     let name = path.display().to_string();
     if path.extension().is_some_and(|it| it == "lua") {
-        let evaluated = evaluate(path, &name, text, registry, facts, belief)?;
+        let evaluated = evaluate(path, &name, text, registry, facts, trust)?;
         return Ok(Playbook::of(name, evaluated));
     }
     let labelled: Option<Labelled> = serde_json::from_str(text).ok();
@@ -124,13 +124,13 @@ fn saved_plan(name: String, format: &str, text: &str, registry: &Registry) -> Re
 ///
 /// # Errors
 /// When it cannot be read, or is no UTF-8.
-pub(crate) fn read(path: &Path, belief: &Belief) -> Result<String> {
+pub(crate) fn read(path: &Path, trust: &PlaybookTrust) -> Result<String> {
     let failed = |err: io::Error| Error::io(format!("cannot read the playbook {}", path.display()), err);
     if path == Path::new("-") {
         let bytes = bytes_of(io::stdin().lock()).map_err(failed)?;
         return Ok(text_of("standard input", bytes)?);
     }
-    match belief.read(path) {
+    match trust.read(path) {
         Err(Unread::Engine(EngineError::Io(err))) => Err(failed(err)),
         Err(Unread::Engine(err)) => Err(err.into()),
         Err(Unread::NoText(err)) => Err(err.into()),
@@ -144,7 +144,7 @@ enum Unread {
     NoText(hoststate_lua::error::Error),
 }
 
-impl Belief {
+impl PlaybookTrust {
     #[expect(clippy::disallowed_methods, reason = "a playbook is a file of the user, not of the host")]
     fn read(&self, path: &Path) -> Result<String, Unread> {
         let opened = |path: &Path| bytes_of(std::fs::File::open(path)?);
@@ -167,10 +167,10 @@ fn evaluate(
     text: &str,
     registry: &Registry,
     facts: &dyn Facts,
-    belief: &Belief,
+    trust: &PlaybookTrust,
 ) -> Result<hoststate_lua::Playbook> {
     let directory = path.parent().unwrap_or(Path::new(""));
-    let modules = |file: &str| beside(&directory.join(file), belief);
+    let modules = |file: &str| beside(&directory.join(file), trust);
     let program = this_program()?;
     let base = Rc::new(built_in());
     let types = |file: &str, text: &str, described| {
@@ -190,8 +190,8 @@ fn say(level: Level, message: &str) {
 }
 
 /// Returns the text of a file beside the playbook, for `require`.
-fn beside(path: &Path, belief: &Belief) -> io::Result<Option<String>> {
-    match belief.read(path) {
+fn beside(path: &Path, trust: &PlaybookTrust) -> io::Result<Option<String>> {
+    match trust.read(path) {
         Ok(text) => Ok(Some(text)),
         Err(Unread::Engine(EngineError::Io(err))) if err.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(Unread::Engine(EngineError::Io(err))) => Err(err),

@@ -22,7 +22,7 @@ use crate::args::{ActivateMode, CaptureOption, HostOptions};
 use crate::capture::Capture;
 use crate::error::{Error, Result};
 use crate::exit::Detail;
-use crate::playbook::{self, Belief, Playbook};
+use crate::playbook::{self, Playbook, PlaybookTrust};
 use crate::plugins::Plugins;
 use crate::provenance::provenance;
 
@@ -91,7 +91,7 @@ impl Target {
     /// # Errors
     /// When it cannot be read or declares what cannot be.
     pub(crate) fn playbook(&self, path: &Path) -> Result<Playbook> {
-        self.load(path, &Belief::Any)
+        self.load(path, &PlaybookTrust::Any)
     }
 
     /// Reads the playbook at `path` to act on it: as root, only what nobody else can have written.
@@ -105,14 +105,14 @@ impl Target {
         let root = self.host.view().root().to_owned();
         let trust =
             Trust::new(&root, invoking_user()).map_err(|err| Error::io("the root of the host", err))?;
-        self.load(path, &Belief::Only(trust))
+        self.load(path, &PlaybookTrust::Only(trust))
     }
 
-    fn load(&self, path: &Path, belief: &Belief) -> Result<Playbook> {
+    fn load(&self, path: &Path, trust: &PlaybookTrust) -> Result<Playbook> {
         let facts = HostFacts { host: &self.host.view(), distro: &self.distro };
-        let text = playbook::read(path, belief)?;
+        let text = playbook::read(path, trust)?;
         self.registry.foresee(&text, self.host.view().root());
-        playbook::load(path, &text, &facts, &self.registry, belief)
+        playbook::load(path, &text, &facts, &self.registry, trust)
     }
 
     /// Returns what plans are made from.

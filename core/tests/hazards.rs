@@ -23,6 +23,8 @@ mod distro;
 mod network;
 #[path = "hazards/owners.rs"]
 mod owners;
+#[path = "hazards/parameters.rs"]
+mod parameters;
 #[path = "hazards/precious.rs"]
 mod precious;
 #[path = "hazards/storage.rs"]
@@ -31,8 +33,6 @@ mod storage;
 mod sysfs;
 #[path = "hazards/virtual_functions.rs"]
 mod virtual_functions;
-#[path = "hazards/words.rs"]
-mod words;
 
 fn plan(tree: &Tree, playbook: &Value, accepted: &[String]) -> Plan {
     let mut table = resources::TABLE.to_vec();

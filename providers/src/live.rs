@@ -4,7 +4,7 @@ use std::path::Path;
 
 use hoststate_abi::host_view::HostView;
 use hoststate_core::error::{Error, Result};
-use hoststate_core::formats::kernel_cmdline::{Cmdline, Word};
+use hoststate_core::formats::kernel_cmdline::{Cmdline, Parameter};
 use hoststate_core::formats::mount_table::{Mount, parse_fstab, parse_mountinfo};
 use hoststate_core::formats::os_release::OsRelease;
 use hoststate_core::machine::facts::proc_is_foreign;
@@ -29,9 +29,9 @@ pub(crate) fn detect(_: &OsRelease, host: &HostView) -> Result<Option<Distro>> {
         return Ok(None);
     }
     let text = host.attribute(Path::new("/proc/cmdline"))?.unwrap_or_default();
-    let by_parameter = Cmdline::parse(&text).words().find(|it| is_live(it)).map(ToString::to_string);
+    let by_parameter = Cmdline::parse(&text).parameters().find(|it| is_live(it)).map(ToString::to_string);
     let shown = match by_parameter {
-        Some(word) => format!("{word} in /proc/cmdline"),
+        Some(parameter) => format!("{parameter} in /proc/cmdline"),
         None => match root(host)?.filter(is_in_memory) {
             Some(root) => format!("/ is {} of type {}", root.source, root.kind),
             None => return Ok(None),
@@ -46,9 +46,9 @@ pub(crate) fn detect(_: &OsRelease, host: &HostView) -> Result<Option<Distro>> {
 }
 
 /// Parameters of casper, live-boot, dracut's dmsquash-live, archiso, overlayroot and the Raspberry Pi's overlay.
-fn is_live(word: &Word) -> bool {
-    let value = word.value().unwrap_or_default();
-    match word.name() {
+fn is_live(parameter: &Parameter) -> bool {
+    let value = parameter.value().unwrap_or_default();
+    match parameter.name() {
         "boot" => ["casper", "live", "overlay"].contains(&value),
         "root" => value.starts_with("live:"),
         "rd.live.image" | "archisobasedir" => true,

@@ -6,18 +6,18 @@ use hoststate_abi::host_view::HostView;
 use hoststate_abi::setting::{Remedy, Setting, State};
 use hoststate_abi::step::Step;
 use hoststate_core::error::{Error, Result};
-use hoststate_core::formats::kernel_cmdline::{CmdlineEdit, Word};
+use hoststate_core::formats::kernel_cmdline::{CmdlineEdit, Parameter};
 
-/// Returns an edit from words: `-word` is absent, `+word` additional, the others present.
-pub(crate) fn edit(words: &[&str]) -> CmdlineEdit {
+/// Returns an edit from parameters: `-parameter` is absent, `+parameter` additional, the others present.
+pub(crate) fn edit(parameters: &[&str]) -> CmdlineEdit {
     let mut edit = CmdlineEdit::default();
-    for word in words {
-        let (list, word) = match (word.strip_prefix('-'), word.strip_prefix('+')) {
-            (Some(word), _) => (&mut edit.absent, word),
-            (None, Some(word)) => (&mut edit.additional, word),
-            (None, None) => (&mut edit.present, *word),
+    for parameter in parameters {
+        let (list, parameter) = match (parameter.strip_prefix('-'), parameter.strip_prefix('+')) {
+            (Some(parameter), _) => (&mut edit.absent, parameter),
+            (None, Some(parameter)) => (&mut edit.additional, parameter),
+            (None, None) => (&mut edit.present, *parameter),
         };
-        list.push(Word::parse(word).unwrap());
+        list.push(Parameter::parse(parameter).unwrap());
     }
     edit
 }

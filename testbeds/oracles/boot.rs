@@ -15,7 +15,7 @@ use hoststate_core::formats::bls_entry::BlsEntry;
 use hoststate_core::formats::grub_cfg::GrubCfg;
 use hoststate_core::formats::grub_legacy::GrubLegacy;
 use hoststate_core::formats::grubenv::{GrubEnv, InvalidName};
-use hoststate_core::formats::kernel_cmdline::{Cmdline, CmdlineEdit, Word};
+use hoststate_core::formats::kernel_cmdline::{Cmdline, CmdlineEdit, Parameter};
 use hoststate_core::formats::shell_assignments::{Environment, Shell, ShellFile, Value};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngSeed, TestRunner};
@@ -111,7 +111,7 @@ fn compare_edit(text: &str, shell: Shell) {
     let Ok(before) = sourced(shell, text) else {
         return;
     };
-    let parse = |it: &str| Word::parse(it).unwrap();
+    let parse = |it: &str| Parameter::parse(it).unwrap();
     if text.contains("$$") {
         // The number of the process differs between two runs.
         return;
@@ -306,11 +306,15 @@ fn words_are_those_of_the_kernels_rules() {
     let compare = |text: &str| {
         let cmdline = Cmdline::parse(text);
         let mut real = kernel_words(text).into_iter();
-        let ours = |it: &Word| (it.name().to_owned(), it.value().map(str::to_owned));
+        let ours = |it: &Parameter| (it.name().to_owned(), it.value().map(str::to_owned));
         let dashes = ("--".to_owned(), None);
         let kernel: Vec<_> = real.by_ref().take_while(|it| *it != dashes).collect();
-        assert_eq!(cmdline.words().map(ours).collect::<Vec<_>>(), kernel, "{text:?}");
-        assert_eq!(cmdline.init_words().map(ours).collect::<Vec<_>>(), real.collect::<Vec<_>>(), "{text:?}");
+        assert_eq!(cmdline.parameters().map(ours).collect::<Vec<_>>(), kernel, "{text:?}");
+        assert_eq!(
+            cmdline.init_parameters().map(ours).collect::<Vec<_>>(),
+            real.collect::<Vec<_>>(),
+            "{text:?}"
+        );
     };
     for (_, text) in fixtures("cmdline").into_iter().chain(fixtures("cmdline-kmod")) {
         compare(&text);

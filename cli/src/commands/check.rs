@@ -14,7 +14,7 @@ use crate::args::{CheckArguments, Format};
 use crate::capture::Capture;
 use crate::error::Result;
 use crate::exit::Exit;
-use crate::playbook::{self, Belief};
+use crate::playbook::{self, PlaybookTrust};
 use crate::plugins::Plugins;
 use crate::render::errors;
 use crate::render::escape::visible_line;
@@ -37,8 +37,9 @@ struct Checked {
 /// When the playbook cannot be read or declares what cannot be.
 pub(crate) fn run(arguments: &CheckArguments, session: &Session) -> Result<Exit> {
     let registry = Plugins::new(&arguments.plugins)?.registry()?;
-    let text = playbook::read(&arguments.playbook, &Belief::Any)?;
-    let load = |facts: &dyn Facts| playbook::load(&arguments.playbook, &text, facts, &registry, &Belief::Any);
+    let text = playbook::read(&arguments.playbook, &PlaybookTrust::Any)?;
+    let load =
+        |facts: &dyn Facts| playbook::load(&arguments.playbook, &text, facts, &registry, &PlaybookTrust::Any);
     let playbook = match &arguments.capture {
         None => load(&NoHost)?,
         Some(file) => {

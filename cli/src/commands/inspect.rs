@@ -18,7 +18,7 @@ use crate::session::Session;
 use crate::target::Target;
 
 /// Format of what `inspect` prints.
-const INSPECT_FORMAT: &str = "hoststate.inspect/1";
+const INSPECT_FORMAT: &str = "hoststate.inspect/2";
 
 /// What was asked for.
 #[derive(Debug, Serialize, JsonSchema)]

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use hoststate_abi::message::{Asks, User};
 use hoststate_core::plugins::plugin::trust::{TrustList, Trusted};
-use hoststate_core::plugins::plugin::{Candidate, Standing, survey};
+use hoststate_core::plugins::plugin::{Candidate, TrustState, survey};
 use serde_json::{Value, json};
 
 use crate::args::Format;
@@ -36,7 +36,7 @@ pub(crate) fn run(command: &PluginCommand, session: &Session) -> Result<Exit> {
 
 fn list(arguments: &PluginListArguments, session: &Session) -> Result<Exit> {
     let plugins = Plugins::new(&arguments.plugins)?;
-    let mut found: Vec<(PathBuf, Standing, Option<Trusted>)> = Vec::new();
+    let mut found: Vec<(PathBuf, TrustState, Option<Trusted>)> = Vec::new();
     for (lock, list) in plugins.trusted()? {
         for folder in plugins.folders.iter().filter(|it| it.lock == lock) {
             for (file, standing) in survey(&folder.path, &list)? {
@@ -67,7 +67,8 @@ fn list(arguments: &PluginListArguments, session: &Session) -> Result<Exit> {
                 vec![word(*standing).to_owned(), types, file.display().to_string()]
             }));
             session.print(&table(&rows))?;
-            if found.iter().any(|(_, standing, _)| matches!(standing, Standing::New | Standing::Changed)) {
+            if found.iter().any(|(_, standing, _)| matches!(standing, TrustState::New | TrustState::Changed))
+            {
                 session
                     .print("`hoststate plugin trust FILE` shows what a plugin asks for, and trusts it.\n")?;
             }
@@ -81,12 +82,12 @@ fn types_of(trusted: &Trusted) -> String {
     names.join(" ")
 }
 
-fn word(standing: Standing) -> &'static str {
+fn word(standing: TrustState) -> &'static str {
     match standing {
-        Standing::Trusted => "trusted",
-        Standing::Changed => "changed",
-        Standing::New => "new",
-        Standing::Gone => "gone",
+        TrustState::Trusted => "trusted",
+        TrustState::Changed => "changed",
+        TrustState::New => "new",
+        TrustState::Gone => "gone",
     }
 }
 

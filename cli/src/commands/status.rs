@@ -8,7 +8,7 @@ use hoststate_core::plan::planned::{Change, Plan};
 use hoststate_core::record::history::{self, InEffect, State};
 use hoststate_core::record::store::RecordStore;
 use hoststate_core::run::rollback::select::select;
-use hoststate_core::trial::standing;
+use hoststate_core::trial::pending;
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -31,7 +31,8 @@ pub(crate) struct Status {
     format: String,
     /// The last run whose record can be read; null for a host without one.
     pub(crate) last: Option<Entry>,
-    /// With what the host is compared: for each owner of declarations, the last run that was not undone; the newest first.
+    /// With what the host is compared: for each owner of declarations, the last run that was not undone; the newest
+    /// first.
     pub(crate) owners: Vec<Owner>,
     /// What waits for a reboot, or is about to happen at one: a boot that is to be tried, a way back.
     pub(crate) reboot: Vec<String>,
@@ -83,7 +84,7 @@ pub(crate) fn run(arguments: &StatusArguments, session: &Session) -> Result<Exit
         }
     }
     let is_of_boot = |it: &Finding| it.verdict != Verdict::RunInProgress;
-    let standing = standing::findings(&target.host.view(), target.past().boot_id)?;
+    let standing = pending::findings(&target.host.view(), target.past().boot_id)?;
     // A long list is cut at its end.
     let told = standing.iter().filter(|it| is_of_boot(it)).filter_map(render::verify::told);
     status.reboot.splice(..0, told);

@@ -15,7 +15,7 @@ use hoststate_core::machine::pci_bus::{self, PciDevice};
 use hoststate_core::plan::finding::Finding;
 use hoststate_core::plan::planned::Plan;
 use hoststate_core::record::history;
-use hoststate_core::trial::standing;
+use hoststate_core::trial::pending;
 use hoststate_core::why::chain::{self, Question};
 use serde_json::{Map, Value};
 
@@ -42,7 +42,7 @@ pub(crate) fn run(arguments: &WhyArguments, session: &Session) -> Result<Exit> {
         let what = format!("there is no PCI device at {address}{}", near(address, &view)?);
         return Err(Error::input(what, "`hoststate inspect devices` lists those that are there."));
     };
-    let standing = standing::findings(&view, target.past().boot_id)?;
+    let standing = pending::findings(&view, target.past().boot_id)?;
     let question = match &arguments.playbook {
         Some(path) => {
             let declared = target.playbook(path)?.declared;

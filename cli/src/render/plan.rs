@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use hoststate_core::language::declaration::{Origin, ResourceId};
 use hoststate_core::plan::doubts::NOTHING_DECLARED;
 use hoststate_core::plan::finding::{Finding, Verdict};
-use hoststate_core::plan::outlook::WordOutlook;
+use hoststate_core::plan::parameter_change::ParameterChange;
 use hoststate_core::plan::planned::{Change, Conflict, Deferred, Plan, PlannedActivation, Summary};
 use hoststate_core::plan::scene::{Hazard, Severity};
 use hoststate_core::run::apply::Activate;
@@ -92,15 +92,15 @@ fn distinct(lines: impl Iterator<Item = String>) -> Vec<String> {
 }
 
 /// Adds the command lines side by side, where they say more than the changes do.
-fn cmdline(out: &mut String, screen: &Screen, words: &[WordOutlook]) {
-    let Some(first) = words.iter().find(|it| it.is_news()) else { return };
-    let mut rows = vec![vec!["WORD".to_owned()]];
+fn cmdline(out: &mut String, screen: &Screen, parameters: &[ParameterChange]) {
+    let Some(first) = parameters.iter().find(|it| it.is_news()) else { return };
+    let mut rows = vec![vec!["PARAMETER".to_owned()]];
     rows[0].extend(first.running.map(|_| "RUNNING".to_owned()));
     rows[0].extend(first.kernels.iter().map(|it| it.kernel.clone()));
     rows[0].push("FROM".to_owned());
     let mark = |has: bool| if has { "*" } else { "-" };
-    for it in words {
-        let mut row = vec![it.word.clone()];
+    for it in parameters {
+        let mut row = vec![it.parameter.clone()];
         row.extend(it.running.map(|it| mark(it).to_owned()));
         row.extend(it.kernels.iter().map(|it| match it.next == it.desired {
             true => mark(it.next).to_owned(),
@@ -131,9 +131,10 @@ pub(crate) fn reboot(out: &mut String, screen: &Screen, changes: &[Change]) {
     }
 }
 
-/// Adds what the last boot was to make right and did not. Words without effect and refused boots are told by guards.
+/// Adds what the last boot was to make right and did not. Parameters without effect and refused boots are told by
+/// guards.
 pub(crate) fn after_boot(out: &mut String, screen: &Screen, findings: &[Finding]) {
-    let is_told = |it: &&Finding| !matches!(it.verdict, Verdict::WordIgnored | Verdict::BootRefused);
+    let is_told = |it: &&Finding| !matches!(it.verdict, Verdict::IneffectiveParameter | Verdict::BootRefused);
     let unsaid = findings.iter().filter(is_told);
     let (in_vain, taken_back): (Vec<&Finding>, Vec<&Finding>) =
         unsaid.partition(|it| it.verdict.is_beyond_boot());
@@ -220,7 +221,7 @@ fn summary(screen: &Screen, plan: &Plan, activate: Activate) -> String {
     let Summary { in_desired_state, deferred, .. } = &plan.summary;
     if plan.in_desired_state() {
         let held = settings(*in_desired_state);
-        let (paint, text) = match plan.has_word_in_vain() {
+        let (paint, text) = match plan.has_ineffective_parameter() {
             true => (Paint::Warning, format!("Nothing to do: {held} as wanted, not all with effect.")),
             false => (Paint::Added, format!("In the desired state: {held}, nothing to do.")),
         };
@@ -262,10 +263,11 @@ pub(crate) fn settings(count: usize) -> String {
 /// Returns a command as a person would type it.
 pub(crate) fn command(argv: &[String]) -> String {
     let is_plain = |it: char| it.is_ascii_alphanumeric() || "-_./=:,+@%".contains(it);
-    let quoted = argv.iter().map(|word| match word.chars().all(is_plain) && !word.is_empty() {
-        true => word.clone(),
-        false => format!("'{}'", word.replace('\'', r"'\''")),
-    });
+    let quoted =
+        argv.iter().map(|parameter| match parameter.chars().all(is_plain) && !parameter.is_empty() {
+            true => parameter.clone(),
+            false => format!("'{}'", parameter.replace('\'', r"'\''")),
+        });
     visible_line(&quoted.collect::<Vec<_>>().join(" ")).into_owned()
 }
 

@@ -74,8 +74,8 @@ pub(crate) fn text(screen: &Screen, plan: &Plan, declared: &[Declared], findings
     out
 }
 
-/// Returns the changes, those together that are one difference of one setting: several declarations may want an image, or
-/// the boot configuration, to be made anew.
+/// Returns the changes, those together that are one difference of one setting: several declarations may want an image,
+/// or the boot configuration, to be made anew.
 fn by_setting(changes: &[Change]) -> Vec<Vec<&Change>> {
     let mut groups: Vec<Vec<&Change>> = Vec::new();
     let mut group_of = BTreeMap::new();
@@ -106,8 +106,8 @@ fn label(verdict: Verdict) -> Option<&'static str> {
         Verdict::FailedAtBoot => Some("Failed after the boot"),
         Verdict::BootRefused => Some("Boot refused"),
         Verdict::OtherEntry => Some("Another entry was booted"),
-        Verdict::WordLost => Some("Word lost"),
-        Verdict::WordIgnored => Some("Word without effect"),
+        Verdict::ParameterLost => Some("Parameter lost"),
+        Verdict::IneffectiveParameter => Some("Parameter without effect"),
         Verdict::BoundElsewhere => Some("Bound by someone else"),
         Verdict::WithoutEffect => Some("Without effect"),
         Verdict::TakenBack => Some("Taken back"),

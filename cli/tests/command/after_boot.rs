@@ -4,7 +4,7 @@ use expect_test::{Expect, expect};
 
 use crate::support::Tree;
 
-pub(crate) const WORD: &str = r#"{"type":"kernel_cmdline","name":"iommu","present":["intel_iommu=on"]}"#;
+pub(crate) const PARAMETER: &str = r#"{"type":"kernel_cmdline","name":"iommu","present":["intel_iommu=on"]}"#;
 pub(crate) const IDS: &str = r#"{"type":"vfio_pci_ids","name":"gpu","ids":["10de:0ffc"]}"#;
 
 /// A host that was converged under boot `1`; its boot menu has been generated since.
@@ -42,7 +42,7 @@ fn check(tree: &Tree, expected: Expect) {
 
 #[test]
 fn a_boot_with_everything_in_effect_leaves_the_desired_state() {
-    let tree = converged(WORD);
+    let tree = converged(PARAMETER);
     boot(&tree, "2", "2", "ro intel_iommu=on");
     check(
         &tree,
@@ -58,7 +58,7 @@ fn a_boot_with_everything_in_effect_leaves_the_desired_state() {
 #[test]
 fn a_host_that_was_not_booted_is_told_by_its_boot_id() {
     check(
-        &converged(WORD),
+        &converged(PARAMETER),
         expect![[r#"
             reboot   kernel_cmdline "iommu" (playbook.json:1): /proc/cmdline: (absent) -> intel_iommu=on
             Not rebooted yet: the host was not booted since run RUN.
@@ -71,7 +71,7 @@ fn a_host_that_was_not_booted_is_told_by_its_boot_id() {
 
 #[test]
 fn a_boot_whose_trial_failed_is_not_called_missing() {
-    let tree = converged(WORD);
+    let tree = converged(PARAMETER);
     boot(&tree, "2", "2", "ro");
     let record = r#"{"format":"hoststate.run/2","sequence":9,"id":"20990101T000000Z","command":"at boot","boot_id":"2",
         "declarations":[],"files":[],"activations":[],"outcome":"failed","reason":"the boot did not come up","steps":[]}"#;
@@ -90,7 +90,7 @@ fn a_boot_whose_trial_failed_is_not_called_missing() {
 
 #[test]
 fn another_kernel_is_told_with_the_one_that_was_to_boot() {
-    let tree = converged(WORD);
+    let tree = converged(PARAMETER);
     boot(&tree, "2", "1", "ro");
     check(
         &tree,
@@ -106,7 +106,7 @@ fn another_kernel_is_told_with_the_one_that_was_to_boot() {
 
 #[test]
 fn another_entry_of_the_same_kernel_is_told_by_its_words() {
-    let tree = converged(WORD);
+    let tree = converged(PARAMETER);
     boot(&tree, "2", "2", "ro recovery nomodeset");
     check(
         &tree,
@@ -122,23 +122,23 @@ fn another_entry_of_the_same_kernel_is_told_by_its_words() {
 
 #[test]
 fn a_word_of_the_booted_entry_that_the_kernel_was_not_given_is_lost() {
-    let tree = converged(WORD);
+    let tree = converged(PARAMETER);
     boot(&tree, "2", "2", "ro");
     check(
         &tree,
         expect![[r#"
             drift    kernel_cmdline "iommu" (playbook.json:1): /proc/cmdline: (absent) -> intel_iommu=on
-            Word lost: intel_iommu=on stands in the default entry "New" (/boot/grub/grub.cfg:3) and not in /proc/cmdline: taken out at the menu, or this kernel was started by an entry that is no longer there.
+            Parameter lost: intel_iommu=on stands in the default entry "New" (/boot/grub/grub.cfg:3) and not in /proc/cmdline: taken out at the menu, or this kernel was started by an entry that is no longer there.
             Not in the desired state: 1 of 3 settings differ.
             exit 2
-            verdicts word_lost
+            verdicts parameter_lost
         "#]],
     );
 }
 
 #[test]
 fn a_word_in_the_kernel_without_effect_is_no_desired_state() {
-    let tree = converged(WORD);
+    let tree = converged(PARAMETER);
     boot(&tree, "2", "2", "ro intel_iommu=on");
     std::fs::remove_dir_all(tree.path("root/sys/kernel/iommu_groups")).expect("no groups");
     tree.write("root/sys/firmware/acpi/tables/FACP", "");
@@ -146,10 +146,10 @@ fn a_word_in_the_kernel_without_effect_is_no_desired_state() {
         &tree,
         expect![[r#"
             ok       kernel_cmdline "iommu" (playbook.json:1)
-            Word without effect: the kernel was given intel_iommu=on, and the IOMMU is off: the firmware describes no IOMMU, it has neither a DMAR (Intel) nor an IVRS (AMD) table (/sys/firmware/acpi/tables has none of DMAR, IVRS, IORT, VIOT). Turn on VT-d (Intel) or AMD-Vi, also called IOMMU, in the firmware's setup; a virtual machine needs an emulated IOMMU.
+            Parameter without effect: the kernel was given intel_iommu=on, and the IOMMU is off: the firmware describes no IOMMU, it has neither a DMAR (Intel) nor an IVRS (AMD) table (/sys/firmware/acpi/tables has none of DMAR, IVRS, IORT, VIOT). Turn on VT-d (Intel) or AMD-Vi, also called IOMMU, in the firmware's setup; a virtual machine needs an emulated IOMMU.
             Not in the desired state: something is in place without effect.
             exit 2
-            verdicts word_ignored
+            verdicts ineffective_parameter
         "#]],
     );
     let again = tree.run("converge playbook.json --root root --yes");
@@ -176,17 +176,17 @@ fn a_word_in_the_kernel_without_effect_is_no_desired_state() {
         &tree,
         expect![[r#"
             ok       kernel_cmdline "iommu" (playbook.json:1)
-            Word without effect: the kernel was given intel_iommu=on, and the IOMMU is off: the running kernel was built without CONFIG_INTEL_IOMMU (/boot/config-2 has no CONFIG_INTEL_IOMMU=y). Boot a kernel of the distribution that has it.
+            Parameter without effect: the kernel was given intel_iommu=on, and the IOMMU is off: the running kernel was built without CONFIG_INTEL_IOMMU (/boot/config-2 has no CONFIG_INTEL_IOMMU=y). Boot a kernel of the distribution that has it.
             Not in the desired state: something is in place without effect.
             exit 2
-            verdicts word_ignored
+            verdicts ineffective_parameter
         "#]],
     );
 }
 
 #[test]
 fn the_iommu_of_the_machine_says_nothing_about_a_chroot_on_it() {
-    let tree = converged(WORD);
+    let tree = converged(PARAMETER);
     boot(&tree, "2", "2", "ro intel_iommu=on");
     std::fs::remove_dir_all(tree.path("root/sys/kernel/iommu_groups")).expect("no groups");
     std::os::unix::fs::symlink("4711", tree.path("root/proc/self")).expect("a link");
@@ -225,7 +225,7 @@ fn a_device_on_another_driver_after_the_boot_is_told_with_who_bound_it() {
 
 #[test]
 fn without_a_recorded_run_nobody_knows_whether_the_host_was_booted() {
-    let tree = converged(WORD);
+    let tree = converged(PARAMETER);
     std::fs::remove_dir_all(tree.path("root/var")).expect("the records");
     check(
         &tree,
@@ -263,7 +263,7 @@ fn a_word_that_no_entry_has_and_the_kernel_got_all_the_same_is_a_change_without_
 
 #[test]
 fn a_run_in_progress_is_told_while_it_has_the_lock() {
-    let tree = converged(WORD);
+    let tree = converged(PARAMETER);
     let path = tree.path("root/var/lib/hoststate/lock");
     tree.write("root/var/lib/hoststate/lock", "hoststate converge, process 7, since 2026-11-26T17:04:18Z\n");
     let verify = "verify playbook.json --root root";

@@ -2,7 +2,7 @@
 
 use expect_test::{Expect, expect};
 
-use crate::after_boot::{IDS, WORD, boot, converged};
+use crate::after_boot::{IDS, PARAMETER, boot, converged};
 use crate::support::Tree;
 
 /// What every command that looks says of the same host, and what a fleet that reboots on exit status 3 goes by.
@@ -37,7 +37,7 @@ fn check_all(tree: &Tree, expected: Expect) {
 #[test]
 fn before_the_boot_every_command_asks_for_it() {
     check_all(
-        &converged(WORD),
+        &converged(PARAMETER),
         expect![[r#"
         verify exit 3 only_reboot 1 reboot {"because":["kernel_cmdline \"iommu\": /proc/cmdline: intel_iommu=on"],"required":true}
         plan exit 3 only_reboot 1 reboot {"because":["kernel_cmdline \"iommu\": /proc/cmdline: intel_iommu=on"],"required":true}
@@ -49,7 +49,7 @@ fn before_the_boot_every_command_asks_for_it() {
 #[test]
 fn after_a_boot_that_did_not_help_no_command_asks_for_another() {
     for words in ["ro", "ro recovery nomodeset"] {
-        let tree = converged(WORD);
+        let tree = converged(PARAMETER);
         boot(&tree, "2", "2", words);
         check_all(
             &tree,
@@ -60,7 +60,7 @@ fn after_a_boot_that_did_not_help_no_command_asks_for_another() {
         "#]],
         );
     }
-    let other_kernel = converged(WORD);
+    let other_kernel = converged(PARAMETER);
     boot(&other_kernel, "2", "1", "ro");
     check_all(
         &other_kernel,
@@ -74,7 +74,7 @@ fn after_a_boot_that_did_not_help_no_command_asks_for_another() {
 
 #[test]
 fn a_word_in_vain_is_no_desired_state_for_any_command() {
-    let tree = converged(WORD);
+    let tree = converged(PARAMETER);
     boot(&tree, "2", "2", "ro intel_iommu=on");
     std::fs::remove_dir_all(tree.path("root/sys/kernel/iommu_groups")).expect("no groups");
     tree.write("root/sys/firmware/acpi/tables/FACP", "");
@@ -90,7 +90,7 @@ fn a_word_in_vain_is_no_desired_state_for_any_command() {
 
 #[test]
 fn without_a_record_nothing_is_claimed_about_the_boot() {
-    let tree = converged(WORD);
+    let tree = converged(PARAMETER);
     std::fs::remove_dir_all(tree.path("root/var")).expect("the records");
     boot(&tree, "2", "2", "ro");
     check_all(
@@ -103,7 +103,7 @@ fn without_a_record_nothing_is_claimed_about_the_boot() {
     );
     let other = converged(IDS);
     boot(&other, "2", "2", "ro");
-    other.playbook(WORD);
+    other.playbook(PARAMETER);
     other.write(
         "root/etc/default/grub.d/zz-hoststate.cfg",
         "GRUB_CMDLINE_LINUX=\"$GRUB_CMDLINE_LINUX intel_iommu=on\"\n",
@@ -120,7 +120,7 @@ fn without_a_record_nothing_is_claimed_about_the_boot() {
 
 #[test]
 fn a_run_that_changed_nothing_for_good_does_not_hide_that_a_boot_did_not_help() {
-    let tree = converged(WORD);
+    let tree = converged(PARAMETER);
     boot(&tree, "2", "2", "ro");
     let live = r#"{"format":"hoststate.run/1","id":"20990101T000000Z","command":"converge","boot_id":"2",
         "declarations":[{"type":"kernel_cmdline","name":"iommu","present":["intel_iommu=on"]}],"files":[],
@@ -147,7 +147,7 @@ fn a_run_that_changed_nothing_for_good_does_not_hide_that_a_boot_did_not_help() 
 
 #[test]
 fn what_is_put_in_place_anew_is_worth_a_boot() {
-    let tree = converged(WORD);
+    let tree = converged(PARAMETER);
     tree.write("root/etc/default/grub.d/zz-hoststate.cfg", "");
     boot(&tree, "2", "2", "ro");
     let mended = tree.run("converge playbook.json --root root --yes --detailed-exitcode");
@@ -177,7 +177,7 @@ fn bind_to_nouveau(tree: &Tree) {
 
 #[test]
 fn a_declaration_needs_no_name_to_be_judged_after_a_boot() {
-    for declaration in [WORD, IDS] {
+    for declaration in [PARAMETER, IDS] {
         let tree = converged(&unnamed(declaration));
         boot(&tree, "2", "2", "ro");
         if declaration == IDS {
@@ -196,7 +196,7 @@ fn a_declaration_needs_no_name_to_be_judged_after_a_boot() {
 
 #[test]
 fn a_binding_without_a_name_is_told_by_the_driver_that_took_the_device() {
-    let tree = converged(&format!("{},{BOUND}", unnamed(WORD)));
+    let tree = converged(&format!("{},{BOUND}", unnamed(PARAMETER)));
     boot(&tree, "2", "2", "ro intel_iommu=on");
     bind_to_nouveau(&tree);
     tree.write("root/sys/bus/pci/devices/0000:01:00.0/driver_override", "(null)\n");
@@ -216,8 +216,8 @@ fn a_binding_without_a_name_is_told_by_the_driver_that_took_the_device() {
 
 #[test]
 fn two_declarations_without_a_name_are_not_taken_for_each_other() {
-    let other = unnamed(WORD).replace("intel_iommu=on", "quiet");
-    let tree = converged(&format!("{other},{}", unnamed(WORD)));
+    let other = unnamed(PARAMETER).replace("intel_iommu=on", "quiet");
+    let tree = converged(&format!("{other},{}", unnamed(PARAMETER)));
     taken_back_by_boot(&tree, "2");
     let json: serde_json::Value =
         serde_json::from_str(&tree.run(&format!("{PLAN} --format json")).stdout).expect("JSON");
@@ -238,7 +238,7 @@ const CONVERGE: &str = "converge playbook.json --root root --yes --detailed-exit
 
 #[test]
 fn what_is_taken_back_at_every_boot_is_worth_no_third_boot() {
-    for declaration in [WORD, &unnamed(WORD)] {
+    for declaration in [PARAMETER, &unnamed(PARAMETER)] {
         it_is_worth_no_third_boot(&converged(declaration));
     }
 }
@@ -285,7 +285,7 @@ fn it_is_worth_no_third_boot(tree: &Tree) {
 
 #[test]
 fn a_wish_that_changed_meanwhile_was_not_taken_back() {
-    for declaration in [WORD, &unnamed(WORD)] {
+    for declaration in [PARAMETER, &unnamed(PARAMETER)] {
         let tree = converged(declaration);
         taken_back_by_boot(&tree, "2");
         tree.playbook(&declaration.replace("on\"", "off\""));
@@ -300,7 +300,7 @@ fn a_wish_that_changed_meanwhile_was_not_taken_back() {
 
 #[test]
 fn a_plan_says_why_another_boot_is_not_expected_to_help() {
-    let tree = converged(WORD);
+    let tree = converged(PARAMETER);
     boot(&tree, "2", "2", "ro recovery nomodeset");
     let done = tree.run("converge playbook.json --root root --yes --detailed-exitcode");
     expect![[r#"

@@ -21,7 +21,7 @@ fn words_of_the_command_line_stand_once_with_who_has_them_and_where_they_come_fr
             ubuntu 24.04, Linux 6.8.0-45-generic, grub2 (BOOT_IMAGE= in /proc/cmdline; /boot/grub/grub.cfg is there), initramfs-tools, EFI, no hypervisor
 
             Kernel command line
-            WORD                                            RUNNING  A  B  LATER  FROM
+            PARAMETER                                       RUNNING  A  B  LATER  FROM
             root=UUID=b3f1c9d2-5a77-4e08-9c41-2d6e8f90a1b7  *        *  *  -      the entry
             ro                                              *        *  *  -      the entry
             quiet                                           *        *  -  *      /etc/default/grub:7
@@ -61,7 +61,7 @@ fn a_word_that_nothing_configured_and_an_entry_that_is_gone_are_told() {
         ubuntu 24.04, Linux 0, grub2 (BOOT_IMAGE= in /proc/cmdline; /boot/grub/grub.cfg is there), initramfs-tools
 
         Kernel command line
-        WORD       RUNNING  A  B  LATER  FROM
+        PARAMETER  RUNNING  A  B  LATER  FROM
         ro         *        *  *  -      the entry
         ${quick}   ?        *  -  -      unknown: the boot loader's files set it nowhere
         quiet      -        -  *  -      the entry

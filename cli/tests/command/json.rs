@@ -36,9 +36,9 @@ fn a_plan_has_the_command_lines_of_all_kernels_side_by_side() {
     let tree = Tree::with(r#"{"type":"kernel_cmdline","present":["intel_iommu=on"],"absent":["quiet"]}"#);
     let host = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/hosts/ubuntu-24.04.host");
     let plan = check(&tree, "schema plan", &format!("plan playbook.json --capture {host} --format json"));
-    let of = |word: &str| {
-        let words = plan["cmdline"].as_array().unwrap();
-        let found = words.iter().find(|it| it["word"] == word).unwrap();
+    let of = |parameter: &str| {
+        let parameters = plan["cmdline"].as_array().unwrap();
+        let found = parameters.iter().find(|it| it["parameter"] == parameter).unwrap();
         let kernels = found["kernels"].as_array().unwrap().iter();
         let kernels = kernels.map(|it| format!("{} {} -> {}", it["kernel"], it["next"], it["desired"]));
         format!("{} {} {}", found["running"], kernels.collect::<Vec<_>>().join(" "), found["from"]["file"])
@@ -136,7 +136,7 @@ fn the_other_commands_answer_with_one_object() {
     assert_eq!(history["runs"][0]["files"][0], "/etc/modprobe.d/01-hoststate.conf");
     check(&tree, "schema status", "status --root root --format json");
     let inspection = json(&tree, "inspect modules --root root --format json");
-    assert_eq!(inspection["format"], "hoststate.inspect/1");
+    assert_eq!(inspection["format"], "hoststate.inspect/2");
     assert_eq!(inspection["modules"][0]["effect"], "effective");
     assert_eq!(inspection.get("devices"), None);
 }

@@ -2,12 +2,12 @@
 
 use expect_test::{Expect, expect};
 
-use crate::after_boot::{WORD, boot, converged};
+use crate::after_boot::{PARAMETER, boot, converged};
 use crate::support::Tree;
 
 /// A host whose generated entries have all that is wanted, which has `head` above its menu and `tail` below.
 fn host(head: &str, tail: &str) -> Tree {
-    let tree = converged(WORD);
+    let tree = converged(PARAMETER);
     let generated = "### BEGIN /etc/grub.d/10_linux ###\nmenuentry 'New' --id new {\n linux /vmlinuz-2 ro intel_iommu=on\n \
                      initrd /initrd-2\n}\nmenuentry 'New (recovery mode)' --id repair {\n linux /vmlinuz-2 ro recovery \
                      nomodeset\n}\n### END /etc/grub.d/10_linux ###\n### BEGIN /etc/grub.d/40_custom ###\n";

@@ -7,7 +7,7 @@ use hoststate_testkit::program::Answer;
 
 use crate::support::Tree;
 
-const WORD: &str = r#"{"type":"kernel_cmdline","name":"iommu","present":["intel_iommu=on"]}"#;
+const PARAMETER: &str = r#"{"type":"kernel_cmdline","name":"iommu","present":["intel_iommu=on"]}"#;
 
 /// A host whose boot menu is out of date as soon as its source changes.
 fn bootable(declarations: &str) -> Tree {
@@ -26,7 +26,7 @@ fn parsed(answer: &Answer) -> Value {
 fn tools_that_were_not_run_are_an_outcome_of_their_own_and_named() {
     for command in ["converge playbook.json", "rollback"] {
         let run = |words: &str| {
-            let tree = bootable(WORD);
+            let tree = bootable(PARAMETER);
             if command == "rollback" {
                 assert_eq!(tree.run("converge playbook.json --root root --yes").status, Some(0));
             }
@@ -52,7 +52,7 @@ fn tools_that_were_not_run_are_an_outcome_of_their_own_and_named() {
 
 #[test]
 fn a_rollback_whose_tools_were_run_by_hand_is_whole_once_it_is_called_again() {
-    let tree = bootable(WORD);
+    let tree = bootable(PARAMETER);
     assert_eq!(tree.run("converge playbook.json --root root --yes").status, Some(0));
     let menu = |words: &str| {
         tree.menu(&format!("menuentry 'Ubuntu' {{\n linux /vmlinuz-1 ro{words}\n}}\n"));
@@ -77,7 +77,7 @@ fn a_rollback_whose_tools_were_run_by_hand_is_whole_once_it_is_called_again() {
 
 #[test]
 fn a_second_run_does_not_forget_the_tools_that_the_first_left() {
-    let tree = bootable(WORD);
+    let tree = bootable(PARAMETER);
     let words = "converge playbook.json --root root --yes --detailed-exitcode --format json";
     let first = tree.run(words);
     let second = tree.run(words);

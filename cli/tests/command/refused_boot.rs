@@ -3,7 +3,7 @@
 
 use expect_test::{Expect, expect};
 
-use crate::after_boot::{WORD, boot};
+use crate::after_boot::{PARAMETER, boot};
 use crate::support::Tree;
 
 /// A menu as update-grub writes it, as far as it lets an entry be tried once.
@@ -15,7 +15,7 @@ const RUNS: &str = "root/var/lib/hoststate/runs";
 
 /// A host whose boot `2` tried the parameter and was refused; it runs since boot `3`, by its old entry.
 fn refused() -> Tree {
-    let tree = Tree::with(WORD);
+    let tree = Tree::with(PARAMETER);
     boot(&tree, "3", "1", "ro");
     tree.write("root/run/systemd/system/x", "");
     tree.menu(MENU);
@@ -29,7 +29,7 @@ fn refused() -> Tree {
     record(&tree, 1, "converge --confirm-boot", "1", own, r#""outcome":"reboot_required""#);
     let ended = r#""outcome":"failed","reason":"the boot that was tried is not confirmed: / is mounted read-only",
         "refused_boot":{"with":["intel_iommu=on"],"without":[],"because":"/ is mounted read-only"}"#;
-    record(&tree, 2, "at boot", "2", WORD, ended);
+    record(&tree, 2, "at boot", "2", PARAMETER, ended);
     tree
 }
 

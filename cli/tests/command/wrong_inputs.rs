@@ -104,8 +104,8 @@ fn names_and_values_in_lua() {
         1 | kernel_cmdline { present = { "quiet iommu=pt" } } | a blank outside double quotes | Write `present = { "quiet", "iommu=pt" }`
         1 | kernel_cmdline { present = { iommu = "pt" } } | `present` is { iommu = "pt" }, not a list | Write `present = { "iommu=pt" }`
         1 | kernel_cmdline { "quiet" } | a value without a field name, [1]
-        1 | kernel_cmdline { } | no word is named | Give `present`, `additional` or `absent`
-        1 | kernel_cmdline { present = {} } | no word is named
+        1 | kernel_cmdline { } | no parameter is named | Give `present`, `additional` or `absent`
+        1 | kernel_cmdline { present = {} } | no parameter is named
         1 | kernel_cmdline { present = { { "quiet" } } } | item 1 of `present` is { "quiet" }, not a text | Write `present = { "quiet" }`
         1 | kernel_cmdline { present = { 3 } } | item 1 of `present` is 3, not a text | Write `present = { "3" }`
         1 | kernel_cmdline { present = { "quiet\n" } }\n-- end | unfinished string | gpu.lua:1

@@ -107,7 +107,7 @@ fn verify_says_that_it_is_without_effect() {
         let cmdline = lab.read("root/proc/cmdline");
         lab.write("root/proc/cmdline", &format!("{} iommu=pt\n", cmdline.trim_end()));
         let answer = json(lab, "verify playbook.lua --root root");
-        let of_iommu = |it: &&Value| it["verdict"] == "word_ignored";
+        let of_iommu = |it: &&Value| it["verdict"] == "ineffective_parameter";
         let findings = answer["findings"].as_array().expect("findings");
         findings.iter().filter(of_iommu).map(|it| it["reason"].clone()).collect()
     });

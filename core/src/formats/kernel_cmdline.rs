@@ -1,4 +1,4 @@
-//! The kernel command line: an ordered list of words with the kernel's quoting.
+//! The kernel command line: an ordered list of parameters with the kernel's quoting.
 
 use std::borrow::Cow;
 use std::convert::Infallible;
@@ -27,29 +27,29 @@ pub const COMMAND_LINE_SIZE: usize = 2048;
 /// The characters the kernel's `isspace` accepts, as far as ASCII goes.
 const BLANKS: &str = " \t\n\x0b\x0c\r";
 
-/// One word of a command line: `name` or `name=value`, with its raw text.
+/// One parameter of a command line: `name` or `name=value`, with its raw text.
 ///
-/// Equality and order are those of the raw text; [`Word::same`] compares as the kernel does.
-/// A word made by [`Word::parse`] is one word wherever it is put.
+/// Equality and order are those of the raw text; [`Parameter::same`] compares as the kernel does.
+/// A parameter made by [`Parameter::parse`] is one parameter wherever it is put.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub struct Word {
+pub struct Parameter {
     raw: String,
 }
 
-/// Why a text is not one word of a command line.
+/// Why a text is not one parameter of a command line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum WordError {
+pub enum ParameterError {
     /// The text is empty.
     #[error("a kernel argument is empty")]
     Empty,
-    /// A blank outside double quotes would make it several words.
+    /// A blank outside double quotes would make it several parameters.
     #[error("a kernel argument has a blank outside double quotes")]
     Blank,
     /// A newline, tab or other control character, even in quotes, does not survive boot loaders.
     #[error("a kernel argument has a control character")]
     Control,
-    /// A quote without its partner would swallow the words that follow.
+    /// A quote without its partner would swallow the parameters that follow.
     #[error("a kernel argument has an unterminated double quote")]
     Quote,
     /// `--` ends the kernel's part of the line.
@@ -57,29 +57,29 @@ pub enum WordError {
     Dashes,
 }
 
-impl Word {
-    /// Reads exactly one word.
+impl Parameter {
+    /// Reads exactly one parameter.
     ///
     /// # Errors
-    /// When the text is empty, is more than one word, has a control character or an open quote, or is `--`.
-    pub fn parse(raw: &str) -> Result<Word, WordError> {
+    /// When the text is empty, is more than one parameter, has a control character or an open quote, or is `--`.
+    pub fn parse(raw: &str) -> Result<Parameter, ParameterError> {
         if raw.is_empty() {
-            return Err(WordError::Empty);
+            return Err(ParameterError::Empty);
         }
         if raw.chars().any(char::is_control) {
-            return Err(WordError::Control);
+            return Err(ParameterError::Control);
         }
-        let word = match raw_word(raw) {
-            Ok(("", raw)) => Word { raw: raw.to_owned() },
-            Ok(_) | Err(_) => return Err(WordError::Blank),
+        let parameter = match raw_parameter(raw) {
+            Ok(("", raw)) => Parameter { raw: raw.to_owned() },
+            Ok(_) | Err(_) => return Err(ParameterError::Blank),
         };
-        if !word.is_terminated() {
-            return Err(WordError::Quote);
+        if !parameter.is_terminated() {
+            return Err(ParameterError::Quote);
         }
-        if word.is_dashes() {
-            return Err(WordError::Dashes);
+        if parameter.is_dashes() {
+            return Err(ParameterError::Dashes);
         }
-        Ok(word)
+        Ok(parameter)
     }
 
     /// Returns the text as written, quotes included.
@@ -92,22 +92,22 @@ impl Word {
         self.split().0
     }
 
-    /// Returns the value without its outer quotes; `None` when the word has no `=`, which is not the empty value.
+    /// Returns the value without its outer quotes; `None` when the parameter has no `=`, which is not the empty value.
     pub fn value(&self) -> Option<&str> {
         self.split().1
     }
 
-    /// Returns whether `other` is this word's name; `-` and `_` are one character to the kernel.
+    /// Returns whether `other` is this parameter's name; `-` and `_` are one character to the kernel.
     pub fn same_name(&self, other: &str) -> bool {
         fold(self.name()) == fold(other)
     }
 
-    /// Returns whether both words say the same to the kernel: names folded, values exact after unquoting.
-    pub fn same(&self, other: &Word) -> bool {
+    /// Returns whether both parameters say the same to the kernel: names folded, values exact after unquoting.
+    pub fn same(&self, other: &Parameter) -> bool {
         self.same_name(other.name()) && self.value() == other.value()
     }
 
-    /// Returns whether the word passes through the shell and GRUB unescaped.
+    /// Returns whether the parameter passes through the shell and GRUB unescaped.
     pub fn is_plain(&self) -> bool {
         self.raw.bytes().all(|it| it.is_ascii_alphanumeric() || b"_.,:=/@+%-".contains(&it))
     }
@@ -149,45 +149,45 @@ fn fold(name: &str) -> String {
     name.replace('-', "_")
 }
 
-fn raw_word(input: &str) -> IResult<&str, &str> {
+fn raw_parameter(input: &str) -> IResult<&str, &str> {
     let quoted = recognize(delimited(tag("\""), take_till(|it| it == '"'), opt(tag("\""))));
     let plain = is_not(" \t\n\x0b\x0c\r\"");
     recognize(many1_count(alt((quoted, plain)))).parse(input)
 }
 
-impl fmt::Debug for Word {
+impl fmt::Debug for Parameter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Debug::fmt(&self.raw, f)
     }
 }
 
-impl fmt::Display for Word {
+impl fmt::Display for Parameter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.raw)
     }
 }
 
-impl FromStr for Word {
-    type Err = WordError;
-    fn from_str(raw: &str) -> Result<Word, WordError> {
-        Word::parse(raw)
+impl FromStr for Parameter {
+    type Err = ParameterError;
+    fn from_str(raw: &str) -> Result<Parameter, ParameterError> {
+        Parameter::parse(raw)
     }
 }
 
-impl TryFrom<String> for Word {
-    type Error = WordError;
-    fn try_from(raw: String) -> Result<Word, WordError> {
-        Word::parse(&raw)
+impl TryFrom<String> for Parameter {
+    type Error = ParameterError;
+    fn try_from(raw: String) -> Result<Parameter, ParameterError> {
+        Parameter::parse(&raw)
     }
 }
 
-impl From<Word> for String {
-    fn from(word: Word) -> String {
-        word.raw
+impl From<Parameter> for String {
+    fn from(parameter: Parameter) -> String {
+        parameter.raw
     }
 }
 
-impl JsonSchema for Word {
+impl JsonSchema for Parameter {
     fn inline_schema() -> bool {
         true
     }
@@ -206,16 +206,16 @@ impl JsonSchema for Word {
 /// A whole command line; printing it gives back the bytes that were read.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Cmdline {
-    /// Each word with the blanks before it.
+    /// Each parameter with the blanks before it.
     items: Vec<Item>,
-    /// The blanks after the last word.
+    /// The blanks after the last parameter.
     tail: String,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Item {
     gap: String,
-    word: Word,
+    parameter: Parameter,
 }
 
 impl Cmdline {
@@ -226,24 +226,24 @@ impl Cmdline {
         loop {
             let start = rest.trim_start_matches(|it| BLANKS.contains(it));
             let gap = &rest[..rest.len() - start.len()];
-            let Ok((after, raw)) = raw_word(start) else {
-                // Only the empty text is no word.
+            let Ok((after, raw)) = raw_parameter(start) else {
+                // Only the empty text is no parameter.
                 return Cmdline { items, tail: gap.to_owned() + start };
             };
-            let word = Word { raw: raw.to_owned() };
-            items.push(Item { gap: gap.to_owned(), word });
+            let parameter = Parameter { raw: raw.to_owned() };
+            items.push(Item { gap: gap.to_owned(), parameter });
             rest = after;
         }
     }
 
-    /// Returns the kernel's words: those before `--`.
-    pub fn words(&self) -> impl Iterator<Item = &Word> {
-        self.items[..self.kernel_end()].iter().map(|it| &it.word)
+    /// Returns the kernel's parameters: those before `--`.
+    pub fn parameters(&self) -> impl Iterator<Item = &Parameter> {
+        self.items[..self.kernel_end()].iter().map(|it| &it.parameter)
     }
 
-    /// Returns the words after `--`, which go to init.
-    pub fn init_words(&self) -> impl Iterator<Item = &Word> {
-        self.items.iter().skip(self.kernel_end() + 1).map(|it| &it.word)
+    /// Returns the parameters after `--`, which go to init.
+    pub fn init_parameters(&self) -> impl Iterator<Item = &Parameter> {
+        self.items.iter().skip(self.kernel_end() + 1).map(|it| &it.parameter)
     }
 
     /// Returns whether the line is as `edit` wants it.
@@ -251,23 +251,23 @@ impl Cmdline {
         edit.missing(self).is_empty() && edit.surplus(self).is_empty()
     }
 
-    /// Returns the index of `--`, or the number of words.
+    /// Returns the index of `--`, or the number of parameters.
     fn kernel_end(&self) -> usize {
-        let dashes = self.items.iter().position(|it| it.word.is_dashes());
+        let dashes = self.items.iter().position(|it| it.parameter.is_dashes());
         dashes.unwrap_or(self.items.len())
     }
 
-    /// Puts a word at an index; the words around it keep the blanks they have.
-    fn insert(&mut self, index: usize, word: Word) {
+    /// Puts a parameter at an index; the parameters around it keep the blanks they have.
+    fn insert(&mut self, index: usize, parameter: Parameter) {
         let gap = match self.items.get_mut(index) {
             Some(next) if index == 0 => std::mem::replace(&mut next.gap, " ".to_owned()),
             None if index == 0 => String::new(),
             _ => " ".to_owned(),
         };
-        self.items.insert(index, Item { gap, word });
+        self.items.insert(index, Item { gap, parameter });
     }
 
-    /// Takes a word out, with the blanks that separated it.
+    /// Takes a parameter out, with the blanks that separated it.
     fn remove(&mut self, index: usize) {
         let item = self.items.remove(index);
         if let (0, Some(next)) = (index, self.items.first_mut()) {
@@ -279,7 +279,7 @@ impl Cmdline {
 impl fmt::Display for Cmdline {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for item in &self.items {
-            write!(f, "{}{}", item.gap, item.word)?;
+            write!(f, "{}{}", item.gap, item.parameter)?;
         }
         f.write_str(&self.tail)
     }
@@ -297,9 +297,9 @@ impl FromStr for Cmdline {
 #[serde(deny_unknown_fields, default)]
 pub struct CmdlineEdit {
     /// Each name in here has exactly the given values, in the given order.
-    pub present: Vec<Word>,
-    /// Words that exist somewhere; other words of the same name stay.
-    pub additional: Vec<Word>,
-    /// `name` removes every word of that name, `name=value` that word only.
-    pub absent: Vec<Word>,
+    pub present: Vec<Parameter>,
+    /// Parameters that exist somewhere; other parameters of the same name stay.
+    pub additional: Vec<Parameter>,
+    /// `name` removes every parameter of that name, `name=value` that parameter only.
+    pub absent: Vec<Parameter>,
 }

@@ -7,7 +7,7 @@ use hoststate_abi::host_view::HostView;
 
 use crate::error::Result;
 use crate::formats::pci::PciAddress;
-use crate::guards::takeover::{self, Takeover};
+use crate::guards::rebinding::{self, Rebinding};
 use crate::machine::pci_bus::driver_name;
 use crate::machine::pci_bus::{self, PciDevice};
 use crate::plan::scene::{Hazard, Scene, Severity};
@@ -22,16 +22,16 @@ const DISPLAY: u32 = 0x03;
 /// # Errors
 /// When sysfs cannot be read.
 pub fn hazards(scene: Scene<'_>) -> Result<Vec<Hazard>> {
-    let outlook = takeover::outlook(scene)?;
+    let rebindings = rebinding::rebindings(scene)?;
     let is_card = |it: &PciDevice| it.id.class >> 16 == DISPLAY && it.physfn.is_none();
-    let taken: Vec<&Takeover> = outlook.takeovers.iter().filter(|it| is_card(&it.device)).collect();
+    let taken: Vec<&Rebinding> = rebindings.all.iter().filter(|it| is_card(&it.device)).collect();
     if taken.is_empty() {
         return Ok(Vec::new());
     }
     let devices = pci_bus::devices(scene.before)?;
     let stays = |it: &&PciDevice| {
-        let for_guests = outlook.driver_of(it).is_some_and(driver_name::is_for_guests);
-        is_card(it) && !for_guests && outlook.of(it.address).is_none()
+        let for_guests = rebindings.driver_of(it).is_some_and(driver_name::is_for_guests);
+        is_card(it) && !for_guests && rebindings.of(it.address).is_none()
     };
     let staying: Vec<PciAddress> = devices.iter().filter(stays).map(|it| it.address).collect();
     let mut hazards = Vec::new();

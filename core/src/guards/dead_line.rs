@@ -11,7 +11,7 @@ use crate::formats::kernel_cmdline::Cmdline;
 use crate::formats::modprobe_conf::{
     DIRECTORIES, Directive, KERNEL_SOFTDEP, ModprobeConf, ModuleName, Softdep, params,
 };
-use crate::guards::boot_words;
+use crate::guards::boot_parameters;
 use crate::machine::kernels;
 use crate::machine::module_lookup::{self, Presence};
 use crate::machine::module_names::{COMPARED, ModuleNames};
@@ -112,8 +112,8 @@ fn of_missing(
     by_kernels.into_iter().map(hazard).collect()
 }
 
-/// A blacklist may name modules that are not installed, and a misspelt one keeps nothing away. Whoever names many of them
-/// generates the list.
+/// A blacklist may name modules that are not installed, and a misspelt one keeps nothing away. Whoever names many of
+/// them generates the list.
 fn misspelt_blacklist(lines: &[Line], names: Option<&ModuleNames>) -> Vec<Hazard> {
     let Some(names) = names else { return Vec::new() };
     let misspelt = |line: &Line| {
@@ -224,9 +224,10 @@ fn on_kernel(scene: Scene<'_>, release: &str, line: &Line) -> Result<Vec<Reason>
         Directive::Options { module, text } => match found(module)? {
             Some((name, Presence::BuiltIn)) => {
                 // Where vfio-pci is built in, its ids are on the command line as well.
-                let has_words = boot_words::read(scene)?.after.words().any(|it| it.same_name("vfio-pci.ids"));
-                if !(name.is_spelled(VFIO) && has_words) {
-                    let words: Vec<String> = params(text)
+                let has_parameters =
+                    boot_parameters::read(scene)?.after.parameters().any(|it| it.same_name("vfio-pci.ids"));
+                if !(name.is_spelled(VFIO) && has_parameters) {
+                    let parameters: Vec<String> = params(text)
                         .into_iter()
                         .map(|(parameter, value)| match value {
                             Some(value) => format!("\"{module}.{parameter}={value}\""),
@@ -236,7 +237,7 @@ fn on_kernel(scene: Scene<'_>, release: &str, line: &Line) -> Result<Vec<Reason>
                     let why = format!(
                         "{module} is built in, and reads the kernel command line only: declare kernel_cmdline {{ \
                          present = {{ {} }} }}",
-                        words.join(", ")
+                        parameters.join(", ")
                     );
                     reasons.push(Reason::Other(why, format!("{} names {module}", index("modules.builtin"))));
                 }
@@ -300,7 +301,7 @@ fn nothing_loads(scene: Scene<'_>, line: &Line) -> Result<Option<Hazard>> {
         line.number
     );
     let evidence =
-        "no softdep, list of modules, udev rule or word of the command line names vfio-pci".to_owned();
+        "no softdep, list of modules, udev rule or parameter of the command line names vfio-pci".to_owned();
     Ok(Some(Hazard::new(NAME, Severity::Warn, &["nothing loads", VFIO], message).shown_by([evidence])))
 }
 
@@ -335,8 +336,8 @@ fn loads(scene: Scene<'_>, module: &ModuleName) -> Result<bool> {
             }
         }
     }
-    let words: &Cmdline = &boot_words::read(scene)?.after;
-    if words.words().any(|it| {
+    let parameters: &Cmdline = &boot_parameters::read(scene)?.after;
+    if parameters.parameters().any(|it| {
         it.same_name("rd.driver.pre")
             && it.value().is_some_and(|it| it.split(',').any(|it| module.is_spelled(it)))
     }) {

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::error::Result;
-use crate::guards::takeover::{self, Outlook, Takeover};
+use crate::guards::rebinding::{self, Rebinding, Rebindings};
 use crate::machine::pci_bus::driver_name;
 use crate::machine::pci_bus::{self, PciDevice};
 use crate::plan::scene::{Hazard, Scene, Severity};
@@ -19,10 +19,10 @@ const DISPLAY: u32 = 0x03;
 /// # Errors
 /// When the host cannot be read.
 pub fn hazards(scene: Scene<'_>) -> Result<Vec<Hazard>> {
-    let outlook = takeover::outlook(scene)?;
+    let rebindings = rebinding::rebindings(scene)?;
     let mut seen = BTreeSet::new();
     let mut hazards = Vec::new();
-    for taken in outlook.takeovers.iter().filter(|it| it.is_for_guests()) {
+    for taken in rebindings.all.iter().filter(|it| it.is_for_guests()) {
         let device = &taken.device;
         let devices = pci_bus::devices(scene.before)?;
         let (name, members): (String, Vec<&PciDevice>) = match device.iommu_group {
@@ -38,7 +38,7 @@ pub fn hazards(scene: Scene<'_>) -> Result<Vec<Hazard>> {
             None => continue,
         };
         let staying: Vec<&PciDevice> =
-            members.into_iter().filter(|it| stays_with_host(&outlook, it)).collect();
+            members.into_iter().filter(|it| stays_with_host(&rebindings, it)).collect();
         if !staying.is_empty() && seen.insert(name.clone()) {
             hazards.push(hazard(taken, &name, &staying));
         }
@@ -46,13 +46,13 @@ pub fn hazards(scene: Scene<'_>) -> Result<Vec<Hazard>> {
     Ok(hazards)
 }
 
-fn stays_with_host(outlook: &Outlook, device: &PciDevice) -> bool {
+fn stays_with_host(rebindings: &Rebindings, device: &PciDevice) -> bool {
     // Port drivers manage no DMA of their own, so they may share a group (`driver_managed_dma`).
-    let driver = outlook.driver_of(device).filter(|it| *it != "pcieport");
+    let driver = rebindings.driver_of(device).filter(|it| *it != "pcieport");
     !device.is_bridge() && driver.is_some_and(|it| !driver_name::is_for_guests(it))
 }
 
-fn hazard(taken: &Takeover, name: &str, staying: &[&PciDevice]) -> Hazard {
+fn hazard(taken: &Rebinding, name: &str, staying: &[&PciDevice]) -> Hazard {
     let address = taken.device.address;
     let names: Vec<String> = staying
         .iter()

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use crate::error::{Error, Result};
-use crate::formats::kernel_cmdline::{Cmdline, Word};
-use crate::guards::boot_words;
+use crate::formats::kernel_cmdline::{Cmdline, Parameter};
+use crate::guards::boot_parameters;
 use crate::plan::scene::{Hazard, Scene, Severity};
 
 const NAME: &str = "later-kernels";
@@ -14,7 +14,7 @@ const NAME: &str = "later-kernels";
 /// # Errors
 /// When the boot loader's files cannot be read.
 pub fn hazards(scene: Scene<'_>) -> Result<Vec<Hazard>> {
-    if !boot_words::read(scene)?.differ() {
+    if !boot_parameters::read(scene)?.differ() {
         return Ok(Vec::new());
     }
     let later = match scene.distro.bootloader.later(scene.after) {
@@ -23,7 +23,7 @@ pub fn hazards(scene: Scene<'_>) -> Result<Vec<Hazard>> {
         Err(Error::Malformed { .. }) => return Ok(Vec::new()),
         Err(err) => return Err(err),
     };
-    let root = |line: &Cmdline| boot_words::BootWords::last(line, "root").map(str::to_owned);
+    let root = |line: &Cmdline| boot_parameters::BootParameters::last(line, "root").map(str::to_owned);
     let entries = scene.distro.bootloader.entries(scene.after)?;
     let regular = entries.iter().filter(|it| !it.recovery);
     let roots: BTreeSet<String> = regular.filter_map(|it| root(&Cmdline::parse(&it.cmdline))).collect();
@@ -35,6 +35,6 @@ pub fn hazards(scene: Scene<'_>) -> Result<Vec<Hazard>> {
         "/etc/kernel/cmdline gives kernels installed later root={root}, and the boot entries have {named}: the next \
          kernel may not boot. Correct root= in that file"
     );
-    let identity = later.words().map(Word::raw).collect::<Vec<_>>().join(" ");
+    let identity = later.parameters().map(Parameter::raw).collect::<Vec<_>>().join(" ");
     Ok(vec![Hazard::new(NAME, Severity::Warn, &[&root, &named, &identity], message)])
 }

@@ -6,8 +6,8 @@ use std::path::Path;
 use hoststate_abi::host_view::HostView;
 
 use crate::error::Result;
-use crate::formats::kernel_cmdline::Word;
-use crate::guards::boot_words;
+use crate::formats::kernel_cmdline::Parameter;
+use crate::guards::boot_parameters;
 use crate::machine::facts::{self, SECURE_BOOT};
 use crate::plan::scene::{Hazard, Scene, Severity};
 
@@ -16,16 +16,16 @@ const NAME: &str = "measured-boot";
 /// Where unified kernel images lie below the mount points of the ESP; their command line is signed with them.
 const IMAGES: [&str; 3] = ["/boot/efi/EFI/Linux", "/efi/EFI/Linux", "/boot/EFI/Linux"];
 
-/// Words that a locked-down kernel refuses: they let programs change its memory (security/lockdown).
+/// Parameters that a locked-down kernel refuses: they let programs change its memory (security/lockdown).
 const LOCKED: [&str; 4] = ["iomem", "acpi_rsdp", "acpi.custom_method", "module.sig_enforce"];
 
-/// Finds disks that are sealed to the command line, and words that lockdown or Secure Boot take the effect of.
+/// Finds disks that are sealed to the command line, and parameters that lockdown or Secure Boot take the effect of.
 ///
 /// # Errors
 /// When the host cannot be read.
 pub fn hazards(scene: Scene<'_>) -> Result<Vec<Hazard>> {
-    let words = boot_words::read(scene)?;
-    if !words.differ() {
+    let parameters = boot_parameters::read(scene)?;
+    if !parameters.differ() {
         return Ok(Vec::new());
     }
     let host = scene.after;
@@ -38,12 +38,12 @@ pub fn hazards(scene: Scene<'_>) -> Result<Vec<Hazard>> {
     }
     let lockdown = lockdown(host)?;
     let secure_boot = secure_boot(host)?;
-    for word in &words.added {
+    for parameter in &parameters.added {
         let is_refused =
-            |it: &Word| LOCKED.iter().any(|name| it.same_name(name)) || it.name() == "pcie_acs_override";
-        if let (Some(evidence), true) = (lockdown.as_ref().or(secure_boot.as_ref()), is_refused(word)) {
-            let message = format!("{word} needs a kernel that is not locked down and may be unsigned");
-            let hazard = Hazard::new(NAME, Severity::Warn, &["locked", word.raw()], message);
+            |it: &Parameter| LOCKED.iter().any(|name| it.same_name(name)) || it.name() == "pcie_acs_override";
+        if let (Some(evidence), true) = (lockdown.as_ref().or(secure_boot.as_ref()), is_refused(parameter)) {
+            let message = format!("{parameter} needs a kernel that is not locked down and may be unsigned");
+            let hazard = Hazard::new(NAME, Severity::Warn, &["locked", parameter.raw()], message);
             hazards.push(hazard.shown_by([evidence.clone()]));
         }
     }

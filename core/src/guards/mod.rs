@@ -3,26 +3,25 @@
 use crate::plan::scene::Guard;
 
 pub mod boot_not_ready;
-pub mod boot_words;
+pub mod boot_parameters;
 pub mod console_gpu;
 pub mod dead_line;
 pub mod disk_not_ready;
 pub mod half_group;
 pub mod held_by_guest;
 pub mod hidden_parameters;
-pub mod ignored_words;
+pub mod ineffective_parameters;
 pub mod later_kernels;
 pub mod measured_boot;
 pub mod network_path;
 pub mod package_manager;
 pub mod precious_files;
+pub mod rebinding;
 pub mod root_parameters;
 pub mod root_storage;
 pub mod second_owner;
 pub mod shared_ids;
-pub mod takeover;
 pub mod vfs_in_use;
-pub mod words_in_vain;
 pub mod xen_dom0;
 
 /// Every guard, in the order in which their hazards are shown.
@@ -38,7 +37,7 @@ pub const TABLE: &[Guard] = &[
     vfs_in_use::hazards,
     held_by_guest::hazards,
     second_owner::hazards,
-    ignored_words::hazards,
+    ineffective_parameters::hazards,
     dead_line::hazards,
     hidden_parameters::hazards,
     later_kernels::hazards,

@@ -2,7 +2,7 @@
 //! itself or to drop the virtual function in use.
 
 use crate::error::Result;
-use crate::guards::takeover;
+use crate::guards::rebinding;
 use crate::machine::pci_bus;
 use crate::plan::scene::{Hazard, Scene, Severity};
 
@@ -21,14 +21,14 @@ const RESETTING: [&str; 2] = ["i40e", "ixgbe"];
 /// # Errors
 /// When `/proc/net` or `/sys/class/net` cannot be read.
 pub fn hazards(scene: Scene<'_>) -> Result<Vec<Hazard>> {
-    let outlook = takeover::outlook(scene)?;
+    let rebindings = rebinding::rebindings(scene)?;
     let counts = scene.counts();
-    if outlook.takeovers.is_empty() && counts.is_empty() {
+    if rebindings.all.is_empty() && counts.is_empty() {
         return Ok(Vec::new());
     }
     let carriers = carriers::find(scene.before)?;
     let mut hazards = Vec::new();
-    for taken in &outlook.takeovers {
+    for taken in &rebindings.all {
         let address = taken.device.address;
         // A virtual function goes with its physical one.
         let hit: Vec<&Carrier> = carriers.iter().filter(|it| it.hangs_on(address)).collect();

@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use crate::error::Result;
-use crate::formats::kernel_cmdline::{Cmdline, Word};
-use crate::guards::boot_words;
+use crate::formats::kernel_cmdline::{Cmdline, Parameter};
+use crate::guards::boot_parameters;
 use crate::machine::facts;
 use crate::plan::scene::{Hazard, Scene, Severity};
 
@@ -23,7 +23,8 @@ const SOLE: [(&[&str], &str); 8] = [
     (&["ostree"], "which deployment is /"),
 ];
 
-/// Parameters of which each is needed for a part of what / lies on (dracut.cmdline(7), systemd-cryptsetup-generator(8)).
+/// Parameters of which each is needed for a part of what / lies on (dracut.cmdline(7),
+/// systemd-cryptsetup-generator(8)).
 const NEEDED: [&str; 16] = [
     "rd.lvm.lv",
     "rd.lvm.vg",
@@ -51,8 +52,8 @@ const SWITCHES: [&str; 7] = ["rd.lvm", "rd.luks", "rd.md", "rd.dm", "rd.multipat
 /// # Errors
 /// When the boot loader's files cannot be read.
 pub fn hazards(scene: Scene<'_>) -> Result<Vec<Hazard>> {
-    let words = boot_words::read(scene)?;
-    if !words.differ() {
+    let parameters = boot_parameters::read(scene)?;
+    if !parameters.differ() {
         return Ok(Vec::new());
     }
     let running = match facts::proc_is_foreign(scene.before)? {
@@ -64,13 +65,13 @@ pub fn hazards(scene: Scene<'_>) -> Result<Vec<Hazard>> {
     };
     let mut hazards = Vec::new();
     for (names, decides) in SOLE {
-        let (before, after) = (last(&words.before, names), last(&words.after, names));
-        if before.map(Word::raw) == after.map(Word::raw) {
+        let (before, after) = (last(&parameters.before, names), last(&parameters.after, names));
+        if before.map(Parameter::raw) == after.map(Parameter::raw) {
             continue;
         }
         // A boot loader that adds the parameter by itself, as GRUB does with root=, gives the kernel both.
         let in_effect = before.or_else(|| last(&running, names));
-        if in_effect.map(Word::raw) == after.map(Word::raw) {
+        if in_effect.map(Parameter::raw) == after.map(Parameter::raw) {
             continue;
         }
         let (message, identity) = match (in_effect, after) {
@@ -88,32 +89,35 @@ pub fn hazards(scene: Scene<'_>) -> Result<Vec<Hazard>> {
         };
         hazards.push(hazard(&identity, message, in_effect, &running));
     }
-    for word in &words.removed {
-        if NEEDED.iter().any(|it| word.same_name(it)) {
-            let message = format!("the plan takes {word} away, by which the boot finds what / lies on");
-            hazards.push(hazard(&[word.raw(), ""], message, Some(word), &running));
+    for parameter in &parameters.removed {
+        if NEEDED.iter().any(|it| parameter.same_name(it)) {
+            let message = format!("the plan takes {parameter} away, by which the boot finds what / lies on");
+            hazards.push(hazard(&[parameter.raw(), ""], message, Some(parameter), &running));
         }
     }
-    for word in &words.added {
-        let is_off = matches!(word.value(), Some("0" | "no" | "off" | "false"));
-        if is_off && SWITCHES.iter().any(|it| word.same_name(it)) {
-            let message =
-                format!("the plan adds {word}: the boot then does not look for a part of what / lies on");
-            hazards.push(hazard(&["", word.raw()], message, None, &running));
+    for parameter in &parameters.added {
+        let is_off = matches!(parameter.value(), Some("0" | "no" | "off" | "false"));
+        if is_off && SWITCHES.iter().any(|it| parameter.same_name(it)) {
+            let message = format!(
+                "the plan adds {parameter}: the boot then does not look for a part of what / lies on"
+            );
+            hazards.push(hazard(&["", parameter.raw()], message, None, &running));
         }
     }
     Ok(hazards)
 }
 
-fn hazard(identity: &[&str], message: String, before: Option<&Word>, running: &Cmdline) -> Hazard {
+fn hazard(identity: &[&str], message: String, before: Option<&Parameter>, running: &Cmdline) -> Hazard {
     let evidence = match before {
-        Some(word) if running.words().any(|it| it.same(word)) => format!("/proc/cmdline has {word}"),
-        Some(word) => format!("the boot loader's configuration has {word}"),
+        Some(parameter) if running.parameters().any(|it| it.same(parameter)) => {
+            format!("/proc/cmdline has {parameter}")
+        }
+        Some(parameter) => format!("the boot loader's configuration has {parameter}"),
         None => "neither /proc/cmdline nor the boot loader's configuration has such a parameter".to_owned(),
     };
     Hazard::new(NAME, Severity::Refuse, identity, message).shown_by([evidence])
 }
 
-fn last<'a>(cmdline: &'a Cmdline, names: &[&str]) -> Option<&'a Word> {
-    cmdline.words().filter(|word| names.iter().any(|it| word.same_name(it))).last()
+fn last<'a>(cmdline: &'a Cmdline, names: &[&str]) -> Option<&'a Parameter> {
+    cmdline.parameters().filter(|parameter| names.iter().any(|it| parameter.same_name(it))).last()
 }

@@ -8,7 +8,7 @@ use hoststate_abi::host_view::HostView;
 use crate::error::Result;
 use crate::formats::mount_table;
 use crate::formats::pci::PciAddress;
-use crate::guards::takeover;
+use crate::guards::rebinding;
 use crate::machine::block_devices;
 use crate::plan::scene::{Hazard, Scene, Severity};
 
@@ -22,13 +22,13 @@ const STORAGE: u32 = 0x01;
 /// # Errors
 /// When `/proc` or `/sys` cannot be read.
 pub fn hazards(scene: Scene<'_>) -> Result<Vec<Hazard>> {
-    let outlook = takeover::outlook(scene)?;
-    if outlook.takeovers.is_empty() {
+    let rebindings = rebinding::rebindings(scene)?;
+    if rebindings.all.is_empty() {
         return Ok(Vec::new());
     }
     let used = used_devices(scene.before)?;
     let mut hazards = Vec::new();
-    for taken in &outlook.takeovers {
+    for taken in &rebindings.all {
         let address = taken.device.address;
         let mut uses: BTreeMap<&str, &[String]> = BTreeMap::new();
         for found in &used {

@@ -8,7 +8,7 @@ use hoststate_abi::host_view::HostView;
 
 use crate::error::Result;
 use crate::formats::udev_rules::rule::{self, UdevRule};
-use crate::guards::takeover;
+use crate::guards::rebinding;
 use crate::machine::pci_bus::rule_values;
 use crate::machine::pci_bus::{self, PciDevice};
 use crate::plan::scene::{Hazard, Scene, Severity};
@@ -38,7 +38,7 @@ struct Owner {
     evidence: String,
 }
 
-/// Finds other owners of numbers of virtual functions, of drivers, and of words of the command line.
+/// Finds other owners of numbers of virtual functions, of drivers, and of parameters of the command line.
 ///
 /// # Errors
 /// When the configuration of others cannot be read.
@@ -49,7 +49,7 @@ pub fn hazards(scene: Scene<'_>) -> Result<Vec<Hazard>> {
             hazards.push(hazard(owner, &device, "virtual functions", &wanted));
         }
     }
-    for taken in &takeover::outlook(scene)?.takeovers {
+    for taken in &rebinding::rebindings(scene)?.all {
         let Some(to) = &taken.to else { continue };
         for owner in drivers::owners(scene, &taken.device)? {
             hazards.push(hazard(owner, &taken.device, "the driver", to));

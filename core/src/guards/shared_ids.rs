@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::error::Result;
-use crate::guards::takeover::{self, Kind, Takeover};
+use crate::guards::rebinding::{self, Kind, Rebinding};
 use crate::plan::scene::{Hazard, Scene, Severity};
 
 const NAME: &str = "shared-ids";
@@ -14,9 +14,9 @@ const NAME: &str = "shared-ids";
 /// # Errors
 /// When the host cannot be read.
 pub fn hazards(scene: Scene<'_>) -> Result<Vec<Hazard>> {
-    let outlook = takeover::outlook(scene)?;
-    let mut by_id: BTreeMap<_, Vec<&Takeover>> = BTreeMap::new();
-    for taken in &outlook.takeovers {
+    let rebindings = rebinding::rebindings(scene)?;
+    let mut by_id: BTreeMap<_, Vec<&Rebinding>> = BTreeMap::new();
+    for taken in &rebindings.all {
         let by_address = taken.causes.iter().any(|it| it.kind == Kind::Address);
         let id = taken.causes.iter().find_map(|it| match it.kind {
             Kind::Id(pattern) => Some(pattern),
@@ -44,7 +44,7 @@ pub fn hazards(scene: Scene<'_>) -> Result<Vec<Hazard>> {
         let text = id.to_string();
         let mut identity = vec![text.as_str()];
         identity.extend(addresses.iter().map(String::as_str));
-        let modalias = |it: &&Takeover| {
+        let modalias = |it: &&Rebinding| {
             let path = crate::machine::pci_bus::directory(it.device.address).join("modalias");
             let driver = it.device.driver.as_deref().unwrap_or("no driver");
             format!("{} is {} ({driver})", path.display(), it.device.modalias.trim_end())

@@ -1,7 +1,7 @@
 //! `xen-dom0`: under Xen neither vfio-pci nor parameters of the IOMMU do in dom0 what they do without it.
 
 use crate::error::Result;
-use crate::guards::boot_words;
+use crate::guards::boot_parameters;
 use crate::machine::{facts, iommu};
 use crate::plan::scene::{Hazard, Scene, Severity};
 
@@ -19,9 +19,9 @@ pub fn hazards(scene: Scene<'_>) -> Result<Vec<Hazard>> {
         return Ok(Vec::new());
     }
     let mut evidence = Vec::new();
-    for word in &boot_words::read(scene)?.added {
-        if PARAMETERS.iter().any(|it| word.same_name(it)) || word.name().starts_with("vfio") {
-            evidence.push(format!("the plan adds {word}"));
+    for parameter in &boot_parameters::read(scene)?.added {
+        if PARAMETERS.iter().any(|it| parameter.same_name(it)) || parameter.name().starts_with("vfio") {
+            evidence.push(format!("the plan adds {parameter}"));
         }
     }
     for file in scene.changed_files()? {

@@ -27,16 +27,16 @@ pub trait Host {
     /// Returns the host as it is now.
     fn view(&self) -> HostView;
 
-    /// Performs one step. The path of a file is resolved: a link that is there all the same is not followed. A power cut
-    /// after it leaves a file as it was or as the step makes it; only after [`Self::sync`] does it surely leave the
+    /// Performs one step. The path of a file is resolved: a link that is there all the same is not followed. A power
+    /// cut after it leaves a file as it was or as the step makes it; only after [`Self::sync`] does it surely leave the
     /// latter.
     ///
     /// # Errors
     /// When the step failed; a file then has its old text or the new one.
     fn perform(&self, step: &Step) -> Result<Done>;
 
-    /// Returns what the file at the resolved path is besides its text; `None` when it is not there, and for a host whose
-    /// files are nothing besides.
+    /// Returns what the file at the resolved path is besides its text; `None` when it is not there, and for a host
+    /// whose files are nothing besides.
     ///
     /// # Errors
     /// When it cannot be read.
@@ -60,7 +60,7 @@ pub trait Host {
 
     /// Waits a moment for devices that the kernel adds in its own time; returns `false` when `attempt`, counted
     /// from 0, is past the bound.
-    fn settle(&self, attempt: u32) -> bool;
+    fn wait_for_devices(&self, attempt: u32) -> bool;
 }
 
 /// How a step ended well.
@@ -149,7 +149,7 @@ impl Host for LiveHost {
         Ok(())
     }
 
-    fn settle(&self, attempt: u32) -> bool {
+    fn wait_for_devices(&self, attempt: u32) -> bool {
         /// Drivers take seconds to make or remove virtual functions: 2.5 s for igb's seven.
         const LIMIT: u32 = 150;
         const PAUSE: std::time::Duration = std::time::Duration::from_millis(100);

@@ -48,7 +48,7 @@ impl Host for ReturningHost<'_> {
         self.host.sync()
     }
 
-    fn settle(&self, attempt: u32) -> bool {
-        self.host.settle(attempt)
+    fn wait_for_devices(&self, attempt: u32) -> bool {
+        self.host.wait_for_devices(attempt)
     }
 }

@@ -9,7 +9,7 @@ use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 
 use crate::error::Result;
-use crate::formats::kernel_cmdline::{CmdlineEdit, Word};
+use crate::formats::kernel_cmdline::{CmdlineEdit, Parameter};
 use crate::formats::pci::PciIdPattern;
 use crate::language::contradiction::Claim;
 use crate::language::selector::DeviceSelector;
@@ -26,8 +26,8 @@ pub trait Resource: fmt::Debug {
     /// When the host cannot be read, or cannot be what is wanted for a reason the user must mend.
     fn inspect(&self, cx: Context<'_>) -> Result<Vec<Setting>>;
 
-    /// Returns what it hands over to built-in types, in this order. Who asks what is wanted of a host asks these too, so
-    /// they are the same whether they are so already or not.
+    /// Returns what it hands over to built-in types, in this order. Who asks what is wanted of a host asks these too,
+    /// so they are the same whether they are so already or not.
     ///
     /// # Errors
     /// As for [`Self::inspect`].
@@ -61,7 +61,7 @@ pub trait Resource: fmt::Debug {
     }
 
     /// Returns the kernel parameters that it adds, whatever the host.
-    fn parameters(&self) -> Vec<&Word> {
+    fn parameters(&self) -> Vec<&Parameter> {
         Vec::new()
     }
 

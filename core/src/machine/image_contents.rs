@@ -74,9 +74,9 @@ impl Contents {
         self.files.get(path).and_then(Option::as_deref).unwrap_or_default()
     }
 
-    /// Returns what modules are loaded with inside the image: its own modprobe.d, its kernel's softdeps, and the words of
-    /// the command line. Nothing of the root file system counts there.
-    pub fn modprobe(&self, words: &Cmdline) -> ModprobeView {
+    /// Returns what modules are loaded with inside the image: its own modprobe.d, its kernel's softdeps, and the
+    /// parameters of the command line. Nothing of the root file system counts there.
+    pub fn modprobe(&self, parameters: &Cmdline) -> ModprobeView {
         let mut files = Vec::new();
         let mut softdep = None;
         for (path, text) in &self.files {
@@ -95,6 +95,6 @@ impl Contents {
         if let Some((path, conf)) = softdep {
             view = view.with_kernel_softdep(Path::new(&path), conf);
         }
-        view.with_command_line(words.words().chain(words.init_words()).map(|it| it.raw()))
+        view.with_command_line(parameters.parameters().chain(parameters.init_parameters()).map(|it| it.raw()))
     }
 }

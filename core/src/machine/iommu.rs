@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use hoststate_abi::host_view::HostView;
 
 use crate::error::Result;
-use crate::formats::kernel_cmdline::{Cmdline, Word};
+use crate::formats::kernel_cmdline::{Cmdline, Parameter};
 use crate::machine::facts;
 use crate::machine::kernels;
 
@@ -34,8 +34,8 @@ pub struct Off {
 /// Returns why the running kernel uses no IOMMU; `None` where it uses one, and where that cannot be told: for a tree
 /// without `/sys`, and for a kernel that shows no groups.
 ///
-/// Neither a word nor a message of the kernel proves anything: `DMAR: IOMMU enabled` is printed while the word is read,
-/// before the kernel looks for an IOMMU.
+/// Neither a parameter nor a message of the kernel proves anything: `DMAR: IOMMU enabled` is printed while the
+/// parameter is read, before the kernel looks for an IOMMU.
 ///
 /// # Errors
 /// When `/sys`, `/proc` or a kernel's configuration cannot be read.
@@ -53,11 +53,11 @@ pub fn why_off(host: &HostView, running: &Cmdline) -> Result<Option<Off>> {
     if let Some(off) = no_table(host)? {
         return Ok(Some(off));
     }
-    let (reason, mend, evidence) = if let Some(word) = running.words().find(|it| turns_off(it)) {
+    let (reason, mend, evidence) = if let Some(parameter) = running.parameters().find(|it| turns_off(it)) {
         (
-            format!("the kernel was booted with {word}"),
-            format!("Take {word} off the kernel command line."),
-            format!("/proc/cmdline has {word}"),
+            format!("the kernel was booted with {parameter}"),
+            format!("Take {parameter} off the kernel command line."),
+            format!("/proc/cmdline has {parameter}"),
         )
     } else if let Some(found) = by_processor(host, running)? {
         found
@@ -73,7 +73,7 @@ pub fn why_off(host: &HostView, running: &Cmdline) -> Result<Option<Off>> {
     Ok(Some(Off { reason, mend, evidence }))
 }
 
-/// Returns why no word can turn the IOMMU on: none is in use, and the firmware describes none.
+/// Returns why no parameter can turn the IOMMU on: none is in use, and the firmware describes none.
 ///
 /// # Errors
 /// When `/sys` cannot be read.
@@ -101,11 +101,11 @@ fn no_table(host: &HostView) -> Result<Option<Off>> {
     }))
 }
 
-/// Returns whether a word turns the IOMMU off.
-pub fn turns_off(word: &Word) -> bool {
-    let value = word.value().unwrap_or_default();
+/// Returns whether a parameter turns the IOMMU off.
+pub fn turns_off(parameter: &Parameter) -> bool {
+    let value = parameter.value().unwrap_or_default();
     let is_off = value.split(',').any(|it| it == "off");
-    is_off && ["intel_iommu", "amd_iommu", "iommu"].iter().any(|it| word.same_name(it))
+    is_off && ["intel_iommu", "amd_iommu", "iommu"].iter().any(|it| parameter.same_name(it))
 }
 
 /// What the kernel of this processor's vendor needs and lacks: reason, remedy, evidence.
@@ -134,10 +134,11 @@ fn by_processor(host: &HostView, running: &Cmdline) -> Result<Option<(String, St
         )));
     }
     // The kernel compares the beginning of each item (drivers/iommu/intel/iommu.c, `intel_iommu_setup`).
-    let words = || running.words().filter(|it| it.same_name("intel_iommu"));
-    let is_on = words().filter_map(Word::value).any(|it| it.split(',').any(|it| it.starts_with("on")));
+    let parameters = || running.parameters().filter(|it| it.same_name("intel_iommu"));
+    let is_on =
+        parameters().filter_map(Parameter::value).any(|it| it.split(',').any(|it| it.starts_with("on")));
     if is_intel && !is_on && has(by_itself) != Some(true) {
-        let given = words().map(Word::raw).collect::<Vec<_>>().join(" ");
+        let given = parameters().map(Parameter::raw).collect::<Vec<_>>().join(" ");
         let reason = match given.is_empty() {
             true => "the kernel was booted without intel_iommu=on".to_owned(),
             false => format!("{given} does not turn it on"),

@@ -92,11 +92,11 @@ fn read(host: &HostView) -> Result<ModprobeView> {
     read_for(host, newest.as_deref(), &Cmdline::parse(&cmdline))
 }
 
-/// Returns what all files of modprobe.d, the softdeps of one kernel and these words mean together.
+/// Returns what all files of modprobe.d, the softdeps of one kernel and these parameters mean together.
 ///
 /// # Errors
 /// When a file or directory exists and cannot be read.
-pub fn read_for(host: &HostView, kernel: Option<&str>, words: &Cmdline) -> Result<ModprobeView> {
+pub fn read_for(host: &HostView, kernel: Option<&str>, parameters: &Cmdline) -> Result<ModprobeView> {
     let mut files = Vec::new();
     for (rank, directory) in DIRECTORIES.iter().enumerate() {
         for name in host.names(Path::new(directory))? {
@@ -112,7 +112,7 @@ pub fn read_for(host: &HostView, kernel: Option<&str>, words: &Cmdline) -> Resul
             view = view.with_kernel_softdep(&path, conf);
         }
     }
-    Ok(view.with_command_line(words.words().chain(words.init_words()).map(|it| it.raw())))
+    Ok(view.with_command_line(parameters.parameters().chain(parameters.init_parameters()).map(|it| it.raw())))
 }
 
 /// Returns whether a line in `file` takes effect before one at `origin`: files are read in bytewise order of their

@@ -53,13 +53,13 @@ pub trait Bootloader: fmt::Debug {
     /// When a file cannot be read, or this host's command line must be changed by another tool.
     fn cmdline(&self, host: &HostView, wanted: &CmdlineEdit) -> Result<Vec<Setting>>;
 
-    /// Returns the words that a boot entry made from the sources would have now, predicted writes included.
+    /// Returns the parameters that a boot entry made from the sources would have now, predicted writes included.
     ///
     /// # Errors
     /// When a file cannot be read, or the sources' value cannot be told.
     fn future(&self, host: &HostView) -> Result<Cmdline>;
 
-    /// Returns the words that kernels installed later will get, predicted writes included.
+    /// Returns the parameters that kernels installed later will get, predicted writes included.
     ///
     /// # Errors
     /// When a file cannot be read, or the sources' value cannot be told.
@@ -75,7 +75,7 @@ pub trait Bootloader: fmt::Debug {
         Ok(None)
     }
 
-    /// Returns every boot entry with the words it gives the kernel and where they come from.
+    /// Returns every boot entry with the parameters it gives the kernel and where they come from.
     ///
     /// # Errors
     /// When a file cannot be read.
@@ -98,7 +98,7 @@ pub trait Bootloader: fmt::Debug {
     /// When this boot loader has no such command, or the output file cannot be told.
     fn regenerate(&self, host: &HostView) -> Result<Vec<String>>;
 
-    /// Returns what makes the next boot, and only that one, start the default entry with other words; the default
+    /// Returns what makes the next boot, and only that one, start the default entry with other parameters; the default
     /// entry and its sources stay as they are.
     ///
     /// # Errors
@@ -124,9 +124,9 @@ pub trait Bootloader: fmt::Debug {
 pub struct Trial {
     /// Title of the entry that boots by default.
     pub title: String,
-    /// Its words.
+    /// Its parameters.
     pub before: Cmdline,
-    /// The words of the entry for one boot.
+    /// The parameters of the entry for one boot.
     pub after: Cmdline,
     /// The file with that entry.
     pub entry: TrialFile,
@@ -154,13 +154,13 @@ pub struct BootEntry {
     pub kernel: Option<String>,
     /// Whether it is a recovery or rescue entry.
     pub recovery: bool,
-    /// The words the kernel will get.
+    /// The parameters the kernel will get.
     pub cmdline: String,
     /// Where the entry stands.
     pub place: Place,
-    /// For words that come from elsewhere than the entry: the word and its source.
-    pub sources: Vec<WordSource>,
-    /// The variables among the words, which stand there as `${name}`: only the boot loader knows their value.
+    /// For parameters that come from elsewhere than the entry: the parameter and its source.
+    pub sources: Vec<ParameterSource>,
+    /// The variables among the parameters, which stand there as `${name}`: only the boot loader knows their value.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub variables: Vec<BootVariable>,
     /// The initramfs images it names, in their order, as the boot loader sees them.
@@ -194,11 +194,11 @@ pub struct EntryChoice {
     pub once: bool,
 }
 
-/// A word of the command line and the file it comes from.
+/// A parameter of the command line and the file it comes from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct WordSource {
-    /// The word as it is written.
-    pub word: String,
+pub struct ParameterSource {
+    /// The parameter as it is written.
+    pub parameter: String,
     /// The line that contributes it.
     pub place: Place,
 }

@@ -5,11 +5,11 @@ use std::path::Path;
 use hoststate_abi::host_view::HostView;
 
 use crate::error::Result;
-use crate::formats::kernel_cmdline::{Cmdline, Word};
+use crate::formats::kernel_cmdline::{Cmdline, Parameter};
 use crate::machine::kernels;
 use crate::mechanism::distro::BootEntry;
 
-/// Words that only the boot loader or `/init` adds; no configuration has them.
+/// Parameters that only the boot loader or `/init` adds; no configuration has them.
 const ADDED: [&str; 2] = ["BOOT_IMAGE", "initrd"];
 
 /// The boot that the host runs since.
@@ -44,27 +44,31 @@ impl Booted {
 
     /// Returns the path of the kernel as the boot loader names it, from `BOOT_IMAGE=`.
     pub fn image(&self) -> Option<&str> {
-        self.cmdline.words().find(|it| it.name() == "BOOT_IMAGE").and_then(Word::value)
+        self.cmdline.parameters().find(|it| it.name() == "BOOT_IMAGE").and_then(Parameter::value)
     }
 }
 
-/// Returns the words of an entry that a command line does not have. What a variable stands for is not known.
-pub fn lost(entry: &BootEntry, cmdline: &Cmdline) -> Vec<Word> {
+/// Returns the parameters of an entry that a command line does not have. What a variable stands for is not known.
+pub fn lost(entry: &BootEntry, cmdline: &Cmdline) -> Vec<Parameter> {
     let line = Cmdline::parse(&entry.cmdline);
-    let is_lost = |it: &&Word| !it.raw().contains("${") && !cmdline.words().any(|word| word.same(it));
-    line.words().filter(is_lost).cloned().collect()
-}
-
-/// Returns the words of a command line that an entry does not give, be it by a variable.
-pub fn foreign(entry: &BootEntry, cmdline: &Cmdline) -> Vec<Word> {
-    let line = Cmdline::parse(&entry.cmdline);
-    let by_variable = |word: &Word| entry.variables.iter().any(|it| gives(&it.values, word));
-    let is_foreign = |it: &&Word| {
-        !ADDED.contains(&it.name()) && !line.words().any(|word| word.same(it)) && !by_variable(it)
+    let is_lost = |it: &&Parameter| {
+        !it.raw().contains("${") && !cmdline.parameters().any(|parameter| parameter.same(it))
     };
-    cmdline.words().filter(is_foreign).cloned().collect()
+    line.parameters().filter(is_lost).cloned().collect()
 }
 
-fn gives(values: &[String], word: &Word) -> bool {
-    values.iter().any(|it| Cmdline::parse(it).words().any(|it| it.same(word)))
+/// Returns the parameters of a command line that an entry does not give, be it by a variable.
+pub fn foreign(entry: &BootEntry, cmdline: &Cmdline) -> Vec<Parameter> {
+    let line = Cmdline::parse(&entry.cmdline);
+    let by_variable = |parameter: &Parameter| entry.variables.iter().any(|it| gives(&it.values, parameter));
+    let is_foreign = |it: &&Parameter| {
+        !ADDED.contains(&it.name())
+            && !line.parameters().any(|parameter| parameter.same(it))
+            && !by_variable(it)
+    };
+    cmdline.parameters().filter(is_foreign).cloned().collect()
+}
+
+fn gives(values: &[String], parameter: &Parameter) -> bool {
+    values.iter().any(|it| Cmdline::parse(it).parameters().any(|it| it.same(parameter)))
 }

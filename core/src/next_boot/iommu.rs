@@ -26,13 +26,13 @@ const INTEL: &str = "intel_iommu";
 ///
 /// # Errors
 /// When `/proc`, `/sys` or the configuration of the kernel cannot be read.
-pub fn of(host: &HostView, kernel: Option<&str>, words: &Cmdline) -> Result<Iommu> {
-    if let Some(word) = words.words().find(|it| iommu::turns_off(it)) {
-        return Ok(Iommu::Off(format!("the kernel command line: {}", word.raw())));
+pub fn of(host: &HostView, kernel: Option<&str>, parameters: &Cmdline) -> Result<Iommu> {
+    if let Some(parameter) = parameters.parameters().find(|it| iommu::turns_off(it)) {
+        return Ok(Iommu::Off(format!("the kernel command line: {}", parameter.raw())));
     }
     let is_intel = facts::cpu_vendor(host)?.as_deref() == Some("GenuineIntel");
-    let turns_on = |words: &Cmdline| {
-        let mut named = words.words().filter(|it| it.same_name(INTEL));
+    let turns_on = |parameters: &Cmdline| {
+        let mut named = parameters.parameters().filter(|it| it.same_name(INTEL));
         named.any(|it| it.value().is_some_and(|it| it.split(',').any(|it| it == "on")))
     };
     let running = host.read_lossy(Path::new("/proc/cmdline"))?.unwrap_or_default();
@@ -44,7 +44,7 @@ pub fn of(host: &HostView, kernel: Option<&str>, words: &Cmdline) -> Result<Iomm
     let is_on = facts::iommu(host)?.map(|it| it.active);
     if is_on == Some(true) {
         let was_asked = turns_on(&running);
-        return Ok(match (is_intel && was_asked && !turns_on(words), by_default) {
+        return Ok(match (is_intel && was_asked && !turns_on(parameters), by_default) {
             (false, _) | (true, Some(true)) => Iommu::On,
             (true, Some(false)) => Iommu::Off(format!("the next boot has no {INTEL}=on")),
             (true, None) => Iommu::Unknown(format!(
@@ -55,7 +55,7 @@ pub fn of(host: &HostView, kernel: Option<&str>, words: &Cmdline) -> Result<Iomm
     if let Some(off) = iommu::why_never(host)? {
         return Ok(Iommu::Off(off.reason));
     }
-    if is_intel && !turns_on(words) {
+    if is_intel && !turns_on(parameters) {
         return Ok(match by_default {
             Some(true) => Iommu::On,
             _ => Iommu::Off(format!("the next boot has no {INTEL}=on")),
@@ -63,7 +63,7 @@ pub fn of(host: &HostView, kernel: Option<&str>, words: &Cmdline) -> Result<Iomm
     }
     // It is off although the running kernel was asked for it as the next one is.
     let was_asked = turns_on(&running) || !is_intel;
-    if is_on == Some(false) && was_asked && !running.words().any(iommu::turns_off) {
+    if is_on == Some(false) && was_asked && !running.parameters().any(iommu::turns_off) {
         return Ok(match iommu::why_off(host, &running)? {
             Some(off) => Iommu::Off(off.reason),
             None => Iommu::On,

@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 
 use self::fate::Fate;
 use crate::error::{Error, Result};
-use crate::formats::kernel_cmdline::{Cmdline, CmdlineEdit, Word};
-use crate::mechanism::distro::{BootEntry, Distro, EntryChoice, WordSource};
+use crate::formats::kernel_cmdline::{Cmdline, CmdlineEdit, Parameter};
+use crate::mechanism::distro::{BootEntry, Distro, EntryChoice, ParameterSource};
 
 pub mod booted;
 pub mod fate;
@@ -30,7 +30,7 @@ pub struct NextBoot {
     /// The initramfs image, as the boot loader sees its path: the last it names, which lies over the others.
     pub image: Option<String>,
     /// What the kernel gets, in its order. A variable of the boot loader stands there as `${name}`.
-    pub parameters: Vec<Parameter>,
+    pub parameters: Vec<GivenParameter>,
     /// The PCI functions whose driver will differ from now, and those that are declared. Where no declaration is about
     /// devices or modules nobody looks.
     #[serde(default)]
@@ -55,7 +55,7 @@ pub struct NextEntry {
 
 /// A kernel parameter of the next boot.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Parameter {
+pub struct GivenParameter {
     /// As it is written.
     pub text: String,
     /// The file and line it comes from, as `/etc/default/grub:3`.
@@ -118,10 +118,10 @@ impl Menu {
             return NextBoot { unknown: Some(self.choice.because.clone()), ..NextBoot::default() };
         };
         let line = Cmdline::parse(&entry.cmdline);
-        let origin = |word: &Word| {
-            let is_it = |it: &&WordSource| it.word == word.raw();
+        let origin = |parameter: &Parameter| {
+            let is_it = |it: &&ParameterSource| it.parameter == parameter.raw();
             let place: &Place = entry.sources.iter().find(is_it).map_or(&entry.place, |it| &it.place);
-            Parameter { text: word.raw().to_owned(), origin: place.to_string() }
+            GivenParameter { text: parameter.raw().to_owned(), origin: place.to_string() }
         };
         NextBoot {
             entry: Some(NextEntry {
@@ -134,7 +134,7 @@ impl Menu {
             unknown: None,
             kernel: entry.kernel.clone(),
             image: entry.images.last().cloned(),
-            parameters: line.words().map(origin).collect(),
+            parameters: line.parameters().map(origin).collect(),
             devices: Vec::new(),
         }
     }

@@ -91,8 +91,8 @@ pub fn find(declared: &[Declared]) -> Vec<Doubt> {
 }
 
 fn parameters(declared: &Declared) -> impl Iterator<Item = Doubt> + '_ {
-    declared.resource.parameters().into_iter().filter_map(|word| {
-        let (what, meant) = misspelt(word.raw())?;
+    declared.resource.parameters().into_iter().filter_map(|parameter| {
+        let (what, meant) = misspelt(parameter.raw())?;
         Some(Doubt {
             name: MISSPELT_PARAMETER,
             what,
@@ -103,12 +103,12 @@ fn parameters(declared: &Declared) -> impl Iterator<Item = Doubt> + '_ {
 }
 
 /// Returns what looks wrong about a kernel parameter, and what was most likely meant.
-fn misspelt(word: &str) -> Option<(String, String)> {
-    let plain = word.trim_start_matches('-');
-    if plain != word && !plain.is_empty() {
-        return Some((format!("the kernel parameter `{word}` begins with a dash"), plain.to_owned()));
+fn misspelt(parameter: &str) -> Option<(String, String)> {
+    let plain = parameter.trim_start_matches('-');
+    if plain != parameter && !plain.is_empty() {
+        return Some((format!("the kernel parameter `{parameter}` begins with a dash"), plain.to_owned()));
     }
-    let (name, rest) = word.split_at(word.find('=').unwrap_or(word.len()));
+    let (name, rest) = parameter.split_at(parameter.find('=').unwrap_or(parameter.len()));
     let folded = name.replace('-', "_");
     if PARAMETERS.contains(&folded.as_str()) {
         return None;
@@ -135,7 +135,7 @@ mod tests {
 
     #[test]
     fn a_parameter_near_a_known_one_is_doubted_and_others_are_not() {
-        let words = [
+        let parameters = [
             "intel_iomu=on",
             "--intel_iommu=on",
             "iommu.passtrough=1",
@@ -153,7 +153,7 @@ mod tests {
             "hugepages=4",
             "acme=1",
         ];
-        let all: String = words.iter().map(|it| format!("{it}: {:?}\n", misspelt(it))).collect();
+        let all: String = parameters.iter().map(|it| format!("{it}: {:?}\n", misspelt(it))).collect();
         expect![[r#"
             intel_iomu=on: Some(("the kernel does not know a parameter `intel_iomu`", "intel_iommu=on"))
             --intel_iommu=on: Some(("the kernel parameter `--intel_iommu=on` begins with a dash", "intel_iommu=on"))

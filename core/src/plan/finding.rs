@@ -25,10 +25,10 @@ pub enum Verdict {
     BootRefused,
     /// Another entry or kernel was booted than the boot loader has as default.
     OtherEntry,
-    /// The booted entry has a word that the kernel was not given.
-    WordLost,
-    /// The kernel was given a word, and it has no effect.
-    WordIgnored,
+    /// The booted entry has a parameter that the kernel was not given.
+    ParameterLost,
+    /// The kernel was given a parameter, and it has no effect.
+    IneffectiveParameter,
     /// The host was booted, and a device is on another driver.
     BoundElsewhere,
     /// The host was booted, and a setting still is not as wanted.
@@ -67,8 +67,8 @@ impl Verdict {
             Self::FailedAtBoot
             | Self::BootRefused
             | Self::OtherEntry
-            | Self::WordLost
-            | Self::WordIgnored
+            | Self::ParameterLost
+            | Self::IneffectiveParameter
             | Self::BoundElsewhere
             | Self::WithoutEffect
             | Self::TakenBackAgain

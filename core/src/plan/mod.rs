@@ -3,6 +3,6 @@
 pub mod diff;
 pub mod doubts;
 pub mod finding;
-pub mod outlook;
+pub mod parameter_change;
 pub mod planned;
 pub mod scene;

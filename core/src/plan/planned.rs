@@ -14,7 +14,7 @@ use crate::machine::metadata::Metadata;
 use crate::mechanism::host_summary::HostSummary;
 use crate::next_boot::NextBoot;
 use crate::plan::finding::{Finding, Verdict};
-use crate::plan::outlook::WordOutlook;
+use crate::plan::parameter_change::ParameterChange;
 use crate::plan::scene::{Hazard, Severity};
 
 /// Format of a plan.
@@ -38,9 +38,9 @@ pub struct Plan {
     /// What the next boot will be, when all this is done.
     #[serde(default)]
     pub next_boot: NextBoot,
-    /// The words of the command line in which running kernel, next boot and declarations differ.
+    /// The parameters of the command line in which running kernel, next boot and declarations differ.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub cmdline: Vec<WordOutlook>,
+    pub cmdline: Vec<ParameterChange>,
     /// Whether a boot is expected to make right what waits for one. After a boot that did not help it is not.
     pub reboot: Reboot,
     /// What the last boot was to make right and did not, with the reason.
@@ -221,9 +221,9 @@ impl Plan {
         self.changes.is_empty() && self.deferred.is_empty() && self.conflicts.is_empty()
     }
 
-    /// Returns whether a word of the running kernel is warned of that is there and has no effect.
-    pub fn has_word_in_vain(&self) -> bool {
-        self.after_boot.iter().any(|it| it.verdict == Verdict::WordIgnored)
+    /// Returns whether a parameter of the running kernel is warned of that is there and has no effect.
+    pub fn has_ineffective_parameter(&self) -> bool {
+        self.after_boot.iter().any(|it| it.verdict == Verdict::IneffectiveParameter)
     }
 
     /// Returns whether a boot was to make something right and did not: the host is not in the desired state, and no

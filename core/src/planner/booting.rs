@@ -16,7 +16,7 @@ use crate::next_boot::fate::{self, Certainty, Fate};
 use crate::next_boot::lack::{self, Lack};
 use crate::next_boot::{Menu, NextBoot};
 use crate::plan::finding::{Finding, Verdict};
-use crate::plan::outlook::{self, WordOutlook};
+use crate::plan::parameter_change::{self, ParameterChange};
 use crate::plan::planned::{Change, FileChange};
 use crate::verdict::driver_of;
 
@@ -87,8 +87,8 @@ impl Planner<'_> {
 }
 
 impl Planner<'_> {
-    /// Returns the functions that change drivers or are declared; a driver that the plan waits a boot for, and that will
-    /// surely not come, is found.
+    /// Returns the functions that change drivers or are declared; a driver that the plan waits a boot for, and that
+    /// will surely not come, is found.
     fn devices(
         &self,
         view: &HostView,
@@ -154,13 +154,13 @@ fn not_taken(fate: &Fate, wanted: Option<&str>) -> String {
 
 impl Booting {
     /// Compares the command lines of the running kernel, of the next boot, and of the next boot after the plan.
-    pub(super) fn outlook(
+    pub(super) fn compared(
         &self,
         view: &HostView,
         distro: &Distro,
         files: &[FileChange],
-    ) -> Result<Vec<WordOutlook>> {
+    ) -> Result<Vec<ParameterChange>> {
         let before = view.without_predictions();
-        outlook::words(&before, &Menu::read(&before, distro)?, &self.menu, files)
+        parameter_change::find(&before, &Menu::read(&before, distro)?, &self.menu, files)
     }
 }

@@ -10,7 +10,7 @@ use hoststate_abi::setting::{Remedy, Scope, Setting, State};
 use hoststate_abi::step::Step;
 
 use crate::error::Result;
-use crate::guards::words_in_vain::{self, InVain};
+use crate::guards::ineffective_parameters::running::{self, Ineffective};
 use crate::language::declaration::{Declaration, ResourceId};
 use crate::language::parts;
 use crate::language::registry::Declared;
@@ -105,7 +105,7 @@ impl Planner<'_> {
             file_changes
         };
         for (index, (written, settled)) in written.into_iter().zip(inspected).enumerate() {
-            draft.settle(self.declared, index, written, settled);
+            draft.merge(self.declared, index, written, settled);
         }
         missing::add_doubts(self.declared, view, &mut draft.deferred)?;
         draft.defer_remade(view)?;
@@ -166,8 +166,8 @@ impl Planner<'_> {
                 guards.extend(guard(scene)?);
             }
         }
-        let in_vain = words_in_vain::find(view, self.declared)?;
-        guards.extend(in_vain.iter().map(InVain::hazard));
+        let in_vain = running::find(view, self.declared)?;
+        guards.extend(in_vain.iter().map(Ineffective::hazard));
         let doubts = doubts::find(self.declared);
         guards.extend(doubts.iter().map(Doubt::hazard));
         if !draft.changes.is_empty() {
@@ -178,7 +178,7 @@ impl Planner<'_> {
             hazard.accepted = self.accepted.contains(&hazard.id);
         }
         let has_news = !draft.changes.is_empty() && !booting.edits.is_empty();
-        let cmdline = if has_news { booting.outlook(view, self.distro, &files)? } else { Vec::new() };
+        let cmdline = if has_news { booting.compared(view, self.distro, &files)? } else { Vec::new() };
         for index in booting.in_vain {
             draft.changes[index].in_vain = true;
         }
@@ -261,7 +261,7 @@ impl Draft {
 
     /// Takes over the file changes of the first pass and everything else from the second, where the files are
     /// already as they will be.
-    fn settle(&mut self, all: &[Declared], index: usize, written: Vec<Setting>, settled: Vec<Setting>) {
+    fn merge(&mut self, all: &[Declared], index: usize, written: Vec<Setting>, settled: Vec<Setting>) {
         let declared = &all[index];
         let converged = settled.iter().filter(|it| it.state == State::Converged).count();
         self.converged += converged.saturating_sub(written.len());

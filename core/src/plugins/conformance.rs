@@ -27,7 +27,7 @@ use crate::run::apply::{Activate, Agreed, Run, Watcher};
 
 /// A law that a type breaks.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Finding {
+pub struct BrokenLaw {
     /// The law.
     pub law: &'static str,
     /// What was seen.
@@ -36,7 +36,7 @@ pub struct Finding {
     pub mend: String,
 }
 
-impl Finding {
+impl BrokenLaw {
     /// Returns a finding.
     pub fn new(law: &'static str, what: impl Into<String>, mend: impl Into<String>) -> Self {
         Self { law, what: what.into(), mend: mend.into() }
@@ -70,24 +70,24 @@ pub struct Trial<'a> {
 
 /// How a trial ended.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Verdict {
+pub struct Conformity {
     /// How many of [`LAWS`] were tried; a broken one can make it pointless to try those after it.
     pub tried: usize,
     /// The laws that were broken.
-    pub findings: Vec<Finding>,
+    pub findings: Vec<BrokenLaw>,
 }
 
-impl Verdict {
+impl Conformity {
     /// Returns the verdict on a type that cannot be tried.
     pub fn of(err: &Error) -> Self {
         let mend = err.hint().unwrap_or_else(|| "Mend what the error names.".to_owned());
-        Self { tried: 1, findings: vec![Finding::new(LAWS[0], err.to_string(), mend)] }
+        Self { tried: 1, findings: vec![BrokenLaw::new(LAWS[0], err.to_string(), mend)] }
     }
 }
 
 /// Converges `host` to the declaration, and returns the laws that were broken on the way.
-pub fn check(trial: &Trial<'_>, host: &dyn Host) -> Verdict {
-    try_laws(trial, host).unwrap_or_else(|err| Verdict::of(&err))
+pub fn check(trial: &Trial<'_>, host: &dyn Host) -> Conformity {
+    try_laws(trial, host).unwrap_or_else(|err| Conformity::of(&err))
 }
 
 impl Trial<'_> {
@@ -117,19 +117,19 @@ impl Trial<'_> {
     }
 }
 
-fn try_laws(trial: &Trial<'_>, host: &dyn Host) -> Result<Verdict> {
+fn try_laws(trial: &Trial<'_>, host: &dyn Host) -> Result<Conformity> {
     let mut findings = Vec::new();
     let before = files(&host.view())?;
     let (first, second) = (trial.inspect(host)?, trial.inspect(host)?);
     let handed = trial.handed(host)?;
     if first.is_empty() {
         let mend = "Return each setting that the declaration governs, converged ones too.";
-        findings.push(Finding::new(LAWS[0], "it has no settings", mend));
+        findings.push(BrokenLaw::new(LAWS[0], "it has no settings", mend));
     }
     // Whoever says `converged` to everything keeps all other laws.
     if !first.is_empty() && first.iter().all(|it| it.state == State::Converged) {
         let mend = "Compare the value with what is on the host; and give each example a host that is not as it wants.";
-        findings.push(Finding::new(
+        findings.push(BrokenLaw::new(
             LAWS[1],
             "it says of the example's host that it is as wanted already",
             mend,
@@ -138,13 +138,13 @@ fn try_laws(trial: &Trial<'_>, host: &dyn Host) -> Result<Verdict> {
     if let Some(difference) = difference(&first, &second) {
         let mend =
             "The same host and value must give the same settings: sort what has no order, use no clock.";
-        findings.push(Finding::new(LAWS[2], difference, mend));
+        findings.push(BrokenLaw::new(LAWS[2], difference, mend));
     }
     let after = files(&host.view())?;
     if let Some(path) = changed(&before, &after).next() {
         let mend = "Propose a step instead; hoststate shows it, asks, and does it.";
-        findings.push(Finding::new(LAWS[3], format!("{} was changed", path.display()), mend));
-        return Ok(Verdict { tried: 4, findings });
+        findings.push(BrokenLaw::new(LAWS[3], format!("{} was changed", path.display()), mend));
+        return Ok(Conformity { tried: 4, findings });
     }
     let planner = Planner {
         declared: std::slice::from_ref(trial.declared),
@@ -158,8 +158,8 @@ fn try_laws(trial: &Trial<'_>, host: &dyn Host) -> Result<Verdict> {
     if let Some(conflict) = plan.conflicts.iter().find(|it| !was_blocked(&first, &it.subject)) {
         let mend = "Compare with the predicted files where the request has them, and write what makes the \
                     comparison come out equal.";
-        findings.push(Finding::new(LAWS[4], format!("{}: {}", conflict.subject, conflict.reason), mend));
-        return Ok(Verdict { tried: 5, findings });
+        findings.push(BrokenLaw::new(LAWS[4], format!("{}: {}", conflict.subject, conflict.reason), mend));
+        return Ok(Conformity { tried: 5, findings });
     }
     let mut recorder = Recorder::new(trial.records.clone(), "conformance", None);
     let mut rounds = Rounds::default();
@@ -175,14 +175,14 @@ fn try_laws(trial: &Trial<'_>, host: &dyn Host) -> Result<Verdict> {
     findings.extend(rounds.failed.first().map(|step| {
         let why = step.reason.clone().unwrap_or_default();
         let mend = "Propose a step that this host can do.";
-        Finding::new(LAWS[5], format!("{}: {why}", step.what), mend)
+        BrokenLaw::new(LAWS[5], format!("{}: {why}", step.what), mend)
     }));
     let planned: BTreeMap<&PathBuf, &Option<String>> =
         rounds.plans.iter().flat_map(|it| &it.files).map(|it| (&it.path, &it.after)).collect();
     for (path, text) in planned {
         if host.view().read(path)? != *text {
             let mend = "Return the same steps for the same host.";
-            findings.push(Finding::new(
+            findings.push(BrokenLaw::new(
                 LAWS[5],
                 format!("{} is not as the plan showed it", path.display()),
                 mend,
@@ -192,7 +192,11 @@ fn try_laws(trial: &Trial<'_>, host: &dyn Host) -> Result<Verdict> {
     // What it hands over is tried in a boot, verified and explained by asking for it: also when it is so already.
     if let Some(lost) = handed.iter().find(|it| !trial.handed(host).is_ok_and(|now| now.contains(it))) {
         let mend = "Return the same `resources` whatever the host is like; they say themselves whether they are as wanted.";
-        findings.push(Finding::new(LAWS[6], format!("once it is done, it does not hand over {lost}"), mend));
+        findings.push(BrokenLaw::new(
+            LAWS[6],
+            format!("once it is done, it does not hand over {lost}"),
+            mend,
+        ));
     }
     let rest = planner.plan(&mut host.view())?;
     findings.extend(rest.changes.iter().find(|it| can_be_tried(it, trial.activate)).map(|change| {
@@ -203,9 +207,9 @@ fn try_laws(trial: &Trial<'_>, host: &dyn Host) -> Result<Verdict> {
             shown(&change.actual),
             shown(&change.desired)
         );
-        Finding::new(LAWS[7], what, "A step must have the effect that the inspection looks for.")
+        BrokenLaw::new(LAWS[7], what, "A step must have the effect that the inspection looks for.")
     }));
-    Ok(Verdict { tried: LAWS.len(), findings })
+    Ok(Conformity { tried: LAWS.len(), findings })
 }
 
 fn was_blocked(settings: &[Setting], subject: &str) -> bool {
@@ -386,7 +390,7 @@ impl Host for TrialHost {
         Ok(())
     }
 
-    fn settle(&self, _: u32) -> bool {
+    fn wait_for_devices(&self, _: u32) -> bool {
         false
     }
 }

@@ -14,7 +14,7 @@ use crate::language::external_type::ExternalType;
 use crate::language::registry::{Entry, Registry};
 use crate::language::resource::{Context, Resource};
 use crate::mechanism::distro::{Distro, Family};
-use crate::plugins::conformance::Finding;
+use crate::plugins::conformance::BrokenLaw;
 use crate::plugins::plugin::session::Session;
 use crate::plugins::plugin::trust::{TrustList, Trusted};
 use crate::plugins::proposal::Rights;
@@ -99,7 +99,7 @@ impl Candidate {
     }
 
     /// Tries the plugin's side of the conversation, and returns the laws of [`trial::LAWS`] that it breaks.
-    pub fn conversation(&self, program: &Path) -> Vec<Finding> {
+    pub fn conversation(&self, program: &Path) -> Vec<BrokenLaw> {
         trial::conversation(program, &self.file, &self.bytes, &self.description)
     }
 
@@ -117,7 +117,7 @@ impl Candidate {
 
 /// How a plugin file stands to what was trusted of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Standing {
+pub enum TrustState {
     /// It is as it was when it was trusted.
     Trusted,
     /// It was changed since.
@@ -132,7 +132,7 @@ pub enum Standing {
 ///
 /// # Errors
 /// When someone else could change the folder or a file.
-pub fn survey(folder: &Path, list: &TrustList) -> Result<Vec<(PathBuf, Standing)>> {
+pub fn survey(folder: &Path, list: &TrustList) -> Result<Vec<(PathBuf, TrustState)>> {
     let mut found = Vec::new();
     for name in file::list(folder)?.unwrap_or_default() {
         let path = folder.join(&name);
@@ -141,16 +141,16 @@ pub fn survey(folder: &Path, list: &TrustList) -> Result<Vec<(PathBuf, Standing)
         }
         let standing = match (list.of(&path), file::read(&path)?) {
             (_, None) => continue,
-            (None, Some(_)) => Standing::New,
-            (Some(trusted), Some(contents)) if trusted.sha256 == contents.sha256 => Standing::Trusted,
-            (Some(_), Some(_)) => Standing::Changed,
+            (None, Some(_)) => TrustState::New,
+            (Some(trusted), Some(contents)) if trusted.sha256 == contents.sha256 => TrustState::Trusted,
+            (Some(_), Some(_)) => TrustState::Changed,
         };
         found.push((path, standing));
     }
     let of_folder = list.plugins.iter().filter(|it| it.file.parent() == Some(folder));
     for trusted in of_folder {
         if !found.iter().any(|(path, _)| *path == trusted.file) {
-            found.push((trusted.file.clone(), Standing::Gone));
+            found.push((trusted.file.clone(), TrustState::Gone));
         }
     }
     Ok(found)

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::formats::kernel_cmdline::{CmdlineEdit, Word};
+use crate::formats::kernel_cmdline::{CmdlineEdit, Parameter};
 
 /// A boot that was tried and is refused.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -37,7 +37,9 @@ impl RefusedBoot {
 
     /// Returns which boot it was: `the boot with intel_iommu=on, without nomodeset`.
     pub fn named(&self) -> String {
-        let part = |word: &str, it: &[String]| (!it.is_empty()).then(|| format!("{word} {}", it.join(" ")));
+        let part = |parameter: &str, it: &[String]| {
+            (!it.is_empty()).then(|| format!("{parameter} {}", it.join(" ")))
+        };
         let parts: Vec<String> =
             part("with", &self.with).into_iter().chain(part("without", &self.without)).collect();
         format!("the boot {}", parts.join(", "))
@@ -45,9 +47,9 @@ impl RefusedBoot {
 }
 
 fn parameters(edits: &[CmdlineEdit]) -> (Vec<String>, Vec<String>) {
-    let raw = |of: fn(&CmdlineEdit) -> &[Word]| {
+    let raw = |of: fn(&CmdlineEdit) -> &[Parameter]| {
         let mut all: Vec<String> = Vec::new();
-        for it in edits.iter().flat_map(of).map(Word::raw) {
+        for it in edits.iter().flat_map(of).map(Parameter::raw) {
             if !all.iter().any(|known| known == it) {
                 all.push(it.to_owned());
             }

@@ -181,11 +181,11 @@ fn after_boot(host: &HostView, address: PciAddress, driver: &str) -> Result<Sett
     let there = format!("test -e /sys/bus/pci/drivers/{driver}/{address}");
     let leave = format!("if test -e {device}; then echo {address} > {device}/unbind; fi");
     let probe = format!("echo {address} > {}", pci_bus::DRIVERS_PROBE);
-    let give_back =
+    let restore_driver =
         format!("test -e {device} || {{ echo > /sys/bus/pci/devices/{address}/driver_override; {probe}; }}");
     let rules = vec![
         format!("{event}, ATTR{{driver_override}}=\"{driver}\", RUN{{builtin}}+=\"kmod load {driver}\""),
-        format!("{event}, RUN+=\"/bin/sh -c '{there} || {{ {leave}; {probe}; {give_back}; }}'\""),
+        format!("{event}, RUN+=\"/bin/sh -c '{there} || {{ {leave}; {probe}; {restore_driver}; }}'\""),
     ];
     PciRules { file: Path::new(RULES), owner: DriverBinding::NAME, address, rules }.setting(host)
 }

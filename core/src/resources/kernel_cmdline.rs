@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::error::{Error, Result};
-use crate::formats::kernel_cmdline::{Cmdline, CmdlineEdit, Word};
+use crate::formats::kernel_cmdline::{Cmdline, CmdlineEdit, Parameter};
 use crate::language::contradiction::{Claim, Wish};
 use crate::language::resource::{Context, Resource, ResourceType};
 use crate::machine::iommu;
@@ -15,20 +15,20 @@ use crate::mechanism::distro::cmdline::running;
 
 /// The kernel command line of every installed and future kernel.
 ///
-/// `-` and `_` are the same in the name of a parameter, not in its value. Words are put before a `--`.
+/// `-` and `_` are the same in the name of a parameter, not in its value. Parameters are put before a `--`.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct KernelCmdline {
-    /// Words such as `intel_iommu=on`: each key has exactly the given values, in the given order
+    /// Parameters such as `intel_iommu=on`: each key has exactly the given values, in the given order
     /// (`console=tty0`, `console=ttyS0`).
     #[serde(default)]
-    present: Vec<Word>,
-    /// Words that exist; other words of the same key stay.
+    present: Vec<Parameter>,
+    /// Parameters that exist; other parameters of the same key stay.
     #[serde(default)]
-    additional: Vec<Word>,
-    /// `key` removes all words of that key, `key=value` that word.
+    additional: Vec<Parameter>,
+    /// `key` removes all parameters of that key, `key=value` that parameter.
     #[serde(default)]
-    absent: Vec<Word>,
+    absent: Vec<Parameter>,
 }
 
 impl KernelCmdline {
@@ -45,7 +45,7 @@ impl ResourceType for KernelCmdline {
     const NAME: &'static str = "kernel_cmdline";
 
     fn default_name(&self) -> String {
-        let with = self.present.iter().chain(&self.additional).map(Word::to_string);
+        let with = self.present.iter().chain(&self.additional).map(Parameter::to_string);
         let without = self.absent.iter().map(|it| format!("-{it}"));
         with.chain(without).collect::<Vec<_>>().join(" ")
     }
@@ -53,7 +53,7 @@ impl ResourceType for KernelCmdline {
     fn validate(&self) -> Result<()> {
         let edit = self.edit();
         if edit == CmdlineEdit::default() {
-            return Err(Error::invalid("no word is named", "Give `present`, `additional` or `absent`."));
+            return Err(Error::invalid("no parameter is named", "Give `present`, `additional` or `absent`."));
         }
         match edit.conflict() {
             Some(what) => Err(Error::invalid(what, "Decide which of the two it shall be.")),
@@ -74,20 +74,21 @@ impl Resource for KernelCmdline {
 
     fn claims(&self) -> Vec<Claim> {
         // The kernel takes `-` and `_` in a name for one character.
-        let folded = |word: &Word| word.name().replace('-', "_");
-        let subject = |word: &Word| format!("kernel parameter `{}`", folded(word));
-        let spelled = |word: &Word| match word.value() {
-            Some(value) => format!("{}={value}", folded(word)),
-            None => folded(word),
+        let folded = |parameter: &Parameter| parameter.name().replace('-', "_");
+        let subject = |parameter: &Parameter| format!("kernel parameter `{}`", folded(parameter));
+        let spelled = |parameter: &Parameter| match parameter.value() {
+            Some(value) => format!("{}={value}", folded(parameter)),
+            None => folded(parameter),
         };
         let mut exact: Vec<(String, Vec<String>)> = Vec::new();
-        for word in &self.present {
-            match exact.iter_mut().find(|(it, _)| *it == subject(word)) {
-                Some((_, words)) => words.push(spelled(word)),
-                None => exact.push((subject(word), vec![spelled(word)])),
+        for parameter in &self.present {
+            match exact.iter_mut().find(|(it, _)| *it == subject(parameter)) {
+                Some((_, parameters)) => parameters.push(spelled(parameter)),
+                None => exact.push((subject(parameter), vec![spelled(parameter)])),
             }
         }
-        let exact = exact.into_iter().map(|(subject, words)| Claim { subject, wish: Wish::Exactly(words) });
+        let exact =
+            exact.into_iter().map(|(subject, parameters)| Claim { subject, wish: Wish::Exactly(parameters) });
         let additional = self
             .additional
             .iter()
@@ -96,12 +97,13 @@ impl Resource for KernelCmdline {
             let wish = if it.value().is_some() { Wish::Without(spelled(it)) } else { Wish::Nothing };
             Claim { subject: subject(it), wish }
         });
-        let is_off = |it: &Word| iommu::turns_off(it) || it.same_name("iommu") && it.value() == Some("soft");
+        let is_off =
+            |it: &Parameter| iommu::turns_off(it) || it.same_name("iommu") && it.value() == Some("soft");
         let off = self.present.iter().chain(&self.additional).any(is_off).then(Claim::iommu_off);
         exact.chain(additional).chain(absent).chain(off).collect()
     }
 
-    fn parameters(&self) -> Vec<&Word> {
+    fn parameters(&self) -> Vec<&Parameter> {
         self.present.iter().chain(&self.additional).collect()
     }
 

@@ -100,7 +100,7 @@ pub fn drifted(
 pub fn outweighed(origin: &Origin, actual: Option<String>, desired: String, hint: &str) -> State {
     let winner = match origin {
         Origin::File { path, line } => format!("{}:{line}", path.display()),
-        Origin::CommandLine { word } => format!("{word:?} on the kernel command line"),
+        Origin::CommandLine { parameter } => format!("{parameter:?} on the kernel command line"),
     };
     State::Blocked {
         actual,

@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::error::{Error, Result};
-use crate::formats::kernel_cmdline::{Cmdline, CmdlineEdit, Word};
+use crate::formats::kernel_cmdline::{Cmdline, CmdlineEdit, Parameter};
 use crate::formats::modprobe_conf::{ModuleName, Origin};
 use crate::formats::module_index::{ModulesBuiltin, ModulesDep};
 use crate::formats::pci::{PciIdPattern, parse_id_list};
@@ -76,10 +76,10 @@ impl Resource for VfioPciIds {
         let on_cmdline = matches!(&winner, Some(it) if matches!(it.origin, Origin::CommandLine { .. }));
         let mut settings = Vec::new();
         if !builtin.is_empty() || on_cmdline {
-            settings.extend(self.words(cx)?);
+            settings.extend(self.parameters(cx)?);
         }
         if !modular.is_empty() || builtin.is_empty() {
-            // Words of the command line beat every file, so the files matter only without them.
+            // Parameters of the command line beat every file, so the files matter only without them.
             if !on_cmdline {
                 settings.extend(self.options(cx, &module, winner)?);
             }
@@ -166,12 +166,12 @@ impl VfioPciIds {
     fn edit(&self, cx: Context<'_>) -> Result<CmdlineEdit> {
         let found: Vec<PciIdPattern> = ids_of(&cx.distro.bootloader.future(cx.host)?);
         let list = self.missing_from(&found)?.unwrap_or_else(|| joined(&found));
-        let word = Word::parse(&format!("{WORD}={list}"))
+        let parameter = Parameter::parse(&format!("{WORD}={list}"))
             .map_err(|err| Error::Invalid { what: err.to_string(), hint: None })?;
-        Ok(CmdlineEdit { present: vec![word], ..CmdlineEdit::default() })
+        Ok(CmdlineEdit { present: vec![parameter], ..CmdlineEdit::default() })
     }
 
-    fn words(&self, cx: Context<'_>) -> Result<Vec<Setting>> {
+    fn parameters(&self, cx: Context<'_>) -> Result<Vec<Setting>> {
         let edit = self.edit(cx)?;
         let mut settings = cx.distro.bootloader.cmdline(cx.host, &edit)?;
         if let Some(text) = cx.host.attribute(std::path::Path::new("/proc/cmdline"))? {
@@ -209,10 +209,10 @@ fn joined(ids: &[PciIdPattern]) -> String {
     ids.iter().map(PciIdPattern::to_string).collect::<Vec<_>>().join(",")
 }
 
-/// Returns the ids of the last `vfio-pci.ids=` word: the parameter is one string, the last one wins.
+/// Returns the ids of the last `vfio-pci.ids=` parameter: the parameter is one string, the last one wins.
 fn ids_of(cmdline: &Cmdline) -> Vec<PciIdPattern> {
-    let last = cmdline.words().filter(|it| it.same_name(WORD)).last();
-    last.and_then(Word::value).map(|it| parse_id_list(it).patterns).unwrap_or_default()
+    let last = cmdline.parameters().filter(|it| it.same_name(WORD)).last();
+    last.and_then(Parameter::value).map(|it| parse_id_list(it).patterns).unwrap_or_default()
 }
 
 fn driver() -> Result<ModuleName> {

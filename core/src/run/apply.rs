@@ -17,7 +17,7 @@ use crate::plan::planned::{Change, Plan, PlannedActivation};
 use crate::planner::{Planner, Runtime};
 use crate::record::recorder::Recorder;
 use crate::record::report::{Report, StepReport, StepStatus};
-use crate::run::give_back;
+use crate::run::restore_driver;
 
 mod ending;
 
@@ -118,7 +118,7 @@ impl Run<'_> {
             }
             if let Err(why) = self.round(&plan, &mut steps) {
                 stop = Some(why);
-                given_back = self.give_back(&plan, stop.as_ref(), &mut steps);
+                given_back = self.restore_driver(&plan, stop.as_ref(), &mut steps);
                 // A host that cannot be read now was not changed into the plan: that stays what is left.
                 if let Ok(after) = self.planner.plan(&mut self.host.view()) {
                     plan = after;
@@ -134,7 +134,7 @@ impl Run<'_> {
                             true => Stop::Interrupted,
                             false => Stop::failed(no_effect(&change)).of(&change),
                         });
-                        given_back = self.give_back(&done, stop.as_ref(), &mut steps);
+                        given_back = self.restore_driver(&done, stop.as_ref(), &mut steps);
                         if let (false, Ok(after)) =
                             (given_back.is_empty(), self.planner.plan(&mut self.host.view()))
                         {
@@ -153,13 +153,18 @@ impl Run<'_> {
     }
 
     /// Gives the devices that `done` left without a driver back to those they had, and says what came of it.
-    fn give_back(&mut self, done: &Plan, stop: Option<&Stop>, steps: &mut Vec<StepReport>) -> Vec<String> {
-        let stranded = match give_back::stranded(done, &self.host.view()) {
-            Ok(stranded) => stranded,
+    fn restore_driver(
+        &mut self,
+        done: &Plan,
+        stop: Option<&Stop>,
+        steps: &mut Vec<StepReport>,
+    ) -> Vec<String> {
+        let driverless = match restore_driver::driverless(done, &self.host.view()) {
+            Ok(driverless) => driverless,
             Err(err) => return vec![format!("whether every device has a driver cannot be read: {err}")],
         };
         let mut outcomes = Vec::new();
-        for it in stranded {
+        for it in driverless {
             if let Some(Stop::Failed { err, .. }) = stop
                 && it.is_being_taken(err)
             {
@@ -187,7 +192,7 @@ impl Run<'_> {
             let defers = !plan.deferred.is_empty() && self.planner.runtime == Runtime::Now;
             let waits = stayed.is_some_and(|it| it.scope == Scope::Runtime) || defers;
             let stayed = stayed.cloned();
-            if !waits || self.watcher.interrupted() || !self.host.settle(attempt) {
+            if !waits || self.watcher.interrupted() || !self.host.wait_for_devices(attempt) {
                 return Ok((plan, stayed));
             }
         }
@@ -368,7 +373,7 @@ fn no_effect(change: &Change) -> Error {
     let found = change.actual.as_deref().unwrap_or("(nothing)");
     let what =
         format!("{}: every step succeeded, but {} is {found}, not {wanted}", change.resource, change.subject);
-    let hint = give_back::hint(change).unwrap_or_else(|| {
+    let hint = restore_driver::hint(change).unwrap_or_else(|| {
         "Something undoes the change or ignores it; the steps above show what ran.".to_owned()
     });
     Error::Invalid { what, hint: Some(hint) }

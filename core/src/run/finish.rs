@@ -141,7 +141,7 @@ impl Finish<'_> {
         for attempt in 0.. {
             let plan = self.plan()?;
             let is_early = plan.obstacles().is_some() || !plan.deferred.is_empty();
-            if !is_early || self.watcher.interrupted() || !self.host.settle(attempt) {
+            if !is_early || self.watcher.interrupted() || !self.host.wait_for_devices(attempt) {
                 return Ok(plan);
             }
         }
@@ -155,7 +155,7 @@ impl Finish<'_> {
         let running = Cmdline::parse(&host.attribute(Path::new("/proc/cmdline"))?.unwrap_or_default());
         let wanted = edits(&host, self.planner.distro, self.planner.declared)?;
         let holds = wanted.iter().all(|it| running.satisfies(it));
-        if !running.words().any(|it| it.raw() == trial.mark) && !holds {
+        if !running.parameters().any(|it| it.raw() == trial.mark) && !holds {
             let because = "it did not come up, and the default entry was booted in its place".to_owned();
             let why = format!(
                 "the boot that was to be tried did not come up: this one was started by the default entry ({} is not in \
@@ -174,7 +174,7 @@ impl Finish<'_> {
             if lost.is_empty() {
                 return Ok(None);
             }
-            if !self.host.settle(attempt) {
+            if !self.host.wait_for_devices(attempt) {
                 return Ok(Some(not_confirmed(trial, &wanted, lost.join("; "))));
             }
         }

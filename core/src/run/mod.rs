@@ -2,5 +2,5 @@
 
 pub mod apply;
 pub mod finish;
-pub mod give_back;
+pub mod restore_driver;
 pub mod rollback;

@@ -26,8 +26,8 @@ use crate::record::report::StepStatus;
 use crate::record::{OLD_RUN_FORMAT, RunRecord};
 
 mod devices;
+mod parameters;
 pub mod select;
-mod words;
 
 /// Name of the resource in plans and reports.
 const KIND: &str = "rollback";
@@ -42,7 +42,7 @@ pub struct Undo {
     /// The activations that are to be run again, each with its output as it is before that.
     outputs: BTreeMap<Activation, Output>,
     /// What the run changed of the command line, the other way round.
-    words: Option<CmdlineEdit>,
+    parameters: Option<CmdlineEdit>,
     /// Whether the host was booted into what the run made, and not yet again.
     needs_boot: bool,
 }
@@ -60,9 +60,9 @@ impl Undo {
         (host, distro): (&HostView, &Distro),
         boot_id: Option<&str>,
     ) -> Result<Self> {
-        let words = words::undone(host, distro, &record.files);
+        let parameters = parameters::undone(host, distro, &record.files);
         let mut undo =
-            Self { record, with_files: !is_undone, outputs: BTreeMap::new(), words, needs_boot: false };
+            Self { record, with_files: !is_undone, outputs: BTreeMap::new(), parameters, needs_boot: false };
         let differs = undo.differing(host)?.next().is_some();
         for activation in undo.activations(host)? {
             let now = output(host, distro, &activation)?;
@@ -76,7 +76,7 @@ impl Undo {
         let is_gone = is_done && rollbacks.iter().find(|it| it.has_changed()).is_some_and(elsewhere);
         undo.needs_boot = was_booted && !undo.record.files.is_empty() && !is_gone;
         if is_gone {
-            undo.words = None;
+            undo.parameters = None;
         }
         Ok(undo)
     }
@@ -103,8 +103,8 @@ impl Undo {
         Declared { id: self.id(), declaration, resource: Rc::new(self.clone()) }
     }
 
-    /// Returns the files whose text is neither what the run left nor what was there before, as a change from what it left
-    /// to what is there now.
+    /// Returns the files whose text is neither what the run left nor what was there before, as a change from what it
+    /// left to what is there now.
     ///
     /// # Errors
     /// When a file cannot be read.
@@ -169,8 +169,8 @@ impl Undo {
         Ok(activations)
     }
 
-    /// Returns the output of an activation as it was before it should have been made again, unless it was: the files are
-    /// back, and what is made of them may not be.
+    /// Returns the output of an activation as it was before it should have been made again, unless it was: the files
+    /// are back, and what is made of them may not be.
     fn before(
         &self,
         host: &HostView,
@@ -230,16 +230,16 @@ impl Undo {
         Ok(Some(Setting::persistent(subject, state)))
     }
 
-    /// Compares what tools make with what they made before: the boot configuration by its words, everything by whether it
-    /// was written again since the files are back.
+    /// Compares what tools make with what they made before: the boot configuration by its parameters, everything by
+    /// whether it was written again since the files are back.
     fn made(&self, cx: Context<'_>) -> Result<Vec<Setting>> {
         let mut settings = Vec::new();
         for (activation, before) in &self.outputs {
-            let by_words = match activation {
+            let by_parameters = match activation {
                 Activation::BootConfig => self.boot_config(cx)?,
                 _ => None,
             };
-            if let Some(setting) = by_words {
+            if let Some(setting) = by_parameters {
                 settings.push(setting);
             } else if before.is_as_in(&output(cx.host, cx.distro, activation)?) {
                 let state = State::Drifted {
@@ -258,10 +258,10 @@ impl Undo {
         Ok(settings)
     }
 
-    /// Returns the generated boot configuration, if its entries still have the words of that run.
+    /// Returns the generated boot configuration, if its entries still have the parameters of that run.
     fn boot_config(&self, cx: Context<'_>) -> Result<Option<Setting>> {
-        let Some(words) = &self.words else { return Ok(None) };
-        let settings = cx.distro.bootloader.cmdline(cx.host, words)?;
+        let Some(parameters) = &self.parameters else { return Ok(None) };
+        let settings = cx.distro.bootloader.cmdline(cx.host, parameters)?;
         let is_stale = |it: &Setting| {
             let remedy = match &it.state {
                 State::Drifted { remedy, .. } => Some(remedy),
@@ -273,8 +273,10 @@ impl Undo {
     }
 
     fn boot(&self, host: &HostView) -> Result<Option<Setting>> {
-        if let (Some(words), Some(text)) = (&self.words, host.attribute(Path::new("/proc/cmdline"))?) {
-            let setting = running(&Cmdline::parse(&text), words);
+        if let (Some(parameters), Some(text)) =
+            (&self.parameters, host.attribute(Path::new("/proc/cmdline"))?)
+        {
+            let setting = running(&Cmdline::parse(&text), parameters);
             if setting.state != State::Converged {
                 return Ok(Some(setting));
             }

@@ -1,4 +1,4 @@
-//! A boot that is tried once: an entry for the next boot, and what must hold before its words become the default.
+//! A boot that is tried once: an entry for the next boot, and what must hold before its parameters become the default.
 
 use std::path::{Path, PathBuf};
 
@@ -11,13 +11,13 @@ use super::go_back::{IfRefused, TIME_TO_LOOK, in_words};
 use super::witness::Witness;
 use super::{AtBoot, own, require_systemd};
 use crate::error::{Error, Result};
-use crate::formats::kernel_cmdline::{Cmdline, CmdlineEdit, Word};
+use crate::formats::kernel_cmdline::{Cmdline, CmdlineEdit, Parameter};
 use crate::language::parts;
 use crate::language::registry::Declared;
 use crate::language::resource::{Context, Resource};
 use crate::mechanism::distro::{Distro, Trial, TrialFile};
 
-/// A word that only the tried entry has. The kernel keeps words with a dot that it does not know to itself.
+/// A parameter that only the tried entry has. The kernel keeps parameters with a dot that it does not know to itself.
 pub(super) const MARK: &str = "hoststate.trial";
 
 /// A kernel that panics reboots after so many seconds, to the default entry.
@@ -27,7 +27,7 @@ const PANIC: &str = "panic=10";
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TrialRecord {
-    /// The word by which the boot is known.
+    /// The parameter by which the boot is known.
     pub mark: String,
     /// What the host had before, and must have again.
     pub witness: Witness,
@@ -70,10 +70,10 @@ pub fn declared(
     let record = AtBoot { trial: Some(TrialRecord { mark: mark.clone(), witness, back_after }), ..record };
     let mut edits = edits;
     edits.push(adding(&mark)?);
-    let is_panic = |it: &Word| it.same_name("panic");
+    let is_panic = |it: &Parameter| it.same_name("panic");
     let mentions_panic =
         |it: &CmdlineEdit| it.present.iter().chain(&it.additional).chain(&it.absent).any(is_panic);
-    if !trial.after.words().any(is_panic) && !edits.iter().any(mentions_panic) {
+    if !trial.after.parameters().any(is_panic) && !edits.iter().any(mentions_panic) {
         edits.push(adding(PANIC)?);
     }
     let resource = Tried { edits, record, program: program.to_owned() };
@@ -92,9 +92,10 @@ pub fn edits(host: &HostView, distro: &Distro, wanted: &[Declared]) -> Result<Ve
     Ok(edits)
 }
 
-fn adding(word: &str) -> Result<CmdlineEdit> {
-    let word = Word::parse(word).map_err(|err| Error::Invalid { what: err.to_string(), hint: None })?;
-    Ok(CmdlineEdit { present: vec![word], ..CmdlineEdit::default() })
+fn adding(parameter: &str) -> Result<CmdlineEdit> {
+    let parameter =
+        Parameter::parse(parameter).map_err(|err| Error::Invalid { what: err.to_string(), hint: None })?;
+    Ok(CmdlineEdit { present: vec![parameter], ..CmdlineEdit::default() })
 }
 
 /// The entry for one boot, and the unit that decides after it.
@@ -113,8 +114,8 @@ impl Resource for Tried {
         // Last: until this is written, the next boot is like any other.
         settings.push(part(cx.host, next)?);
         let running = Cmdline::parse(&cx.host.attribute(Path::new("/proc/cmdline"))?.unwrap_or_default());
-        let words: Vec<&str> =
-            running.words().map(Word::raw).filter(|it| !it.starts_with("BOOT_IMAGE=")).collect();
+        let parameters: Vec<&str> =
+            running.parameters().map(Parameter::raw).filter(|it| !it.starts_with("BOOT_IMAGE=")).collect();
         let is_ours = self.edits.iter().flat_map(|it| &it.present).any(|it| it.raw() == PANIC);
         let panic =
             if is_ours { "; a kernel that panics reboots after 10 s, to the default entry" } else { "" };
@@ -126,7 +127,7 @@ impl Resource for Tried {
         };
         let desired = Some(format!("{after} (for one boot{panic}{back})"));
         let remedy = Remedy::Activation(Activation::Reboot);
-        let state = State::Drifted { actual: Some(words.join(" ")), desired, remedy };
+        let state = State::Drifted { actual: Some(parameters.join(" ")), desired, remedy };
         settings.push(Setting::runtime("/proc/cmdline", Disruption::Reboot, state));
         Ok(settings)
     }

@@ -8,7 +8,7 @@ use hoststate_abi::step::Step;
 
 use super::confirm::MARK;
 use crate::error::Result;
-use crate::formats::kernel_cmdline::{Cmdline, Word};
+use crate::formats::kernel_cmdline::{Cmdline, Parameter};
 use crate::mechanism::distro::Distro;
 use crate::next_boot::Menu;
 
@@ -75,8 +75,8 @@ pub(crate) fn obstacle(host: &HostView, distro: &Distro) -> Result<Option<String
     let Some(entry) = menu.taken() else {
         return Ok(Some(format!("which entry boots next cannot be told: {because}")));
     };
-    let is_mark = |it: &Word| it.same_name(MARK);
-    let is_tried = Cmdline::parse(&entry.cmdline).words().any(is_mark);
+    let is_mark = |it: &Parameter| it.same_name(MARK);
+    let is_tried = Cmdline::parse(&entry.cmdline).parameters().any(is_mark);
     Ok(is_tried.then(|| format!("{:?} would boot once more: {because}", entry.title)))
 }
 

@@ -16,7 +16,7 @@ use crate::language::resource::{Context, Resource};
 pub mod confirm;
 mod exec_start;
 pub mod go_back;
-pub mod standing;
+pub mod pending;
 pub mod witness;
 
 use confirm::TrialRecord;

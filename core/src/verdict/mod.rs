@@ -8,9 +8,9 @@ use hoststate_abi::host_view::HostView;
 use hoststate_abi::setting::Scope;
 
 use crate::error::Result;
-use crate::formats::kernel_cmdline::{Cmdline, Word};
+use crate::formats::kernel_cmdline::{Cmdline, Parameter};
 use crate::formats::pci::PciAddress;
-use crate::guards::words_in_vain::{self, InVain};
+use crate::guards::ineffective_parameters::running::{self, Ineffective};
 use crate::language::declaration::ResourceId;
 use crate::language::registry::Declared;
 use crate::machine::pci_bus;
@@ -21,7 +21,7 @@ use crate::plan::finding::{Finding, Verdict};
 use crate::plan::planned::{Change, Plan};
 use crate::plan::scene::Hazard;
 use crate::record::past::Past;
-use crate::trial::standing;
+use crate::trial::pending;
 use crate::why::chain;
 
 use known::Known;
@@ -30,9 +30,9 @@ mod known;
 mod refused;
 mod taken_back;
 
-/// Judges what the last boot made of a plan: a setting that it was to make right and did not, waits in vain. Returns what
-/// was found as well, and what is about to happen by itself; of the former [`Verdict::InDesiredState`] alone where nothing
-/// is wrong.
+/// Judges what the last boot made of a plan: a setting that it was to make right and did not, waits in vain. Returns
+/// what was found as well, and what is about to happen by itself; of the former [`Verdict::InDesiredState`] alone where
+/// nothing is wrong.
 ///
 /// # Errors
 /// When the host or the records cannot be read.
@@ -67,7 +67,7 @@ pub fn judge(
     plan.summary.to_change += plan.summary.only_reboot - waiting;
     plan.summary.only_reboot = waiting;
     let mut findings = findings;
-    findings.extend(standing::findings(host, past.boot_id)?);
+    findings.extend(pending::findings(host, past.boot_id)?);
     Ok((plan, findings))
 }
 
@@ -150,7 +150,7 @@ impl Judged<'_> {
         } else if !waiting.is_empty() {
             self.of_boot(&waiting, &known, is_incomplete, &mut judgement)?;
         }
-        judgement.findings.extend(self.words_in_vain()?);
+        judgement.findings.extend(self.parameters_in_vain()?);
         if judgement.findings.is_empty() && self.plan.in_desired_state() {
             let reason = "everything is as wanted".to_owned();
             judgement.findings.push(finding(Verdict::InDesiredState, None, reason));
@@ -210,7 +210,7 @@ impl Judged<'_> {
             let change = &self.plan.changes[index];
             let lost = match (&booted, menu.taken()) {
                 (Some(booted), Some(entry)) if change.subject == "/proc/cmdline" => {
-                    lost(change, booted, entry).map(|reason| (Verdict::WordLost, reason))
+                    lost(change, booted, entry).map(|reason| (Verdict::ParameterLost, reason))
                 }
                 _ => None,
             };
@@ -235,11 +235,11 @@ impl Judged<'_> {
         Ok(finding(Verdict::BoundElsewhere, Some(&change.resource), reason))
     }
 
-    fn words_in_vain(self) -> Result<Vec<Finding>> {
-        let found = words_in_vain::find(self.host, self.declared)?;
-        let finding = |it: InVain<'_>| {
+    fn parameters_in_vain(self) -> Result<Vec<Finding>> {
+        let found = running::find(self.host, self.declared)?;
+        let finding = |it: Ineffective<'_>| {
             let reason = it.told(&format!(" ({})", it.evidence));
-            finding(Verdict::WordIgnored, Some(&it.declared.id), reason)
+            finding(Verdict::IneffectiveParameter, Some(&it.declared.id), reason)
         };
         Ok(found.into_iter().map(finding).collect())
     }
@@ -280,22 +280,25 @@ fn other_entry(booted: &Booted, menu: &Menu) -> Option<String> {
         ));
     }
     let found = booted.entry.filter(|it| Some(*it) != next.entry).and_then(|it| menu.entries.get(it))?;
-    // Words typed at the menu fit no entry better than the default.
+    // Parameters typed at the menu fit no entry better than the default.
     let fits = booted::lost(found, &booted.cmdline).is_empty();
     let differs = !booted::lost(wanted, &booted.cmdline).is_empty();
     (fits && differs).then(|| format!("{:?}{image} was booted, and the default is {default}", found.title))
 }
 
-/// Says which words the entry has and the kernel was not given.
+/// Says which parameters the entry has and the kernel was not given.
 fn lost(change: &Change, booted: &Booted, entry: &BootEntry) -> Option<String> {
     let wanted = Cmdline::parse(change.desired.as_deref().unwrap_or_default());
     let lost = booted::lost(entry, &booted.cmdline);
-    let lost: Vec<&str> =
-        lost.iter().filter(|it| wanted.words().any(|word| word.same(it))).map(Word::raw).collect();
-    let words = lost.join(" ");
+    let lost: Vec<&str> = lost
+        .iter()
+        .filter(|it| wanted.parameters().any(|parameter| parameter.same(it)))
+        .map(Parameter::raw)
+        .collect();
+    let parameters = lost.join(" ");
     (!lost.is_empty()).then(|| {
         format!(
-            "{words} stands in the default entry {:?} ({}) and not in /proc/cmdline: taken out at the menu, or this kernel \
+            "{parameters} stands in the default entry {:?} ({}) and not in /proc/cmdline: taken out at the menu, or this kernel \
              was started by an entry that is no longer there",
             entry.title, entry.place
         )

@@ -1,5 +1,5 @@
-//! Why a PCI device is or will not be on a driver: a chain from the firmware to who holds the device, each link with its
-//! evidence.
+//! Why a PCI device is or will not be on a driver: a chain from the firmware to who holds the device, each link with
+//! its evidence.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +12,7 @@ use crate::error::{Error, Result};
 use crate::formats::kernel_cmdline::Cmdline;
 use crate::formats::modprobe_conf::ModuleName;
 use crate::formats::pci::class_name;
-use crate::guards::takeover::{self, BY_ID, Claim};
+use crate::guards::rebinding::{self, BY_ID, Claim};
 use crate::machine::kernels;
 use crate::machine::pci_bus::driver_name;
 use crate::machine::pci_bus::{self, PciDevice};
@@ -112,7 +112,7 @@ struct Case<'a> {
     /// The modules of that kernel that claim it by its ids.
     rivals: Vec<ModuleName>,
     booted: Option<Booted>,
-    /// The words of the next boot; `None` where they cannot be told.
+    /// The parameters of the next boot; `None` where they cannot be told.
     next: Option<(Cmdline, String)>,
 }
 
@@ -204,7 +204,7 @@ impl<'a> Case<'a> {
         let next = entry.map(|it| (Cmdline::parse(&it.cmdline), format!("{} ({:?})", it.place, it.title)));
         let booted = Booted::read(host, &menu.entries)?;
         let running = booted.as_ref().map(|it| it.cmdline.clone()).unwrap_or_default();
-        let words = next.as_ref().map_or(&running, |it| &it.0);
+        let parameters = next.as_ref().map_or(&running, |it| &it.0);
         let of_entry = entry.and_then(|it| it.kernel.clone());
         let kernel = of_entry.or(kernels::running(host)?).or(kernels::installed(host)?.0.last().cloned());
         let by_playbook = wanted.is_some();
@@ -216,13 +216,13 @@ impl<'a> Case<'a> {
             None => Vec::new(),
         };
         let candidates = [claimers.as_slice(), &rivals].concat();
-        let policy = Policy::read(host, distro, kernel.as_deref(), words, &candidates)?;
+        let policy = Policy::read(host, distro, kernel.as_deref(), parameters, &candidates)?;
         let by_policy = |module: &ModuleName| match claimers.contains(module) {
             true => policy.of_claimer(module),
             false => policy.of_driver(module),
         };
-        let claim = takeover::claim_of(host, device, words, &by_policy)?;
-        let claim_of_root = takeover::claim_of(host, device, words, &|_| policy.written())?;
+        let claim = rebinding::claim_of(host, device, parameters, &by_policy)?;
+        let claim_of_root = rebinding::claim_of(host, device, parameters, &|_| policy.written())?;
         let by_claim = claim.as_ref().or(claim_of_root.as_ref()).and_then(|it| it.to.clone());
         let wanted = wanted.or(by_claim).or_else(|| device.driver_override.clone());
         Ok(Self {
@@ -256,7 +256,7 @@ pub(crate) fn supported<T>(result: Result<T>) -> Result<Option<T>> {
     }
 }
 
-/// Words grouped by what they say, for evidence: `text: a, b`.
+/// Parameters grouped by what they say, for evidence: `text: a, b`.
 fn grouped(pairs: impl Iterator<Item = (String, String)>) -> Vec<String> {
     let mut groups: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for (text, name) in pairs {

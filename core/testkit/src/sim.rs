@@ -33,8 +33,8 @@ pub struct SimHost {
     cut_after: Cell<Option<usize>>,
     boots: Cell<u32>,
     has_udev: bool,
-    /// A word of the command line with which the kernel panics.
-    fatal_word: Option<String>,
+    /// A parameter of the command line with which the kernel panics.
+    fatal_parameter: Option<String>,
     /// A driver whose probe fails for every device.
     refusing: Option<String>,
 }
@@ -50,7 +50,7 @@ impl SimHost {
             cut_after: Cell::new(None),
             boots: Cell::new(0),
             has_udev: true,
-            fatal_word: None,
+            fatal_parameter: None,
             refusing: None,
         }
     }
@@ -68,10 +68,10 @@ impl SimHost {
         Self { has_udev: false, ..self }
     }
 
-    /// Lets kernels panic that are given this word.
+    /// Lets kernels panic that are given this parameter.
     #[must_use]
-    pub fn panics_with(self, word: &str) -> Self {
-        Self { fatal_word: Some(word.to_owned()), ..self }
+    pub fn panics_with(self, parameter: &str) -> Self {
+        Self { fatal_parameter: Some(parameter.to_owned()), ..self }
     }
 
     /// Lets a driver fail to probe any device.
@@ -166,7 +166,7 @@ impl Host for SimHost {
         Ok(())
     }
 
-    fn settle(&self, _attempt: u32) -> bool {
+    fn wait_for_devices(&self, _attempt: u32) -> bool {
         // Everything here happens at once.
         false
     }

@@ -120,9 +120,9 @@ fn ids_that_nothing_reads_are_named() {
         &tree,
         ids.clone(),
         expect![[r#"
-        warn dead-line-afcfae: nothing loads vfio-pci, so nothing reads the ids in /etc/modprobe.d/zz-hoststate.conf:1. Declare modprobe_softdep for the devices' own drivers, modules_load or initramfs_modules { modules = { "vfio-pci" } }, or driver_binding
-            no softdep, list of modules, udev rule or word of the command line names vfio-pci
-    "#]],
+            warn dead-line-afcfae: nothing loads vfio-pci, so nothing reads the ids in /etc/modprobe.d/zz-hoststate.conf:1. Declare modprobe_softdep for the devices' own drivers, modules_load or initramfs_modules { modules = { "vfio-pci" } }, or driver_binding
+                no softdep, list of modules, udev rule or parameter of the command line names vfio-pci
+        "#]],
     );
     for (path, text) in [
         (list, "vfio_pci\n"),

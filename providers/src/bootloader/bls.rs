@@ -19,8 +19,8 @@ use hoststate_core::error::{Error, Result};
 use hoststate_core::formats::bls_entry::{BlsEntry, Reader, expand};
 use hoststate_core::formats::grub_script::Family;
 use hoststate_core::formats::grubenv::GrubEnv;
-use hoststate_core::formats::kernel_cmdline::{Cmdline, CmdlineEdit, Word};
-use hoststate_core::mechanism::distro::{BootEntry, Bootloader, EntryChoice, Trial, WordSource};
+use hoststate_core::formats::kernel_cmdline::{Cmdline, CmdlineEdit, Parameter};
+use hoststate_core::mechanism::distro::{BootEntry, Bootloader, EntryChoice, ParameterSource, Trial};
 
 use super::default_grub::{DEFAULT_GRUB, Habit, LoaderVariables, Sources};
 use super::grub_menu;
@@ -91,7 +91,7 @@ impl Bootloader for Bls {
         let mut settings = Vec::new();
         let refers = |it: &&&Found| options::refers_to(&it.options, KERNELOPTS);
         let lacks = |it: &&Found| !variables.line(&it.options).satisfies(wanted);
-        // Also where every entry has the words literally: the next kernel's entry will not.
+        // Also where every entry has the parameters literally: the next kernel's entry will not.
         let next_lacks = !variables.line(NEXT_OPTIONS).satisfies(wanted);
         if regular.iter().filter(refers).any(|it| next_lacks || lacks(it)) {
             settings.extend(self.kernelopts(host, &mut variables, wanted)?);
@@ -130,11 +130,11 @@ impl Bootloader for Bls {
             let sources = variables.values.iter().filter(|value| options::refers_to(&it.options, value.0));
             let sources = sources.flat_map(|(_, value)| {
                 let line = grub_text::kernel_line(value);
-                let source = |word: &Word| WordSource {
-                    word: word.raw().to_owned(),
+                let source = |parameter: &Parameter| ParameterSource {
+                    parameter: parameter.raw().to_owned(),
                     place: Place { file: self.grubenv.clone(), line: None },
                 };
-                line.words().map(source).collect::<Vec<_>>()
+                line.parameters().map(source).collect::<Vec<_>>()
             });
             entries.push(BootEntry {
                 title: it.entry.title().unwrap_or_default().to_owned(),
@@ -359,16 +359,16 @@ fn found(host: &HostView, variables: &Variables) -> Result<Vec<Found>> {
     Ok(found)
 }
 
-/// Returns words in one line, for people.
+/// Returns parameters in one line, for people.
 fn flat(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// `/etc/default/grub` does not hold what `grub2-mkconfig` adds by itself.
 fn without_root(wanted: &CmdlineEdit) -> CmdlineEdit {
-    let keep = |words: &[Word]| {
-        let root = |it: &&Word| !it.same_name("root") && !it.same_name("ro");
-        words.iter().filter(root).cloned().collect()
+    let keep = |parameters: &[Parameter]| {
+        let root = |it: &&Parameter| !it.same_name("root") && !it.same_name("ro");
+        parameters.iter().filter(root).cloned().collect()
     };
     CmdlineEdit {
         present: keep(&wanted.present),

@@ -7,7 +7,7 @@ use hoststate_abi::host_view::HostView;
 use hoststate_abi::setting::{Place, Remedy, Setting, State};
 use hoststate_abi::step::Step;
 use hoststate_core::error::{Error, Result};
-use hoststate_core::formats::kernel_cmdline::{Cmdline, CmdlineEdit, Word};
+use hoststate_core::formats::kernel_cmdline::{Cmdline, CmdlineEdit, Parameter};
 use hoststate_core::formats::shell_assignments::{Environment, Shell, ShellFile, Value};
 
 use super::grub_text::{self, Unclear};
@@ -33,10 +33,10 @@ pub(super) const OWN_DROP_IN: &str = "/etc/default/grub.d/zz-hoststate.cfg";
 const HEADER: &str =
     "# Kernel arguments that hoststate was told to add. Sourced by update-grub after the others.\n";
 
-/// Words of every menu entry.
+/// Parameters of every menu entry.
 const ALWAYS: &str = "GRUB_CMDLINE_LINUX";
 
-/// Words of entries that are not for recovery; they stand behind those of [`ALWAYS`].
+/// Parameters of entries that are not for recovery; they stand behind those of [`ALWAYS`].
 const NORMAL: &str = "GRUB_CMDLINE_LINUX_DEFAULT";
 
 /// Where the shell looks for a program.
@@ -48,9 +48,9 @@ const EVERYWHERE: &str = "/usr/bin/env";
 /// How a family reads `/etc/default/grub`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Habit {
-    /// dash, drop-ins, new words in `GRUB_CMDLINE_LINUX_DEFAULT`: recovery entries stay free of them.
+    /// dash, drop-ins, new parameters in `GRUB_CMDLINE_LINUX_DEFAULT`: recovery entries stay free of them.
     Debian,
-    /// bash, no drop-ins, new words in `GRUB_CMDLINE_LINUX`.
+    /// bash, no drop-ins, new parameters in `GRUB_CMDLINE_LINUX`.
     Redhat,
 }
 
@@ -102,22 +102,23 @@ impl Sources {
         }
     }
 
-    /// Returns each word that the variables give to normal entries, with the line it comes from; none where the shell
-    /// gives up, which is told by whoever wants to change them.
-    pub(crate) fn words(&self) -> Vec<(Word, Place)> {
-        let mut words = Vec::new();
-        let Ok(environment) = self.evaluate(None) else { return words };
+    /// Returns each parameter that the variables give to normal entries, with the line it comes from; none where the
+    /// shell gives up, which is told by whoever wants to change them.
+    pub(crate) fn parameters(&self) -> Vec<(Parameter, Place)> {
+        let mut parameters = Vec::new();
+        let Ok(environment) = self.evaluate(None) else { return parameters };
         for name in [ALWAYS, NORMAL] {
             if let (Some(Value::Known(value)), Some(place)) =
                 (environment.get(name), self.last_assignment(name))
             {
-                words.extend(grub_text::kernel_line(value).words().map(|it| (it.clone(), place.clone())));
+                parameters
+                    .extend(grub_text::kernel_line(value).parameters().map(|it| (it.clone(), place.clone())));
             }
         }
-        words
+        parameters
     }
 
-    /// Returns the words that normal entries get when they are generated.
+    /// Returns the parameters that normal entries get when they are generated.
     ///
     /// # Errors
     /// When the shell would give up, or only a shell could tell.
@@ -136,10 +137,10 @@ impl Sources {
         })
     }
 
-    /// Compares the words for normal entries with `edit`.
+    /// Compares the parameters for normal entries with `edit`.
     ///
     /// # Errors
-    /// When a shell would give up on a file, a file cannot be read, or a word cannot be written.
+    /// When a shell would give up on a file, a file cannot be read, or a parameter cannot be written.
     pub(crate) fn setting(
         &self,
         host: &HostView,

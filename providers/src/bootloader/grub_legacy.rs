@@ -11,7 +11,7 @@ use hoststate_abi::setting::{Place, Remedy, Setting, State};
 use hoststate_abi::step::Step;
 use hoststate_core::error::{Error, Result};
 use hoststate_core::formats::grub_legacy::{Default, GrubLegacy as GrubConf, Linux, Stanza};
-use hoststate_core::formats::kernel_cmdline::{Cmdline, CmdlineEdit, Word};
+use hoststate_core::formats::kernel_cmdline::{Cmdline, CmdlineEdit, Parameter};
 use hoststate_core::machine::facts::Firmware;
 use hoststate_core::mechanism::distro::{BootEntry, Bootloader, EntryChoice, Family};
 
@@ -67,11 +67,12 @@ impl Bootloader for GrubLegacy {
     }
 
     fn cmdline(&self, host: &HostView, wanted: &CmdlineEdit) -> Result<Vec<Setting>> {
-        let unquoted = |it: &&Word| it.raw().contains(['"', '\\']) || it.raw().contains(char::is_whitespace);
-        if let Some(word) = wanted.present.iter().chain(&wanted.additional).find(unquoted) {
+        let unquoted =
+            |it: &&Parameter| it.raw().contains(['"', '\\']) || it.raw().contains(char::is_whitespace);
+        if let Some(parameter) = wanted.present.iter().chain(&wanted.additional).find(unquoted) {
             return Err(Error::invalid(
                 format!(
-                    "the kernel argument `{word}` cannot be given through GRUB legacy, which knows no quotes"
+                    "the kernel argument `{parameter}` cannot be given through GRUB legacy, which knows no quotes"
                 ),
                 "Write it without blanks, quotes and backslashes.",
             ));
@@ -125,7 +126,7 @@ impl Bootloader for GrubLegacy {
         let entry = |(stanza, linux): (&Stanza, &Linux)| BootEntry {
             title: stanza.title.clone(),
             kernel: release(&linux.image).map(str::to_owned),
-            recovery: linux.cmdline.words().any(|it| it.raw() == "single"),
+            recovery: linux.cmdline.parameters().any(|it| it.raw() == "single"),
             cmdline: linux.cmdline.to_string().trim().to_owned(),
             place: Place { file: self.conf.clone(), line: Some(linux.line) },
             sources: Vec::new(),

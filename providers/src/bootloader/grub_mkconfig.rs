@@ -11,9 +11,9 @@ use hoststate_abi::step::Step;
 use hoststate_core::error::{Error, Result};
 use hoststate_core::formats::grub_cfg::{GrubCfg, MenuEntry};
 use hoststate_core::formats::grub_script::Family;
-use hoststate_core::formats::kernel_cmdline::{Cmdline, CmdlineEdit, Word};
+use hoststate_core::formats::kernel_cmdline::{Cmdline, CmdlineEdit, Parameter};
 use hoststate_core::machine::kernels;
-use hoststate_core::mechanism::distro::{BootEntry, Bootloader, EntryChoice, Trial, WordSource};
+use hoststate_core::mechanism::distro::{BootEntry, Bootloader, EntryChoice, ParameterSource, Trial};
 
 use super::default_grub::{Habit, LoaderVariables, OWN_DROP_IN, Sources};
 use super::grub_menu::{self, environment};
@@ -28,16 +28,16 @@ mod menu;
 mod tests;
 mod trial;
 
-/// Words that `10_linux` itself writes into every entry; no file gives hoststate a say in them.
+/// Parameters that `10_linux` itself writes into every entry; no file gives hoststate a say in them.
 const GENERATED: [&str; 3] = ["BOOT_IMAGE", "root", "ro"];
 
-/// What Ubuntu's `10_linux` writes behind all words, so that a boot without image fails at once.
+/// What Ubuntu's `10_linux` writes behind all parameters, so that a boot without image fails at once.
 const FOR_PARTUUID: &str = "panic";
 
 /// The variable that makes it do so.
 const PARTUUID: &str = "GRUB_FORCE_PARTUUID";
 
-/// Words that `10_linux` itself writes into recovery entries.
+/// Parameters that `10_linux` itself writes into recovery entries.
 const GENERATED_FOR_RECOVERY: [&str; 4] = ["single", "recovery", "nomodeset", "dis_ucode_ldr"];
 
 /// GRUB 2 with a generated `grub.cfg`.
@@ -58,12 +58,12 @@ impl Bootloader for GrubMkconfig {
 
     fn cmdline(&self, host: &HostView, wanted: &CmdlineEdit) -> Result<Vec<Setting>> {
         let mut names = wanted.present.iter().chain(&wanted.additional).chain(&wanted.absent);
-        if let Some(word) = names.find(|word| GENERATED.iter().any(|it| word.same_name(it))) {
+        if let Some(parameter) = names.find(|parameter| GENERATED.iter().any(|it| parameter.same_name(it))) {
             let state = State::Blocked {
                 actual: None,
                 desired: Some(grub_text::wish(wanted)),
                 by: Some(Place { file: "/etc/grub.d/10_linux".into(), line: None }),
-                reason: format!("`{}` is written into every boot entry by this script", word.name()),
+                reason: format!("`{}` is written into every boot entry by this script", parameter.name()),
             };
             return Ok(vec![Setting::persistent(self.output.display().to_string(), state)]);
         }
@@ -100,16 +100,16 @@ impl Bootloader for GrubMkconfig {
             Ok(line) => Ok(loader.expand(&line)),
             // What only a shell could tell is seen in what it generated.
             Err(Error::Malformed { .. }) => {
-                let mut words: Vec<Word> = sources.known()?.words().cloned().collect();
+                let mut parameters: Vec<Parameter> = sources.known()?.parameters().cloned().collect();
                 let lines = normal_lines(self.cfg(host)?.as_deref(), &loader);
-                let shown = lines.first().into_iter().flat_map(Cmdline::words);
+                let shown = lines.first().into_iter().flat_map(Cmdline::parameters);
                 let shown = shown.filter(|it| !GENERATED.iter().any(|name| it.same_name(name)));
-                for word in shown {
-                    if !words.iter().any(|it| it.same(word)) {
-                        words.push(word.clone());
+                for parameter in shown {
+                    if !parameters.iter().any(|it| it.same(parameter)) {
+                        parameters.push(parameter.clone());
                     }
                 }
-                Ok(Cmdline::parse(&words.iter().map(Word::raw).collect::<Vec<_>>().join(" ")))
+                Ok(Cmdline::parse(&parameters.iter().map(Parameter::raw).collect::<Vec<_>>().join(" ")))
             }
             Err(err) => Err(err),
         }
@@ -128,13 +128,15 @@ impl Bootloader for GrubMkconfig {
 
     fn entries(&self, host: &HostView) -> Result<Vec<BootEntry>> {
         let Some(menu) = self.menu(host)? else { return Ok(Vec::new()) };
-        let sources = Sources::read(host, self.habit)?.words();
+        let sources = Sources::read(host, self.habit)?.parameters();
         let environment = environment(host, &self.environment_block())?;
         let ours: HashSet<usize> = governed(&menu.cfg).map(|it| it.line).collect();
         let entry = |entry: &MenuEntry| {
             let (line, place) = (grub_text::passed_on(entry), menu.place(entry.line));
             let is_ours = place.file == self.output && ours.contains(&entry.line);
-            let from = sources.iter().filter(|it| is_ours && line.words().any(|word| word.same(&it.0)));
+            let from = sources
+                .iter()
+                .filter(|it| is_ours && line.parameters().any(|parameter| parameter.same(&it.0)));
             BootEntry {
                 title: entry.title.clone(),
                 kernel: release(&entry.kernel).map(str::to_owned),
@@ -142,7 +144,10 @@ impl Bootloader for GrubMkconfig {
                 cmdline: line.to_string(),
                 place,
                 sources: from
-                    .map(|(word, place)| WordSource { word: word.raw().to_owned(), place: place.clone() })
+                    .map(|(parameter, place)| ParameterSource {
+                        parameter: parameter.raw().to_owned(),
+                        place: place.clone(),
+                    })
                     .collect(),
                 variables: grub_menu::variables(&menu.cfg, &environment, &line),
                 images: entry.initrds.clone(),
@@ -190,7 +195,7 @@ impl GrubMkconfig {
     /// Says that a script writes a wanted parameter, so that no source decides it.
     fn written_by_script(&self, sources: &Sources, wanted: &CmdlineEdit) -> Result<Option<Setting>> {
         let mut names = wanted.present.iter().chain(&wanted.additional).chain(&wanted.absent);
-        let Some(word) = names.find(|it| it.same_name(FOR_PARTUUID)) else { return Ok(None) };
+        let Some(parameter) = names.find(|it| it.same_name(FOR_PARTUUID)) else { return Ok(None) };
         if sources.variable(PARTUUID)?.is_none_or(|it| it.is_empty()) {
             return Ok(None);
         }
@@ -198,7 +203,7 @@ impl GrubMkconfig {
         let at = by.as_ref().map(|it| format!(" ({it})")).unwrap_or_default();
         let reason = format!(
             "`{}` is written by /etc/grub.d/10_linux while {PARTUUID} is set{at}, behind every other",
-            word.name()
+            parameter.name()
         );
         let desired = Some(grub_text::wish(wanted));
         let state = State::Blocked { actual: None, desired, by, reason };
@@ -295,7 +300,7 @@ fn fault(shortfall: &str, having: &[&MenuEntry], all: &[&MenuEntry]) -> String {
     named.collect::<Vec<_>>().join("; ")
 }
 
-/// Recovery entries need not have the wanted words, but must not have the unwanted.
+/// Recovery entries need not have the wanted parameters, but must not have the unwanted.
 fn for_recovery(wanted: &CmdlineEdit) -> CmdlineEdit {
     let generated = |name: &str| GENERATED_FOR_RECOVERY.contains(&name);
     let absent = wanted.absent.iter().filter(|it| !generated(it.name())).cloned().collect();

@@ -1,14 +1,15 @@
 //! Kernel arguments in text that GRUB's script language reads before the kernel does.
 //!
 //! `GRUB_CMDLINE_LINUX…`, `options` of boot entries, `kernelopts` and `/etc/kernel/cmdline` are all pasted into a
-//! `linux` line as they are, so `$`, quotes, `\`, `;` and their like have a meaning there that the kernel does not know.
+//! `linux` line as they are, so `$`, quotes, `\`, `;` and their like have a meaning there that the kernel does not
+//! know.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
 
 use hoststate_core::error::{Error, Result};
 use hoststate_core::formats::grub_cfg::{GrubCfg, MenuEntry};
-use hoststate_core::formats::kernel_cmdline::{COMMAND_LINE_SIZE, Cmdline, CmdlineEdit, Word};
+use hoststate_core::formats::kernel_cmdline::{COMMAND_LINE_SIZE, Cmdline, CmdlineEdit, Parameter};
 
 #[cfg(test)]
 mod tests;
@@ -124,7 +125,7 @@ fn written(raw: &str, level: Level) -> Result<String> {
             "Write the argument without quotes, backslashes and dollar signs, if its meaning allows.",
         ))
     };
-    let word = match Word::parse(raw) {
+    let word = match Parameter::parse(raw) {
         Ok(word) => word,
         Err(err) => return impossible(&err.to_string()),
     };
@@ -144,7 +145,7 @@ fn written(raw: &str, level: Level) -> Result<String> {
     let escaped: String =
         content.chars().flat_map(|it| (!safe(it)).then_some('\\').into_iter().chain([it])).collect();
     let passed = kernel_line(&escaped);
-    let mut words = passed.words();
+    let mut words = passed.parameters();
     match (words.next(), words.next()) {
         (Some(only), None) if only.same(&word) => Ok(escaped),
         _ => impossible("GRUB changes it"),
@@ -215,10 +216,10 @@ pub(crate) fn check_length(entry: &str, kernel: &str, line: &str) -> Result<()> 
 }
 
 /// Returns the wanted words that a variable's line gives, with nothing else of their names.
-pub(crate) fn given(line: &Cmdline, wanted: &CmdlineEdit) -> Vec<Word> {
-    let is_given = |word: &&Word| {
-        let is_kin = |it: &&Word| is_kin(it, word);
-        let kin = |words: &[Word]| words.iter().filter(is_kin).cloned().collect();
+pub(crate) fn given(line: &Cmdline, wanted: &CmdlineEdit) -> Vec<Parameter> {
+    let is_given = |word: &&Parameter| {
+        let is_kin = |it: &&Parameter| is_kin(it, word);
+        let kin = |words: &[Parameter]| words.iter().filter(is_kin).cloned().collect();
         let (present, additional) = (kin(&wanted.present), kin(&wanted.additional));
         line.satisfies(&CmdlineEdit { present, additional, absent: Vec::new() })
     };
@@ -228,7 +229,7 @@ pub(crate) fn given(line: &Cmdline, wanted: &CmdlineEdit) -> Vec<Word> {
 /// Returns what shall stand beside a variable: what that gives not, and no copy of what it gives.
 pub(crate) fn beside(line: &Cmdline, wanted: &CmdlineEdit) -> CmdlineEdit {
     let given = given(line, wanted);
-    let rest = |words: &[Word]| words.iter().filter(|it| !given.contains(it)).cloned().collect();
+    let rest = |words: &[Parameter]| words.iter().filter(|it| !given.contains(it)).cloned().collect();
     CmdlineEdit {
         present: rest(&wanted.present),
         additional: rest(&wanted.additional),
@@ -237,16 +238,16 @@ pub(crate) fn beside(line: &Cmdline, wanted: &CmdlineEdit) -> CmdlineEdit {
 }
 
 /// Whether two words belong together: of one name, or both of huge pages.
-fn is_kin(one: &Word, other: &Word) -> bool {
-    let is_huge = |it: &Word| ["hugepagesz", "hugepages"].iter().any(|name| it.same_name(name));
+fn is_kin(one: &Parameter, other: &Parameter) -> bool {
+    let is_huge = |it: &Parameter| ["hugepagesz", "hugepages"].iter().any(|name| it.same_name(name));
     one.same_name(other.name()) || is_huge(one) && is_huge(other)
 }
 
 /// Says what an edit wants, for people.
 pub(crate) fn wish(edit: &CmdlineEdit) -> String {
-    let list = |words: &[Word]| words.iter().map(Word::raw).collect::<Vec<_>>().join(" ");
+    let list = |words: &[Parameter]| words.iter().map(Parameter::raw).collect::<Vec<_>>().join(" ");
     let mut wishes = Vec::new();
-    let present: Vec<Word> = edit.present.iter().chain(&edit.additional).cloned().collect();
+    let present: Vec<Parameter> = edit.present.iter().chain(&edit.additional).cloned().collect();
     if !present.is_empty() {
         wishes.push(list(&present));
     }

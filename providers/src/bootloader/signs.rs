@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use hoststate_abi::host_view::HostView;
 use hoststate_core::error::Result;
 use hoststate_core::formats::efi_variable;
-use hoststate_core::formats::kernel_cmdline::{Cmdline, Word};
+use hoststate_core::formats::kernel_cmdline::{Cmdline, Parameter};
 use hoststate_core::machine::facts::{self, Firmware};
 use hoststate_core::mechanism::distro::Family;
 
@@ -57,14 +57,15 @@ impl<'a> Signs<'a> {
 
     /// Returns the value of `BOOT_IMAGE=`, which GRUB 2 and syslinux put before the parameters.
     pub(super) fn boot_image(&self) -> Option<&str> {
-        self.cmdline()?.words().find(|it| it.name() == "BOOT_IMAGE").and_then(Word::value)
+        self.cmdline()?.parameters().find(|it| it.name() == "BOOT_IMAGE").and_then(Parameter::value)
     }
 
     /// Returns an `initrd=` with backslashes: the EFI stub in the kernel loads that file. GRUB hands the initramfs over
     /// in memory.
-    pub(super) fn efi_initrd(&self) -> Option<&Word> {
-        let is_path = |it: &&Word| it.name() == "initrd" && it.value().is_some_and(|it| it.contains('\\'));
-        self.cmdline()?.words().find(is_path)
+    pub(super) fn efi_initrd(&self) -> Option<&Parameter> {
+        let is_path =
+            |it: &&Parameter| it.name() == "initrd" && it.value().is_some_and(|it| it.contains('\\'));
+        self.cmdline()?.parameters().find(is_path)
     }
 
     /// Returns the program that calls itself the loader of this boot (`LoaderInfo`), e.g. `systemd-boot 252`.

@@ -1,7 +1,8 @@
 //! dracut of Red Hat's family, and of Debian hosts that chose it.
 //!
-//! `/etc/modprobe.d` gets into an image only in host-only mode, so hoststate names its files in `install_items`; modules
-//! go into `force_drivers`, which makes dracut load them before udev by `rd.driver.pre=` in the image's `etc/cmdline.d`.
+//! `/etc/modprobe.d` gets into an image only in host-only mode, so hoststate names its files in `install_items`;
+//! modules go into `force_drivers`, which makes dracut load them before udev by `rd.driver.pre=` in the image's
+//! `etc/cmdline.d`.
 
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -211,7 +212,7 @@ fn not_loaded(kernel: &Kernel, contents: &Contents, wanted: &[ModuleName]) -> Op
     let mut loaded: Vec<String> = Vec::new();
     for path in contents.files.keys().filter(|it| it.starts_with(CMDLINE_D)) {
         let line = Cmdline::parse(contents.text(path));
-        let pre = line.words().filter(|it| it.name() == "rd.driver.pre");
+        let pre = line.parameters().filter(|it| it.name() == "rd.driver.pre");
         loaded.extend(pre.filter_map(|it| it.value()).flat_map(|it| it.split(',')).map(str::to_owned));
     }
     let listed = |module: &ModuleName| loaded.iter().any(|it| module.is_spelled(it));

@@ -265,7 +265,7 @@ impl Host for Late<'_> {
         self.host.sync()
     }
 
-    fn settle(&self, attempt: u32) -> bool {
+    fn wait_for_devices(&self, attempt: u32) -> bool {
         if attempt == 2 {
             self.host.tree().link(&self.of, self.driver);
         }

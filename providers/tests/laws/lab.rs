@@ -311,8 +311,8 @@ impl<F: Fn(&Step) -> Fate> Host for Fated<'_, F> {
         self.host.sync()
     }
 
-    fn settle(&self, attempt: u32) -> bool {
-        self.host.settle(attempt)
+    fn wait_for_devices(&self, attempt: u32) -> bool {
+        self.host.wait_for_devices(attempt)
     }
 }
 

@@ -118,7 +118,9 @@ fn judge(place: &Place, winner: Option<Origin>) -> (Effect, Option<String>) {
         Some(Origin::File { path, line }) if *path != *place.file || Some(line) != place.line => {
             (Effect::Overridden, Some(format!("{}:{line}", path.display())))
         }
-        Some(Origin::CommandLine { word }) => (Effect::Overridden, Some(format!("the command line: {word}"))),
+        Some(Origin::CommandLine { parameter }) => {
+            (Effect::Overridden, Some(format!("the command line: {parameter}")))
+        }
         Some(Origin::File { .. }) | None => (Effect::Effective, None),
     }
 }

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use hoststate_abi::description::{Example, TypeDescription};
 use hoststate_core::language::declaration::Declaration;
 use hoststate_core::language::registry::Registry;
-use hoststate_core::plugins::conformance::{self, Finding, Trial, TrialHost, Verdict};
+use hoststate_core::plugins::conformance::{self, BrokenLaw, Conformity, Trial, TrialHost};
 use hoststate_core::plugins::plugin::{Candidate, trial};
 use hoststate_core::record::store::RecordStore;
 use hoststate_core::run::apply::Activate;
@@ -47,12 +47,12 @@ struct Chapter {
 /// How a law fared.
 enum Fared {
     Holds,
-    Broken(Finding),
+    Broken(BrokenLaw),
     NotTried,
 }
 
 impl Chapter {
-    fn new(about: String, laws: &[&'static str], Verdict { tried, findings }: Verdict) -> Self {
+    fn new(about: String, laws: &[&'static str], Conformity { tried, findings }: Conformity) -> Self {
         let fared = |(index, law): (usize, &&'static str)| {
             let finding = findings.iter().find(|it| it.law == *law).cloned();
             let fared = match finding {
@@ -76,7 +76,7 @@ pub(crate) fn run(arguments: &PluginTestArguments, session: &Session) -> Result<
     let file = canonical(named).map_err(|err| Error::io(format!("the plugin {}", named.display()), err))?;
     let candidate = Candidate::try_out(&file, &plugins.program)?;
     let findings = candidate.conversation(&plugins.program);
-    let verdict = Verdict { tried: trial::LAWS.len(), findings };
+    let verdict = Conformity { tried: trial::LAWS.len(), findings };
     let mut chapters = vec![Chapter::new(candidate.title(), &trial::LAWS, verdict)];
     let mut registry = Registry::clone(&plugins.base);
     registry.add(candidate.entries(&plugins.program, &plugins.base))?;
@@ -95,11 +95,11 @@ pub(crate) fn run(arguments: &PluginTestArguments, session: &Session) -> Result<
 fn of_type(described: &TypeDescription, registry: &Registry) -> Result<Vec<Chapter>> {
     if described.examples.is_empty() {
         let mend = "Give the type `examples`: a `desired` value, and the `files` of a host that is not so.";
-        let finding = Finding::new(HAS_EXAMPLES, "there is none, so nothing of the type was tried", mend);
+        let finding = BrokenLaw::new(HAS_EXAMPLES, "there is none, so nothing of the type was tried", mend);
         return Ok(vec![Chapter::new(
             described.name.clone(),
             &[HAS_EXAMPLES],
-            Verdict { tried: 1, findings: vec![finding] },
+            Conformity { tried: 1, findings: vec![finding] },
         )]);
     }
     let mut chapters = Vec::new();
@@ -111,7 +111,7 @@ fn of_type(described: &TypeDescription, registry: &Registry) -> Result<Vec<Chapt
     Ok(chapters)
 }
 
-fn of_example(described: &TypeDescription, example: &Example, registry: &Registry) -> Result<Verdict> {
+fn of_example(described: &TypeDescription, example: &Example, registry: &Registry) -> Result<Conformity> {
     let no_room = |err| Error::io("a directory for the host of an example", err);
     let room =
         |permissions| tempfile::Builder::new().permissions(Permissions::from_mode(permissions)).tempdir();
@@ -122,20 +122,20 @@ fn of_example(described: &TypeDescription, example: &Example, registry: &Registr
     files.extend(example.files.clone());
     let host = match TrialHost::new(root.path(), &files, &example.links) {
         Ok(host) => host,
-        Err(err) => return Ok(Verdict::of(&err)),
+        Err(err) => return Ok(Conformity::of(&err)),
     };
     if let Err(err) = host.open_to_all() {
-        return Ok(Verdict::of(&err));
+        return Ok(Conformity::of(&err));
     }
     let (kind, desired) = (described.name.clone(), example.desired.clone());
     let declared =
         match registry.decode(Declaration { kind, name: None, playbook: None, composite: None, desired }) {
             Ok(declared) => declared,
-            Err(rejected) => return Ok(Verdict::of(&rejected.into_first().source)),
+            Err(rejected) => return Ok(Conformity::of(&rejected.into_first().source)),
         };
     let distro = match hoststate_providers::detect(&hoststate_core::host::Host::view(&host)) {
         Ok(distro) => distro,
-        Err(err) => return Ok(Verdict::of(&err)),
+        Err(err) => return Ok(Conformity::of(&err)),
     };
     let records = RecordStore::new("/", records.path().join("runs"));
     let trial = Trial { declared: &declared, distro: &distro, records, activate: Activate::Skip };
@@ -177,7 +177,7 @@ fn as_json(file: &Path, chapters: &[Chapter], broken: usize) -> Value {
             chapter.laws.iter().map(|(law, fared)| match fared {
                 Fared::Holds => json!({ "subject": chapter.about, "law": law, "holds": true }),
                 Fared::NotTried => json!({ "subject": chapter.about, "law": law, "holds": null }),
-                Fared::Broken(Finding { what, mend, .. }) => json!({
+                Fared::Broken(BrokenLaw { what, mend, .. }) => json!({
                     "subject": chapter.about, "law": law, "holds": false, "what": what, "hint": mend,
                 }),
             })

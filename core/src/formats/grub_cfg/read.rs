@@ -225,7 +225,7 @@ impl Reader<'_> {
         }
         let repair = |it: &str| it == "single" || it == "recovery";
         entry.recovery = entry.title.to_lowercase().contains("recovery")
-            || entry.cmdline.words().any(|it| repair(it.raw()));
+            || entry.cmdline.parameters().any(|it| repair(it.raw()));
         entry.unresolved = self.unresolved(arguments);
         self.cfg.entries.push(entry);
     }

@@ -4,10 +4,10 @@ use expect_test::{Expect, expect};
 use proptest::prelude::*;
 
 use super::*;
-use crate::formats::kernel_cmdline::Word;
+use crate::formats::kernel_cmdline::Parameter;
 
 fn edit() -> CmdlineEdit {
-    CmdlineEdit { present: vec![Word::parse("intel_iommu=on").unwrap()], ..CmdlineEdit::default() }
+    CmdlineEdit { present: vec![Parameter::parse("intel_iommu=on").unwrap()], ..CmdlineEdit::default() }
 }
 
 fn check(text: &str, expect: Expect) {

@@ -5,32 +5,35 @@
 
 use std::collections::BTreeMap;
 
-use super::{Cmdline, CmdlineEdit, Word};
+use super::{Cmdline, CmdlineEdit, Parameter};
 
 pub(super) const SIZE: &str = "hugepagesz";
 pub(super) const COUNT: &str = "hugepages";
 const DEFAULT: &str = "default_hugepagesz";
 
 /// Returns the size that a count at `at` belongs to; `None` for the default size.
-pub(super) fn size_before<'a>(words: &[&'a Word], at: usize) -> Option<&'a str> {
-    words[..at].iter().rev().find(|it| it.same_name(SIZE)).and_then(|it| it.value())
+pub(super) fn size_before<'a>(parameters: &[&'a Parameter], at: usize) -> Option<&'a str> {
+    parameters[..at].iter().rev().find(|it| it.same_name(SIZE)).and_then(|it| it.value())
 }
 
-/// Returns whether a word of a line is asked to go by a word of the list of absent ones.
-pub(super) fn removes(absent: &[&Word], asked: usize, line: &[&Word], at: usize) -> bool {
-    let (asked_word, word) = (absent[asked], line[at]);
-    let is_count = word.same_name(COUNT);
-    if asked_word.same_name(SIZE) {
+/// Returns whether a parameter of a line is asked to go by a parameter of the list of absent ones.
+pub(super) fn removes(absent: &[&Parameter], asked: usize, line: &[&Parameter], at: usize) -> bool {
+    let (asked_parameter, parameter) = (absent[asked], line[at]);
+    let is_count = parameter.same_name(COUNT);
+    if asked_parameter.same_name(SIZE) {
         // A size takes its counts along: they would count pages of the size before.
-        let size =
-            if is_count { size_before(line, at) } else { word.value().filter(|_| word.same_name(SIZE)) };
-        return size.is_some_and(|it| asked_word.value().is_none_or(|asked| is_same(it, asked)));
+        let size = if is_count {
+            size_before(line, at)
+        } else {
+            parameter.value().filter(|_| parameter.same_name(SIZE))
+        };
+        return size.is_some_and(|it| asked_parameter.value().is_none_or(|asked| is_same(it, asked)));
     }
-    if !asked_word.same_name(COUNT) || !is_count {
+    if !asked_parameter.same_name(COUNT) || !is_count {
         return false;
     }
-    let Some(asked_count) = asked_word.value() else { return true };
-    if word.value() != Some(asked_count) {
+    let Some(asked_count) = asked_parameter.value() else { return true };
+    if parameter.value() != Some(asked_count) {
         return false;
     }
     // Without a size every one is meant: whoever would lose a count so has to say of which size.
@@ -38,7 +41,7 @@ pub(super) fn removes(absent: &[&Word], asked: usize, line: &[&Word], at: usize)
 }
 
 /// Returns whether a line has a wanted count for the size that it is wanted for.
-pub(super) fn has(line: &[&Word], wanted: &[&Word], at: usize) -> bool {
+pub(super) fn has(line: &[&Parameter], wanted: &[&Parameter], at: usize) -> bool {
     let size = size_before(wanted, at);
     let same_size = |other: Option<&str>| match (size, other) {
         (Some(one), Some(other)) => is_same(one, other),
@@ -70,11 +73,11 @@ impl CmdlineEdit {
             }
         };
         let (old, new) = (counts(before), counts(after));
-        let default = |line: &Cmdline| line.words().filter(|it| it.same_name(DEFAULT)).last().cloned();
+        let default = |line: &Cmdline| line.parameters().filter(|it| it.same_name(DEFAULT)).last().cloned();
         let (old_default, new_default) = (default(before), default(after));
         if old_default != new_default && !asked(&None) && new.contains_key(&None) {
             let count = new[&None].join(", ");
-            let of = new_default.as_ref().and_then(Word::value).unwrap_or("the kernel's default size");
+            let of = new_default.as_ref().and_then(Parameter::value).unwrap_or("the kernel's default size");
             return Some(format!(
                 "`hugepages={count}` has no size before it and would count pages of {of}; write the \
                  `hugepagesz=` that it is meant for before it, or name `hugepages` in `present`"
@@ -91,11 +94,11 @@ impl CmdlineEdit {
 
 /// Returns the counts of each size; `None` is the default size.
 fn counts(line: &Cmdline) -> BTreeMap<Option<String>, Vec<String>> {
-    let words: Vec<&Word> = line.words().collect();
+    let parameters: Vec<&Parameter> = line.parameters().collect();
     let mut counts: BTreeMap<Option<String>, Vec<String>> = BTreeMap::new();
-    for at in (0..words.len()).filter(|it| words[*it].same_name(COUNT)) {
-        let size = size_before(&words, at).map(str::to_ascii_uppercase);
-        counts.entry(size).or_default().push(words[at].value().unwrap_or_default().to_owned());
+    for at in (0..parameters.len()).filter(|it| parameters[*it].same_name(COUNT)) {
+        let size = size_before(&parameters, at).map(str::to_ascii_uppercase);
+        counts.entry(size).or_default().push(parameters[at].value().unwrap_or_default().to_owned());
     }
     counts
 }

@@ -1,4 +1,4 @@
-//! Tests of words and lines.
+//! Tests of parameters and lines.
 
 use expect_test::{Expect, expect};
 
@@ -10,14 +10,14 @@ mod hugepages;
 fn check_split(text: &str, expect: Expect) {
     let cmdline = Cmdline::parse(text);
     assert_eq!(cmdline.to_string(), text);
-    let show = |it: &Word| format!("{:?} {:?}\n", it.name(), it.value());
-    let init: Vec<&str> = cmdline.init_words().map(Word::raw).collect();
-    let kernel: String = cmdline.words().map(show).collect();
+    let show = |it: &Parameter| format!("{:?} {:?}\n", it.name(), it.value());
+    let init: Vec<&str> = cmdline.init_parameters().map(Parameter::raw).collect();
+    let kernel: String = cmdline.parameters().map(show).collect();
     expect.assert_eq(&format!("{kernel}init {init:?}\n"));
 }
 
 #[test]
-fn words_are_split_as_the_kernel_splits_them() {
+fn parameters_are_split_as_the_kernel_splits_them() {
     check_split(
         "ro \"a b=c d\" a=\"b\"c d h=x\"y z\"w e= =f =g=h i=\"j k\"",
         expect![[r#"
@@ -66,8 +66,8 @@ fn a_word_is_refused_when_it_is_not_exactly_one() {
         ["", " ", "a b", "a=\"b c\" ", "a\n", "a=\"b\nc\"", "a\0b", "a=\"b", "--", "\"--\"", "ok=\"a b\""];
     let lines: String = inputs
         .iter()
-        .map(|it| match Word::parse(it) {
-            Ok(word) => format!("{it:?}: {word}\n"),
+        .map(|it| match Parameter::parse(it) {
+            Ok(parameter) => format!("{it:?}: {parameter}\n"),
             Err(err) => format!("{it:?}: {err}\n"),
         })
         .collect();
@@ -89,7 +89,7 @@ fn a_word_is_refused_when_it_is_not_exactly_one() {
 
 #[test]
 fn names_fold_dashes_and_values_do_not() {
-    let same = |a: &str, b: &str| Word::parse(a).unwrap().same(&Word::parse(b).unwrap());
+    let same = |a: &str, b: &str| Parameter::parse(a).unwrap().same(&Parameter::parse(b).unwrap());
     assert!(same("log-buf-len=1M", "log_buf_len=1M"));
     assert!(same("a=\"b c\"", "\"a=b c\""));
     assert!(!same("modprobe.blacklist=snd-hda-intel", "modprobe.blacklist=snd_hda_intel"));
@@ -99,14 +99,14 @@ fn names_fold_dashes_and_values_do_not() {
 
 #[test]
 fn plain_words_need_no_escaping_anywhere() {
-    assert!(Word::parse("vfio-pci.ids=10de:0ffc,10de:0e1b").unwrap().is_plain());
+    assert!(Parameter::parse("vfio-pci.ids=10de:0ffc,10de:0e1b").unwrap().is_plain());
     for raw in ["memmap=4G$4G", "a=\"b\"", "pci=x;y", "a&b", "a*", "it's", "a\\b", "ä"] {
-        assert!(!Word::parse(raw).unwrap().is_plain(), "{raw}");
+        assert!(!Parameter::parse(raw).unwrap().is_plain(), "{raw}");
     }
 }
 
 #[test]
-fn words_are_strings_to_serde_and_to_the_schema() {
+fn parameters_are_strings_to_serde_and_to_the_schema() {
     let edit: CmdlineEdit = serde_json::from_str(r#"{"present":["a=b"]}"#).unwrap();
     assert_eq!(serde_json::to_string(&edit).unwrap(), r#"{"present":["a=b"],"additional":[],"absent":[]}"#);
     let err = serde_json::from_str::<CmdlineEdit>(r#"{"present":["a b"]}"#).unwrap_err();

@@ -2,7 +2,7 @@
 
 use super::module_name::fold;
 
-/// What one word of the kernel command line says to kmod (libkmod/libkmod-config.c, `kmod_config_parse_kcmdline`).
+/// What one parameter of the kernel command line says to kmod (libkmod/libkmod-config.c, `kmod_config_parse_kcmdline`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CommandLineOption {
     /// `module.param[=value]`: options that come after those of every file.
@@ -17,15 +17,15 @@ pub enum CommandLineOption {
 }
 
 impl CommandLineOption {
-    /// Reads one word, quotes included; `None` if it is not a module's.
+    /// Reads one parameter, quotes included; `None` if it is not a module's.
     ///
-    /// Quotes may stand around the whole word (as GRUB writes them) or in the value, and there is exactly one dot
+    /// Quotes may stand around the whole parameter (as GRUB writes them) or in the value, and there is exactly one dot
     /// before the `=`.
-    pub fn parse(word: &str) -> Option<Self> {
-        let inner = word.strip_prefix('"');
-        let (name, value) = match inner.unwrap_or(word).split_once('=') {
+    pub fn parse(parameter: &str) -> Option<Self> {
+        let inner = parameter.strip_prefix('"');
+        let (name, value) = match inner.unwrap_or(parameter).split_once('=') {
             Some((name, value)) => (name, Some(value)),
-            None => (inner.unwrap_or(word), None),
+            None => (inner.unwrap_or(parameter), None),
         };
         let (module, parameter) = name.split_once('.')?;
         let closes_late = inner.is_some() && value.is_none();
@@ -37,7 +37,7 @@ impl CommandLineOption {
             return Some(Self::Blacklist(names.map(str::to_owned).collect()));
         }
         let module = fold(module)?.into_owned();
-        // kmod moves the quote in front of the word to the value.
+        // kmod moves the quote in front of the parameter to the value.
         let quote = if inner.is_some() { "\"" } else { "" };
         let text = value.map_or_else(|| parameter.to_owned(), |value| format!("{parameter}={quote}{value}"));
         Some(Self::Options { module, text })

@@ -37,8 +37,8 @@ pub enum Origin {
     },
     /// On the kernel command line.
     CommandLine {
-        /// The word, as written.
-        word: String,
+        /// The parameter, as written.
+        parameter: String,
     },
 }
 
@@ -101,14 +101,14 @@ impl ModprobeView {
         self
     }
 
-    /// Returns whether kmod reads such a path at all: a `.conf` in one of [`DIRECTORIES`], or the `modules.softdep` that
-    /// is already part of the view.
+    /// Returns whether kmod reads such a path at all: a `.conf` in one of [`DIRECTORIES`], or the `modules.softdep`
+    /// that is already part of the view.
     pub fn reads(&self, path: &Path) -> bool {
         self.place(path).is_some()
     }
 
-    /// Puts a file's new content in place of the old, or adds the file, if it is one that kmod reads; the others are not
-    /// looked at again.
+    /// Puts a file's new content in place of the old, or adds the file, if it is one that kmod reads; the others are
+    /// not looked at again.
     pub fn replace(&mut self, path: &Path, conf: Rc<ModprobeConf>) {
         if let Some((basename, rank)) = self.place(path) {
             self.put(&basename, rank, path, conf);
@@ -265,7 +265,7 @@ impl ModprobeView {
         let mut all: Vec<_> = self.slots(module).iter().flat_map(of_slot).collect();
         all.extend(self.word_options(module).map(|(word, text)| Winner {
             value: text.to_owned(),
-            origin: Origin::CommandLine { word: word.to_owned() },
+            origin: Origin::CommandLine { parameter: word.to_owned() },
         }));
         all
     }
@@ -280,7 +280,7 @@ impl ModprobeView {
             .filter_map(|(word, text)| Some((word, last_value(text, parameter)?)))
             .last()
         {
-            return Some(Winner { value, origin: Origin::CommandLine { word: word.to_owned() } });
+            return Some(Winner { value, origin: Origin::CommandLine { parameter: word.to_owned() } });
         }
         self.slots(module).iter().rev().find_map(|slot| {
             slot.conf.borrow().options(module).iter().rev().find_map(|options| {
@@ -297,7 +297,7 @@ impl ModprobeView {
             let by_word = |(word, option): &(String, CommandLineOption)| match option {
                 CommandLineOption::Blacklist(names) => {
                     let named = names.iter().any(|name| name == module.as_str());
-                    named.then(|| Origin::CommandLine { word: word.clone() })
+                    named.then(|| Origin::CommandLine { parameter: word.clone() })
                 }
                 CommandLineOption::Options { .. } => None,
             };

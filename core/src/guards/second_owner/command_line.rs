@@ -1,4 +1,4 @@
-//! Others that write the words of the command line that a plan changes: tuned, and hooks of kernel packages.
+//! Others that write the parameters of the command line that a plan changes: tuned, and hooks of kernel packages.
 
 use std::path::{Path, PathBuf};
 
@@ -7,8 +7,8 @@ use hoststate_abi::host_view::HostView;
 use super::NAME;
 use crate::error::Result;
 use crate::formats::ini;
-use crate::formats::kernel_cmdline::{Cmdline, Word};
-use crate::guards::boot_words;
+use crate::formats::kernel_cmdline::{Cmdline, Parameter};
+use crate::guards::boot_parameters;
 use crate::plan::scene::{Hazard, Scene, Severity};
 
 /// Where profiles of tuned are, the strongest first; the second of each pair is where version 2.23 moved them.
@@ -21,37 +21,41 @@ const HOOKS: [&str; 3] = ["/etc/kernel/install.d", "/etc/kernel/postinst.d", "/e
 /// Profiles include others; more than this is a circle.
 const DEEPEST: usize = 8;
 
-/// Finds other owners of the words.
+/// Finds other owners of the parameters.
 pub(super) fn hazards(scene: Scene<'_>) -> Result<Vec<Hazard>> {
-    let words = boot_words::read(scene)?;
-    let changed: Vec<&Word> = words.added.iter().chain(&words.removed).collect();
+    let parameters = boot_parameters::read(scene)?;
+    let changed: Vec<&Parameter> = parameters.added.iter().chain(&parameters.removed).collect();
     if changed.is_empty() {
         return Ok(Vec::new());
     }
     let host = scene.after;
     let mut hazards = Vec::new();
-    for (place, theirs) in tuned_words(host)? {
-        for word in theirs.words().filter(|it| changed.iter().any(|changed| changed.same_name(it.name()))) {
-            if words.added.iter().any(|it| it.same(word)) {
+    for (place, theirs) in tuned_parameters(host)? {
+        for parameter in
+            theirs.parameters().filter(|it| changed.iter().any(|changed| changed.same_name(it.name())))
+        {
+            if parameters.added.iter().any(|it| it.same(parameter)) {
                 continue;
             }
-            let message =
-                format!("tuned puts {word} on the kernel command line, and the plan changes {}", word.name());
-            let hazard = Hazard::new(NAME, Severity::Warn, &["tuned", word.raw()], message);
-            hazards.push(hazard.shown_by([format!("{place} has {word}")]));
+            let message = format!(
+                "tuned puts {parameter} on the kernel command line, and the plan changes {}",
+                parameter.name()
+            );
+            let hazard = Hazard::new(NAME, Severity::Warn, &["tuned", parameter.raw()], message);
+            hazards.push(hazard.shown_by([format!("{place} has {parameter}")]));
         }
     }
     for directory in HOOKS {
         for name in host.list(Path::new(directory))? {
             let path = Path::new(directory).join(name);
-            if let Some((line, word)) = mention(host, &path, &changed)? {
+            if let Some((line, parameter)) = mention(host, &path, &changed)? {
                 let message = format!(
                     "{} names {}, which the plan changes: it may change it again with each kernel",
                     path.display(),
-                    word.name()
+                    parameter.name()
                 );
                 let path = path.display().to_string();
-                let hazard = Hazard::new(NAME, Severity::Warn, &["hook", &path, word.name()], message);
+                let hazard = Hazard::new(NAME, Severity::Warn, &["hook", &path, parameter.name()], message);
                 hazards.push(hazard.shown_by([format!("{path}:{line}")]));
             }
         }
@@ -59,8 +63,8 @@ pub(super) fn hazards(scene: Scene<'_>) -> Result<Vec<Hazard>> {
     Ok(hazards)
 }
 
-/// Returns the words of the active profile and of those it includes, each with its place.
-fn tuned_words(host: &HostView) -> Result<Vec<(String, Cmdline)>> {
+/// Returns the parameters of the active profile and of those it includes, each with its place.
+fn tuned_parameters(host: &HostView) -> Result<Vec<(String, Cmdline)>> {
     let active = host.attribute(Path::new("/etc/tuned/active_profile"))?.unwrap_or_default();
     let mut names: Vec<String> = active.split_whitespace().map(str::to_owned).collect();
     let mut found = Vec::new();
@@ -74,8 +78,8 @@ fn tuned_words(host: &HostView) -> Result<Vec<(String, Cmdline)>> {
                 }
                 // `cmdline`, `cmdline_network`, …; the value may be quoted and begin with `+`.
                 if entry.section == "bootloader" && entry.key.starts_with("cmdline") {
-                    let words = Cmdline::parse(entry.value.trim_start_matches('+').trim_matches('"'));
-                    found.push((format!("{}:{}", path.display(), entry.line), words));
+                    let parameters = Cmdline::parse(entry.value.trim_start_matches('+').trim_matches('"'));
+                    found.push((format!("{}:{}", path.display(), entry.line), parameters));
                 }
             }
         }
@@ -97,7 +101,11 @@ fn profile(host: &HostView, name: &str) -> Result<Option<PathBuf>> {
     Ok(None)
 }
 
-fn mention<'a>(host: &HostView, path: &Path, changed: &[&'a Word]) -> Result<Option<(usize, &'a Word)>> {
+fn mention<'a>(
+    host: &HostView,
+    path: &Path,
+    changed: &[&'a Parameter],
+) -> Result<Option<(usize, &'a Parameter)>> {
     if host.is_dir(path)? {
         return Ok(None);
     }
@@ -106,12 +114,12 @@ fn mention<'a>(host: &HostView, path: &Path, changed: &[&'a Word]) -> Result<Opt
     let is_part = |it: char| it.is_ascii_alphanumeric() || matches!(it, '_' | '-' | '.');
     for (index, line) in text.lines().enumerate().filter(|(_, it)| !it.trim_start().starts_with('#')) {
         let mut parts = line.split(|it: char| !is_part(it));
-        // A plain word such as `quiet` or `root` means many things in a script.
+        // A plain parameter such as `quiet` or `root` means many things in a script.
         let is_parameter = |part: &str| part.contains(['_', '.']);
         let named =
             parts.find_map(|part| changed.iter().find(|it| is_parameter(it.name()) && it.same_name(part)));
-        if let Some(word) = named {
-            return Ok(Some((index + 1, word)));
+        if let Some(parameter) = named {
+            return Ok(Some((index + 1, parameter)));
         }
     }
     Ok(None)

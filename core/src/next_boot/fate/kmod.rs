@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::formats::fnmatch;
-use crate::formats::kernel_cmdline::{Cmdline, Word};
+use crate::formats::kernel_cmdline::{Cmdline, Parameter};
 use crate::formats::modprobe_conf::{ModprobeView, ModuleName, Origin, Winner, params};
 use crate::machine::modprobe_d;
 
@@ -287,8 +287,8 @@ impl Place<'_> {
 
     /// A word by which the kernel loads a module for nobody, or never runs its first function (kernel/module/main.c,
     /// init/main.c).
-    fn refused_by_kernel(&self, module: &ModuleName) -> Option<&Word> {
-        self.words.words().find(|word| {
+    fn refused_by_kernel(&self, module: &ModuleName) -> Option<&Parameter> {
+        self.words.parameters().find(|word| {
             let mut values = word.value().into_iter().flat_map(|it| it.split(','));
             if word.same_name("module_blacklist") {
                 return values.any(|it| it == module.as_str() || it == module.spelled());
@@ -318,7 +318,7 @@ impl Place<'_> {
     /// Where a line stands, for evidence.
     fn place(&self, origin: &Origin) -> String {
         match origin {
-            Origin::CommandLine { word } => format!("the kernel command line: {word}"),
+            Origin::CommandLine { parameter } => format!("the kernel command line: {parameter}"),
             Origin::File { .. } if self.name.is_empty() => modprobe_d::place(origin).to_string(),
             Origin::File { .. } => format!("{} in {}", modprobe_d::place(origin), self.name),
         }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::kmod::{Insert, Inserts, Kernel, Place};
 use super::takes::{BY_ID, Takes};
 use super::{Certainty, Fate, Stage};
-use crate::formats::kernel_cmdline::{Cmdline, Word};
+use crate::formats::kernel_cmdline::{Cmdline, Parameter};
 use crate::formats::modprobe_conf::ModuleName;
 use crate::formats::pci::PciAddress;
 use crate::machine::pci_bus::PciDevice;
@@ -49,7 +49,7 @@ struct Bound {
 /// The boot as far as it was played.
 pub(super) struct Player<'a> {
     pub(super) functions: &'a [Function<'a>],
-    pub(super) words: &'a Cmdline,
+    pub(super) parameters: &'a Cmdline,
     pub(super) iommu: &'a Iommu,
     /// Names that drivers register, by module, as the running kernel shows them.
     pub(super) names: &'a BTreeMap<ModuleName, String>,
@@ -64,13 +64,13 @@ pub(super) struct Player<'a> {
 impl<'a> Player<'a> {
     pub(super) fn new(
         functions: &'a [Function<'a>],
-        words: &'a Cmdline,
+        parameters: &'a Cmdline,
         iommu: &'a Iommu,
         names: &'a BTreeMap<ModuleName, String>,
     ) -> Self {
         Self {
             functions,
-            words,
+            parameters,
             iommu,
             names,
             loaded: Vec::new(),
@@ -88,8 +88,8 @@ impl<'a> Player<'a> {
         let mut drivers: Vec<Insert> = Vec::new();
         for module in kernel.builtin.iter().filter(is_by_id) {
             let driver = module.as_str().replace('_', "-");
-            let word = self.words.words().rfind_named(&format!("{driver}.ids"));
-            let ids = word.and_then(|it| {
+            let parameter = self.parameters.parameters().rfind_named(&format!("{driver}.ids"));
+            let ids = parameter.and_then(|it| {
                 Some((it.value()?.to_owned(), format!("the kernel command line: {}", it.raw())))
             });
             drivers.push(Insert {
@@ -371,13 +371,13 @@ fn merge(into: &mut Inserts, more: Inserts) {
     into.unclear = into.unclear.take().or(more.unclear);
 }
 
-/// Finding the last word of a name, the one that counts for most parameters.
+/// Finding the last parameter of a name, the one that counts for most parameters.
 trait LastNamed<'a> {
-    fn rfind_named(self, name: &str) -> Option<&'a Word>;
+    fn rfind_named(self, name: &str) -> Option<&'a Parameter>;
 }
 
-impl<'a, I: Iterator<Item = &'a Word>> LastNamed<'a> for I {
-    fn rfind_named(self, name: &str) -> Option<&'a Word> {
+impl<'a, I: Iterator<Item = &'a Parameter>> LastNamed<'a> for I {
+    fn rfind_named(self, name: &str) -> Option<&'a Parameter> {
         self.filter(|it| it.same_name(name)).last()
     }
 }

@@ -10,7 +10,7 @@ use super::kmod::{Kernel, Place};
 use super::play::{Function, Player, Rule};
 use super::{Certainty, Fate, Stage, rebuilt};
 use crate::error::Result;
-use crate::formats::kernel_cmdline::{Cmdline, Word};
+use crate::formats::kernel_cmdline::{Cmdline, Parameter};
 use crate::formats::modprobe_conf::{ModprobeView, ModuleName};
 use crate::formats::module_index::{ModulesDep, module_of_path};
 use crate::formats::module_list::{ListKind, ModuleList};
@@ -171,8 +171,8 @@ fn in_image(
 }
 
 /// The parts of all values of the words of a name.
-fn values<'a>(words: &'a Cmdline, name: &str) -> Vec<(String, &'a Word)> {
-    let words = words.words().filter(|it| it.same_name(name));
+fn values<'a>(words: &'a Cmdline, name: &str) -> Vec<(String, &'a Parameter)> {
+    let words = words.parameters().filter(|it| it.same_name(name));
     words
         .flat_map(|it| {
             it.value().into_iter().flat_map(|it| it.split(',')).map(move |part| (part.to_owned(), it))
@@ -255,8 +255,8 @@ fn functions<'a>(
     Ok(functions)
 }
 
-/// The files of directories in the order of their names; a file of an earlier directory hides its namesakes in later ones
-/// (udev(7), modules-load.d(5)).
+/// The files of directories in the order of their names; a file of an earlier directory hides its namesakes in later
+/// ones (udev(7), modules-load.d(5)).
 fn files(host: &HostView, directories: &[&str], ending: &str) -> Result<Vec<PathBuf>> {
     let mut files: BTreeMap<String, PathBuf> = BTreeMap::new();
     for directory in directories.iter().map(Path::new) {

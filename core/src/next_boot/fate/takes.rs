@@ -63,7 +63,7 @@ impl Player<'_> {
             None if !function.modules.contains(&insert.module) => return Takes::No(None),
             None => vec![format!("{module} claims its ids")],
         };
-        if MODESETTING.contains(&module) && self.words.words().any(|it| it.raw() == "nomodeset") {
+        if MODESETTING.contains(&module) && self.parameters.parameters().any(|it| it.raw() == "nomodeset") {
             return Takes::No(Some("the kernel command line: nomodeset".to_owned()));
         }
         if !is_vfio {

@@ -5,7 +5,7 @@ use std::path::Path;
 use hoststate_abi::message::{Answer, Description, FEATURES, Hello, PROTOCOL, Response, User};
 
 use crate::error::Result;
-use crate::plugins::conformance::Finding;
+use crate::plugins::conformance::BrokenLaw;
 use crate::plugins::plugin::session::Session;
 
 /// A protocol that there will never be.
@@ -22,11 +22,11 @@ pub const LAWS: [&str; 6] = [
 ];
 
 /// Tries a plugin's side of the conversation. Each law gets a process of its own.
-pub(super) fn conversation(program: &Path, path: &Path, bytes: &[u8], known: &Description) -> Vec<Finding> {
+pub(super) fn conversation(program: &Path, path: &Path, bytes: &[u8], known: &Description) -> Vec<BrokenLaw> {
     let start = || Session::start(program, path, bytes, Path::new("/"), User::Nobody, known.asks.seconds);
     let features = || FEATURES.map(str::to_owned).to_vec();
     let hello = |protocol, oldest| Hello { protocol, oldest, features: features() };
-    let tries: [(&str, Result<Option<Finding>>); 6] = [
+    let tries: [(&str, Result<Option<BrokenLaw>>); 6] = [
         (LAWS[0], start().and_then(|mut it| it.greet(hello(PROTOCOL, PROTOCOL))).map(|()| None)),
         (LAWS[1], start().and_then(|mut it| newer(&mut it, hello(NEVER, PROTOCOL)))),
         (LAWS[2], start().and_then(|mut it| too_new(&mut it))),
@@ -36,21 +36,21 @@ pub(super) fn conversation(program: &Path, path: &Path, bytes: &[u8], known: &De
     ];
     let findings = tries.into_iter().filter_map(|(law, result)| match result {
         Ok(finding) => finding,
-        Err(err) => Some(Finding::new(law, err.to_string(), err.hint().unwrap_or_default())),
+        Err(err) => Some(BrokenLaw::new(law, err.to_string(), err.hint().unwrap_or_default())),
     });
     findings.collect()
 }
 
-fn newer(session: &mut Session, hello: Hello) -> Result<Option<Finding>> {
+fn newer(session: &mut Session, hello: Hello) -> Result<Option<BrokenLaw>> {
     let answer = session.exchange(&line(1, &format!("{{\"hello\":{}}}", json(&hello))))?;
     Ok(match serde_json::from_slice::<Response>(&answer) {
         Ok(Response { answer: Answer::Hello(welcome), .. }) if welcome.protocol == PROTOCOL => None,
-        Ok(Response { answer: Answer::Hello(welcome), .. }) => Some(Finding::new(
+        Ok(Response { answer: Answer::Hello(welcome), .. }) => Some(BrokenLaw::new(
             LAWS[1],
             format!("it says that it speaks version {}, which does not exist", welcome.protocol),
             "Answer with the version the plugin was written for, not with the one that was offered.",
         )),
-        _ => Some(Finding::new(
+        _ => Some(BrokenLaw::new(
             LAWS[1],
             format!("it answers {}", shown(&answer)),
             "Accept any range from `oldest` to `protocol` that has the plugin's version in it.",
@@ -58,27 +58,27 @@ fn newer(session: &mut Session, hello: Hello) -> Result<Option<Finding>> {
     })
 }
 
-fn too_new(session: &mut Session) -> Result<Option<Finding>> {
+fn too_new(session: &mut Session) -> Result<Option<BrokenLaw>> {
     let hello = Hello { protocol: NEVER, oldest: NEVER, features: Vec::new() };
     let answer = session.exchange(&line(1, &format!("{{\"hello\":{}}}", json(&hello))))?;
     let mend = "Answer with `error` when the plugin's version is not between `oldest` and `protocol`.";
     Ok(refusal(LAWS[2], &answer, mend))
 }
 
-fn same(session: &mut Session, hello: Hello, known: &Description) -> Result<Option<Finding>> {
+fn same(session: &mut Session, hello: Hello, known: &Description) -> Result<Option<BrokenLaw>> {
     session.greet(hello)?;
     let is_same = session.describe()? == *known && session.describe()? == *known;
     let mend = "A description is constant: what was trusted must be what runs.";
-    Ok((!is_same).then(|| Finding::new(LAWS[3], "the two descriptions differ", mend)))
+    Ok((!is_same).then(|| BrokenLaw::new(LAWS[3], "the two descriptions differ", mend)))
 }
 
-fn unknown(session: &mut Session, hello: Hello) -> Result<Option<Finding>> {
+fn unknown(session: &mut Session, hello: Hello) -> Result<Option<BrokenLaw>> {
     session.greet(hello)?;
     let answer = session.exchange(&line(7, "{\"frobnicate\":{}}"))?;
     Ok(refusal(LAWS[4], &answer, "Answer what the plugin does not know with `error`."))
 }
 
-fn garbage(session: &mut Session, hello: Hello) -> Result<Option<Finding>> {
+fn garbage(session: &mut Session, hello: Hello) -> Result<Option<BrokenLaw>> {
     session.greet(hello)?;
     let answer = session.exchange(b"\xff{\"id\":")?;
     let refused = refusal(LAWS[5], &answer, "Answer a line that is no request with `error`, with the id 0.");
@@ -88,10 +88,10 @@ fn garbage(session: &mut Session, hello: Hello) -> Result<Option<Finding>> {
     Ok(refused)
 }
 
-fn refusal(law: &'static str, answer: &[u8], mend: &str) -> Option<Finding> {
+fn refusal(law: &'static str, answer: &[u8], mend: &str) -> Option<BrokenLaw> {
     match serde_json::from_slice::<Response>(answer) {
         Ok(Response { answer: Answer::Error(_), .. }) => None,
-        _ => Some(Finding::new(law, format!("it answers {}", shown(answer)), mend)),
+        _ => Some(BrokenLaw::new(law, format!("it answers {}", shown(answer)), mend)),
     }
 }
 

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::error::Result;
-use crate::formats::kernel_cmdline::{Cmdline, CmdlineEdit, Word};
+use crate::formats::kernel_cmdline::{Cmdline, CmdlineEdit, Parameter};
 use crate::language::resource::Context;
 use crate::machine::facts;
 use crate::machine::iommu;
@@ -40,9 +40,10 @@ pub(super) fn why_no_group(cx: Context<'_>, device: &PciDevice) -> Result<NoGrou
     }
     let running = cx.host.read_lossy(Path::new("/proc/cmdline"))?.unwrap_or_default();
     let running = Cmdline::parse(running.trim_end());
-    let is_off =
-        |it: &Word| matches!((it.name(), it.value()), ("intel_iommu" | "amd_iommu" | "iommu", Some("off")));
-    if let Some(off) = running.words().find(|it| is_off(it)) {
+    let is_off = |it: &Parameter| {
+        matches!((it.name(), it.value()), ("intel_iommu" | "amd_iommu" | "iommu", Some("off")))
+    };
+    if let Some(off) = running.parameters().find(|it| is_off(it)) {
         let absent = CmdlineEdit { absent: vec![off.clone()], ..CmdlineEdit::default() };
         if next_boot_has(cx, &absent)? {
             return Ok(NoGroup::UntilBoot);
@@ -53,10 +54,10 @@ pub(super) fn why_no_group(cx: Context<'_>, device: &PciDevice) -> Result<NoGrou
         )));
     }
     let is_intel = facts::cpu_vendor(cx.host)?.as_deref() == Some("GenuineIntel");
-    let has_on = running.words().any(|it| it.raw() == INTEL);
+    let has_on = running.parameters().any(|it| it.raw() == INTEL);
     if is_intel && !has_on {
-        // The word is fixed, so this cannot fail; if it did, nothing is known about the next boot.
-        let present: Vec<Word> = Word::parse(INTEL).into_iter().collect();
+        // The parameter is fixed, so this cannot fail; if it did, nothing is known about the next boot.
+        let present: Vec<Parameter> = Parameter::parse(INTEL).into_iter().collect();
         if next_boot_has(cx, &CmdlineEdit { present, ..CmdlineEdit::default() })? {
             return Ok(NoGroup::UntilBoot);
         }
@@ -64,7 +65,7 @@ pub(super) fn why_no_group(cx: Context<'_>, device: &PciDevice) -> Result<NoGrou
             "the IOMMU is off, and vfio-pci needs it. Declare kernel_cmdline {{ present = {{ \"{INTEL}\" }} }}"
         )));
     }
-    // With the word on the command line, what remains is beyond it.
+    // With the parameter on the command line, what remains is beyond it.
     let why = iommu::why_off(cx.host, &running)?.map(|it| format!("{}. {}", it.reason, it.mend));
     let why = why.unwrap_or_else(|| "this tree does not show why".to_owned());
     Ok(NoGroup::Forever(format!("the IOMMU is off: {}", why.trim_end_matches('.'))))

@@ -4,12 +4,12 @@ use std::path::Path;
 
 use super::{Case, Link, Standing};
 use crate::error::Result;
-use crate::formats::kernel_cmdline::{Cmdline, Word};
+use crate::formats::kernel_cmdline::{Cmdline, Parameter};
 use crate::machine::facts;
 use crate::machine::iommu;
 use crate::plan::finding::{Finding, Verdict};
 
-/// Names of words that decide about IOMMU and drivers.
+/// Names of parameters that decide about IOMMU and drivers.
 const WORDS: [&str; 13] = [
     "intel_iommu",
     "amd_iommu",
@@ -51,10 +51,10 @@ pub(super) fn firmware(case: &Case<'_>) -> Result<Link> {
     let Some(off) = iommu::why_off(case.host, &running)? else {
         return link(Standing::Unknown, "the IOMMU is off".to_owned(), Vec::new());
     };
-    let is_on = |it: &Word| it.raw() == "intel_iommu=on";
-    let next_has = case.next.as_ref().is_some_and(|it| it.0.words().any(is_on));
+    let is_on = |it: &Parameter| it.raw() == "intel_iommu=on";
+    let next_has = case.next.as_ref().is_some_and(|it| it.0.parameters().any(is_on));
     let evidence = vec!["/sys/kernel/iommu_groups: no groups".to_owned(), off.evidence];
-    let waits = next_has && !running.words().any(is_on);
+    let waits = next_has && !running.parameters().any(is_on);
     let standing = match (case.wants_vfio(), waits) {
         (_, true) => Standing::Waits,
         (true, false) => Standing::Blocks,
@@ -67,21 +67,24 @@ pub(super) fn firmware(case: &Case<'_>) -> Result<Link> {
 /// What the command line says about it, now and at the next boot.
 pub(super) fn command_line(case: &Case<'_>) -> Option<Link> {
     let shown = |line: &Cmdline| {
-        let words: Vec<&str> =
-            line.words().filter(|it| WORDS.iter().any(|name| it.same_name(name))).map(Word::raw).collect();
-        if words.is_empty() { "nothing about IOMMU or drivers".to_owned() } else { words.join(" ") }
+        let parameters: Vec<&str> = line
+            .parameters()
+            .filter(|it| WORDS.iter().any(|name| it.same_name(name)))
+            .map(Parameter::raw)
+            .collect();
+        if parameters.is_empty() { "nothing about IOMMU or drivers".to_owned() } else { parameters.join(" ") }
     };
     let running = case.booted.as_ref().map(|it| shown(&it.cmdline));
     let next = case.next.as_ref().map(|it| (shown(&it.0), it.1.as_str()));
     let mut evidence = Vec::new();
     evidence.extend(running.as_ref().map(|it| format!("/proc/cmdline: {it}")));
-    evidence.extend(next.as_ref().map(|(words, place)| format!("{place}: {words}")));
+    evidence.extend(next.as_ref().map(|(parameters, place)| format!("{place}: {parameters}")));
     let (standing, finding) = match (&running, &next) {
         (None, None) => return None,
         (Some(running), Some((next, _))) if running != next => {
-            (Standing::Waits, "the next boot has other words than the running kernel".to_owned())
+            (Standing::Waits, "the next boot has other parameters than the running kernel".to_owned())
         }
-        (Some(words), _) | (None, Some((words, _))) => (Standing::Fact, words.clone()),
+        (Some(parameters), _) | (None, Some((parameters, _))) => (Standing::Fact, parameters.clone()),
     };
     Some(Link::new("command line", standing, finding, evidence))
 }

@@ -6,7 +6,7 @@ use super::policy::Policy;
 use super::{Case, Link, Standing, evidence_of, grouped};
 use crate::error::{Error, Result};
 use crate::formats::modprobe_conf::{ModprobeView, ModuleName, Origin, Softdep, Winner};
-use crate::guards::takeover::loads_nothing;
+use crate::guards::rebinding::loads_nothing;
 use crate::machine::image_contents;
 use crate::machine::kernels;
 use crate::machine::modprobe_d;

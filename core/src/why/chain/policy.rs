@@ -34,16 +34,16 @@ pub(super) struct Policy {
 }
 
 impl Policy {
-    /// Reads both for a kernel and its words; `candidates` are the modules of which it shall be known whether the image
-    /// loads them by itself.
+    /// Reads both for a kernel and its parameters; `candidates` are the modules of which it shall be known whether the
+    /// image loads them by itself.
     pub(super) fn read(
         host: &HostView,
         distro: &Distro,
         kernel: Option<&str>,
-        words: &Cmdline,
+        parameters: &Cmdline,
         candidates: &[ModuleName],
     ) -> Result<Self> {
-        let root = modprobe_d::read_for(host, kernel, words)?;
+        let root = modprobe_d::read_for(host, kernel, parameters)?;
         let mut policy = Self { root, ..Self::default() };
         let Some(release) = kernel else { return Ok(policy) };
         let builtin = kernels::modules_directory(release).join("modules.builtin");
@@ -51,19 +51,19 @@ impl Policy {
         let image = distro.initramfs.image(host, release)?;
         let contents = image_contents::read(host, &image)?;
         let readable = contents.as_ref().and_then(|it| it.as_ref().ok());
-        let inside = readable.map(|it| it.modprobe(words));
+        let inside = readable.map(|it| it.modprobe(parameters));
         let is_inside = |it: &&ModuleName| readable.is_some_and(|inside| inside.modules.contains(*it));
         for module in candidates.iter().filter(is_inside) {
-            let by_word = words
-                .words()
-                .filter(|it| it.same_name("rd.driver.pre"))
-                .any(|word| word.value().is_some_and(|it| it.split(',').any(|it| module.is_spelled(it))));
+            let by_parameter =
+                parameters.parameters().filter(|it| it.same_name("rd.driver.pre")).any(|parameter| {
+                    parameter.value().is_some_and(|it| it.split(',').any(|it| module.is_spelled(it)))
+                });
             let wanted = std::slice::from_ref(module);
             let settings = supported(distro.initramfs.early_modules(host, wanted))?.unwrap_or_default();
             let subject = image.display().to_string();
             let by_image = settings.iter().any(|it| it.subject == subject && it.state == State::Converged);
-            // Only dracut reads that word.
-            if by_image || (by_word && distro.initramfs.name() == "dracut") {
+            // Only dracut reads that parameter.
+            if by_image || (by_parameter && distro.initramfs.name() == "dracut") {
                 policy.early.push(module.clone());
             }
         }
@@ -99,8 +99,8 @@ impl Policy {
         self.early.contains(module)
     }
 
-    /// Returns whether a module that claims no device by itself is loaded by the image: because it is listed there, or a
-    /// module in the image drags it along.
+    /// Returns whether a module that claims no device by itself is loaded by the image: because it is listed there, or
+    /// a module in the image drags it along.
     pub(super) fn loads(&self, module: &ModuleName) -> bool {
         let (Some(inside), Some(Ok(contents))) = (&self.inside, &self.contents) else {
             return false;
@@ -142,7 +142,7 @@ impl Policy {
     /// Returns where a line that counts for a driver's module stands.
     pub(super) fn place(&self, module: &ModuleName, origin: &Origin) -> String {
         match origin {
-            Origin::CommandLine { word } => format!("the kernel command line: {word}"),
+            Origin::CommandLine { parameter } => format!("the kernel command line: {parameter}"),
             Origin::File { .. } if self.inside.is_some() && self.holds(module) => {
                 format!("{} in {}", modprobe_d::place(origin), self.image())
             }

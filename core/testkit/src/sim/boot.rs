@@ -1,4 +1,5 @@
-//! A boot: the command line of the entry for one boot or of the default, another boot id, the initramfs, and udev's coldplug.
+//! A boot: the command line of the entry for one boot or of the default, another boot id, the initramfs, and udev's
+//! coldplug.
 
 use std::path::Path;
 
@@ -25,8 +26,8 @@ pub(super) fn boot(host: &SimHost, number: u32) -> bool {
     let next = take_next_entry(host);
     let booted = grub_entry(host, next.as_deref()).or_else(|| boot_loader_entry(host, next.as_deref()));
     let panics = |it: &Booted| {
-        let words = it.cmdline.split(' ');
-        host.fatal_word.as_deref().is_some_and(|fatal| words.into_iter().any(|it| it == fatal))
+        let parameters = it.cmdline.split(' ');
+        host.fatal_parameter.as_deref().is_some_and(|fatal| parameters.into_iter().any(|it| it == fatal))
     };
     if booted.as_ref().is_some_and(panics) {
         return false;

@@ -9,7 +9,7 @@ use hoststate_core::formats::modprobe_conf::{ModprobeConf, ModprobeView, ModuleN
 use hoststate_core::formats::module_index::module_of_path;
 use hoststate_core::formats::module_list::{ListKind, ModuleList};
 use hoststate_core::formats::pci::parse_id_list;
-use hoststate_core::guards::takeover::loads_nothing;
+use hoststate_core::guards::rebinding::loads_nothing;
 use hoststate_core::machine::modprobe_d;
 use hoststate_core::machine::pci_bus::DriverName;
 
@@ -45,13 +45,16 @@ pub(super) fn load_from_image(host: &SimHost, release: &str, cmdline: &str) {
         Some((0, name.to_owned(), Rc::new(ModprobeConf::parse(&text(&it.path)))))
     });
     let cmdline = Cmdline::parse(cmdline);
-    let policy = ModprobeView::new(files.collect()).with_command_line(cmdline.words().map(|it| it.raw()));
+    let policy =
+        ModprobeView::new(files.collect()).with_command_line(cmdline.parameters().map(|it| it.raw()));
     for module in ModuleList::parse(ListKind::InitramfsTools, &text("conf/modules")).modules() {
         load(host, module, &policy);
     }
     for entry in image.entries.iter().filter(|it| it.path.starts_with("etc/cmdline.d/")) {
-        for word in Cmdline::parse(&text(&entry.path)).words().filter(|it| it.name() == "rd.driver.pre") {
-            word.value().into_iter().flat_map(|it| it.split(',')).for_each(|it| load(host, it, &policy));
+        for parameter in
+            Cmdline::parse(&text(&entry.path)).parameters().filter(|it| it.name() == "rd.driver.pre")
+        {
+            parameter.value().into_iter().flat_map(|it| it.split(',')).for_each(|it| load(host, it, &policy));
         }
     }
     // Then the image's udev sees the devices, and finds the modules that are inside.

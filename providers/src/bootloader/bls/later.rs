@@ -9,7 +9,7 @@ use hoststate_abi::host_view::HostView;
 use hoststate_abi::setting::{Place, Remedy, Setting, State};
 use hoststate_abi::step::Step;
 use hoststate_core::error::Result;
-use hoststate_core::formats::kernel_cmdline::{Cmdline, CmdlineEdit, Word};
+use hoststate_core::formats::kernel_cmdline::{Cmdline, CmdlineEdit, Parameter};
 
 use super::options::{self, refers_to};
 use super::{Found, KERNELOPTS, Variables, flat};
@@ -101,8 +101,8 @@ pub(super) fn without_copies(options: &str, variables: &Variables, wanted: &Cmdl
     }
     let copies = grub_text::given(&variables.line(&format!("${TUNED}")), wanted);
     let mut line = Cmdline::parse(options);
-    let is_copy = |word: &&Word| copies.iter().any(|it| it.same(word));
-    if line.words().filter(is_copy).count() == 0 {
+    let is_copy = |parameter: &&Parameter| copies.iter().any(|it| it.same(parameter));
+    if line.parameters().filter(is_copy).count() == 0 {
         return options.to_owned();
     }
     line.edit(&CmdlineEdit { absent: copies, ..CmdlineEdit::default() });

@@ -44,7 +44,7 @@ impl Bls {
         let entry_file = TrialFile {
             path: path(),
             text: entry.to_string(),
-            holds: "a copy of the default entry with other words".to_owned(),
+            holds: "a copy of the default entry with other parameters".to_owned(),
         };
         let next = one_boot::naming(host, &self.grubenv, ID)?;
         let title = default.entry.title().unwrap_or_default().to_owned();
@@ -75,12 +75,12 @@ impl Bls {
     }
 }
 
-/// Puts values for variables, so that the words of the environment block can be tried as well. A variable that only
-/// GRUB knows, such as `$tuned_params`, stays.
+/// Puts values for variables, so that the parameters of the environment block can be tried as well. A variable that
+/// only GRUB knows, such as `$tuned_params`, stays.
 fn with_values(options: &str, values: &BTreeMap<String, String>) -> String {
     let value = |it: &str| it.strip_prefix('$').and_then(|name| values.get(name)).cloned();
-    let words = options.split_whitespace().map(|it| value(it).unwrap_or_else(|| it.to_owned()));
-    words.collect::<Vec<_>>().join(" ")
+    let parameters = options.split_whitespace().map(|it| value(it).unwrap_or_else(|| it.to_owned()));
+    parameters.collect::<Vec<_>>().join(" ")
 }
 
 fn path() -> PathBuf {

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use hoststate_abi::host_view::HostView;
 use hoststate_core::error::Result;
-use hoststate_core::formats::kernel_cmdline::{Cmdline, CmdlineEdit, Word};
+use hoststate_core::formats::kernel_cmdline::{Cmdline, CmdlineEdit, Parameter};
 use hoststate_core::formats::shell_assignments::{ShellFile, Value};
 
 use super::variables::Variables;
@@ -48,8 +48,8 @@ impl Sources {
         let Ok(without) = changed.variables()? else { return Ok(None) };
         let mut wanted = line.clone();
         wanted.edit(&gone);
-        let words = |line: &Cmdline| line.words().map(|it| it.raw().to_owned()).collect::<Vec<_>>();
-        if without.line() == line || words(&without.line()) != words(&wanted) {
+        let parameters = |line: &Cmdline| line.parameters().map(|it| it.raw().to_owned()).collect::<Vec<_>>();
+        if without.line() == line || parameters(&without.line()) != parameters(&wanted) {
             return Ok(None);
         }
         *self = changed;
@@ -73,13 +73,13 @@ impl Sources {
             };
             let here = grub_text::kernel_line(here);
             let lost: Vec<String> = grub_text::kernel_line(there)
-                .words()
-                .filter(|word| !here.words().any(|it| it.same(word)))
-                .map(Word::to_string)
+                .parameters()
+                .filter(|parameter| !here.parameters().any(|it| it.same(parameter)))
+                .map(Parameter::to_string)
                 .collect();
             if let (false, Some(place)) = (lost.is_empty(), others.last_assignment(name)) {
-                let words = lost.join(" ");
-                hidden.push(format!("{place} gives {words}, hidden by {OWN_DROP_IN}:{}", literal.line));
+                let parameters = lost.join(" ");
+                hidden.push(format!("{place} gives {parameters}, hidden by {OWN_DROP_IN}:{}", literal.line));
             }
         }
         Ok((!hidden.is_empty()).then(|| hidden.join("; ")))

@@ -9,7 +9,7 @@ use hoststate_abi::host_view::HostView;
 use hoststate_abi::setting::{Place, Remedy, Setting, State};
 use hoststate_abi::step::Step;
 use hoststate_core::error::Result;
-use hoststate_core::formats::kernel_cmdline::{Cmdline, CmdlineEdit, Word};
+use hoststate_core::formats::kernel_cmdline::{Cmdline, CmdlineEdit, Parameter};
 use hoststate_core::formats::shell_assignments::{ShellFile, Value};
 
 use super::{ALWAYS, DEFAULT_GRUB, HEADER, Habit, NORMAL, OWN_DROP_IN, Sources, blocked, host_text};
@@ -19,7 +19,7 @@ use crate::bootloader::grub_text::{self, Level};
 const UNKNOWN: &str = "hoststate.unknown";
 
 impl Sources {
-    /// Returns the words that are known, though others are not.
+    /// Returns the parameters that are known, though others are not.
     pub(crate) fn known(&self) -> Result<Cmdline> {
         let environment = self.evaluate_with(None, Some(UNKNOWN))?;
         let value = |name: &str| match environment.get(name) {
@@ -27,7 +27,7 @@ impl Sources {
             Some(Value::Unknown { .. }) | None => String::new(),
         };
         let line = grub_text::kernel_line(&format!("{} {}", value(ALWAYS), value(NORMAL)));
-        let known = line.words().map(Word::raw).filter(|it| !it.contains(UNKNOWN));
+        let known = line.parameters().map(Parameter::raw).filter(|it| !it.contains(UNKNOWN));
         Ok(Cmdline::parse(&known.collect::<Vec<_>>().join(" ")))
     }
 
@@ -44,30 +44,35 @@ impl Sources {
             return Ok(converged);
         }
         let known = self.known()?;
-        let undecided = |word: &Word| {
-            let reason = format!("only a shell could tell whether `{}` comes from here: {why}", word.name());
+        let undecided = |parameter: &Parameter| {
+            let reason =
+                format!("only a shell could tell whether `{}` comes from here: {why}", parameter.name());
             Ok(blocked(Some(place.clone()), None, wish, reason))
         };
-        let has = |line: &Cmdline, word: &Word| line.words().any(|it| it.same_name(word.name()));
-        let mut added: Vec<Word> = Vec::new();
-        for word in &wish.absent {
-            let absent = CmdlineEdit { absent: vec![word.clone()], ..CmdlineEdit::default() };
+        let has = |line: &Cmdline, parameter: &Parameter| {
+            line.parameters().any(|it| it.same_name(parameter.name()))
+        };
+        let mut added: Vec<Parameter> = Vec::new();
+        for parameter in &wish.absent {
+            let absent = CmdlineEdit { absent: vec![parameter.clone()], ..CmdlineEdit::default() };
             if !known.satisfies(&absent) || generated.iter().any(|it| !it.satisfies(&absent)) {
-                return undecided(word);
+                return undecided(parameter);
             }
         }
-        for word in wish.present.iter().chain(&wish.additional) {
-            let kin = |words: &[Word]| words.iter().filter(|it| it.same_name(word.name())).cloned().collect();
+        for parameter in wish.present.iter().chain(&wish.additional) {
+            let kin = |parameters: &[Parameter]| {
+                parameters.iter().filter(|it| it.same_name(parameter.name())).cloned().collect()
+            };
             let (present, additional) = (kin(&wish.present), kin(&wish.additional));
             let own = CmdlineEdit { present, additional, absent: Vec::new() };
             if known.satisfies(&own) || !generated.is_empty() && generated.iter().all(|it| it.satisfies(&own))
             {
                 continue;
             }
-            if has(&known, word) || generated.iter().any(|it| has(it, word)) {
-                return undecided(word);
+            if has(&known, parameter) || generated.iter().any(|it| has(it, parameter)) {
+                return undecided(parameter);
             }
-            added.push(word.clone());
+            added.push(parameter.clone());
         }
         if added.is_empty() {
             return Ok(converged);
@@ -79,7 +84,7 @@ impl Sources {
         &self,
         host: &HostView,
         wish: &CmdlineEdit,
-        added: Vec<Word>,
+        added: Vec<Parameter>,
         place: Place,
         why: &str,
     ) -> Result<Setting> {

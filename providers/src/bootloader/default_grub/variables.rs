@@ -38,7 +38,7 @@ impl Variables {
         })
     }
 
-    /// Returns the variables changed as wanted; each word is changed in the variable that has it.
+    /// Returns the variables changed as wanted; each parameter is changed in the variable that has it.
     pub(super) fn edited(&self, edit: &CmdlineEdit, habit: Habit) -> Result<Result<Self, Unclear>> {
         let joined = |first: &str, second: &str| -> Result<Result<(String, String), Unclear>> {
             let text =
@@ -50,7 +50,7 @@ impl Variables {
             }))
         };
         if habit == Habit::Redhat {
-            // New words go to the end of the line, so the variable that shall get them is put there.
+            // New parameters go to the end of the line, so the variable that shall get them is put there.
             let edited = joined(&self.normal, &self.always)?;
             match edited.map(|(normal, always)| Self { always, normal }) {
                 Ok(edited) if edited.line().satisfies(edit) => return Ok(Ok(edited)),
@@ -106,9 +106,9 @@ impl LoaderVariables {
     pub(super) fn obstacle(&self, line: &Cmdline, wanted: &CmdlineEdit) -> Option<(Place, String)> {
         self.within(line).find_map(|(name, (value, place))| {
             let value = Cmdline::parse(value);
-            let word = wanted.surplus(&value).first()?.clone();
+            let parameter = wanted.surplus(&value).first()?.clone();
             let owner = if name == "tuned_params" { "; tuned owns it: change its profile" } else { "" };
-            Some((place.clone(), format!("`${name}` gives every entry `{word}`{owner}")))
+            Some((place.clone(), format!("`${name}` gives every entry `{parameter}`{owner}")))
         })
     }
 

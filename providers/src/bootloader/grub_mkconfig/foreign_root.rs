@@ -31,7 +31,7 @@ pub(super) fn mounted(host: &HostView) -> Result<Option<Mounted>> {
 pub(super) fn fault(mounted: &Mounted, entries: &[&MenuEntry]) -> Option<String> {
     entries.iter().find_map(|entry| {
         let line = grub_text::passed_on(entry);
-        let root = line.words().find(|it| it.same_name("root"))?.clone();
+        let root = line.parameters().find(|it| it.same_name("root"))?.clone();
         let is_passing = PASSING.iter().any(|it| root.value().is_some_and(|root| root.starts_with(it)));
         is_passing.then(|| {
             format!(

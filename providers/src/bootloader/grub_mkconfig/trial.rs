@@ -39,7 +39,7 @@ impl GrubMkconfig {
         let entry_file = TrialFile {
             path,
             text: format!("{kept}{gap}{BEGIN}{block}{END}"),
-            holds: format!("a copy of the default entry with other words, id {ID}"),
+            holds: format!("a copy of the default entry with other parameters, id {ID}"),
         };
         let next = one_boot::naming(host, &grubenv, ID)?;
         Ok(Trial { title: entry.title.clone(), before, after, entry: entry_file, next })
@@ -87,7 +87,8 @@ fn require_next_entry(cfg: &str) -> Result<(), &'static str> {
     Ok(())
 }
 
-/// Returns a copy of an entry under another title and id, with other words, and the words it gives the kernel.
+/// Returns a copy of an entry under another title and id, with other parameters, and the parameters it gives the
+/// kernel.
 fn trial_block(
     cfg: &str,
     entry: &MenuEntry,
@@ -106,7 +107,7 @@ fn trial_block(
             continue;
         }
         if number == entry.line {
-            block.push_str(&with_words(line, entry, edits)?);
+            block.push_str(&with_parameters(line, entry, edits)?);
         } else {
             // Entries of submenus are indented further.
             block.push_str(if inner.is_empty() { "" } else { "\t" });
@@ -124,7 +125,7 @@ fn trial_block(
     }
 }
 
-fn with_words(line: &str, entry: &MenuEntry, edits: &[CmdlineEdit]) -> Result<String> {
+fn with_parameters(line: &str, entry: &MenuEntry, edits: &[CmdlineEdit]) -> Result<String> {
     let unclear = || cannot(format!("line {} of the default entry is not of the usual shape", entry.line));
     let rest = line.trim().strip_prefix(entry.linux.as_str()).ok_or_else(unclear)?;
     let arguments = rest.trim_start().strip_prefix(entry.kernel.as_str()).ok_or_else(unclear)?;

@@ -1,12 +1,12 @@
 //! What GRUB passes on, and how it is edited.
 
 use expect_test::{Expect, expect};
-use hoststate_core::formats::kernel_cmdline::{CmdlineEdit, Word};
+use hoststate_core::formats::kernel_cmdline::{CmdlineEdit, Parameter};
 
 use super::{Level, edit, kernel_line};
 
 fn check(text: &str, present: &[&str], absent: &[&str], expect: Expect) {
-    let words = |it: &[&str]| it.iter().map(|it| Word::parse(it).unwrap()).collect();
+    let words = |it: &[&str]| it.iter().map(|it| Parameter::parse(it).unwrap()).collect();
     let wanted = CmdlineEdit { present: words(present), additional: Vec::new(), absent: words(absent) };
     let shown = match edit(text, &wanted, Level::Script) {
         Ok(Ok(edited)) => {

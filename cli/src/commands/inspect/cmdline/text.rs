@@ -1,13 +1,13 @@
-//! The command lines as one table of words; entries with the same words share a column.
+//! The command lines as one table of parameters; entries with the same parameters share a column.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use super::{CommandLines, Entry, Word};
+use super::{CommandLines, Entry, ShownParameter};
 use crate::render::escape::visible_line;
 use crate::render::table::table;
 
-/// Entries that give the kernel the same words.
+/// Entries that give the kernel the same parameters.
 struct Column<'a> {
     name: String,
     entries: Vec<(usize, &'a Entry)>,
@@ -16,12 +16,12 @@ struct Column<'a> {
 /// Returns the table, what its columns are, and which entry boots next.
 pub(crate) fn text(lines: &CommandLines) -> String {
     let columns = columns(&lines.entries);
-    let mut heading = vec!["WORD".to_owned()];
+    let mut heading = vec!["PARAMETER".to_owned()];
     heading.extend(lines.running.as_ref().map(|_| "RUNNING".to_owned()));
     heading.extend(columns.iter().map(|it| it.name.clone()));
     heading.extend(["LATER".to_owned(), "FROM".to_owned()]);
     let mut rows = vec![heading];
-    rows.extend(all_words(lines).into_iter().map(|it| row(lines, &columns, &it)));
+    rows.extend(all_parameters(lines).into_iter().map(|it| row(lines, &columns, &it)));
     let mut out = table(&rows);
     out.push('\n');
     out.push_str(&table(&legend(lines, &columns)));
@@ -30,7 +30,8 @@ pub(crate) fn text(lines: &CommandLines) -> String {
 
 fn columns(entries: &[Entry]) -> Vec<Column<'_>> {
     let same = |a: &Entry, b: &Entry| {
-        a.recovery == b.recovery && a.words.iter().map(|it| &it.word).eq(b.words.iter().map(|it| &it.word))
+        a.recovery == b.recovery
+            && a.parameters.iter().map(|it| &it.parameter).eq(b.parameters.iter().map(|it| &it.parameter))
     };
     let mut columns: Vec<Column> = Vec::new();
     for (index, entry) in entries.iter().enumerate() {
@@ -53,41 +54,45 @@ fn column_name(number: usize) -> String {
     }
 }
 
-/// Every word once: as the entries have them, then those that only the running or a later kernel has.
-fn all_words(lines: &CommandLines) -> Vec<String> {
-    let of_entries = lines.entries.iter().flat_map(|it| it.words.iter().map(|it| &it.word));
+/// Every parameter once: as the entries have them, then those that only the running or a later kernel has.
+fn all_parameters(lines: &CommandLines) -> Vec<String> {
+    let of_entries = lines.entries.iter().flat_map(|it| it.parameters.iter().map(|it| &it.parameter));
     let others = lines.running.iter().flatten().chain(&lines.future);
-    let mut words: Vec<String> = Vec::new();
-    for word in of_entries.chain(others) {
-        if !words.contains(word) {
-            words.push(word.clone());
+    let mut parameters: Vec<String> = Vec::new();
+    for parameter in of_entries.chain(others) {
+        if !parameters.contains(parameter) {
+            parameters.push(parameter.clone());
         }
     }
-    words
+    parameters
 }
 
-fn row(lines: &CommandLines, columns: &[Column], word: &str) -> Vec<String> {
+fn row(lines: &CommandLines, columns: &[Column], parameter: &str) -> Vec<String> {
     let mark = |has: bool| if has { "*" } else { "-" }.to_owned();
-    let of = |entry: &'_ Entry| entry.words.iter().any(|it| it.word == word);
-    let found: Vec<(&Entry, &Word)> = lines
+    let of = |entry: &'_ Entry| entry.parameters.iter().any(|it| it.parameter == parameter);
+    let found: Vec<(&Entry, &ShownParameter)> = lines
         .entries
         .iter()
-        .flat_map(|entry| entry.words.iter().map(move |it| (entry, it)))
-        .filter(|it| it.1.word == word)
+        .flat_map(|entry| entry.parameters.iter().map(move |it| (entry, it)))
+        .filter(|it| it.1.parameter == parameter)
         .collect();
     let values = found.iter().find_map(|it| it.1.values.as_ref());
-    let mut row = vec![word.to_owned()];
+    let mut row = vec![parameter.to_owned()];
     if let Some(running) = &lines.running {
-        row.push(if values.is_some() { "?".to_owned() } else { mark(running.iter().any(|it| it == word)) });
+        row.push(if values.is_some() {
+            "?".to_owned()
+        } else {
+            mark(running.iter().any(|it| it == parameter))
+        });
     }
     row.extend(columns.iter().map(|it| mark(of(it.entries[0].1))));
     row.push(match lines.future_unknown {
         Some(_) => "?".to_owned(),
-        None => mark(lines.future.iter().any(|it| it == word)),
+        None => mark(lines.future.iter().any(|it| it == parameter)),
     });
     row.push(match values {
         Some(values) => variable(values),
-        None if found.is_empty() => by_variable(lines, word),
+        None if found.is_empty() => by_variable(lines, parameter),
         None => places(&found),
     });
     row
@@ -102,30 +107,32 @@ fn variable(values: &[String]) -> String {
     format!("the boot loader: {}", values.iter().map(name).collect::<Vec<_>>().join(" or "))
 }
 
-/// Where a word comes from that no entry has as it is.
-fn by_variable(lines: &CommandLines, word: &str) -> String {
-    let mut words = lines.entries.iter().flat_map(|it| &it.words);
-    let gives = |it: &&Word| it.values.iter().flatten().any(|it| it.split_whitespace().any(|it| it == word));
-    match words.find(gives) {
-        Some(variable) => variable.word.clone(),
-        None if lines.running.iter().flatten().any(|it| it == word) => {
+/// Where a parameter comes from that no entry has as it is.
+fn by_variable(lines: &CommandLines, parameter: &str) -> String {
+    let mut parameters = lines.entries.iter().flat_map(|it| &it.parameters);
+    let gives = |it: &&ShownParameter| {
+        it.values.iter().flatten().any(|it| it.split_whitespace().any(|it| it == parameter))
+    };
+    match parameters.find(gives) {
+        Some(variable) => variable.parameter.clone(),
+        None if lines.running.iter().flatten().any(|it| it == parameter) => {
             "no entry: only /proc/cmdline".to_owned()
         }
         None => "-".to_owned(),
     }
 }
 
-/// The lines that contribute a word; those of the entries themselves stand below the table.
-fn places(found: &[(&Entry, &Word)]) -> String {
+/// The lines that contribute a parameter; those of the entries themselves stand below the table.
+fn places(found: &[(&Entry, &ShownParameter)]) -> String {
     let mut files: BTreeMap<&PathBuf, Vec<String>> = BTreeMap::new();
     let mut own = false;
-    for (entry, word) in found {
-        if word.source == entry.place {
+    for (entry, parameter) in found {
+        if parameter.source == entry.place {
             own = true;
             continue;
         }
-        let lines = files.entry(&word.source.file).or_default();
-        let line = word.source.line.map(|it| it.to_string());
+        let lines = files.entry(&parameter.source.file).or_default();
+        let line = parameter.source.line.map(|it| it.to_string());
         lines.extend(line.filter(|it| !lines.contains(it)));
     }
     let own = own.then(|| "the entry".to_owned());

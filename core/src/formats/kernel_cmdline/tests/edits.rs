@@ -5,12 +5,16 @@ use proptest::prelude::*;
 
 use crate::formats::kernel_cmdline::*;
 
-fn words(text: &[&str]) -> Vec<Word> {
-    text.iter().map(|it| Word::parse(it).unwrap()).collect()
+fn parameters(text: &[&str]) -> Vec<Parameter> {
+    text.iter().map(|it| Parameter::parse(it).unwrap()).collect()
 }
 
 fn edit(present: &[&str], additional: &[&str], absent: &[&str]) -> CmdlineEdit {
-    CmdlineEdit { present: words(present), additional: words(additional), absent: words(absent) }
+    CmdlineEdit {
+        present: parameters(present),
+        additional: parameters(additional),
+        absent: parameters(absent),
+    }
 }
 
 fn check_edit(text: &str, edit: &CmdlineEdit, expect: Expect) {
@@ -148,7 +152,7 @@ fn additional_words_leave_others_of_their_name() {
 }
 
 #[test]
-fn absent_takes_a_name_or_one_word() {
+fn absent_takes_a_name_or_one_parameter() {
     check_edit(
         "nomodeset a b nomodeset=1 quiet",
         &edit(&[], &[], &["nomodeset"]),
@@ -186,16 +190,16 @@ fn contradictions_are_named() {
 }
 
 prop_compose! {
-    fn any_word()(name in "[ab][-_]?", value in proptest::option::of("=[12]|=\"1 2\"|=")) -> Word {
-        Word::parse(&format!("{name}{}", value.unwrap_or_default())).unwrap()
+    fn any_parameter()(name in "[ab][-_]?", value in proptest::option::of("=[12]|=\"1 2\"|=")) -> Parameter {
+        Parameter::parse(&format!("{name}{}", value.unwrap_or_default())).unwrap()
     }
 }
 
 prop_compose! {
     fn any_edit()(
-        present in proptest::collection::vec(any_word(), 0..5),
-        additional in proptest::collection::vec(any_word(), 0..3),
-        absent in proptest::collection::vec(any_word(), 0..3),
+        present in proptest::collection::vec(any_parameter(), 0..5),
+        additional in proptest::collection::vec(any_parameter(), 0..3),
+        absent in proptest::collection::vec(any_parameter(), 0..3),
     ) -> CmdlineEdit {
         CmdlineEdit { present, additional, absent }
     }
@@ -219,7 +223,7 @@ proptest! {
         prop_assert_eq!(before.satisfies(&edit), printed == text);
         again.edit(&edit);
         prop_assert_eq!(again.to_string(), printed);
-        prop_assert!(before.init_words().eq(Cmdline::parse(&cmdline.to_string()).init_words()));
+        prop_assert!(before.init_parameters().eq(Cmdline::parse(&cmdline.to_string()).init_parameters()));
     }
 
     #[test]
@@ -227,7 +231,7 @@ proptest! {
         let before = Cmdline::parse(&text);
         let mut cmdline = before.clone();
         cmdline.edit(&edit);
-        let ours = |it: &&Word| !it.name().starts_with(['a', 'b']);
-        prop_assert!(before.words().filter(ours).eq(cmdline.words().filter(ours)), "{}", cmdline);
+        let ours = |it: &&Parameter| !it.name().starts_with(['a', 'b']);
+        prop_assert!(before.parameters().filter(ours).eq(cmdline.parameters().filter(ours)), "{}", cmdline);
     }
 }

@@ -2,17 +2,17 @@
 
 use expect_test::expect;
 
-use crate::formats::kernel_cmdline::{Cmdline, CmdlineEdit, Word};
+use crate::formats::kernel_cmdline::{Cmdline, CmdlineEdit, Parameter};
 
-fn edit(words: &[&str]) -> CmdlineEdit {
+fn edit(parameters: &[&str]) -> CmdlineEdit {
     let mut edit = CmdlineEdit::default();
-    for word in words {
-        let (list, word) = match (word.strip_prefix('-'), word.strip_prefix('+')) {
-            (Some(word), _) => (&mut edit.absent, word),
-            (None, Some(word)) => (&mut edit.additional, word),
-            (None, None) => (&mut edit.present, *word),
+    for parameter in parameters {
+        let (list, parameter) = match (parameter.strip_prefix('-'), parameter.strip_prefix('+')) {
+            (Some(parameter), _) => (&mut edit.absent, parameter),
+            (None, Some(parameter)) => (&mut edit.additional, parameter),
+            (None, None) => (&mut edit.present, *parameter),
         };
-        list.push(Word::parse(word).unwrap());
+        list.push(Parameter::parse(parameter).unwrap());
     }
     edit
 }
@@ -20,7 +20,7 @@ fn edit(words: &[&str]) -> CmdlineEdit {
 #[test]
 fn a_count_goes_with_its_size_and_no_other_count_does() {
     let mut shown = String::new();
-    for (line, words) in [
+    for (line, parameters) in [
         (
             "a hugepagesz=1G hugepages=512 hugepagesz=2M hugepages=512",
             &["-hugepagesz=2M", "-hugepages=512"][..],
@@ -44,14 +44,14 @@ fn a_count_goes_with_its_size_and_no_other_count_does() {
         ("hugepagesz=1G hugepages=4 hugepagesz=2M hugepages=8", &["hugepagesz=1G", "hugepages=4"]),
         ("hugepages=8", &["hugepages=4"]),
     ] {
-        let (before, edit) = (Cmdline::parse(line), edit(words));
+        let (before, edit) = (Cmdline::parse(line), edit(parameters));
         let mut after = before.clone();
         after.edit(&edit);
-        assert!(after.satisfies(&edit), "{line}: {words:?} -> {after}");
+        assert!(after.satisfies(&edit), "{line}: {parameters:?} -> {after}");
         let mut twice = after.clone();
         twice.edit(&edit);
         assert_eq!(twice, after);
-        shown += &format!("{line}  {}\n    = {after}.\n", words.join(" "));
+        shown += &format!("{line}  {}\n    = {after}.\n", parameters.join(" "));
         if let Some(harm) = edit.huge_pages_harmed(&before, &after) {
             shown += &format!("    refused: {harm}\n");
         }

@@ -24,7 +24,7 @@ fn view(files: &[(usize, &str, &str)]) -> ModprobeView {
 fn at(origin: &Origin) -> String {
     match origin {
         Origin::File { path, line } => format!("{}:{line}", path.display()),
-        Origin::CommandLine { word } => format!("command line: {word}"),
+        Origin::CommandLine { parameter } => format!("command line: {parameter}"),
     }
 }
 

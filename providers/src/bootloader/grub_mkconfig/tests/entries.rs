@@ -112,8 +112,8 @@ fn entries_tell_their_words_and_where_these_come_from() {
                     ),
                 },
                 sources: [
-                    WordSource {
-                        word: "iommu=pt",
+                    ParameterSource {
+                        parameter: "iommu=pt",
                         place: Place {
                             file: "/etc/default/grub",
                             line: Some(
@@ -121,8 +121,8 @@ fn entries_tell_their_words_and_where_these_come_from() {
                             ),
                         },
                     },
-                    WordSource {
-                        word: "memmap=4G$4G",
+                    ParameterSource {
+                        parameter: "memmap=4G$4G",
                         place: Place {
                             file: "/etc/default/grub",
                             line: Some(

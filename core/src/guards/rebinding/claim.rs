@@ -11,7 +11,7 @@ use crate::formats::kernel_cmdline::Cmdline;
 use crate::formats::modprobe_conf::{ModprobeView, ModuleName, Origin, params};
 use crate::formats::pci::{PciAddress, PciIdPattern, parse_id_list};
 use crate::formats::udev_rules::rule::{self, UdevRule};
-use crate::guards::boot_words::BootWords;
+use crate::guards::boot_parameters::BootParameters;
 use crate::machine::modprobe_d;
 use crate::machine::pci_bus::rule_values;
 use crate::machine::pci_bus::{self, PciDevice};
@@ -55,16 +55,16 @@ struct IdList {
 pub(super) fn all<'a>(
     host: &HostView,
     devices: &[PciDevice],
-    words: &Cmdline,
+    parameters: &Cmdline,
     policy: &dyn Fn(&ModuleName) -> &'a ModprobeView,
 ) -> Result<BTreeMap<PciAddress, Claim>> {
     let overrides = overrides(host)?;
     let mut lists = Vec::new();
     for driver in BY_ID {
         let module = module(driver)?;
-        lists.extend(id_list(driver, &module, policy(&module), words));
+        lists.extend(id_list(driver, &module, policy(&module), parameters));
     }
-    let hidden = BootWords::last(words, "xen-pciback.hide").unwrap_or_default();
+    let hidden = BootParameters::last(parameters, "xen-pciback.hide").unwrap_or_default();
     let mut kept_back: BTreeMap<&str, Option<String>> = BTreeMap::new();
     let mut claims = BTreeMap::new();
     for device in devices {
@@ -93,7 +93,7 @@ pub(super) fn all<'a>(
         } else {
             let Some(driver) = device.driver.as_deref() else { continue };
             if !kept_back.contains_key(driver) {
-                kept_back.insert(driver, keeps_back(host, driver, policy, words)?);
+                kept_back.insert(driver, keeps_back(host, driver, policy, parameters)?);
             }
             let Some(Some(evidence)) = kept_back.get(driver) else { continue };
             let causes = vec![Cause { kind: Kind::Driver, evidence: evidence.clone() }];
@@ -118,23 +118,23 @@ fn overrides(host: &HostView) -> Result<Vec<Override>> {
     Ok(overrides)
 }
 
-/// Returns the one list of ids that a driver will have: the last word of the command line, else the last option of
+/// Returns the one list of ids that a driver will have: the last parameter of the command line, else the last option of
 /// the files.
 fn id_list(
     driver: &'static str,
     module: &ModuleName,
     modprobe: &ModprobeView,
-    words: &Cmdline,
+    parameters: &Cmdline,
 ) -> Option<IdList> {
     let list = |text: &str, place: String| {
         let patterns = parse_id_list(text).patterns;
         Some(IdList { driver, patterns, place })
     };
-    if let Some(value) = BootWords::last(words, &format!("{driver}.ids")) {
+    if let Some(value) = BootParameters::last(parameters, &format!("{driver}.ids")) {
         return list(value, "the kernel command line".to_owned());
     }
     for line in modprobe.options(module).into_iter().rev() {
-        // The words of the running kernel are not those of the next boot.
+        // The parameters of the running kernel are not those of the next boot.
         let Origin::File { path, line: number } = &line.origin else { continue };
         let ids = params(&line.value).into_iter().rev().find(|(name, _)| *name == "ids");
         if let Some((_, Some(value))) = ids {
@@ -149,7 +149,7 @@ fn keeps_back<'a>(
     host: &HostView,
     driver: &str,
     policy: &dyn Fn(&ModuleName) -> &'a ModprobeView,
-    words: &Cmdline,
+    parameters: &Cmdline,
 ) -> Result<Option<String>> {
     let link = host.link_target(&Path::new("/sys/bus/pci/drivers").join(driver).join("module"))?;
     let Some(name) = link.as_deref().and_then(Path::file_name).and_then(|it| it.to_str()) else {
@@ -159,11 +159,12 @@ fn keeps_back<'a>(
         return Ok(None);
     }
     let module = module(name)?;
-    for word in ["module_blacklist", "modprobe.blacklist"] {
-        let mut values = words.words().filter(|it| it.same_name(word)).filter_map(|it| it.value());
+    for parameter in ["module_blacklist", "modprobe.blacklist"] {
+        let mut values =
+            parameters.parameters().filter(|it| it.same_name(parameter)).filter_map(|it| it.value());
         // The kernel and kmod compare these names as they are.
         if values.any(|it| it.split(',').any(|it| it == name)) {
-            return Ok(Some(format!("the kernel command line has {word}= with {name}")));
+            return Ok(Some(format!("the kernel command line has {parameter}= with {name}")));
         }
     }
     let modprobe = policy(&module);

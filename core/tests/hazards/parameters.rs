@@ -18,13 +18,13 @@ fn words_that_the_kernel_does_not_know_are_warned_of() {
         &tree,
         add(&wrong),
         expect![[r#"
-            warn ignored-word-2cbae2: intel_iommu=pt does not do what it seems to: intel_iommu does not know pt. Write intel_iommu=on, and iommu=pt beside it for speed
+            warn ineffective-parameter-2cbae2: intel_iommu=pt does not do what it seems to: intel_iommu does not know pt. Write intel_iommu=on, and iommu=pt beside it for speed
                 the plan adds intel_iommu=pt
-            warn ignored-word-b0e5db: amd_iommu=on does not do what it seems to: amd_iommu does not know on. The IOMMU of AMD is on unless it is turned off
+            warn ineffective-parameter-b0e5db: amd_iommu=on does not do what it seems to: amd_iommu does not know on. The IOMMU of AMD is on unless it is turned off
                 the plan adds amd_iommu=on
-            warn ignored-word-482ad6: iommu=1 does not do what it seems to: iommu does not know 1. intel_iommu=on turns the IOMMU of Intel on; that of AMD is on
+            warn ineffective-parameter-482ad6: iommu=1 does not do what it seems to: iommu does not know 1. intel_iommu=on turns the IOMMU of Intel on; that of AMD is on
                 the plan adds iommu=1
-            warn ignored-word-ccbf7f: modprobe.blacklist=snd-hda-intel does not do what it seems to: modprobe compares this name as it is; write snd_hda_intel
+            warn ineffective-parameter-ccbf7f: modprobe.blacklist=snd-hda-intel does not do what it seems to: modprobe compares this name as it is; write snd_hda_intel
                 the plan adds modprobe.blacklist=snd-hda-intel
         "#]],
     );
@@ -43,18 +43,18 @@ fn a_word_for_an_iommu_that_the_machine_does_not_have_is_warned_of() {
         &tree,
         words.clone(),
         expect![[r#"
-        warn ignored-word-408191: intel_iommu=on does not do what it seems to: it is about the IOMMU of another vendor; that of AMD is on unless it is turned off
-            /proc/cpuinfo has vendor_id AuthenticAMD
-    "#]],
+            warn ineffective-parameter-408191: intel_iommu=on does not do what it seems to: it is about the IOMMU of another vendor; that of AMD is on unless it is turned off
+                /proc/cpuinfo has vendor_id AuthenticAMD
+        "#]],
     );
     tree.write("/proc/cpuinfo", "vendor_id\t: GenuineIntel\n");
     check(
         &tree,
         words.clone(),
         expect![[r#"
-        warn ignored-word-14c057: amd_iommu=fullflush does not do what it seems to: it is about the IOMMU of another vendor; intel_iommu=on turns the IOMMU of Intel on
-            /proc/cpuinfo has vendor_id GenuineIntel
-    "#]],
+            warn ineffective-parameter-14c057: amd_iommu=fullflush does not do what it seems to: it is about the IOMMU of another vendor; intel_iommu=on turns the IOMMU of Intel on
+                /proc/cpuinfo has vendor_id GenuineIntel
+        "#]],
     );
     tree.write("/proc/cpuinfo", "vendor_id\t: CentaurHauls\n");
     harmless(&tree, words.clone());
@@ -64,9 +64,9 @@ fn a_word_for_an_iommu_that_the_machine_does_not_have_is_warned_of() {
         &tree,
         add(&["intel_iommu=on", "iommu=pt"]),
         expect![[r#"
-        warn ignored-word-408191: intel_iommu=on does not do what it seems to: the firmware describes no IOMMU, it has neither a DMAR (Intel) nor an IVRS (AMD) table. Turn on VT-d (Intel) or AMD-Vi, also called IOMMU, in the firmware's setup; a virtual machine needs an emulated IOMMU.
-            /sys/firmware/acpi/tables has none of DMAR, IVRS, IORT, VIOT
-    "#]],
+            warn ineffective-parameter-408191: intel_iommu=on does not do what it seems to: the firmware describes no IOMMU, it has neither a DMAR (Intel) nor an IVRS (AMD) table. Turn on VT-d (Intel) or AMD-Vi, also called IOMMU, in the firmware's setup; a virtual machine needs an emulated IOMMU.
+                /sys/firmware/acpi/tables has none of DMAR, IVRS, IORT, VIOT
+        "#]],
     );
     harmless(&tree, add(&["intel_iommu=off"]));
     tree.write("/sys/firmware/acpi/tables/DMAR", "");
@@ -91,7 +91,7 @@ fn a_word_of_a_patch_is_warned_of_where_the_kernel_has_it_not() {
         &tree,
         word.clone(),
         expect![[r#"
-            warn ignored-word-fdbfb2: pcie_acs_override=downstream does not do what it seems to: it belongs to a patch that is in no kernel of a distribution, and where it works it only pretends that devices are apart
+            warn ineffective-parameter-fdbfb2: pcie_acs_override=downstream does not do what it seems to: it belongs to a patch that is in no kernel of a distribution, and where it works it only pretends that devices are apart
                 /lib/modules/6.8.0 is no kernel with that patch
         "#]],
     );
@@ -110,7 +110,7 @@ fn a_word_for_another_framebuffer_is_warned_of() {
         &tree,
         add(&["video=efifb:off"]),
         expect![[r#"
-            warn ignored-word-79426a: video=efifb:off does not do what it seems to: this kernel's firmware framebuffer is simpledrm, not efifb
+            warn ineffective-parameter-79426a: video=efifb:off does not do what it seems to: this kernel's firmware framebuffer is simpledrm, not efifb
                 /boot/config-6.8.0 has CONFIG_SYSFB_SIMPLEFB=y
         "#]],
     );
@@ -123,9 +123,9 @@ fn a_word_for_another_generator_and_a_wrong_id_are_warned_of() {
         &tree,
         add(&["rd.driver.pre=vfio-pci", "vfio-pci.ids=10de:0ffc,8086"]),
         expect![[r#"
-            warn ignored-word-ce5612: rd.driver.pre=vfio-pci does not do what it seems to: only dracut reads it
+            warn ineffective-parameter-ce5612: rd.driver.pre=vfio-pci does not do what it seems to: only dracut reads it
                 the initramfs images of this host are made by images
-            warn ignored-word-24b2e4: vfio-pci.ids=10de:0ffc,8086 does not do what it seems to: "8086" is no id and is skipped
+            warn ineffective-parameter-24b2e4: vfio-pci.ids=10de:0ffc,8086 does not do what it seems to: "8086" is no id and is skipped
                 the plan adds vfio-pci.ids=10de:0ffc,8086
         "#]],
     );

@@ -12,7 +12,7 @@ use crate::error::{Error, Result};
 use crate::formats::kernel_cmdline::Cmdline;
 use crate::formats::modprobe_conf::{ModprobeView, ModuleName};
 use crate::formats::pci::{PciAddress, PciIdPattern};
-use crate::guards::boot_words::{self, BootWords};
+use crate::guards::boot_parameters::{self, BootParameters};
 use crate::machine::modprobe_d;
 use crate::machine::pci_bus::driver_name;
 use crate::machine::pci_bus::{self, PciDevice};
@@ -25,7 +25,7 @@ pub use claim::{BY_ID, Claim};
 
 /// A device that leaves the driver it has, or gets a driver where it had none.
 #[derive(Debug, Clone)]
-pub struct Takeover {
+pub struct Rebinding {
     /// The device as it is.
     pub device: PciDevice,
     /// The driver it gets; `None` when it is left without one.
@@ -56,14 +56,14 @@ pub enum Kind {
 
 /// What becomes of the PCI devices.
 #[derive(Debug)]
-pub struct Outlook {
+pub struct Rebindings {
     /// The devices that the plan newly moves, by address. A device that is claimed already is none.
-    pub takeovers: Vec<Takeover>,
+    pub all: Vec<Rebinding>,
     /// What every claimed device will be claimed by.
     claims: BTreeMap<PciAddress, Claim>,
 }
 
-impl Takeover {
+impl Rebinding {
     /// Returns whether it goes to a driver that keeps it for guests.
     pub fn is_for_guests(&self) -> bool {
         self.to.as_deref().is_some_and(driver_name::is_for_guests)
@@ -101,11 +101,11 @@ impl Takeover {
     }
 }
 
-impl Outlook {
+impl Rebindings {
     /// Returns the driver a device will have after the next boot, as far as it can be told.
     pub fn driver_of<'a>(&'a self, device: &'a PciDevice) -> Option<&'a str> {
-        if let Some(takeover) = self.takeovers.iter().find(|it| it.device.address == device.address) {
-            return takeover.to.as_deref();
+        if let Some(rebinding) = self.all.iter().find(|it| it.device.address == device.address) {
+            return rebinding.to.as_deref();
         }
         match self.claims.get(&device.address) {
             Some(claim) => claim.to.as_deref(),
@@ -113,30 +113,31 @@ impl Outlook {
         }
     }
 
-    /// Returns the takeover of a device.
-    pub fn of(&self, address: PciAddress) -> Option<&Takeover> {
-        self.takeovers.iter().find(|it| it.device.address == address)
+    /// Returns the rebinding of a device.
+    pub fn of(&self, address: PciAddress) -> Option<&Rebinding> {
+        self.all.iter().find(|it| it.device.address == address)
     }
 }
 
-/// Returns what claims a device at a boot with these words; `policy` is the modprobe.d that a module is loaded with.
+/// Returns what claims a device at a boot with these parameters; `policy` is the modprobe.d that a module is loaded
+/// with.
 ///
 /// # Errors
 /// When the host cannot be read.
 pub fn claim_of<'a>(
     host: &HostView,
     device: &PciDevice,
-    words: &Cmdline,
+    parameters: &Cmdline,
     policy: &dyn Fn(&ModuleName) -> &'a ModprobeView,
 ) -> Result<Option<Claim>> {
-    Ok(claim::all(host, std::slice::from_ref(device), words, policy)?.remove(&device.address))
+    Ok(claim::all(host, std::slice::from_ref(device), parameters, policy)?.remove(&device.address))
 }
 
 /// Returns whether the command of an `install` line loads nothing. Any other may do what it likes, and load the module
 /// after all.
 pub fn loads_nothing(command: &str) -> bool {
-    let mut words = command.split_whitespace();
-    let program = words.next().unwrap_or_default();
+    let mut parameters = command.split_whitespace();
+    let program = parameters.next().unwrap_or_default();
     // kmod gives the line to a shell, which may go on behind these.
     let is_plain = !command.contains([';', '&', '|', '`', '$', '(']);
     is_plain && matches!(program.rsplit('/').next(), Some("false" | "true" | ":"))
@@ -146,59 +147,59 @@ pub fn loads_nothing(command: &str) -> bool {
 ///
 /// # Errors
 /// When the host cannot be read.
-pub fn outlook(scene: Scene<'_>) -> Result<Rc<Outlook>> {
-    scene.after.derived(|_, _: Option<(Rc<Outlook>, &[Prediction])>| find(scene))
+pub fn rebindings(scene: Scene<'_>) -> Result<Rc<Rebindings>> {
+    scene.after.derived(|_, _: Option<(Rc<Rebindings>, &[Prediction])>| find(scene))
 }
 
-fn find(scene: Scene<'_>) -> Result<Outlook, Error> {
-    let mut outlook = Outlook { takeovers: Vec::new(), claims: BTreeMap::new() };
+fn find(scene: Scene<'_>) -> Result<Rebindings, Error> {
+    let mut rebindings = Rebindings { all: Vec::new(), claims: BTreeMap::new() };
     if scene.steps().next().is_none() {
-        return Ok(outlook);
+        return Ok(rebindings);
     }
     let devices = pci_bus::devices(scene.before)?;
     if devices.is_empty() {
-        return Ok(outlook);
+        return Ok(rebindings);
     }
-    let words = boot_words::read(scene)?;
+    let parameters = boot_parameters::read(scene)?;
     let before = {
         let policy = modprobe_d::view(scene.before)?;
-        claim::all(scene.before, &devices, &words.before, &|_| &policy)?
+        claim::all(scene.before, &devices, &parameters.before, &|_| &policy)?
     };
     let after = {
         let policy = modprobe_d::view(scene.after)?;
-        claim::all(scene.after, &devices, &words.after, &|_| &policy)?
+        claim::all(scene.after, &devices, &parameters.after, &|_| &policy)?
     };
     let moved = now::moves(scene, &devices);
-    let sooner = loads_sooner(scene, &words)?;
+    let sooner = loads_sooner(scene, &parameters)?;
     for device in devices.iter() {
         let address = device.address;
-        let mut takeover = Takeover { device: device.clone(), to: None, causes: Vec::new() };
+        let mut rebinding = Rebinding { device: device.clone(), to: None, causes: Vec::new() };
         if let Some(claim) = after.get(&address).filter(|it| it.to != device.driver) {
             let old = before.get(&address).filter(|it| it.to == claim.to);
             if old.is_none() {
-                takeover.to.clone_from(&claim.to);
-                takeover.causes.clone_from(&claim.causes);
+                rebinding.to.clone_from(&claim.to);
+                rebinding.causes.clone_from(&claim.causes);
             } else if let (Some(why), true) = (&sooner, claim.is_by_id()) {
-                takeover.to.clone_from(&claim.to);
-                takeover.causes.clone_from(&claim.causes);
-                takeover.causes.push(Cause { kind: Kind::Driver, evidence: why.clone() });
+                rebinding.to.clone_from(&claim.to);
+                rebinding.causes.clone_from(&claim.causes);
+                rebinding.causes.push(Cause { kind: Kind::Driver, evidence: why.clone() });
             }
         }
         if let Some(moved) = moved.get(&address).filter(|it| it.to != device.driver) {
-            takeover.to.clone_from(&moved.to);
-            takeover.causes.extend(moved.causes.iter().cloned());
+            rebinding.to.clone_from(&moved.to);
+            rebinding.causes.extend(moved.causes.iter().cloned());
         }
-        if !takeover.causes.is_empty() {
-            outlook.takeovers.push(takeover);
+        if !rebinding.causes.is_empty() {
+            rebindings.all.push(rebinding);
         }
     }
-    outlook.claims = after;
-    Ok(outlook)
+    rebindings.claims = after;
+    Ok(rebindings)
 }
 
 /// Returns what makes vfio-pci load earlier than it does now: devices with its ids, that their own drivers got until
 /// now because they were loaded first, are then lost to them.
-fn loads_sooner(scene: Scene<'_>, words: &BootWords) -> Result<Option<String>> {
+fn loads_sooner(scene: Scene<'_>, parameters: &BootParameters) -> Result<Option<String>> {
     let names_vfio = |text: &str| text.contains("vfio-pci") || text.contains("vfio_pci");
     let udev = Path::new("/etc/udev");
     for path in scene.changed_files()?.iter().filter(|it| !it.starts_with(udev)) {
@@ -209,16 +210,18 @@ fn loads_sooner(scene: Scene<'_>, words: &BootWords) -> Result<Option<String>> {
         // An `options` line gives ids; it makes nothing load.
         let mut lines =
             text.lines().filter(|it| !it.trim_start().starts_with('#') && !it.starts_with("options"));
-        // A boot loader's file is seen through its words.
-        if let Some(line) = lines.find(is_new).filter(|_| !names_boot_words(words, &text)) {
+        // A boot loader's file is seen through its parameters.
+        if let Some(line) = lines.find(is_new).filter(|_| !names_boot_parameters(parameters, &text)) {
             return Ok(Some(format!("{} makes vfio-pci load sooner: {line:?}", path.display())));
         }
     }
-    let sooner =
-        words.added.iter().find(|it| it.same_name("rd.driver.pre") && it.value().is_some_and(names_vfio));
+    let sooner = parameters
+        .added
+        .iter()
+        .find(|it| it.same_name("rd.driver.pre") && it.value().is_some_and(names_vfio));
     Ok(sooner.map(|it| format!("the kernel command line makes vfio-pci load sooner: {it}")))
 }
 
-fn names_boot_words(words: &BootWords, text: &str) -> bool {
-    words.added.iter().any(|it| text.contains(it.raw()))
+fn names_boot_parameters(parameters: &BootParameters, text: &str) -> bool {
+    parameters.added.iter().any(|it| text.contains(it.raw()))
 }

@@ -1,4 +1,4 @@
-//! Words of the command line in which the running kernel, the next boot and the declarations differ, side by side.
+//! Parameters of the command line in which the running kernel, the next boot and the declarations differ, side by side.
 
 use hoststate_abi::host_view::HostView;
 use hoststate_abi::setting::Place;
@@ -6,41 +6,41 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::error::Result;
-use crate::formats::kernel_cmdline::{Cmdline, Word};
+use crate::formats::kernel_cmdline::{Cmdline, Parameter};
 use crate::machine::facts;
 use crate::machine::kernels;
-use crate::mechanism::distro::{BootEntry, WordSource};
+use crate::mechanism::distro::{BootEntry, ParameterSource};
 use crate::next_boot::Menu;
 use crate::next_boot::booted::{self, Booted};
 use crate::plan::planned::FileChange;
 
-/// A word, and who has it.
+/// A parameter, and who has it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct WordOutlook {
-    /// The word as it is written.
-    pub word: String,
+pub struct ParameterChange {
+    /// The parameter as it is written.
+    pub parameter: String,
     /// Whether the running kernel was given it; null for a tree without `/proc`.
     pub running: Option<bool>,
     /// The installed kernels that have a boot entry.
-    pub kernels: Vec<KernelOutlook>,
-    /// The line it comes from, or will come from; null for a word that only the running kernel has.
+    pub kernels: Vec<ChangeInKernel>,
+    /// The line it comes from, or will come from; null for a parameter that only the running kernel has.
     pub from: Option<Place>,
 }
 
-/// What a boot of one kernel makes of a word.
+/// What a boot of one kernel makes of a parameter.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct KernelOutlook {
+pub struct ChangeInKernel {
     /// Release of the kernel.
     pub kernel: String,
     /// Whether it is the running one.
     pub running: bool,
-    /// Whether its boot entry gives it the word, before anything is changed.
+    /// Whether its boot entry gives it the parameter, before anything is changed.
     pub next: bool,
-    /// Whether it shall get the word.
+    /// Whether it shall get the parameter.
     pub desired: bool,
 }
 
-impl WordOutlook {
+impl ParameterChange {
     /// Returns whether it says more than that a change is wanted: kernels differ, or the next boot differs from the
     /// running kernel already.
     pub fn is_news(&self) -> bool {
@@ -63,41 +63,48 @@ struct Column<'a> {
 ///
 /// # Errors
 /// When `/proc` cannot be read.
-pub fn words(host: &HostView, before: &Menu, after: &Menu, files: &[FileChange]) -> Result<Vec<WordOutlook>> {
+pub fn find(
+    host: &HostView,
+    before: &Menu,
+    after: &Menu,
+    files: &[FileChange],
+) -> Result<Vec<ParameterChange>> {
     let booted = if facts::proc_is_foreign(host)? { None } else { Booted::read(host, &before.entries)? };
     let installed = kernels::installed(host)?;
     let columns: Vec<Column<'_>> = installed.0.iter().filter_map(|it| column(it, before, after)).collect();
-    let mut seen: Vec<Word> = Vec::new();
+    let mut seen: Vec<Parameter> = Vec::new();
     for column in &columns {
         let running = booted.iter().filter(|it| it.kernel.as_deref() == Some(column.kernel));
         let of_running = running.flat_map(|it| booted::foreign(column.entry, &it.cmdline));
-        for word in column.next.words().chain(column.desired.words()).cloned().chain(of_running) {
+        for parameter in
+            column.next.parameters().chain(column.desired.parameters()).cloned().chain(of_running)
+        {
             // What the boot loader puts in place of a variable is not known.
-            if !word.raw().contains("${") && !seen.iter().any(|it| it.same(&word)) {
-                seen.push(word);
+            if !parameter.raw().contains("${") && !seen.iter().any(|it| it.same(&parameter)) {
+                seen.push(parameter);
             }
         }
     }
-    let outlook = |word: &Word| {
-        let has = |line: &Cmdline| line.words().any(|it| it.same(word));
+    let change = |parameter: &Parameter| {
+        let has = |line: &Cmdline| line.parameters().any(|it| it.same(parameter));
         let is_running =
             |it: &Column<'_>| booted.as_ref().and_then(|it| it.kernel.as_deref()) == Some(it.kernel);
-        WordOutlook {
-            word: word.raw().to_owned(),
+        ParameterChange {
+            parameter: parameter.raw().to_owned(),
             running: booted.as_ref().map(|it| has(&it.cmdline)),
             kernels: columns
                 .iter()
-                .map(|it| KernelOutlook {
+                .map(|it| ChangeInKernel {
                     kernel: it.kernel.to_owned(),
                     running: is_running(it),
                     next: has(&it.next),
                     desired: has(&it.desired),
                 })
                 .collect(),
-            from: from(word, &columns, files),
+            from: from(parameter, &columns, files),
         }
     };
-    Ok(seen.iter().map(outlook).filter(differs).collect())
+    Ok(seen.iter().map(change).filter(differs).collect())
 }
 
 fn column<'a>(kernel: &'a str, before: &'a Menu, after: &Menu) -> Option<Column<'a>> {
@@ -110,23 +117,24 @@ fn column<'a>(kernel: &'a str, before: &'a Menu, after: &Menu) -> Option<Column<
     Some(Column { kernel, entry, next, desired })
 }
 
-/// Whether anybody has the word and anybody has it not.
-fn differs(outlook: &WordOutlook) -> bool {
-    let of_kernels = outlook.kernels.iter().flat_map(|it| [it.next, it.desired]);
+/// Whether anybody has the parameter and anybody has it not.
+fn differs(change: &ParameterChange) -> bool {
+    let of_kernels = change.kernels.iter().flat_map(|it| [it.next, it.desired]);
     // Another kernel was booted with words of its own; its entry says what it gets.
-    let counts = outlook.kernels.iter().any(|it| it.running);
-    let all: Vec<bool> = of_kernels.chain(outlook.running.filter(|_| counts)).collect();
+    let counts = change.kernels.iter().any(|it| it.running);
+    let all: Vec<bool> = of_kernels.chain(change.running.filter(|_| counts)).collect();
     all.contains(&true) && all.contains(&false)
 }
 
-fn from(word: &Word, columns: &[Column<'_>], files: &[FileChange]) -> Option<Place> {
-    let has_it = |it: &&Column<'_>| it.next.words().any(|it| it.same(word));
+fn from(parameter: &Parameter, columns: &[Column<'_>], files: &[FileChange]) -> Option<Place> {
+    let has_it = |it: &&Column<'_>| it.next.parameters().any(|it| it.same(parameter));
     if let Some(column) = columns.iter().find(has_it) {
-        let is_it = |it: &&WordSource| it.word == word.raw();
+        let is_it = |it: &&ParameterSource| it.parameter == parameter.raw();
         let source = column.entry.sources.iter().find(is_it);
         return Some(source.map_or_else(|| column.entry.place.clone(), |it| it.place.clone()));
     }
-    let line_of = |text: &Option<String>| text.as_deref()?.lines().position(|it| it.contains(word.raw()));
+    let line_of =
+        |text: &Option<String>| text.as_deref()?.lines().position(|it| it.contains(parameter.raw()));
     let file = files.iter().find(|it| line_of(&it.after).is_some() && line_of(&it.before).is_none())?;
     Some(Place { file: file.path.clone(), line: line_of(&file.after).map(|it| it + 1) })
 }

@@ -15,7 +15,7 @@ const NO_OVERRIDE: &str = "\n";
 
 /// A device that a run left without a driver.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Stranded {
+pub struct Driverless {
     /// Its address.
     pub address: PciAddress,
     /// The driver it had.
@@ -28,7 +28,7 @@ pub struct Stranded {
 ///
 /// # Errors
 /// When the host cannot be read.
-pub fn stranded(plan: &Plan, host: &HostView) -> Result<Vec<Stranded>> {
+pub fn driverless(plan: &Plan, host: &HostView) -> Result<Vec<Driverless>> {
     let mut found = Vec::new();
     for change in plan.changes.iter().filter(|it| !it.steps.is_empty()) {
         let (Some(address), Some(had), Some(wanted)) = (driver_of(change), &change.actual, &change.desired)
@@ -48,14 +48,14 @@ pub fn stranded(plan: &Plan, host: &HostView) -> Result<Vec<Stranded>> {
         steps.push(Step::WriteAttribute { path: attribute, value });
         let probe = PathBuf::from(pci_bus::DRIVERS_PROBE);
         steps.push(Step::WriteAttribute { path: probe, value: address.to_string() });
-        found.push(Stranded { address, had: had.clone(), steps });
+        found.push(Driverless { address, had: had.clone(), steps });
     }
     Ok(found)
 }
 
-impl Stranded {
-    /// Returns whether a write that the kernel has not answered is what takes it away. Its driver has it until then, and
-    /// sysfs does not show that any more (drivers/base/dd.c, `__device_release_driver`).
+impl Driverless {
+    /// Returns whether a write that the kernel has not answered is what takes it away. Its driver has it until then,
+    /// and sysfs does not show that any more (drivers/base/dd.c, `__device_release_driver`).
     pub fn is_being_taken(&self, failure: &Error) -> bool {
         let Error::Unanswered { path, value, .. } = failure else { return false };
         let names = path.iter().filter_map(|it| it.to_str()).chain([value.trim()]);
@@ -104,13 +104,13 @@ mod tests {
     use std::path::PathBuf;
     use std::time::Duration;
 
-    use super::Stranded;
+    use super::Driverless;
     use crate::error::Error;
 
     #[test]
     fn only_an_unanswered_write_about_a_device_is_what_takes_it() {
         let address = "0000:01:00.0".parse().unwrap();
-        let it = Stranded { address, had: "vfio-pci".to_owned(), steps: Vec::new() };
+        let it = Driverless { address, had: "vfio-pci".to_owned(), steps: Vec::new() };
         let unanswered = |path: &str, value: &str| Error::Unanswered {
             path: PathBuf::from(path),
             value: value.to_owned(),

@@ -1,19 +1,21 @@
-//! `ignored-word`: a word that the plan puts on the kernel command line has no effect.
+//! `ineffective-parameter`: a parameter that the plan puts on the kernel command line has no effect.
 
 use std::path::Path;
 
 use hoststate_abi::host_view::HostView;
 
 use crate::error::Result;
-use crate::formats::kernel_cmdline::Word;
+use crate::formats::kernel_cmdline::Parameter;
 use crate::formats::pci::parse_id_list;
-use crate::guards::boot_words;
+use crate::guards::boot_parameters;
 use crate::machine::facts;
 use crate::machine::iommu;
 use crate::machine::kernels;
 use crate::plan::scene::{Hazard, Scene, Severity};
 
-const NAME: &str = "ignored-word";
+pub mod running;
+
+const NAME: &str = "ineffective-parameter";
 
 /// What `intel_iommu=` takes (drivers/iommu/intel/iommu.c, `intel_iommu_setup`); `intgpu_off` is a patch of Debian's.
 const INTEL: [&str; 10] = [
@@ -69,19 +71,19 @@ const X86: [&str; 20] = [
 /// Parts of releases of kernels that carry the ACS override patch.
 const PATCHED: [&str; 8] = ["-pve", "zen", "xanmod", "liquorix", "cachyos", "acs", "lqx", "tkg"];
 
-/// Finds words without effect among those that the plan adds.
+/// Finds parameters without effect among those that the plan adds.
 ///
 /// # Errors
 /// When the host cannot be read.
 pub fn hazards(scene: Scene<'_>) -> Result<Vec<Hazard>> {
     let mut hazards = Vec::new();
-    for word in &boot_words::read(scene)?.added {
-        if let Some((why, evidence)) = why_ignored(scene, word)? {
+    for parameter in &boot_parameters::read(scene)?.added {
+        if let Some((why, evidence)) = why_ignored(scene, parameter)? {
             let hazard = Hazard::new(
                 NAME,
                 Severity::Warn,
-                &[word.raw()],
-                format!("{word} does not do what it seems to: {why}"),
+                &[parameter.raw()],
+                format!("{parameter} does not do what it seems to: {why}"),
             );
             hazards.push(hazard.shown_by([evidence]));
         }
@@ -89,29 +91,32 @@ pub fn hazards(scene: Scene<'_>) -> Result<Vec<Hazard>> {
     Ok(hazards)
 }
 
-/// Returns why a word is without effect, and what shows it.
-fn why_ignored(scene: Scene<'_>, word: &Word) -> Result<Option<(String, String)>> {
+/// Returns why a parameter is without effect, and what shows it.
+fn why_ignored(scene: Scene<'_>, parameter: &Parameter) -> Result<Option<(String, String)>> {
     let host = scene.after;
-    let value = word.value().unwrap_or_default();
+    let value = parameter.value().unwrap_or_default();
     let items = |known: &[&str], instead: &str| {
         let unknown = value.split([',', ' ']).find(|it| {
             let name = it.split([':', '=']).next().unwrap_or(it);
             !it.is_empty() && !known.contains(&name)
         });
         unknown.map(|it| {
-            (format!("{} does not know {it}. {instead}", word.name()), format!("the plan adds {word}"))
+            (
+                format!("{} does not know {it}. {instead}", parameter.name()),
+                format!("the plan adds {parameter}"),
+            )
         })
     };
-    Ok(match word.name() {
+    Ok(match parameter.name() {
         "intel_iommu" => match items(&INTEL, "Write intel_iommu=on, and iommu=pt beside it for speed") {
-            None => not_here(host, word)?,
+            None => not_here(host, parameter)?,
             unknown => unknown,
         },
         "amd_iommu" => match items(&AMD, "The IOMMU of AMD is on unless it is turned off") {
-            None => not_here(host, word)?,
+            None => not_here(host, parameter)?,
             unknown => unknown,
         },
-        "iommu" => match other_architecture(host, word)? {
+        "iommu" => match other_architecture(host, parameter)? {
             None => items(&X86, "intel_iommu=on turns the IOMMU of Intel on; that of AMD is on"),
             other => other,
         },
@@ -131,7 +136,7 @@ fn why_ignored(scene: Scene<'_>, word: &Word) -> Result<Option<(String, String)>
         }
         "modprobe.blacklist" => value.split(',').find(|it| it.contains('-')).map(|it| {
             let why = format!("modprobe compares this name as it is; write {}", it.replace('-', "_"));
-            (why, format!("the plan adds {word}"))
+            (why, format!("the plan adds {parameter}"))
         }),
         "rd.driver.pre" | "rd.driver.blacklist" | "rd.driver.post"
             if scene.distro.initramfs.name() != "dracut" =>
@@ -140,20 +145,20 @@ fn why_ignored(scene: Scene<'_>, word: &Word) -> Result<Option<(String, String)>
             let why = "only dracut reads it".to_owned();
             Some((why, format!("the initramfs images of this host are made by {name}")))
         }
-        _ if word.same_name("vfio-pci.ids") => {
+        _ if parameter.same_name("vfio-pci.ids") => {
             let list = parse_id_list(value);
             list.malformed
                 .first()
                 .map(String::as_str)
                 .or(list.dropped.as_deref())
-                .map(|it| (format!("{it:?} is no id and is skipped"), format!("the plan adds {word}")))
+                .map(|it| (format!("{it:?} is no id and is skipped"), format!("the plan adds {parameter}")))
         }
         _ => None,
     })
 }
 
 /// Returns why a parameter of x86 has no effect on this machine.
-fn other_architecture(host: &HostView, word: &Word) -> Result<Option<(String, String)>> {
+fn other_architecture(host: &HostView, parameter: &Parameter) -> Result<Option<(String, String)>> {
     if facts::proc_is_foreign(host)? {
         return Ok(None);
     }
@@ -164,7 +169,7 @@ fn other_architecture(host: &HostView, word: &Word) -> Result<Option<(String, St
             "The SMMU is on where the firmware describes it; iommu.passthrough=1 is the portable spelling of iommu=pt",
         ),
         // Its own `iommu=` takes other values (arch/powerpc/platforms/powernv/pci-ioda.c).
-        Some("POWER") if word.value() == Some("pt") || word.name() != "iommu" => {
+        Some("POWER") if parameter.value() == Some("pt") || parameter.name() != "iommu" => {
             ("POWER", "/proc/cpuinfo has a cpu POWER", "The IOMMU of POWER is on and needs no parameter")
         }
         _ => return Ok(None),
@@ -173,15 +178,15 @@ fn other_architecture(host: &HostView, word: &Word) -> Result<Option<(String, St
     Ok(Some((why, shown.to_owned())))
 }
 
-/// Returns why a word that wants an IOMMU is in vain on this machine.
-fn not_here(host: &HostView, word: &Word) -> Result<Option<(String, String)>> {
-    if let Some(other) = other_architecture(host, word)? {
+/// Returns why a parameter that wants an IOMMU has no effect on this machine.
+fn not_here(host: &HostView, parameter: &Parameter) -> Result<Option<(String, String)>> {
+    if let Some(other) = other_architecture(host, parameter)? {
         return Ok(Some(other));
     }
-    if iommu::turns_off(word) || facts::proc_is_foreign(host)? {
+    if iommu::turns_off(parameter) || facts::proc_is_foreign(host)? {
         return Ok(None);
     }
-    let (own, instead) = match word.name() {
+    let (own, instead) = match parameter.name() {
         "intel_iommu" => ("GenuineIntel", "that of AMD is on unless it is turned off"),
         _ => ("AuthenticAMD", "intel_iommu=on turns the IOMMU of Intel on"),
     };
