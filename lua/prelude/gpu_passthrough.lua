@@ -16,14 +16,23 @@ local function id(device)
   return device.vendor .. ":" .. device.device
 end
 
+-- Bridges between buses stay with the host: vfio-pci refuses their headers. A switch of NVLink is class 06 and no such
+-- bridge.
+local bridges = { ["0604"] = true, ["0607"] = true, ["0609"] = true }
+
+-- Whether a device is a part of the card: a function of its endpoint, made by whom the card is. In a processor with
+-- graphics the slot is the whole chip, with the host's USB controllers; and a virtual function is a card of its own.
+local function is_part(card, device)
+  return slot(device) == slot(card) and device.vendor == card.vendor and not device.physfn and not card.physfn
+end
+
 -- All functions of the card, and the other members of its group: VFIO gives a group to a guest as a whole.
--- Bridges stay with the host; vfio-pci refuses them.
 local function members(card, whole_group)
   local list = { card }
   for _, device in ipairs(host.pci) do
-    local same_slot = slot(device) == slot(card)
     local same_group = whole_group and card.iommu_group and device.iommu_group == card.iommu_group
-    if device.address ~= card.address and (same_slot or same_group) and device.class:sub(1, 2) ~= "06" then
+    local is_member = is_part(card, device) or same_group
+    if device.address ~= card.address and is_member and not bridges[device.class:sub(1, 4)] then
       list[#list + 1] = device
     end
   end
@@ -38,21 +47,51 @@ local function add(list, seen, value)
   end
 end
 
--- vfio-pci takes every device with an id. Whether that is wanted is known when all cards are.
-local function check_twins(card, list)
+-- The id of a device with that of its maker, which may tell it from others.
+local function whole_id(device)
+  return id(device) .. ":" .. device.subsystem_vendor .. ":" .. device.subsystem_device
+end
+
+-- Whether a device that stays with the host has the same id.
+local function is_shared(device, by)
+  for _, other in ipairs(host.pci) do
+    if by(other) == by(device) and not taken[other.address] then
+      return true
+    end
+  end
+  return false
+end
+
+-- Whether a module of some kernel drives it. One that none drives may have a driver that is part of the kernel, and that
+-- is there before any line of modprobe.d is read.
+local function has_module(device)
+  return #device.modules > 0
+end
+
+-- vfio-pci takes every device with an id: whether that is wanted is known when all cards are. One that has a twin on the
+-- host is taken by its address.
+local function take(card, list, file)
+  local knows_modules = false
   for _, device in ipairs(list) do
     taken[device.address] = card.address
+    knows_modules = knows_modules or has_module(device)
   end
   composite.finally(function()
+    local ids, seen, by_address = {}, {}, {}
     for _, device in ipairs(list) do
-      for _, other in ipairs(host.pci) do
-        if id(other) == id(device) and not taken[other.address] then
-          composite.fail("gpu_passthrough: " .. other.address .. " has the same id " .. id(device) .. " as "
-            .. device.address .. ", so vfio-pci would take it as well",
-            "Bind " .. device.address .. " by its address: `driver_binding { device = \"" .. device.address
-            .. "\", driver = \"vfio-pci\" }`.")
-        end
+      local by = not is_shared(device, id) and id or not is_shared(device, whole_id) and whole_id
+      if by then
+        add(ids, seen, by(device))
       end
+      if not by or knows_modules and not has_module(device) then
+        by_address[#by_address + 1] = device
+      end
+    end
+    if #ids > 0 then
+      vfio_pci_ids { name = card.address, ids = ids, file = file }
+    end
+    for _, device in ipairs(by_address) do
+      driver_binding { device = device.address, driver = "vfio-pci" }
     end
   end)
 end
@@ -69,11 +108,10 @@ return function(fields)
   end
   local whole_group = fields.whole_group ~= false
   if whole_group and not card.iommu_group then
-    log.info("gpu_passthrough: " .. card.address .. " is in no IOMMU group, so only the functions of its slot are"
+    log.info("gpu_passthrough: " .. card.address .. " is in no IOMMU group, so only its own functions are"
       .. " known to go with it; plan again when the IOMMU is on")
   end
   local list = members(card, whole_group)
-  check_twins(card, list)
 
   -- `iommu=pt` spares the host's own devices the translation on x86; what takes a card away needs none of it.
   local vendor = host.cpu.vendor
@@ -84,9 +122,8 @@ return function(fields)
   end
 
   local file = fields.file or default_file
-  local modules, seen_modules, ids, seen_ids = {}, { vfio_pci = true }, {}, {}
+  local modules, seen_modules = {}, { vfio_pci = true }
   for _, device in ipairs(list) do
-    add(ids, seen_ids, id(device))
     for _, module in ipairs(fields.drivers or device.modules) do
       add(modules, seen_modules, (module:gsub("-", "_")))
     end
@@ -95,7 +132,7 @@ return function(fields)
   for _, module in ipairs(modules) do
     modprobe_softdep { module = module, pre = { "vfio-pci" }, file = file }
   end
-  vfio_pci_ids { name = card.address, ids = ids, file = file }
+  take(card, list, file)
   -- `vfio_virqfd` is part of `vfio` since Linux 6.2, and dracut fails over a module that is not there; where it
   -- exists, the others load it.
   initramfs_modules { modules = { "vfio", "vfio_iommu_type1", "vfio_pci" } }

@@ -34,6 +34,16 @@ pub(crate) struct File {
     pub(crate) text: String,
 }
 
+/// What a composite does when the whole playbook is known.
+pub(crate) struct Check {
+    /// The line it was called from.
+    origin: Option<Origin>,
+    made_by: Option<&'static str>,
+    /// How many declarations stood before what it may declare.
+    at: usize,
+    function: Function,
+}
+
 /// One evaluation.
 pub(crate) struct Evaluation<'a> {
     pub(crate) name: &'a str,
@@ -45,8 +55,8 @@ pub(crate) struct Evaluation<'a> {
     pub(crate) made_by: Cell<Option<&'static str>>,
     /// How many composites declared nothing for want of a host.
     pub(crate) left_to_host: Cell<usize>,
-    /// What composites check when the whole playbook is known, with the line they were called from.
-    pub(crate) checks: RefCell<Vec<(Option<Origin>, Function)>>,
+    /// What composites do when the whole playbook is known.
+    pub(crate) checks: RefCell<Vec<Check>>,
     /// The user's files.
     pub(crate) files: RefCell<Vec<File>>,
     /// The globals of shipped Lua, which no playbook can change.
@@ -76,6 +86,13 @@ impl Evaluation<'_> {
     pub(crate) fn call_site(&self, lua: &Lua) -> Option<Origin> {
         let composite = self.composite.borrow().clone();
         composite.or_else(|| user_lines(lua, 1).pop())
+    }
+
+    /// Takes note of what a composite does when the whole playbook is known.
+    pub(crate) fn finally(&self, lua: &Lua, function: Function) {
+        let (origin, made_by) = (self.call_site(lua), self.made_by.get());
+        let at = self.declared.borrow().len();
+        self.checks.borrow_mut().push(Check { origin, made_by, at, function });
     }
 
     /// Returns the text of a line.
@@ -261,12 +278,20 @@ pub(crate) fn within<T>(
     }
 }
 
-/// Does what composites check of the whole playbook.
+/// Does what composites do of the whole playbook. What they declare then stands where they were called.
 pub(crate) fn finish(evaluation: &Evaluation<'_>) -> mlua::Result<()> {
-    let checks = evaluation.checks.take();
-    for (origin, check) in checks {
-        evaluation.composite.replace(origin);
-        let done = check.call::<()>(()).map_err(|err| (lua_errors::explain(evaluation, &err), err));
+    let mut moved = 0;
+    for check in evaluation.checks.take() {
+        let before = evaluation.declared.borrow().len();
+        evaluation.composite.replace(check.origin);
+        evaluation.made_by.set(check.made_by);
+        let done = check.function.call::<()>(()).map_err(|err| (lua_errors::explain(evaluation, &err), err));
+        let mut declared = evaluation.declared.borrow_mut();
+        let new = declared.split_off(before);
+        let at = check.at + moved;
+        moved += new.len();
+        declared.splice(at..at, new);
+        drop(declared);
         match done {
             Ok(()) => {}
             Err((Failure::Error(error), _)) if evaluation.keeps() => {

@@ -132,7 +132,7 @@ pub(crate) fn furnish<'scope, 'env>(
     native.set(
         "finally",
         scope.create_function(|lua, check: mlua::Function| {
-            evaluation.checks.borrow_mut().push((evaluation.call_site(lua), check));
+            evaluation.finally(lua, check);
             Ok(())
         })?,
     )?;

@@ -79,7 +79,7 @@ fn a_hundred_errors_are_enough() {
 }
 
 #[test]
-fn cards_with_twins_are_all_told() {
+fn cards_with_twins_on_the_host_are_taken_by_their_addresses() {
     let devices = [("0000:01:00.0", 1), ("0000:02:00.0", 2), ("0000:03:00.0", 3), ("0000:04:00.0", 4)];
     let id = |group| if group < 3 { "10de:0ffc" } else { "1002:67df" };
     let devices = devices
@@ -89,11 +89,10 @@ fn cards_with_twins_are_all_told() {
     let machine = Machine { vendor: Some("GenuineIntel"), devices, ..Machine::default() };
     let text = "gpu_passthrough { device = '01:00.0' }\ngpu_passthrough { device = '03:00.0' }";
     expect![[r#"
-        error: gpu_passthrough: 0000:02:00.0 has the same id 10de:0ffc as 0000:01:00.0, so vfio-pci would take it as well
-          at gpu.lua:1
-        hint: Bind 0000:01:00.0 by its address: `driver_binding { device = "0000:01:00.0", driver = "vfio-pci" }`.
-        error: gpu_passthrough: 0000:04:00.0 has the same id 1002:67df as 0000:03:00.0, so vfio-pci would take it as well
-          at gpu.lua:2
-        hint: Bind 0000:03:00.0 by its address: `driver_binding { device = "0000:03:00.0", driver = "vfio-pci" }`.
+        gpu.lua:1: kernel_cmdline "iommu" {"present":["intel_iommu=on"]}
+        gpu.lua:1: kernel_cmdline "iommu passthrough" {"present":["iommu=pt"]}
+        gpu.lua:1: driver_binding "0000:01:00.0" {"device":"0000:01:00.0","driver":"vfio-pci"}
+        gpu.lua:1: initramfs_modules "vfio vfio_iommu_type1 vfio_pci" {"modules":["vfio","vfio_iommu_type1","vfio_pci"]}
+        gpu.lua:2: driver_binding "0000:03:00.0" {"device":"0000:03:00.0","driver":"vfio-pci"}
     "#]].assert_eq(&outcome(&machine, text, &[]));
 }

@@ -93,18 +93,24 @@ fn two_cards_compose() {
 }
 
 #[test]
-fn a_twin_that_stays_with_the_host_is_refused() {
+fn one_of_two_twins_is_taken_by_its_address_and_both_by_their_id() {
     let mut machine = machine();
     machine.devices.push(device("0000:04:00.0", "10de:0ffc", "030000", "display", Some(3)));
     check(
         &machine,
         "\ngpu_passthrough { device = '01:00.0' }\nprint('end')",
         expect![[r#"
-        > end
-        error: gpu_passthrough: 0000:04:00.0 has the same id 10de:0ffc as 0000:01:00.0, so vfio-pci would take it as well
-          at gpu.lua:2
-        hint: Bind 0000:01:00.0 by its address: `driver_binding { device = "0000:01:00.0", driver = "vfio-pci" }`.
-    "#]],
+            > end
+            gpu.lua:2: kernel_cmdline "iommu" {"present":["intel_iommu=on"]}
+            gpu.lua:2: kernel_cmdline "iommu passthrough" {"present":["iommu=pt"]}
+            gpu.lua:2: modprobe_softdep "nvidiafb" {"file":"01-vfio-pci.conf","module":"nvidiafb","pre":["vfio-pci"]}
+            gpu.lua:2: modprobe_softdep "nouveau" {"file":"01-vfio-pci.conf","module":"nouveau","pre":["vfio-pci"]}
+            gpu.lua:2: modprobe_softdep "snd_hda_intel" {"file":"01-vfio-pci.conf","module":"snd_hda_intel","pre":["vfio-pci"]}
+            gpu.lua:2: modprobe_softdep "xhci_pci" {"file":"01-vfio-pci.conf","module":"xhci_pci","pre":["vfio-pci"]}
+            gpu.lua:2: vfio_pci_ids "0000:01:00.0" {"file":"01-vfio-pci.conf","ids":["10de:0e1b","1b21:1242"]}
+            gpu.lua:2: driver_binding "0000:01:00.0" {"device":"0000:01:00.0","driver":"vfio-pci"}
+            gpu.lua:2: initramfs_modules "vfio vfio_iommu_type1 vfio_pci" {"modules":["vfio","vfio_iommu_type1","vfio_pci"]}
+        "#]],
     );
     let both =
         "gpu_passthrough { device = '01:00.0', whole_group = false }\ngpu_passthrough { device = '04:00.0' }";
@@ -135,16 +141,16 @@ fn without_an_iommu_group_the_slot_goes_and_the_playbook_is_told() {
         &machine,
         "gpu_passthrough { device = '01:00.0' }",
         expect![[r#"
-        > gpu_passthrough: 0000:01:00.0 is in no IOMMU group, so only the functions of its slot are known to go with it; plan again when the IOMMU is on
-        > iommu: AMD's IOMMU is on by itself; `amd_iommu=on` is no word of the kernel and is left out
-        gpu.lua:1: kernel_cmdline "iommu" {"absent":["amd_iommu=off"]}
-        gpu.lua:1: kernel_cmdline "iommu passthrough" {"present":["iommu=pt"]}
-        gpu.lua:1: modprobe_softdep "nvidiafb" {"file":"01-vfio-pci.conf","module":"nvidiafb","pre":["vfio-pci"]}
-        gpu.lua:1: modprobe_softdep "nouveau" {"file":"01-vfio-pci.conf","module":"nouveau","pre":["vfio-pci"]}
-        gpu.lua:1: modprobe_softdep "snd_hda_intel" {"file":"01-vfio-pci.conf","module":"snd_hda_intel","pre":["vfio-pci"]}
-        gpu.lua:1: vfio_pci_ids "0000:01:00.0" {"file":"01-vfio-pci.conf","ids":["10de:0ffc","10de:0e1b"]}
-        gpu.lua:1: initramfs_modules "vfio vfio_iommu_type1 vfio_pci" {"modules":["vfio","vfio_iommu_type1","vfio_pci"]}
-    "#]],
+            > gpu_passthrough: 0000:01:00.0 is in no IOMMU group, so only its own functions are known to go with it; plan again when the IOMMU is on
+            > iommu: AMD's IOMMU is on by itself; `amd_iommu=on` is no word of the kernel and is left out
+            gpu.lua:1: kernel_cmdline "iommu" {"absent":["amd_iommu=off"]}
+            gpu.lua:1: kernel_cmdline "iommu passthrough" {"present":["iommu=pt"]}
+            gpu.lua:1: modprobe_softdep "nvidiafb" {"file":"01-vfio-pci.conf","module":"nvidiafb","pre":["vfio-pci"]}
+            gpu.lua:1: modprobe_softdep "nouveau" {"file":"01-vfio-pci.conf","module":"nouveau","pre":["vfio-pci"]}
+            gpu.lua:1: modprobe_softdep "snd_hda_intel" {"file":"01-vfio-pci.conf","module":"snd_hda_intel","pre":["vfio-pci"]}
+            gpu.lua:1: vfio_pci_ids "0000:01:00.0" {"file":"01-vfio-pci.conf","ids":["10de:0ffc","10de:0e1b"]}
+            gpu.lua:1: initramfs_modules "vfio vfio_iommu_type1 vfio_pci" {"modules":["vfio","vfio_iommu_type1","vfio_pci"]}
+        "#]],
     );
 }
 

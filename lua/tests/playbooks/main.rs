@@ -2,6 +2,7 @@
 
 mod all_at_once;
 mod bad;
+mod cards;
 mod composites;
 mod editor;
 mod external;
