@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use crate::error::{Error, Result};
 use crate::formats::kernel_cmdline::{Cmdline, CmdlineEdit, Parameter};
-use crate::formats::modprobe_conf::{ModuleName, Origin};
+use crate::formats::modprobe_conf::{ModuleName, Origin, Winner};
 use crate::formats::module_index::{ModulesBuiltin, ModulesDep};
 use crate::formats::pci::{PciIdPattern, parse_id_list};
 use crate::language::contradiction::Claim;
@@ -31,8 +31,8 @@ const BUFFER: usize = 1024;
 /// PCI ids that vfio-pci claims at boot, beside those it claims already.
 ///
 /// Where vfio-pci is a module they go into an `options` line of modprobe.d. Where it is built into an installed
-/// kernel nothing reads such a line, and they go onto the command line. Both are one list: a second one would
-/// replace the first. An id matches every device that has it.
+/// kernel nothing reads such a line, and where the command line of the next boot has ids they replace those of every
+/// file: there they go onto the command line. An id matches every device that has it.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct VfioPciIds {
@@ -72,26 +72,20 @@ impl Resource for VfioPciIds {
         if builtin.is_empty() && modular.is_empty() && !without.is_empty() {
             return Ok(vec![self.without_driver(&without)]);
         }
-        let winner = modprobe_d::view(cx.host)?.effective_option(&module, "ids");
-        let on_cmdline = matches!(&winner, Some(it) if matches!(it.origin, Origin::CommandLine { .. }));
-        let mut settings = Vec::new();
-        if !builtin.is_empty() || on_cmdline {
-            settings.extend(self.parameters(cx)?);
-        }
-        if !modular.is_empty() || builtin.is_empty() {
-            // Parameters of the command line beat every file, so the files matter only without them.
-            if !on_cmdline {
-                settings.extend(self.options(cx, &module, winner)?);
-            }
-        }
+        let winner = effective(cx, &module)?;
+        // The command line beats every file, for a module as well.
+        let mut settings = if !builtin.is_empty() || is_of_command_line(winner.as_ref()) {
+            self.parameters(cx)?
+        } else {
+            self.options(cx, &module, winner)?
+        };
         settings.extend(self.drivers(cx.host)?);
         Ok(settings)
     }
 
     fn cmdline(&self, cx: Context<'_>) -> Result<Option<CmdlineEdit>> {
         let module = driver()?;
-        let winner = modprobe_d::view(cx.host)?.effective_option(&module, "ids");
-        let on_cmdline = matches!(&winner, Some(it) if matches!(it.origin, Origin::CommandLine { .. }));
+        let on_cmdline = is_of_command_line(effective(cx, &module)?.as_ref());
         let is_builtin = !Kernels::read(cx.host, &module)?.builtin.is_empty();
         if is_builtin || on_cmdline { Ok(Some(self.edit(cx)?)) } else { Ok(None) }
     }
@@ -133,7 +127,7 @@ impl VfioPciIds {
         &self,
         cx: Context<'_>,
         module: &ModuleName,
-        winner: Option<crate::formats::modprobe_conf::Winner<String>>,
+        winner: Option<Winner<String>>,
     ) -> Result<Vec<Setting>> {
         let file = modprobe_file::options_file(self.file.as_ref());
         let actual = winner.as_ref().map(|it| it.value.clone());
@@ -213,6 +207,24 @@ fn joined(ids: &[PciIdPattern]) -> String {
 fn ids_of(cmdline: &Cmdline) -> Vec<PciIdPattern> {
     let last = cmdline.parameters().filter(|it| it.same_name(WORD)).last();
     last.and_then(Parameter::value).map(|it| parse_id_list(it).patterns).unwrap_or_default()
+}
+
+/// Returns the list that counts from the next boot on: kmod gives the options of the command line last, and it is the
+/// command line to come that decides. Where nobody can tell that, it is the running kernel's.
+fn effective(cx: Context<'_>, module: &ModuleName) -> Result<Option<Winner<String>>> {
+    match cx.distro.bootloader.future(cx.host) {
+        Ok(line) => {
+            let newest = kernels::installed(cx.host)?.0.last().cloned();
+            let policy = modprobe_d::read_for(cx.host, newest.as_deref(), &line)?;
+            Ok(policy.effective_option(module, "ids"))
+        }
+        Err(Error::Unsupported { .. }) => Ok(modprobe_d::view(cx.host)?.effective_option(module, "ids")),
+        Err(err) => Err(err),
+    }
+}
+
+fn is_of_command_line(winner: Option<&Winner<String>>) -> bool {
+    winner.is_some_and(|it| matches!(it.origin, Origin::CommandLine { .. }))
 }
 
 fn driver() -> Result<ModuleName> {
