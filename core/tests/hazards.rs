@@ -19,6 +19,8 @@ mod cards;
 mod dead_lines;
 #[path = "hazards/distro.rs"]
 mod distro;
+#[path = "hazards/needs.rs"]
+mod needs;
 #[path = "hazards/network.rs"]
 mod network;
 #[path = "hazards/owners.rs"]

@@ -11,7 +11,7 @@ use std::process::Command;
 use hoststate_testkit::tree::Tree;
 
 /// A captured host with other files; where the text is `None` the file, link or directory is gone.
-fn host(name: &str, changes: &[(&str, Option<&str>)]) -> Tree {
+pub(crate) fn host(name: &str, changes: &[(&str, Option<&str>)]) -> Tree {
     let file = PathBuf::from(format!("{}/../examples/hosts/{name}.host", env!("CARGO_MANIFEST_DIR")));
     let tree = Tree::captured(&std::fs::read_to_string(file).expect("a captured host"));
     for (path, text) in changes {
@@ -25,7 +25,7 @@ fn host(name: &str, changes: &[(&str, Option<&str>)]) -> Tree {
 }
 
 /// Returns what a command says about a Lua playbook on the host, and its exit status.
-fn run(tree: &Tree, command: &str, playbook: &str) -> (String, Option<i32>) {
+pub(crate) fn run(tree: &Tree, command: &str, playbook: &str) -> (String, Option<i32>) {
     let directory = tempfile::TempDir::new().expect("a temporary directory");
     std::fs::write(directory.path().join("playbook.lua"), playbook).expect("a playbook");
     let mut process = Command::new(env!("CARGO_BIN_EXE_hoststate"));

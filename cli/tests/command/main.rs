@@ -25,6 +25,7 @@ mod rollback;
 mod saved_plan;
 mod status;
 mod support;
+mod taken_at_boot;
 mod terminal;
 mod text;
 mod wrong_inputs;

@@ -33,6 +33,8 @@ pub struct Connection {
     pub port: u16,
     /// Address of the other side.
     pub remote: IpAddr,
+    /// Port of the other side.
+    pub remote_port: u16,
 }
 
 /// Reads `/proc/net/route`.
@@ -77,10 +79,11 @@ fn connection(line: &str) -> Option<Connection> {
     let mut fields = line.split_whitespace().skip(1);
     let (local, remote, state) = (fields.next()?, fields.next()?, fields.next()?);
     let (local, port) = local.split_once(':')?;
-    let (remote, _) = remote.split_once(':')?;
+    let (remote, remote_port) = remote.split_once(':')?;
     let port = u16::from_str_radix(port, 16).ok()?;
+    let remote_port = u16::from_str_radix(remote_port, 16).ok()?;
     let (local, remote) = (address(local)?, address(remote)?);
-    (state == ESTABLISHED).then_some(Connection { local, port, remote })
+    (state == ESTABLISHED).then_some(Connection { local, port, remote, remote_port })
 }
 
 fn address(text: &str) -> Option<IpAddr> {

@@ -22,7 +22,7 @@ pub fn hazards(scene: Scene<'_>) -> Result<Vec<Hazard>> {
     let rebindings = rebinding::rebindings(scene)?;
     let mut seen = BTreeSet::new();
     let mut hazards = Vec::new();
-    for taken in rebindings.all.iter().filter(|it| it.is_for_guests()) {
+    for taken in rebindings.all.iter().filter(|it| it.is_planned() && it.is_for_guests()) {
         let device = &taken.device;
         let devices = pci_bus::devices(scene.before)?;
         let (name, members): (String, Vec<&PciDevice>) = match device.iommu_group {

@@ -5,12 +5,14 @@ use crate::plan::scene::Guard;
 pub mod boot_not_ready;
 pub mod boot_parameters;
 pub mod console_gpu;
+pub mod dead_card;
 pub mod dead_line;
 pub mod disk_not_ready;
 pub mod half_group;
 pub mod held_by_guest;
 pub mod hidden_parameters;
 pub mod ineffective_parameters;
+pub mod keyboard;
 pub mod later_kernels;
 pub mod measured_boot;
 pub mod network_path;
@@ -32,6 +34,8 @@ pub const TABLE: &[Guard] = &[
     console_gpu::hazards,
     root_storage::hazards,
     network_path::hazards,
+    keyboard::hazards,
+    dead_card::hazards,
     shared_ids::hazards,
     half_group::hazards,
     vfs_in_use::hazards,

@@ -3,12 +3,9 @@
 
 use crate::error::Result;
 use crate::guards::rebinding;
+use crate::machine::needs::{self, Kind, Need};
 use crate::machine::pci_bus;
 use crate::plan::scene::{Hazard, Scene, Severity};
-
-mod carriers;
-
-use carriers::Carrier;
 
 const NAME: &str = "network-path";
 
@@ -26,19 +23,21 @@ pub fn hazards(scene: Scene<'_>) -> Result<Vec<Hazard>> {
     if rebindings.all.is_empty() && counts.is_empty() {
         return Ok(Vec::new());
     }
-    let carriers = carriers::find(scene.before)?;
+    let needs = needs::of(scene.before)?;
+    let carriers: Vec<&Need> = needs.iter().filter(|it| it.kind == Kind::Network).collect();
     let mut hazards = Vec::new();
     for taken in &rebindings.all {
         let address = taken.device.address;
         // A virtual function goes with its physical one.
-        let hit: Vec<&Carrier> = carriers.iter().filter(|it| it.hangs_on(address)).collect();
+        let hit: Vec<&Need> = carriers.iter().copied().filter(|it| it.hangs_on(address)).collect();
         if hit.is_empty() {
             continue;
         }
-        let message = format!("{address} {}, and {} goes over it", taken.what(), purposes(&hit));
+        let goes = if hit.iter().any(|it| it.is_certain) { "goes" } else { "may go" };
+        let message = format!("{address} {}, and {} {goes} over it", taken.what(), purposes(&hit));
         let identity = taken.identity();
         let mut identity: Vec<&str> = identity.iter().map(String::as_str).collect();
-        identity.extend(hit.iter().map(|it| it.interface.as_str()));
+        identity.extend(hit.iter().map(|it| it.name.as_str()));
         let hazard = Hazard::new(NAME, Severity::Refuse, &identity, message).on(address);
         hazards.push(hazard.shown_by(evidence(&hit)).shown_by(taken.evidence()));
     }
@@ -46,9 +45,11 @@ pub fn hazards(scene: Scene<'_>) -> Result<Vec<Hazard>> {
         let Some(device) = pci_bus::device(scene.before, address)? else { continue };
         let now = device.sriov.map_or(0, |it| it.numvfs);
         // Existing functions are all removed on the way to another count.
-        let lost: Vec<&Carrier> =
-            carriers.iter().filter(|it| now > 0 && it.functions.contains(&address)).collect();
-        let own: Vec<&Carrier> = carriers.iter().filter(|it| it.devices.contains(&address)).collect();
+        let of_servers = needs.iter().filter(|it| it.kind == Kind::Storage);
+        let all: Vec<&Need> = carriers.iter().copied().chain(of_servers).collect();
+        let lost: Vec<&Need> =
+            all.iter().copied().filter(|it| now > 0 && it.functions.contains(&address)).collect();
+        let own: Vec<&Need> = all.into_iter().filter(|it| it.devices.contains(&address)).collect();
         let driver = device.driver.clone().unwrap_or_default();
         let (hit, severity, what) = if !lost.is_empty() {
             (lost, Severity::Refuse, "its virtual functions are removed")
@@ -64,7 +65,7 @@ pub fn hazards(scene: Scene<'_>) -> Result<Vec<Hazard>> {
             format!("{address} gets {value} virtual functions: {what}, and {} goes over it", purposes(&hit));
         let (address_text, now_text) = (address.to_string(), now.to_string());
         let mut identity: Vec<&str> = vec![&address_text, &driver, &now_text, value];
-        identity.extend(hit.iter().map(|it| it.interface.as_str()));
+        identity.extend(hit.iter().map(|it| it.name.as_str()));
         let written = format!("{} is {now}; {value} is written there", path.display());
         let link = pci_bus::directory(address).join("driver");
         let hazard = Hazard::new(NAME, severity, &identity, message).on(address).shown_by(evidence(&hit));
@@ -73,9 +74,9 @@ pub fn hazards(scene: Scene<'_>) -> Result<Vec<Hazard>> {
     Ok(hazards)
 }
 
-fn purposes(hit: &[&Carrier]) -> String {
+fn purposes(hit: &[&Need]) -> String {
     let mut purposes: Vec<&str> = Vec::new();
-    for purpose in hit.iter().flat_map(|it| &it.purposes) {
+    for purpose in hit.iter().flat_map(|it| &it.uses) {
         if !purposes.contains(&purpose.as_str()) {
             purposes.push(purpose);
         }
@@ -83,7 +84,7 @@ fn purposes(hit: &[&Carrier]) -> String {
     purposes.join(" and ")
 }
 
-fn evidence(hit: &[&Carrier]) -> Vec<String> {
+fn evidence(hit: &[&Need]) -> Vec<String> {
     let mut evidence: Vec<String> = Vec::new();
     for hop in hit.iter().flat_map(|it| &it.evidence) {
         if !evidence.contains(hop) {

@@ -16,6 +16,7 @@ use crate::guards::boot_parameters::{self, BootParameters};
 use crate::machine::modprobe_d;
 use crate::machine::pci_bus::driver_name;
 use crate::machine::pci_bus::{self, PciDevice};
+use crate::next_boot::fate::{Certainty, Fate};
 use crate::plan::scene::Scene;
 
 mod claim;
@@ -52,18 +53,26 @@ pub enum Kind {
     Address,
     /// By the driver it has now, which is kept from it.
     Driver,
+    /// In whatever way the next boot does, though this plan does not bring it about: by a rule that stands there already,
+    /// by an image that is made anew, by a guest.
+    Boot,
 }
 
 /// What becomes of the PCI devices.
 #[derive(Debug)]
 pub struct Rebindings {
-    /// The devices that the plan newly moves, by address. A device that is claimed already is none.
+    /// The devices that leave the driver they have, by address: by the plan, or by the next boot without it.
     pub all: Vec<Rebinding>,
     /// What every claimed device will be claimed by.
     claims: BTreeMap<PciAddress, Claim>,
 }
 
 impl Rebinding {
+    /// Returns whether the plan brings it about.
+    pub fn is_planned(&self) -> bool {
+        self.causes.iter().any(|it| it.kind != Kind::Boot)
+    }
+
     /// Returns whether it goes to a driver that keeps it for guests.
     pub fn is_for_guests(&self) -> bool {
         self.to.as_deref().is_some_and(driver_name::is_for_guests)
@@ -153,23 +162,53 @@ pub fn rebindings(scene: Scene<'_>) -> Result<Rc<Rebindings>> {
 
 fn find(scene: Scene<'_>) -> Result<Rebindings, Error> {
     let mut rebindings = Rebindings { all: Vec::new(), claims: BTreeMap::new() };
-    if scene.steps().next().is_none() {
-        return Ok(rebindings);
-    }
     let devices = pci_bus::devices(scene.before)?;
     if devices.is_empty() {
         return Ok(rebindings);
     }
+    if scene.steps().next().is_some() {
+        rebindings = planned(scene, &devices)?;
+    }
+    let others = scene.fates.iter().filter(|it| rebindings.of(it.address).is_none()).filter_map(|fate| {
+        let at = devices.binary_search_by_key(&fate.address, |it| it.address).ok()?;
+        by_boot(&devices[at], fate)
+    });
+    let others: Vec<Rebinding> = others.collect();
+    rebindings.all.extend(others);
+    rebindings.all.sort_by_key(|it| it.device.address);
+    Ok(rebindings)
+}
+
+/// Returns what the next boot takes a device for, though the plan does not.
+fn by_boot(device: &PciDevice, fate: &Fate) -> Option<Rebinding> {
+    let for_guests = |it: &&str| driver_name::is_for_guests(it);
+    let next = fate.next.as_deref();
+    let to = match &fate.certainty {
+        Certainty::Certain if fate.is_kept_away() => None,
+        Certainty::Race { with } => Some(next.filter(for_guests).or(Some(with.as_str()).filter(for_guests))?),
+        Certainty::Certain | Certainty::Unknown { .. } => Some(next.filter(for_guests)?),
+    };
+    if to == device.driver.as_deref() {
+        return None;
+    }
+    let evidence = fate.because.iter().map(|it| format!("the next boot: {it}"));
+    let causes = evidence.map(|evidence| Cause { kind: Kind::Boot, evidence }).collect();
+    Some(Rebinding { device: device.clone(), to: to.map(str::to_owned), causes })
+}
+
+/// Finds the devices that the plan itself moves.
+fn planned(scene: Scene<'_>, devices: &[PciDevice]) -> Result<Rebindings, Error> {
+    let mut rebindings = Rebindings { all: Vec::new(), claims: BTreeMap::new() };
     let parameters = boot_parameters::read(scene)?;
     let before = {
         let policy = modprobe_d::view(scene.before)?;
-        claim::all(scene.before, &devices, &parameters.before, &|_| &policy)?
+        claim::all(scene.before, devices, &parameters.before, &|_| &policy)?
     };
     let after = {
         let policy = modprobe_d::view(scene.after)?;
-        claim::all(scene.after, &devices, &parameters.after, &|_| &policy)?
+        claim::all(scene.after, devices, &parameters.after, &|_| &policy)?
     };
-    let moved = now::moves(scene, &devices);
+    let moved = now::moves(scene, devices);
     let sooner = loads_sooner(scene, &parameters)?;
     for device in devices.iter() {
         let address = device.address;

@@ -1,23 +1,17 @@
-//! `root-storage`: the controller of a disk that is mounted or swap leaves its driver.
-
-use std::collections::BTreeMap;
-use std::path::Path;
-
-use hoststate_abi::host_view::HostView;
+//! `root-storage`: the controller of a disk that is mounted, swap or in use in another way, or the card over which such a
+//! disk is reached, leaves its driver.
 
 use crate::error::Result;
-use crate::formats::mount_table;
-use crate::formats::pci::PciAddress;
 use crate::guards::rebinding;
-use crate::machine::block_devices;
+use crate::machine::needs::{self, Kind, Need};
 use crate::plan::scene::{Hazard, Scene, Severity};
 
 const NAME: &str = "root-storage";
 
-/// Base class of mass storage (include/linux/pci_ids.h).
-const STORAGE: u32 = 0x01;
+/// How many names a sentence holds.
+const MOST: usize = 4;
 
-/// Finds controllers whose loss takes a mounted file system or swap away.
+/// Finds devices whose loss takes a mounted file system, swap or data of guests away.
 ///
 /// # Errors
 /// When `/proc` or `/sys` cannot be read.
@@ -26,24 +20,23 @@ pub fn hazards(scene: Scene<'_>) -> Result<Vec<Hazard>> {
     if rebindings.all.is_empty() {
         return Ok(Vec::new());
     }
-    let used = used_devices(scene.before)?;
+    let needs = needs::of(scene.before)?;
     let mut hazards = Vec::new();
     for taken in &rebindings.all {
         let address = taken.device.address;
-        let mut uses: BTreeMap<&str, &[String]> = BTreeMap::new();
-        for found in &used {
-            let unknown = found.devices.is_empty() && taken.device.id.class >> 16 == STORAGE;
-            if unknown || found.devices.contains(&address) {
-                uses.insert(&found.used_as, &found.evidence);
-            }
-        }
-        if uses.is_empty() {
+        let is_hit = |it: &&Need| it.kind == Kind::Storage && it.hangs_on(address);
+        let mut hit: Vec<&Need> = needs.iter().filter(is_hit).collect();
+        if hit.is_empty() {
             continue;
         }
-        let names: Vec<&str> = uses.keys().copied().collect();
-        let message = format!("{address} {}, and {} is on it", taken.what(), names.join(", "));
+        hit.sort_by_key(|it| it.is_certain.then_some(&it.name));
+        let mut names: Vec<&str> = hit.iter().flat_map(|it| it.uses.iter().map(String::as_str)).collect();
+        names.sort_unstable();
+        names.dedup();
+        let is = if hit.iter().any(|it| it.is_certain) { "is" } else { "may be" };
+        let message = format!("{address} {}, and {} {is} on it", taken.what(), shortened(&names));
         let mut evidence: Vec<String> = Vec::new();
-        for hop in uses.into_values().flatten() {
+        for hop in hit.iter().flat_map(|it| &it.evidence) {
             if !evidence.contains(hop) {
                 evidence.push(hop.clone());
             }
@@ -57,53 +50,9 @@ pub fn hazards(scene: Scene<'_>) -> Result<Vec<Hazard>> {
     Ok(hazards)
 }
 
-/// A file system or swap and what it is on.
-struct Used {
-    /// `/`, `/boot`, `swap`, …
-    used_as: String,
-    /// PCI devices it hangs on; none for a pool whose disks the kernel does not name.
-    devices: Vec<PciAddress>,
-    /// Every hop from the table to the device.
-    evidence: Vec<String>,
-}
-
-fn used_devices(host: &HostView) -> Result<Vec<Used>> {
-    let mut used = Vec::new();
-    let (table, mounts) = block_devices::mounts(host)?;
-    for mount in mounts {
-        let mut hops = vec![format!("{table}: {} is on {} ({})", mount.point, mount.source, mount.kind)];
-        let names = block_devices::names(host, &mount)?;
-        if mount.kind == "zfs" {
-            hops.push("zfs does not say in /sys which disks a pool is on, so this could be one".to_owned());
-        } else if names.is_empty() {
-            continue;
-        }
-        add(host, &mut used, mount.point, &names, hops)?;
+fn shortened(names: &[&str]) -> String {
+    match names.len().checked_sub(MOST) {
+        None | Some(0) => names.join(", "),
+        Some(more) => format!("{} and {more} more", names[..MOST].join(", ")),
     }
-    let swaps = host.read_lossy(Path::new("/proc/swaps"))?.unwrap_or_default();
-    for swap in mount_table::parse_swaps(&swaps) {
-        let names: Vec<String> = block_devices::name_of(host, &swap)?.into_iter().collect();
-        if !names.is_empty() {
-            add(host, &mut used, "swap".to_owned(), &names, vec![format!("/proc/swaps: {swap} is swap")])?;
-        }
-    }
-    Ok(used)
-}
-
-fn add(
-    host: &HostView,
-    used: &mut Vec<Used>,
-    used_as: String,
-    names: &[String],
-    mut evidence: Vec<String>,
-) -> Result<()> {
-    let mut devices = Vec::new();
-    for name in names {
-        block_devices::walk(host, name, &mut devices, &mut evidence)?;
-    }
-    // A disk on the network or in memory hangs on no device of this host.
-    if !devices.is_empty() || names.is_empty() {
-        used.push(Used { used_as, devices, evidence });
-    }
-    Ok(())
 }

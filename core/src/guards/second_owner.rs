@@ -49,7 +49,7 @@ pub fn hazards(scene: Scene<'_>) -> Result<Vec<Hazard>> {
             hazards.push(hazard(owner, &device, "virtual functions", &wanted));
         }
     }
-    for taken in &rebinding::rebindings(scene)?.all {
+    for taken in rebinding::rebindings(scene)?.all.iter().filter(|it| it.is_planned()) {
         let Some(to) = &taken.to else { continue };
         for owner in drivers::owners(scene, &taken.device)? {
             hazards.push(hazard(owner, &taken.device, "the driver", to));

@@ -86,6 +86,16 @@ pub fn why_never(host: &HostView) -> Result<Option<Off>> {
 
 /// Returns `None` where a table describes an IOMMU, or tables are not shown.
 fn no_table(host: &HostView) -> Result<Option<Off>> {
+    if facts::cpu_vendor(host)?.as_deref() == Some("ARM") {
+        return Ok(Some(Off {
+            reason: "the firmware describes no SMMU for this device's root complex, and on Arm that is the IOMMU"
+                .to_owned(),
+            mend: "Where the machine has one, a firmware or device tree that describes it turns it on; without one \
+                   VFIO works in its unsafe no-IOMMU mode only (vfio.enable_unsafe_noiommu_mode=1)."
+                .to_owned(),
+            evidence: "/sys/kernel/iommu_groups is empty".to_owned(),
+        }));
+    }
     let tables = host.list(Path::new(TABLES))?;
     if tables.is_empty() || tables.iter().any(|it| DESCRIBING.contains(&it.as_str())) {
         return Ok(None);

@@ -12,6 +12,7 @@ pub mod metadata;
 pub mod modprobe_d;
 pub mod module_lookup;
 pub mod module_names;
+pub mod needs;
 pub(crate) mod open_files;
 pub mod pci_bus;
 pub mod trust;

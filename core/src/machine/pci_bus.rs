@@ -212,7 +212,17 @@ impl PciDevice {
     pub fn has_bridge_header(&self, host: &HostView) -> io::Result<bool> {
         let config = host.read_bytes(&directory(self.address).join("config"))?;
         let header = config.and_then(|it| config_space::header_type(&it));
-        Ok(self.is_bridge() || header.is_some_and(|it| it != config_space::NORMAL_HEADER))
+        Ok(self.is_bridge() || header.is_some_and(|it| config_space::BRIDGE_HEADERS.contains(&it)))
+    }
+
+    /// Returns whether it does not answer: its configuration space reads as ff, while sysfs shows what the kernel knows of
+    /// it from before.
+    ///
+    /// # Errors
+    /// When the configuration space exists and cannot be read.
+    pub fn is_dead(&self, host: &HostView) -> io::Result<bool> {
+        let config = host.read_bytes(&directory(self.address).join("config"))?;
+        Ok(config.is_some_and(|it| config_space::is_dead(&it)))
     }
 }
 

@@ -8,6 +8,9 @@ use serde::{Deserialize, Serialize};
 use crate::formats::pci::PciAddress;
 use crate::machine::pci_bus::PciDevice;
 
+/// What stands between a place and the module that it does not have.
+const LACKS: &str = " lacks ";
+
 mod kmod;
 mod play;
 mod rebuilt;
@@ -87,6 +90,12 @@ impl Fate {
     /// Returns whether it is sure.
     pub fn is_certain(&self) -> bool {
         self.certainty == Certainty::Certain
+    }
+
+    /// Returns whether a line or a rule keeps every driver from it; where no kernel has one, nothing does.
+    pub fn is_kept_away(&self) -> bool {
+        let is_line = |it: &String| !it.contains(LACKS);
+        self.next.is_none() && (self.stage.is_some() || self.because.iter().any(is_line))
     }
 
     /// Returns whether the device surely leaves the driver it has.

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::Result;
 use crate::formats::pci::PciAddress;
 use crate::mechanism::distro::Distro;
+use crate::next_boot::fate::Fate;
 use crate::plan::planned::Change;
 
 /// How serious a hazard is.
@@ -86,8 +87,10 @@ pub struct Scene<'a> {
     pub after: &'a HostView,
     /// The mechanisms of the host.
     pub distro: &'a Distro,
-    /// What would be changed; never empty.
+    /// What would be changed; empty where only the next boot moves devices.
     pub changes: &'a [Change],
+    /// Who gets each PCI function at the next boot, when everything planned is done.
+    pub fates: &'a [Fate],
 }
 
 impl<'a> Scene<'a> {

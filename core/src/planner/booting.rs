@@ -6,7 +6,7 @@ use hoststate_abi::setting::{Disruption, Scope};
 
 use std::collections::BTreeSet;
 
-use super::{Draft, Planner, Runtime};
+use super::{Draft, Planner};
 use crate::error::Result;
 use crate::formats::kernel_cmdline::CmdlineEdit;
 use crate::language::registry::Declared;
@@ -32,6 +32,8 @@ pub(super) struct Booting {
     pub(super) findings: Vec<Finding>,
     /// Which changes of the draft wait for a boot that will not make them so.
     pub(super) in_vain: Vec<usize>,
+    /// Who gets each function then.
+    pub(super) fates: Vec<Fate>,
     menu: Menu,
 }
 
@@ -78,35 +80,39 @@ impl Planner<'_> {
         }
         let mut next_boot = menu.next_boot();
         let mut in_vain = Vec::new();
-        next_boot.devices = self.devices(view, draft, &menu, &mut |index, finding| {
+        let fates = self.fates(view, draft, &menu)?;
+        next_boot.devices = self.devices(view, draft, &fates, &mut |index, finding| {
             in_vain.push(index);
             findings.push(finding);
-        })?;
-        Ok(Booting { edits, next_boot, changes, findings, in_vain, menu })
+        });
+        Ok(Booting { edits, next_boot, changes, findings, in_vain, fates, menu })
     }
 }
 
 impl Planner<'_> {
-    /// Returns the functions that change drivers or are declared; a driver that the plan waits a boot for, and that
-    /// will surely not come, is found.
-    fn devices(
-        &self,
-        view: &HostView,
-        draft: &Draft,
-        menu: &Menu,
-        report: &mut dyn FnMut(usize, Finding),
-    ) -> Result<Vec<Fate>> {
+    /// Returns who gets each function at the next boot. Where nothing is declared about devices or modules, and nothing
+    /// changes, nobody looks.
+    fn fates(&self, view: &HostView, draft: &Draft, menu: &Menu) -> Result<Vec<Fate>> {
         let is_about_modules = |it: &Declared| it.declaration.kind != "kernel_cmdline";
-        if self.runtime == Runtime::AtBoot && draft.changes.is_empty()
-            || !self.declared.iter().any(is_about_modules)
-        {
+        if draft.changes.is_empty() && !self.declared.iter().any(is_about_modules) {
             return Ok(Vec::new());
         }
         let anew = draft.activations.keys().filter_map(|it| match it {
             Activation::Initramfs { kernel } => Some(kernel.as_str()),
             _ => None,
         });
-        let mut fates = fate::planned(view, self.distro, menu, &anew.collect::<Vec<_>>())?;
+        fate::planned(view, self.distro, menu, &anew.collect::<Vec<_>>())
+    }
+
+    /// Returns the functions that change drivers or are declared; a driver that the plan waits a boot for, and that will
+    /// surely not come, is found.
+    fn devices(
+        &self,
+        view: &HostView,
+        draft: &Draft,
+        fates: &[Fate],
+        report: &mut dyn FnMut(usize, Finding),
+    ) -> Vec<Fate> {
         let mut declared = BTreeSet::new();
         for selector in self.declared.iter().filter_map(|it| it.resource.device()) {
             if let Ok(Found::Device(device)) = selector.resolve(view) {
@@ -126,8 +132,7 @@ impl Planner<'_> {
                 report(index, finding);
             }
         }
-        fates.retain(|it| it.changes() || declared.contains(&it.address));
-        Ok(fates)
+        fates.iter().filter(|it| it.changes() || declared.contains(&it.address)).cloned().collect()
     }
 }
 

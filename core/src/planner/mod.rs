@@ -23,12 +23,13 @@ use crate::plan::finding::Finding;
 use crate::plan::planned::{
     Change, Conflict, Deferred, FileChange, PLAN_FORMAT, Plan, PlannedActivation, Reboot, Summary, reason,
 };
-use crate::plan::scene::{Guard, Scene, Severity};
+use crate::plan::scene::{Guard, Severity};
 use crate::record::past::Past;
 use crate::verdict;
 
 mod booting;
 mod contradicted;
+mod guarded;
 pub(crate) mod missing;
 mod remade;
 mod unknown_drivers;
@@ -158,14 +159,7 @@ impl Planner<'_> {
             };
             activations.push(PlannedActivation { activation, argv, because });
         }
-        let mut guards = Vec::new();
-        if !draft.changes.is_empty() && !self.guards.is_empty() {
-            let before = view.without_predictions();
-            let scene = Scene { before: &before, after: view, distro: self.distro, changes: &draft.changes };
-            for guard in self.guards {
-                guards.extend(guard(scene)?);
-            }
-        }
+        let mut guards = self.guarded(view, &draft.changes, &booting.fates)?;
         let in_vain = running::find(view, self.declared)?;
         guards.extend(in_vain.iter().map(Ineffective::hazard));
         let doubts = doubts::find(self.declared);

@@ -300,7 +300,7 @@ fn a_pool_that_hides_its_disks_makes_every_disk_suspect() {
         &tree,
         take(SAFE),
         expect![[r#"
-            refuse root-storage-927366: 0000:05:00.0 leaves nvme for vfio-pci, and / is on it
+            refuse root-storage-927366: 0000:05:00.0 leaves nvme for vfio-pci, and / may be on it
                 /proc/self/mountinfo: / is on rpool/ROOT/x (zfs)
                 zfs does not say in /sys which disks a pool is on, so this could be one
                 /sys/bus/pci/devices/0000:05:00.0/driver is nvme

@@ -1,7 +1,7 @@
 //! What hoststate reads from a PCI configuration space: the header type and the serial number.
 
-/// The header type of an ordinary function; 1 and 2 are bridges.
-pub const NORMAL_HEADER: u8 = 0;
+/// The header types of bridges: to another bus, and to CardBus (include/uapi/linux/pci_regs.h).
+pub const BRIDGE_HEADERS: [u8; 2] = [1, 2];
 
 /// `PCI_HEADER_TYPE`; the highest bit says that there are several functions (include/uapi/linux/pci_regs.h).
 const HEADER_TYPE: usize = 0x0e;
@@ -15,6 +15,12 @@ const SERIAL_NUMBER: u32 = 0x03;
 /// Returns the header type; `None` when the bytes are too few.
 pub fn header_type(config: &[u8]) -> Option<u8> {
     config.get(HEADER_TYPE).map(|it| it & 0x7f)
+}
+
+/// Returns whether nobody answers: every read then comes back as ff, from a card in D3cold as from one that is stuck or
+/// gone.
+pub fn is_dead(config: &[u8]) -> bool {
+    config.len() > HEADER_TYPE && config.iter().all(|it| *it == 0xff)
 }
 
 /// Returns the Device Serial Number as `lspci` shows it, high byte first; `None` when there is none, or when only

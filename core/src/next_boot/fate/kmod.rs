@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::LACKS;
 use crate::formats::fnmatch;
 use crate::formats::kernel_cmdline::{Cmdline, Parameter};
 use crate::formats::modprobe_conf::{ModprobeView, ModuleName, Origin, Winner, params};
@@ -163,7 +164,7 @@ impl Place<'_> {
         if !self.is_there(module) && command.is_none() {
             if !self.kernel.builtin.contains(module) {
                 let place = if self.name.is_empty() { "the kernel's modules" } else { self.name };
-                out.refused.push((module.clone(), format!("{place} lacks {module}")));
+                out.refused.push((module.clone(), format!("{place}{LACKS}{module}")));
             }
             return;
         }
@@ -221,7 +222,7 @@ impl Place<'_> {
         }
         if !self.is_there(module) {
             let place = if self.name.is_empty() { "the kernel's modules" } else { self.name };
-            out.refused.push((module.clone(), format!("{place} lacks {module}")));
+            out.refused.push((module.clone(), format!("{place}{LACKS}{module}")));
         } else if let Some(word) = self.refused_by_kernel(module) {
             out.refused.push((module.clone(), format!("the kernel command line: {}", word.raw())));
         } else {

@@ -1,0 +1,61 @@
+//! What the next boot takes from the host, though the plan does not: a rule that was left behind, an image that waits to
+//! be made anew.
+
+use crate::hosts::{host, run};
+
+/// A playbook that has nothing to do with devices, and has images made anew.
+const OTHER: &str = "modprobe_options { module = 'kvm', options = { ignore_msrs = '1' } }";
+
+/// One that the host is in the desired state of.
+const DONE: &str = "modprobe_blacklist { module = 'evbug' }";
+
+fn rule(address: &str) -> String {
+    format!(
+        "# hoststate: driver_binding {address}\nACTION==\"add\", SUBSYSTEM==\"pci\", KERNEL==\"{address}\", \
+         ATTR{{driver_override}}=\"vfio-pci\", RUN{{builtin}}+=\"kmod load vfio-pci\"\nACTION==\"add\", \
+         SUBSYSTEM==\"pci\", KERNEL==\"{address}\", RUN+=\"/bin/sh -c 'echo {address} > \
+         /sys/bus/pci/devices/{address}/driver/unbind; echo {address} > /sys/bus/pci/drivers_probe'\"\n"
+    )
+}
+
+#[test]
+fn a_rule_that_was_left_behind_is_refused_whatever_is_planned() {
+    for (address, guard, what) in [
+        ("0000:02:00.0", "root-storage-", "0000:02:00.0 leaves nvme for vfio-pci, and /, /boot/efi is on it"),
+        ("0000:03:00.0", "network-path-", "0000:03:00.0 leaves igc for vfio-pci, and the default route"),
+    ] {
+        let rule = rule(address);
+        let tree = host("ubuntu-24.04", &[("/etc/udev/rules.d/70-hoststate-driver.rules", Some(&rule))]);
+        // The last changes nothing.
+        for playbook in [OTHER, DONE] {
+            let (text, status) = run(&tree, "plan", playbook);
+            assert_eq!(status, Some(4), "{text}");
+            assert!(text.contains(guard) && text.contains(what), "{text}");
+            assert!(text.contains("/etc/udev/rules.d/70-hoststate-driver.rules:2"), "{text}");
+        }
+        let (text, _) = run(&host("ubuntu-24.04", &[]), "plan", OTHER);
+        assert!(!text.contains("refused"), "{text}");
+    }
+}
+
+#[test]
+fn what_an_image_that_is_made_anew_takes_is_refused() {
+    let conf = "options vfio-pci ids=144d:a80a\nsoftdep nvme pre: vfio-pci\n";
+    let tree = host(
+        "ubuntu-24.04",
+        &[("/etc/modprobe.d/vfio.conf", Some(conf)), ("/etc/initramfs-tools/modules", Some("vfio_pci\n"))],
+    );
+    for playbook in [
+        OTHER,
+        "vfio_pci_ids { ids = { '144d:a80a' }, file = 'vfio.conf' }\ninitramfs_modules { modules = { 'vfio_pci' } }",
+    ] {
+        let (text, status) = run(&tree, "plan", playbook);
+        assert_eq!(status, Some(4), "{text}");
+        assert!(text.contains("0000:02:00.0 leaves nvme for vfio-pci, and /, /boot/efi is on it"), "{text}");
+        assert!(text.contains("/etc/modprobe.d/vfio.conf:2"), "{text}");
+    }
+    // With the images as they are the disk stays.
+    let (text, status) = run(&tree, "plan", "kernel_cmdline { present = { 'mitigations=auto' } }");
+    assert_eq!(status, Some(2), "{text}");
+    assert!(!text.contains("refused"), "{text}");
+}
