@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use hoststate_core::language::declaration::{Origin, ResourceId};
+use hoststate_core::mechanism::host_summary::HostSummary;
 use hoststate_core::plan::doubts::NOTHING_DECLARED;
 use hoststate_core::plan::finding::{Finding, Verdict};
 use hoststate_core::plan::parameter_change::ParameterChange;
@@ -25,8 +26,25 @@ const INNER: usize = 4;
 /// What stands above the plan for after a boot that is tried.
 const ONCE_CONFIRMED: &str = "If that boot holds, this is done after it, without a question:";
 
-/// Returns a whole plan.
+/// Returns a whole plan, with the host it is for.
 pub(crate) fn text(screen: &Screen, plan: &Plan, activate: Activate) -> String {
+    let plan_text = of_host(screen, plan, activate);
+    if screen.amount == Amount::Less {
+        return plan_text;
+    }
+    format!("{}\n\n{plan_text}", screen.paint(Paint::Heading, &host(&plan.host)))
+}
+
+/// Returns which host it is: its name, distribution, kernel and boot loader.
+fn host(host: &HostSummary) -> String {
+    let HostSummary { name, distro, kernel, bootloader, .. } = host;
+    let name = name.as_ref().map(|it| format!("{it}: ")).unwrap_or_default();
+    let kernel = kernel.release.as_ref().map(|it| format!("Linux {it}, ")).unwrap_or_default();
+    let distro = format!("{} {}", distro.id, distro.version);
+    visible_line(&format!("{name}{}, {kernel}{bootloader}", distro.trim_end())).into_owned()
+}
+
+fn of_host(screen: &Screen, plan: &Plan, activate: Activate) -> String {
     let mut out = String::new();
     changes(&mut out, screen, plan.changes.iter().filter(|it| is_listed(screen, it)));
     if screen.amount > Amount::Less {
@@ -49,7 +67,7 @@ pub(crate) fn text(screen: &Screen, plan: &Plan, activate: Activate) -> String {
         gap(&mut out);
         title(&mut out, screen, ONCE_CONFIRMED);
         out.push('\n');
-        out.push_str(&text(screen, &Plan { guards: Vec::new(), ..Plan::clone(later) }, Activate::Run));
+        out.push_str(&of_host(screen, &Plan { guards: Vec::new(), ..Plan::clone(later) }, Activate::Run));
     }
     out
 }

@@ -154,6 +154,8 @@ fn a_word_in_the_kernel_without_effect_is_no_desired_state() {
     );
     let again = tree.run("converge playbook.json --root root --yes");
     expect![[r#"
+        ubuntu 24.04, Linux 2, grub2
+
         warning: the kernel was given intel_iommu=on, and the IOMMU is off: the firmware describes no IOMMU, it has neither a DMAR (Intel) nor an IVRS (AMD) table. Turn on VT-d (Intel) or AMD-Vi, also called IOMMU, in the firmware's setup; a virtual machine needs an emulated IOMMU.
             /sys/firmware/acpi/tables has none of DMAR, IVRS, IORT, VIOT
 

@@ -268,6 +268,8 @@ fn it_is_worth_no_third_boot(tree: &Tree) {
         }
     }
     expect![[r#"
+        ubuntu 24.04, Linux 2, grub2
+
         A boot did not help, and another is not expected to:
             Taken back at every boot: runs RUN, RUN, RUN put /etc/default/grub.d/zz-hoststate.cfg in place, each under another boot, and each time it was gone again: something takes it back (cloud-init, a configuration manager, a script at boot). When that is mended, converge and reboot.
 
@@ -304,6 +306,8 @@ fn a_plan_says_why_another_boot_is_not_expected_to_help() {
     boot(&tree, "2", "2", "ro recovery nomodeset");
     let done = tree.run("converge playbook.json --root root --yes --detailed-exitcode");
     expect![[r#"
+        ubuntu 24.04, Linux 2, grub2
+
         A boot did not help, and another is not expected to:
             Another entry was booted: "New (recovery mode)" (BOOT_IMAGE=/vmlinuz-2) was booted, and the default is "New", default=0 in /boot/grub/grub.cfg:1.
 

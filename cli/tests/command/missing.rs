@@ -43,6 +43,8 @@ fn a_device_that_never_was_is_an_error_and_nothing_is_written() {
     );
     let files = tree.files();
     expect![[r#"
+        ubuntu 24.04, grub2
+
         + modules_load "vhost"  playbook.json:2
             modules-load vhost: (absent) -> loaded at boot
 

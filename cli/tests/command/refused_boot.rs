@@ -92,6 +92,8 @@ fn plan_and_converge_refuse_what_was_refused() {
         &tree,
         "plan playbook.json --root root",
         expect![[r#"
+            ubuntu 24.04, Linux 1, grub2
+
             ~ kernel_cmdline "iommu"  playbook.json:1
                 /etc/default/grub.d/zz-hoststate.cfg:  -> intel_iommu=on
 

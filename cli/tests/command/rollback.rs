@@ -26,6 +26,8 @@ fn a_run_is_undone_and_the_undoing_too() {
         &tree,
         "rollback --root root --yes",
         expect![[r#"
+            ubuntu 24.04, grub2
+
             ~ rollback "RUN"
                 /etc/modprobe.d/01-hoststate.conf: its text now -> its text before that run
 

@@ -131,6 +131,8 @@ fn a_plan_shows_the_difference_the_files_and_a_summary() {
         &tree,
         "plan playbook.json --root root",
         expect![[r#"
+            ubuntu 24.04, grub2
+
             + modprobe_softdep "nouveau"  gpu.lua:3
                 softdep nouveau: (absent) -> pre: vfio-pci
             ~ modprobe_options "kvm"  gpu.lua:4
@@ -177,6 +179,8 @@ fn a_run_shows_its_plan_its_steps_and_how_it_ended() {
         &tree,
         "converge playbook.json --root root --yes",
         expect![[r#"
+            ubuntu 24.04, grub2
+
             + modprobe_softdep "nouveau"  gpu.lua:3
                 softdep nouveau: (absent) -> pre: vfio-pci
 

@@ -13,6 +13,8 @@ fn a_compiled_plugin_of_abi_1_is_planned_with() {
     Lab::with(&[]).check(
         PLAN,
         expect![[r#"
+            ubuntu 24.04, grub2
+
             Needs a reboot:
                 lamp: off -> on
 
@@ -36,9 +38,11 @@ fn a_host_that_is_as_wanted_needs_nothing() {
     lab.check(
         PLAN,
         expect![[r#"
-        In the desired state: 1 setting, nothing to do.
-        exit 0
-    "#]],
+            ubuntu 24.04, grub2
+
+            In the desired state: 1 setting, nothing to do.
+            exit 0
+        "#]],
     );
 }
 
@@ -47,6 +51,8 @@ fn what_a_library_prints_is_no_part_of_its_answer() {
     Lab::with(&["PRINTS"]).check(
         PLAN,
         expect![[r#"
+            ubuntu 24.04, grub2
+
             Needs a reboot:
                 lamp: off -> on
 
@@ -178,6 +184,8 @@ fn it_sees_the_files_that_declarations_before_it_write() {
     lab.check(
         PLAN,
         expect![[r#"
+            ubuntu 24.04, grub2
+
             + acme.line "one"  lamp.lua:1
                 one: (absent) -> one
             + acme.line "two"  lamp.lua:2

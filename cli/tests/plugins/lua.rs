@@ -36,6 +36,8 @@ fn one_beside_the_playbook_is_planned() {
     lab(GOOD).check(
         "plan playbook.lua --root root",
         expect![[r#"
+            ubuntu 24.04, grub2
+
             Needs a reboot:
                 the lamp on ubuntu: off -> on
 
@@ -55,6 +57,8 @@ fn one_in_a_folder_is_trusted_first_and_refused_once_changed() {
     lab.check(
         "plan playbook.lua --root root",
         expect![[r#"
+            ubuntu 24.04, grub2
+
             Needs a reboot:
                 the lamp on ubuntu: off -> on
 

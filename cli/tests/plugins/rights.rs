@@ -137,6 +137,8 @@ fn a_program_that_it_asked_for_is_named_when_it_is_trusted() {
     lab.check(
         "plan lamp.lua --root root -v",
         expect![[r#"
+            ubuntu 24.04, grub2
+
             ~ acme.lamp "lamp"  lamp.lua:1
                 lamp: off -> on  (after a reboot)
 

@@ -1,6 +1,6 @@
 //! The host a plan was made for, in short.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use hoststate_abi::host_view::HostView;
 use schemars::JsonSchema;
@@ -14,6 +14,9 @@ use crate::mechanism::distro::{Distro, Family};
 /// The host a plan was made for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct HostSummary {
+    /// Its name; null where it has none.
+    #[serde(default)]
+    pub name: Option<String>,
     /// Its distribution.
     pub distro: DistroSummary,
     /// Its kernel.
@@ -57,6 +60,7 @@ impl HostSummary {
     /// When a file of `/proc` or `/sys` exists and cannot be read.
     pub fn read(host: &HostView, distro: &Distro) -> Result<Self> {
         Ok(Self {
+            name: name(host)?,
             distro: DistroSummary {
                 id: distro.id.clone(),
                 version: distro.version.clone(),
@@ -73,4 +77,14 @@ impl HostSummary {
             root: host.root().to_owned(),
         })
     }
+}
+
+/// Returns the name of a host: that of the running kernel, for the machine; of a tree, the one it boots with
+/// (hostname(5)), because the kernel may be another's.
+fn name(host: &HostView) -> Result<Option<String>> {
+    let is_machine = host.root() == Path::new("/");
+    let path = if is_machine { "/proc/sys/kernel/hostname" } else { "/etc/hostname" };
+    let text = host.read_lossy(Path::new(path))?.unwrap_or_default();
+    let name = text.lines().map(str::trim).find(|it| !it.is_empty() && !it.starts_with('#'));
+    Ok(name.map(str::to_owned))
 }
