@@ -18,6 +18,7 @@ use crate::commands::rollback::undo;
 use crate::error::Result;
 use crate::exit::Exit;
 use crate::render;
+use crate::render::together::{Together, together};
 use crate::session::Session;
 use crate::target::Target;
 
@@ -128,8 +129,8 @@ impl Status {
     fn add(&mut self, plan: &Plan) {
         let (reboot, drift): (Vec<&Change>, Vec<&Change>) =
             plan.changes.iter().partition(|it| it.waits_for_reboot());
-        self.reboot.extend(reboot.into_iter().map(difference));
-        self.drift.extend(drift.into_iter().map(difference));
+        self.reboot.extend(together(reboot).iter().map(difference));
+        self.drift.extend(together(drift).iter().map(difference));
         self.drift.extend(plan.deferred.iter().map(|it| format!("{}: {}", it.resource, it.reason)));
         self.drift.extend(plan.conflicts.iter().map(|it| format!("{}: {}", it.subject, it.reason)));
         let is_refused = |it: &&Finding| it.verdict == Verdict::BootRefused;
@@ -144,9 +145,13 @@ impl Status {
     }
 }
 
-fn difference(change: &Change) -> String {
-    let value = |it: &Option<String>| it.clone().unwrap_or_else(|| "absent".to_owned());
-    format!("{} is {}, not {}", change.subject, value(&change.actual), value(&change.desired))
+fn difference(setting: &Together<'_>) -> String {
+    let (first, actual) = (setting.first(), setting.actual());
+    if let Some(lacks) = actual.as_ref().filter(|_| setting.is_made_anew() && !first.waits_for_reboot()) {
+        return format!("{}: {lacks}", first.subject);
+    }
+    let value = |it: Option<String>| it.unwrap_or_else(|| "(absent)".to_owned());
+    format!("{}: {} -> {}", first.subject, value(actual), value(setting.desired()))
 }
 
 /// Returns the last run that stands and has declarations, whoever's they are.

@@ -12,6 +12,7 @@ pub(crate) mod report;
 pub(crate) mod screen;
 pub(crate) mod status;
 pub(crate) mod table;
+pub(crate) mod together;
 pub(crate) mod verify;
 pub(crate) mod when;
 pub(crate) mod why;

@@ -1,11 +1,11 @@
 //! A check as text: one line for each setting that differs, one for each resource that is as wanted.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use hoststate_core::language::declaration::ResourceId;
 use hoststate_core::language::registry::Declared;
 use hoststate_core::plan::finding::{Finding, Verdict};
-use hoststate_core::plan::planned::{Change, Plan, Summary};
+use hoststate_core::plan::planned::{Plan, Summary};
 
 use crate::exit::Exit;
 use crate::render::amount::counted;
@@ -13,6 +13,7 @@ use crate::render::difference::difference;
 use crate::render::escape::visible_line;
 use crate::render::plan::{named, settings};
 use crate::render::screen::{Amount, Paint, Screen};
+use crate::render::together::together;
 
 /// Returns the lines of a check, then what a boot made of it.
 pub(crate) fn text(screen: &Screen, plan: &Plan, declared: &[Declared], findings: &[Finding]) -> String {
@@ -31,17 +32,18 @@ pub(crate) fn text(screen: &Screen, plan: &Plan, declared: &[Declared], findings
         line(Paint::Removed, label, &format!("{resource}: {setting}: {}", it.reason));
         differing.insert(&it.resource);
     }
-    for group in by_setting(&plan.changes) {
-        let (it, others) = (group[0], group.len() - 1);
-        let setting = difference(screen, &it.subject, it.actual.as_deref(), it.desired.as_deref());
+    for group in together(&plan.changes) {
+        let (it, resources) = (group.first(), group.resources());
+        let setting = difference(screen, &it.subject, group.actual().as_deref(), group.desired().as_deref());
         let resource = named(&it.resource, it.playbook.as_ref());
+        let others = resources.len() - 1;
         let others = if others > 0 { format!(" and {}", counted(others, "other")) } else { String::new() };
         let (paint, label) = match it.expects_reboot() {
             true => (Paint::Warning, "reboot  "),
             false => (Paint::Removed, "drift   "),
         };
         line(paint, label, &format!("{resource}{others}: {setting}"));
-        differing.extend(group.iter().map(|it| &it.resource));
+        differing.extend(resources);
     }
     for it in &plan.deferred {
         let resource = named(&it.resource, it.playbook.as_ref());
@@ -72,23 +74,6 @@ pub(crate) fn text(screen: &Screen, plan: &Plan, declared: &[Declared], findings
     out.push_str(&screen.paint(Paint::Heading, &verdict));
     out.push('\n');
     out
-}
-
-/// Returns the changes, those together that are one difference of one setting: several declarations may want an image,
-/// or the boot configuration, to be made anew.
-fn by_setting(changes: &[Change]) -> Vec<Vec<&Change>> {
-    let mut groups: Vec<Vec<&Change>> = Vec::new();
-    let mut group_of = BTreeMap::new();
-    for it in changes {
-        let at = *group_of
-            .entry((it.scope, &it.subject, &it.actual, &it.desired, it.expects_reboot()))
-            .or_insert(groups.len());
-        match groups.get_mut(at) {
-            Some(group) => group.push(it),
-            None => groups.push(vec![it]),
-        }
-    }
-    groups
 }
 
 /// Returns a finding as a sentence; `None` where a line of its setting says the same already.

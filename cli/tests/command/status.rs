@@ -3,6 +3,7 @@
 #![expect(clippy::disallowed_methods, reason = "the record of a run that goes on is made up here")]
 #![expect(clippy::unwrap_used, reason = "a test without its records cannot go on")]
 
+use expect_test::expect;
 use serde_json::Value;
 
 use crate::declarations::{OPTIONS, SOFTDEP};
@@ -34,6 +35,29 @@ fn three_lines_say_the_last_run_what_waits_for_a_boot_and_what_drifted() {
     tree.write(FILE, "softdep nouveau pre: vfio-pci\n");
     assert_eq!(tree.run("rollback --root root --yes --force").status, Some(0));
     assert_eq!(status(&tree), (nothing, Some(0)));
+}
+
+/// Two declarations that want the same image, menu and running kernel.
+const TWO_OF_ONE: &str = r#"{"type":"kernel_cmdline","name":"a","present":["iommu=pt"]},{"type":"kernel_cmdline","name":"b","present":["quiet"]}"#;
+
+#[test]
+fn what_several_declarations_want_made_anew_is_one_line_and_counted_once() {
+    let tree = Tree::with(TWO_OF_ONE);
+    tree.menu("menuentry 'a' {\n linux /vmlinuz-1 ro\n}\n");
+    tree.write("root/boot/vmlinuz-1", "");
+    tree.write("root/lib/modules/1/modules.dep", "");
+    let converged = tree.run("converge playbook.json --root root --yes");
+    assert_eq!(converged.status, Some(0), "{converged}");
+    let verified = tree.run("verify playbook.json --root root").stdout;
+    let of_menu: Vec<&str> = verified.lines().filter(|it| it.contains("/boot/grub/grub.cfg")).collect();
+    expect![[r#"drift    kernel_cmdline "a" (playbook.json:1) and 1 other: /boot/grub/grub.cfg: line 2 (a) lacks iommu=pt, line 2 (a) lacks quiet -> every entry: iommu=pt, every entry: quiet"#]].assert_eq(&of_menu.join("\n"));
+    let lines = verified.lines().filter(|it| it.starts_with("drift ") || it.starts_with("reboot ")).count();
+    assert!(verified.contains(&format!("{lines} of ")), "{verified}");
+    expect![[r#"
+        Reboot    nothing waits for one
+        Drift     1: /boot/grub/grub.cfg: line 2 (a) lacks iommu=pt, line 2 (a) lacks quiet
+    "#]]
+    .assert_eq(&status(&tree).0);
 }
 
 #[test]
