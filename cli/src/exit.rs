@@ -98,6 +98,9 @@ impl Exit {
             Self::Success
         } else if plan.has_work() || waits {
             Self::Changes
+        } else if !plan.is_read() {
+            // What else is as wanted says nothing about what may not be read.
+            Self::Error
         } else {
             Self::RebootLeft
         }

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use hoststate_abi::host_view::HostView;
+use hoststate_abi::host_view::{HostView, Withheld};
 use hoststate_core::host::{Host, LiveHost};
 use hoststate_core::language::registry::{Declared, Registry};
 use hoststate_core::machine::trust::Trust;
@@ -52,7 +52,16 @@ impl Target {
     /// # Errors
     /// When its root is no directory, or its distribution is not known.
     pub(crate) fn open(options: &HostOptions) -> Result<Self> {
-        Self::at(root_of(options)?, options, None)
+        Self::at(root_of(options)?, options, None, None)
+    }
+
+    /// Opens the host that `options` name for a command that only looks: what may not be read keeps nothing else from
+    /// being told.
+    ///
+    /// # Errors
+    /// As for [`Self::open`].
+    pub(crate) fn open_to_look(options: &HostOptions) -> Result<Self> {
+        Self::at(root_of(options)?, options, None, Some(Withheld::default()))
     }
 
     /// Opens the host that `options` name, or the captured one, for a command that only looks.
@@ -61,15 +70,20 @@ impl Target {
     /// As for [`Self::open`], and when the captured host cannot be unpacked.
     pub(crate) fn look(options: &HostOptions, captured: &CaptureOption) -> Result<Self> {
         match &captured.capture {
-            None => Self::open(options),
+            None => Self::open_to_look(options),
             Some(file) => {
                 let capture = Capture::open(file)?;
-                Self::at(capture.root().to_owned(), options, Some(capture))
+                Self::at(capture.root().to_owned(), options, Some(capture), None)
             }
         }
     }
 
-    fn at(root: PathBuf, options: &HostOptions, capture: Option<Capture>) -> Result<Self> {
+    fn at(
+        root: PathBuf,
+        options: &HostOptions,
+        capture: Option<Capture>,
+        withheld: Option<Withheld>,
+    ) -> Result<Self> {
         let activate = match options.activate {
             ActivateMode::Auto if root == Path::new("/") => Activate::Run,
             ActivateMode::Chroot => Activate::Run,
@@ -78,6 +92,10 @@ impl Target {
         let detail = if options.detailed_exitcode { Detail::Detailed } else { Detail::Plain };
         let program = std::env::current_exe().map_err(|err| Error::io("the path of this program", err))?;
         let host = LiveHost::new(root, program);
+        let host = match &withheld {
+            Some(withheld) => host.withholding(withheld),
+            None => host,
+        };
         let registry = Plugins::new(&options.plugins)?.registry()?;
         let view = host.view();
         let distro = hoststate_providers::detect(&view)?;

@@ -61,7 +61,7 @@ pub(crate) struct Owner {
 /// # Errors
 /// When the host or its records cannot be read.
 pub(crate) fn run(arguments: &StatusArguments, session: &Session) -> Result<Exit> {
-    let target = Target::open(&arguments.host)?;
+    let target = Target::open_to_look(&arguments.host)?;
     let machine = HostView::new("/");
     let records = target.records()?;
     let mut status = Status {

@@ -7,7 +7,7 @@ use hoststate_core::mechanism::host_summary::HostSummary;
 use hoststate_core::plan::doubts::NOTHING_DECLARED;
 use hoststate_core::plan::finding::{Finding, Verdict};
 use hoststate_core::plan::parameter_change::ParameterChange;
-use hoststate_core::plan::planned::{Change, Conflict, Deferred, Plan, PlannedActivation, Summary};
+use hoststate_core::plan::planned::{Change, Conflict, Deferred, Plan, PlannedActivation, Summary, Unread};
 use hoststate_core::plan::scene::{Hazard, Severity};
 use hoststate_core::run::apply::Activate;
 
@@ -25,6 +25,9 @@ const INNER: usize = 4;
 
 /// What stands above the plan for after a boot that is tried.
 const ONCE_CONFIRMED: &str = "If that boot holds, this is done after it, without a question:";
+
+/// What stands above files that may not be read.
+pub(crate) const NOT_READ: &str = "Not read, because permission is denied; root is told what they say:";
 
 /// Returns a whole plan, with the host it is for.
 pub(crate) fn text(screen: &Screen, plan: &Plan, activate: Activate) -> String {
@@ -58,6 +61,7 @@ fn of_host(screen: &Screen, plan: &Plan, activate: Activate) -> String {
     reboot(&mut out, screen, &plan.changes);
     after_boot(&mut out, screen, &plan.after_boot);
     deferred(&mut out, screen, &plan.deferred);
+    unread(&mut out, screen, &plan.unread);
     conflicts(&mut out, screen, &plan.conflicts);
     hazards(&mut out, screen, &plan.guards);
     gap(&mut out);
@@ -188,6 +192,26 @@ pub(crate) fn deferred(out: &mut String, screen: &Screen, deferred: &[Deferred])
     }
 }
 
+/// Adds what may not be read, and whose settings it would tell of.
+fn unread(out: &mut String, screen: &Screen, unread: &[Unread]) {
+    if unread.is_empty() {
+        return;
+    }
+    gap(out);
+    title(out, screen, NOT_READ);
+    for it in unread {
+        screen.prose(out, INNER, &of_unread(it));
+    }
+}
+
+/// Returns a file that may not be read, with the resources of which it would tell.
+pub(crate) fn of_unread(unread: &Unread) -> String {
+    let resources: Vec<String> = unread.resources.iter().map(ToString::to_string).collect();
+    let resources = resources.join(", ");
+    let of = if resources.is_empty() { String::new() } else { format!(", for {resources}") };
+    visible_line(&format!("{}{of}", unread.path.display())).into_owned()
+}
+
 /// Adds what cannot become as wanted, with both sides.
 pub(crate) fn conflicts(out: &mut String, screen: &Screen, conflicts: &[Conflict]) {
     if conflicts.is_empty() {
@@ -254,6 +278,10 @@ fn summary(screen: &Screen, plan: &Plan, activate: Activate) -> String {
     }
     if *deferred > 0 {
         parts.push(format!("{} {} for other changes", settings(*deferred), waits(*deferred)));
+    }
+    let unread = plan.unread.iter().filter(|it| !it.resources.is_empty()).count();
+    if unread > 0 {
+        parts.push(format!("{} not read", counted(unread, "file")));
     }
     if !plan.conflicts.is_empty() {
         parts.push(counted(plan.conflicts.len(), "conflict"));

@@ -11,7 +11,7 @@ use crate::exit::Exit;
 use crate::render::amount::counted;
 use crate::render::difference::difference;
 use crate::render::escape::visible_line;
-use crate::render::plan::{named, settings};
+use crate::render::plan::{named, of_unread, settings};
 use crate::render::screen::{Amount, Paint, Screen};
 use crate::render::together::together;
 
@@ -50,6 +50,10 @@ pub(crate) fn text(screen: &Screen, plan: &Plan, declared: &[Declared], findings
         line(Paint::Warning, "deferred", &format!("{resource}: {}", it.reason));
         differing.insert(&it.resource);
     }
+    for it in &plan.unread {
+        line(Paint::Warning, "not read", &of_unread(it));
+        differing.extend(&it.resources);
+    }
     if screen.amount > Amount::Less {
         for it in declared.iter().filter(|it| !differing.contains(&it.id)) {
             line(Paint::Added, "ok      ", &named(&it.id, it.declaration.playbook.as_ref()));
@@ -67,6 +71,13 @@ pub(crate) fn text(screen: &Screen, plan: &Plan, declared: &[Declared], findings
         Exit::Success => format!("In the desired state: {}.", settings(rest)),
         Exit::RebootLeft => {
             format!("Nothing is left but a reboot, for {differ} of {}.", settings(rest + differ))
+        }
+        Exit::Error if plan.conflicts.is_empty() => {
+            let waiting = if differ > 0 { format!(", {differ} after a reboot") } else { String::new() };
+            format!(
+                "Not known: {} as wanted{waiting}; what could not be read is for root to see.",
+                settings(rest)
+            )
         }
         _ if differ == 0 => "Not in the desired state: something is in place without effect.".to_owned(),
         _ => format!("Not in the desired state: {differ} of {} differ.", settings(rest + differ)),

@@ -28,4 +28,5 @@ mod support;
 mod taken_at_boot;
 mod terminal;
 mod text;
+mod unread;
 mod wrong_inputs;

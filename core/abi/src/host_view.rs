@@ -7,7 +7,7 @@ mod tree;
 
 use std::any::{Any, TypeId};
 use std::cell::RefCell;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::ffi::OsString;
 use std::io;
 use std::os::unix::ffi::OsStringExt;
@@ -15,6 +15,8 @@ use std::path::{Component, Path, PathBuf};
 use std::rc::Rc;
 
 use serde::{Deserialize, Serialize};
+
+pub use self::files::Withheld;
 
 use self::files::Files;
 use self::predicted::{Derived, Prediction};
@@ -98,6 +100,24 @@ impl HostView {
         let mut values = self.memory.0.borrow_mut();
         let value = Rc::clone(values.entry(TypeId::of::<T>()).or_insert_with(|| Rc::new(T::default())));
         value.downcast().unwrap_or_default()
+    }
+
+    /// Lets the view note files that may not be read, and go on as if they were not there: for who only looks, and says
+    /// of which files nothing is known.
+    #[must_use]
+    pub fn withholding(self, withheld: &Withheld) -> Self {
+        Self { files: self.files.clone().withholding(withheld), ..self }
+    }
+
+    /// Returns whether nothing is known of a path, because it, something below it or a directory above it may not be
+    /// read. Links in the path do not count.
+    pub fn is_withheld(&self, path: &Path) -> bool {
+        self.files.is_withheld(path)
+    }
+
+    /// Returns what may not be read, as far as it was asked for.
+    pub fn withheld(&self) -> BTreeSet<PathBuf> {
+        self.files.withheld()
     }
 
     /// Lets the view remember what it is told, so that [`Self::is_still_true`] can tell.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use hoststate_abi::host_view::{HostView, Memory};
+use hoststate_abi::host_view::{HostView, Memory, Withheld};
 use hoststate_abi::step::Step;
 
 use crate::error::{Error, Result};
@@ -83,6 +83,7 @@ pub struct LiveHost {
     /// Whether the boot loader's files may have changed since the last sync.
     has_boot_news: Cell<bool>,
     memory: Memory,
+    withheld: Option<Withheld>,
 }
 
 impl LiveHost {
@@ -95,7 +96,14 @@ impl LiveHost {
             unsynced: RefCell::default(),
             has_boot_news: Cell::default(),
             memory: Memory::default(),
+            withheld: None,
         }
+    }
+
+    /// Returns the same host for who only looks: files that may not be read are noted in `withheld`.
+    #[must_use]
+    pub fn withholding(self, withheld: &Withheld) -> Self {
+        Self { withheld: Some(withheld.clone()), ..self }
     }
 
     /// `program ATTRIBUTE_COMMAND PATH VALUE` writes one attribute with one write(2) and exits with the errno.
@@ -107,7 +115,11 @@ impl LiveHost {
 
 impl Host for LiveHost {
     fn view(&self) -> HostView {
-        HostView::new(&self.root).with_memory(&self.memory)
+        let view = HostView::new(&self.root).with_memory(&self.memory);
+        match &self.withheld {
+            Some(withheld) => view.withholding(withheld),
+            None => view,
+        }
     }
 
     fn perform(&self, step: &Step) -> Result<Done> {

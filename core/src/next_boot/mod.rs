@@ -1,6 +1,6 @@
 //! What the next boot will be, as far as files tell: one answer, which everything else reads.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use hoststate_abi::host_view::HostView;
 use hoststate_abi::setting::Place;
@@ -16,6 +16,9 @@ pub mod booted;
 pub mod fate;
 pub mod iommu;
 pub mod lack;
+
+/// Where boot loaders have their menus.
+const MENUS: [&str; 5] = ["/boot/grub", "/boot/grub2", "/boot/loader", "/boot/efi", "/efi"];
 
 /// What the machine will be after its next boot.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -69,6 +72,8 @@ pub struct Menu {
     pub entries: Vec<BootEntry>,
     /// Which of them is taken.
     pub choice: EntryChoice,
+    /// Whether it is not known because it may not be read.
+    pub is_withheld: bool,
 }
 
 impl Menu {
@@ -80,7 +85,7 @@ impl Menu {
         match Self::operated(host, distro) {
             Err(Error::Unsupported { what, .. }) => {
                 let choice = EntryChoice { entry: None, other: None, because: what, once: false };
-                Ok(Self { entries: Vec::new(), choice })
+                Ok(Self { entries: Vec::new(), choice, is_withheld: false })
             }
             read => read,
         }
@@ -92,8 +97,13 @@ impl Menu {
     /// As [`Self::read`], and for any other boot loader.
     pub fn operated(host: &HostView, distro: &Distro) -> Result<Self> {
         let entries = distro.bootloader.entries(host)?;
-        let choice = distro.bootloader.next_boot(host, &entries)?;
-        Ok(Self { entries, choice })
+        let mut choice = distro.bootloader.next_boot(host, &entries)?;
+        let unread = MENUS.iter().find(|it| host.is_withheld(Path::new(it)));
+        let unread = unread.filter(|_| choice.entry.is_none() && choice.other.is_none());
+        if let Some(menu) = unread {
+            choice.because = format!("permission to read {menu}, where the boot menu is, is denied");
+        }
+        Ok(Self { entries, choice, is_withheld: unread.is_some() })
     }
 
     /// Returns the menu as the tool of the distribution leaves it, whose sources hold what `edits` want.

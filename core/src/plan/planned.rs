@@ -52,6 +52,9 @@ pub struct Plan {
     pub deferred: Vec<Deferred>,
     /// Settings that cannot become as wanted.
     pub conflicts: Vec<Conflict>,
+    /// Files of which nothing is known: whoever looked may not read them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unread: Vec<Unread>,
     /// Counts of settings.
     pub summary: Summary,
     /// For a boot that is tried once: what is done by itself after that boot, if it holds.
@@ -167,6 +170,15 @@ pub struct Deferred {
     pub reason: String,
 }
 
+/// A file that whoever looks may not read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Unread {
+    /// The file, or the directory it is in.
+    pub path: PathBuf,
+    /// The declarations of which it would tell whether they are in place.
+    pub resources: Vec<ResourceId>,
+}
+
 /// A setting that two parties want differently, or that nothing hoststate may do can change.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Conflict {
@@ -218,7 +230,12 @@ pub struct Summary {
 impl Plan {
     /// Returns whether every setting was read and is as wanted.
     pub fn in_desired_state(&self) -> bool {
-        self.changes.is_empty() && self.deferred.is_empty() && self.conflicts.is_empty()
+        self.changes.is_empty() && self.deferred.is_empty() && self.conflicts.is_empty() && self.is_read()
+    }
+
+    /// Returns whether every file was read that tells of a declaration.
+    pub fn is_read(&self) -> bool {
+        self.unread.iter().all(|it| it.resources.is_empty())
     }
 
     /// Returns whether a parameter of the running kernel is warned of that is there and has no effect.

@@ -11,7 +11,7 @@ use hoststate_abi::step::Step;
 
 use crate::error::Result;
 use crate::guards::ineffective_parameters::running::{self, Ineffective};
-use crate::language::declaration::{Declaration, ResourceId};
+use crate::language::declaration::{Declaration, Origin, ResourceId};
 use crate::language::parts;
 use crate::language::registry::Declared;
 use crate::language::resource::Context;
@@ -34,6 +34,7 @@ pub(crate) mod missing;
 mod remade;
 mod unknown_drivers;
 mod unknown_ids;
+mod unread;
 
 /// What a plan is made from, besides the host.
 #[derive(Debug, Clone, Copy)]
@@ -91,9 +92,8 @@ impl Planner<'_> {
         let mut draft = Draft { runtime: self.runtime, conflicts, ..Draft::default() };
         let mut inspected = Vec::with_capacity(self.declared.len());
         for (index, declared) in self.declared.iter().enumerate() {
-            let mut settings = self.inspect(declared, view, &impossible)?;
-            draft.predict(index, &mut settings, view).map_err(|err| err.of(&declared.id))?;
-            inspected.push(settings);
+            inspected.push(self.inspect(declared, view, &impossible)?);
+            draft.predict(index, &mut inspected[index], view).map_err(|err| err.of(&declared.id))?;
         }
         let written: Vec<Vec<Setting>> = if draft.files.is_empty() {
             self.declared.iter().map(|_| Vec::new()).collect()
@@ -105,7 +105,8 @@ impl Planner<'_> {
             }
             file_changes
         };
-        for (index, (written, settled)) in written.into_iter().zip(inspected).enumerate() {
+        for (index, (written, mut settled)) in written.into_iter().zip(inspected).enumerate() {
+            draft.put_unread_aside(&self.declared[index], !written.is_empty(), &mut settled, view);
             draft.merge(self.declared, index, written, settled);
         }
         missing::add_doubts(self.declared, view, &mut draft.deferred)?;
@@ -203,6 +204,7 @@ impl Planner<'_> {
             guards,
             deferred: draft.deferred,
             conflicts: draft.conflicts,
+            unread: unread::told(draft.unread, view),
             summary,
             once_confirmed: None,
             cmdline,
@@ -228,6 +230,7 @@ struct Draft {
     activations: BTreeMap<Activation, Vec<String>>,
     files: HashMap<PathBuf, Draw>,
     attributes: BTreeMap<PathBuf, (usize, String)>,
+    unread: BTreeMap<PathBuf, Vec<ResourceId>>,
     converged: usize,
 }
 
@@ -367,26 +370,22 @@ impl Draft {
     }
 }
 
-fn named(
-    declared: &Declared,
-) -> (crate::language::declaration::ResourceId, Option<crate::language::declaration::Origin>) {
+fn named(declared: &Declared) -> (ResourceId, Option<Origin>) {
     (declared.id.clone(), declared.declaration.playbook.clone())
 }
 
 fn steps_of(setting: &Setting) -> impl Iterator<Item = &Step> {
-    let steps = match &setting.state {
-        State::Drifted { remedy: Remedy::Steps(steps), .. } => steps.as_slice(),
-        _ => &[],
-    };
-    steps.iter()
+    match &setting.state {
+        State::Drifted { remedy: Remedy::Steps(steps), .. } => steps.iter(),
+        _ => [].iter(),
+    }
 }
 
 fn steps_of_mut(setting: &mut Setting) -> impl Iterator<Item = &mut Step> {
-    let steps = match &mut setting.state {
-        State::Drifted { remedy: Remedy::Steps(steps), .. } => steps.as_mut_slice(),
-        _ => &mut [],
-    };
-    steps.iter_mut()
+    match &mut setting.state {
+        State::Drifted { remedy: Remedy::Steps(steps), .. } => steps.iter_mut(),
+        _ => [].iter_mut(),
+    }
 }
 
 fn writes_files(setting: &Setting) -> bool {

@@ -31,6 +31,9 @@ pub(crate) struct CommandLines {
     booted: Option<usize>,
     /// What the next boot takes.
     next_boot: EntryChoice,
+    /// Whether the menu is not known because it may not be read.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    is_menu_withheld: bool,
     /// The boot entries, in the order of the menu.
     entries: Vec<Entry>,
     /// The parameters that kernels installed later will get; empty where that is not known.
@@ -71,7 +74,7 @@ struct ShownParameter {
 /// # Errors
 /// When the configuration of the boot loader cannot be read.
 pub(crate) fn read(view: &HostView, distro: &Distro) -> Result<CommandLines> {
-    let Menu { entries, choice } = Menu::operated(view, distro)?;
+    let Menu { entries, choice, is_withheld } = Menu::operated(view, distro)?;
     let booted = Booted::read(view, &entries)?;
     let running = booted.as_ref().map(|it| &it.cmdline);
     // A source that only a shell could read hides nothing of what was generated from it.
@@ -85,6 +88,7 @@ pub(crate) fn read(view: &HostView, distro: &Distro) -> Result<CommandLines> {
         kernel: booted.as_ref().and_then(|it| it.kernel.clone()),
         booted: booted.as_ref().and_then(|it| it.entry),
         next_boot: choice,
+        is_menu_withheld: is_withheld,
         future,
         future_unknown,
         entries: entries.iter().map(|it| describe(it, running)).collect(),

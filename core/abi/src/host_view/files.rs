@@ -32,17 +32,48 @@ struct Memory {
     answers: RefCell<Vec<(Question, PathBuf, u64)>>,
 }
 
+/// What is no file of a disk: who may read it there, and what that means, is for those who ask.
+const OTHERS: [&str; 3] = ["/proc", "/sys", "/dev"];
+
+/// Files that whoever looks may not read. They are noted here instead of ending everything.
+#[derive(Debug, Clone, Default)]
+pub struct Withheld(Rc<RefCell<BTreeSet<PathBuf>>>);
+
+impl Withheld {
+    /// Returns their paths.
+    pub fn paths(&self) -> BTreeSet<PathBuf> {
+        self.0.borrow().clone()
+    }
+}
+
 /// Reads files, and remembers the answers where somebody will ask whether they still hold.
 #[derive(Debug, Clone)]
 pub(super) struct Files {
     tree: Rc<Tree>,
     memory: Option<Rc<Memory>>,
+    withheld: Option<Withheld>,
 }
 
 impl Files {
     /// Returns the files below `root`.
     pub(super) fn new(root: &Path) -> Self {
-        Self { tree: Rc::new(Tree::new(root)), memory: None }
+        Self { tree: Rc::new(Tree::new(root)), memory: None, withheld: None }
+    }
+
+    /// Returns the same files; one that may not be read is noted, and is as if it were not there.
+    pub(super) fn withholding(self, withheld: &Withheld) -> Self {
+        Self { withheld: Some(withheld.clone()), ..self }
+    }
+
+    /// Returns what was withheld.
+    pub(super) fn withheld(&self) -> BTreeSet<PathBuf> {
+        self.withheld.as_ref().map(Withheld::paths).unwrap_or_default()
+    }
+
+    /// Returns whether a path, something below it or a directory above it was withheld.
+    pub(super) fn is_withheld(&self, path: &Path) -> bool {
+        let is_it = |it: &PathBuf| it.starts_with(path) || path.starts_with(it);
+        self.withheld.as_ref().is_some_and(|withheld| withheld.0.borrow().iter().any(is_it))
     }
 
     /// Returns the same files; their answers are remembered.
@@ -108,7 +139,22 @@ impl Files {
             let hash = memory.hash(&answer);
             memory.answers.borrow_mut().push((question, path.to_owned(), hash));
         }
-        answer
+        match (&self.withheld, answer) {
+            (Some(Withheld(paths)), Err(err))
+                if err.kind() == io::ErrorKind::PermissionDenied
+                    && !OTHERS.iter().any(|it| path.starts_with(it)) =>
+            {
+                paths.borrow_mut().insert(self.closed(path).to_owned());
+                Ok(None)
+            }
+            (_, answer) => answer,
+        }
+    }
+
+    /// Returns what keeps a path from being read: itself, or a directory on the way that may not be searched.
+    fn closed<'a>(&self, path: &'a Path) -> &'a Path {
+        let is_hidden = |it: &&Path| matches!(self.tree.status(it), Err(err) if err.kind() == io::ErrorKind::PermissionDenied);
+        path.ancestors().find(|it| !is_hidden(it)).unwrap_or(path)
     }
 }
 

@@ -56,7 +56,7 @@ impl Images {
     /// # Errors
     /// When it exists and cannot be read, or unpacks to more than hoststate is ready for.
     pub(super) fn contents(&self, host: &HostView, image: &Path) -> Result<Option<Unpacked>> {
-        let Some(inode) = host.status(image)? else { return Ok(None) };
+        let Some(inode) = host.status(image)? else { return Ok(unread(host, image)) };
         if let Some(known) = self.asked.borrow().get(image).filter(|it| it.inode == inode) {
             return Ok(Some(Ok(Rc::clone(&known.contents))));
         }
@@ -68,7 +68,7 @@ impl Images {
         let is_settled = has_settled(&inode, SystemTime::now());
         // The view remembers damage, too.
         let unpacked = host.parsed_bytes(image, |bytes| Contents::unpack(bytes).map(Rc::new))?;
-        let Some(unpacked) = unpacked else { return Ok(None) };
+        let Some(unpacked) = unpacked else { return Ok(unread(host, image)) };
         let contents = match &*unpacked {
             Ok(contents) => Rc::clone(contents),
             Err(err @ InitramfsError::TooLarge { .. }) => {
@@ -106,6 +106,11 @@ impl Images {
         });
         kept.remove(image)
     }
+}
+
+/// Returns that nothing is known of an image that may not be read; `None` for one that is not there.
+fn unread(host: &HostView, image: &Path) -> Option<Unpacked> {
+    host.is_withheld(image).then(|| Err("permission denied".to_owned()))
 }
 
 /// Returns whether any later change of an inode gets another change time. File systems that count whole seconds, FAT

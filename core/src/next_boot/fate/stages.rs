@@ -80,7 +80,8 @@ pub fn planned(host: &HostView, distro: &Distro, menu: &Menu, anew: &[&str]) -> 
     player.built_in(&kernel, &|it| ranks.get(it).copied().unwrap_or_default());
     let image = distro.initramfs.image(host, &release)?;
     let contents = image_contents::read(host, &image)?;
-    let mut unread = None;
+    let is_menu_unread = entry.is_none() && menu.is_withheld;
+    let mut unread = is_menu_unread.then(|| menu.choice.because.clone());
     match &contents {
         Some(Ok(old)) if anew.contains(&release.as_str()) => {
             let contents = rebuilt::contents(host, &*distro.initramfs, &kernel, old)?;

@@ -115,6 +115,7 @@ fn by_variable(lines: &CommandLines, parameter: &str) -> String {
     };
     match parameters.find(gives) {
         Some(variable) => variable.parameter.clone(),
+        None if lines.is_menu_withheld => "not known".to_owned(),
         None if lines.running.iter().flatten().any(|it| it == parameter) => {
             "no entry: only /proc/cmdline".to_owned()
         }
@@ -152,6 +153,7 @@ fn legend(lines: &CommandLines, columns: &[Column]) -> Vec<Vec<String>> {
         let column = |index: usize| columns.iter().find(|it| it.entries.iter().any(|it| it.0 == index));
         let text = match booted.and_then(|it| Some((column(it.0)?, it.1))) {
             Some((column, entry)) => format!("{kernel}, as {} in {}", entry.title, column.name),
+            None if lines.is_menu_withheld => format!("{kernel}, from an entry that may not be read"),
             None => format!("{kernel}, which has no boot entry"),
         };
         rows.push(vec!["RUNNING".to_owned(), text]);
