@@ -79,6 +79,24 @@ pub fn newest_first(
     Ok(store.newest_first()?.map(move |(_, found)| Ok(ledger.told(found?, machine))))
 }
 
+/// Returns the runs newer than `id` that set out to undo others, the newest first. Whatever else was run is not read.
+///
+/// # Errors
+/// When the records cannot be listed.
+pub fn rollbacks_since(store: &RecordStore, id: &str, machine: &HostView) -> Result<Vec<Told>> {
+    let is_other = |it: Heading| it.command != AT_BOOT && !it.command.starts_with(ROLLBACK);
+    let mut ledger = Ledger::default();
+    let mut told = Vec::new();
+    for filed in store.filed()?.into_iter().rev().take_while(|it| it.id != id) {
+        if store.heading(&filed.id).is_some_and(is_other) {
+            continue;
+        }
+        // A damaged record hides no other.
+        told.extend(store.read_filed(&filed.id).ok().map(|it| ledger.told(it, machine)));
+    }
+    Ok(told)
+}
+
 /// What newer runs tell about older ones.
 #[derive(Default)]
 struct Ledger {

@@ -26,7 +26,12 @@ pub struct Selected {
 /// # Errors
 /// When there is no such run, or its record cannot be read.
 pub fn select(store: &RecordStore, id: Option<&str>, machine: &HostView) -> Result<Selected> {
-    let mut target = id.map(|it| store.read(it)).transpose()?;
+    if let Some(id) = id {
+        let run = store.read(id)?;
+        let rollbacks = of(&run, history::rollbacks_since(store, &run.id, machine)?);
+        return Ok(Selected { run, rollbacks, skipped: Vec::new(), is_undone: false });
+    }
+    let mut target: Option<RunRecord> = None;
     let (mut told, mut skipped, mut is_undone): (Vec<Told>, _, _) = (Vec::new(), Vec::new(), false);
     for found in history::newest_first(store, machine)? {
         match (found, &target) {
