@@ -15,6 +15,35 @@ local function described(devices)
   return table.concat(lines, "; ")
 end
 
+-- Returns the domain of an address, and its place there.
+local function place(address)
+  local domain, bus, device, fn = address:match("^(%x+):(%x+):(%x+)%.(%d)$")
+  return domain, tonumber(bus, 16) * 256 + tonumber(device, 16) * 8 + tonumber(fn)
+end
+
+-- Returns what stands behind an address where nothing is: the devices near it, one of which may be meant.
+local function nearest(address)
+  local domain, wanted = place(address)
+  local list = {}
+  for index, device in ipairs(host.pci) do
+    local other, at = place(device.address)
+    -- The same place in another domain is a domain mistaken.
+    local far = other ~= domain and at ~= wanted
+    list[index] = { device = device, rank = math.abs(at - wanted) + (far and 65536 or 0) }
+  end
+  table.sort(list, function(a, b)
+    if a.rank ~= b.rank then
+      return a.rank < b.rank
+    end
+    return a.device.address < b.device.address
+  end)
+  local near = {}
+  for index = 1, math.min(3, #list) do
+    near[index] = list[index].device
+  end
+  return #near > 0 and "; nearest: " .. described(near) or ""
+end
+
 -- Returns the one device an address or selector means.
 function composite.device(name, wanted)
   if type(wanted) == "table" and type(wanted.address) == "string" then
@@ -30,7 +59,7 @@ function composite.device(name, wanted)
         return device
       end
     end
-    composite.fail(name .. ": there is no device " .. address .. " on this host",
+    composite.fail(name .. ": there is no device " .. address .. " on this host" .. nearest(address),
       "`hoststate inspect devices` lists them.")
   end
   local found = host.pci:find(wanted)

@@ -138,7 +138,10 @@ impl DeviceSelector {
         match self.resolve(host) {
             Ok(_) => Ok(format!("no PCI device has {self}")),
             Err(err @ Error::Invalid { .. }) => {
-                Ok(err.hint().map_or_else(|| err.to_string(), |hint| format!("{err}. {hint}")))
+                // Where devices are listed, the hint stands below them.
+                let text = err.to_string();
+                let end = if text.contains('\n') { "\n" } else { ". " };
+                Ok(err.hint().map_or_else(|| text.clone(), |hint| format!("{text}{end}{hint}")))
             }
             Err(err) => Err(err),
         }

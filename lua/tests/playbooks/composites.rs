@@ -208,10 +208,10 @@ fn a_wrong_card_is_an_error_at_the_callers_line() {
         (
             "\ngpu_passthrough { device = '09:00.0' }",
             expect![[r#"
-            error: gpu_passthrough: there is no device 0000:09:00.0 on this host
-              at gpu.lua:2
-            hint: `hoststate inspect devices` lists them.
-        "#]],
+                error: gpu_passthrough: there is no device 0000:09:00.0 on this host; nearest: 0000:03:00.0 display 1002:6995; 0000:02:00.0 serial 1b21:1242; 0000:01:00.1 multimedia 10de:0e1b
+                  at gpu.lua:2
+                hint: `hoststate inspect devices` lists them.
+            "#]],
         ),
         (
             "\ngpu_passthrough { device = { class = 'display' } }",
