@@ -134,7 +134,7 @@ fn the_next_boot_is_not_known_without_the_menu() {
         ubuntu 24.04, grub2 (/boot/grub/grub.cfg is there), initramfs-tools
 
         Kernel command line
-        WORD            RUNNING  LATER  FROM
+        PARAMETER       RUNNING  LATER  FROM
         root=/dev/vda1  *        -      not known
         quiet           *        -      not known
 
