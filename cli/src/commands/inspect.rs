@@ -84,17 +84,17 @@ fn text(inspection: &Inspection, session: &Session) -> String {
         out.push_str(&body);
     };
     if let Some(devices) = &inspection.devices {
-        section("PCI devices", devices::text(devices, session.screen.amount));
+        section("PCI devices", devices::text(devices, &session.screen));
     }
     if let Some(cmdline) = &inspection.cmdline {
-        section("Kernel command line", cmdline::text(cmdline));
+        section("Kernel command line", cmdline::text(cmdline, &session.screen));
     }
     if let Some(Refused { error, hint }) = &inspection.cmdline_refused {
         let hint = hint.as_ref().map(|it| format!("hint: {it}\n")).unwrap_or_default();
         section("Kernel command line", format!("{error}\n{hint}"));
     }
     if let Some(modules) = &inspection.modules {
-        section("Module configuration", modules::text(modules));
+        section("Module configuration", modules::text(modules, &session.screen));
     }
     out
 }

@@ -14,7 +14,7 @@ use crate::error::{Error, Result};
 use crate::exit::Exit;
 use crate::plugins::{Folder, Plugins, canonical};
 use crate::render::escape::visible_line;
-use crate::render::table::table;
+use crate::render::table::headed;
 use crate::session::Session;
 
 mod kit;
@@ -66,7 +66,7 @@ fn list(arguments: &PluginListArguments, session: &Session) -> Result<Exit> {
                 let types = trusted.as_ref().map(types_of).unwrap_or_default();
                 vec![word(*standing).to_owned(), types, file.display().to_string()]
             }));
-            session.print(&table(&rows))?;
+            session.print(&headed(&session.screen, &rows))?;
             if found.iter().any(|(_, standing, _)| matches!(standing, TrustState::New | TrustState::Changed))
             {
                 session

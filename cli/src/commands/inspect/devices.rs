@@ -13,8 +13,8 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::error::Result;
-use crate::render::screen::Amount;
-use crate::render::table::table;
+use crate::render::screen::{Amount, Screen};
+use crate::render::table::headed;
 
 /// A PCI function.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -102,7 +102,7 @@ fn describe(device: &PciDevice, modules: &[ModuleName]) -> Device {
 }
 
 /// Returns the devices as a table; what is behind a bridge is indented. `amount` decides about the ids of the cards' makers.
-pub(crate) fn text(devices: &[Device], amount: Amount) -> String {
+pub(crate) fn text(devices: &[Device], screen: &Screen) -> String {
     if devices.is_empty() {
         return "none: this tree has no /sys/bus/pci\n".to_owned();
     }
@@ -110,10 +110,10 @@ pub(crate) fn text(devices: &[Device], amount: Amount) -> String {
         ["ADDRESS", "GROUP", "CLASS", "IDS", "DRIVER", "NEXT", "MODULES", "VFS", "INTERFACE", "SUBSYSTEM"];
     let mut rows = vec![heading.map(str::to_owned).to_vec()];
     rows.extend(devices.iter().map(row));
-    if amount < Amount::More {
+    if screen.amount < Amount::More {
         rows.iter_mut().for_each(|it| it.truncate(heading.len() - 1));
     }
-    let mut out = table(&rows);
+    let mut out = headed(screen, &rows);
     if devices.iter().all(|it| it.iommu_group.is_none()) {
         out.push_str("The IOMMU is off, so there are no groups; `hoststate why ADDRESS` says why.\n");
     }

@@ -16,7 +16,8 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::error::Result;
-use crate::render::table::table;
+use crate::render::screen::Screen;
+use crate::render::table::headed;
 
 /// A line of modprobe.d.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -146,13 +147,13 @@ fn parts(directive: &Directive) -> (String, &'static str, String) {
 }
 
 /// Returns the lines as a table; `*` marks those that take effect.
-pub(crate) fn text(lines: &[Line]) -> String {
+pub(crate) fn text(lines: &[Line], screen: &Screen) -> String {
     if lines.is_empty() {
         return "none\n".to_owned();
     }
     let mut rows = vec![["", "MODULE", "LINE", "PLACE", ""].map(str::to_owned).to_vec()];
     rows.extend(lines.iter().map(row));
-    table(&rows)
+    headed(screen, &rows)
 }
 
 fn row(line: &Line) -> Vec<String> {

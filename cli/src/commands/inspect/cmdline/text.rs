@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use super::{CommandLines, Entry, ShownParameter};
-use crate::render::escape::visible_line;
-use crate::render::table::table;
+use crate::render::screen::Screen;
+use crate::render::table::{headed, table};
 
 /// Entries that give the kernel the same parameters.
 struct Column<'a> {
@@ -14,7 +14,7 @@ struct Column<'a> {
 }
 
 /// Returns the table, what its columns are, and which entry boots next.
-pub(crate) fn text(lines: &CommandLines) -> String {
+pub(crate) fn text(lines: &CommandLines, screen: &Screen) -> String {
     let columns = columns(&lines.entries);
     let mut heading = vec!["PARAMETER".to_owned()];
     heading.extend(lines.running.as_ref().map(|_| "RUNNING".to_owned()));
@@ -22,10 +22,10 @@ pub(crate) fn text(lines: &CommandLines) -> String {
     heading.extend(["LATER".to_owned(), "FROM".to_owned()]);
     let mut rows = vec![heading];
     rows.extend(all_parameters(lines).into_iter().map(|it| row(lines, &columns, &it)));
-    let mut out = table(&rows);
+    let mut out = headed(screen, &rows);
     out.push('\n');
     out.push_str(&table(&legend(lines, &columns)));
-    visible_lines(&out)
+    out
 }
 
 fn columns(entries: &[Entry]) -> Vec<Column<'_>> {
@@ -185,8 +185,4 @@ fn described(lines: &CommandLines, index: usize, entry: &Entry) -> String {
     let notes: Vec<&str> = notes.into_iter().flatten().collect();
     let notes = if notes.is_empty() { String::new() } else { format!(" [{}]", notes.join(", ")) };
     format!("{}{kernel}{notes}", entry.title)
-}
-
-fn visible_lines(text: &str) -> String {
-    text.lines().map(|it| visible_line(it).into_owned() + "\n").collect()
 }
