@@ -52,11 +52,13 @@ impl Exit {
         }
     }
 
-    /// Returns the status of `verify`, which changes nothing: a guard has nothing to refuse.
+    /// Returns the status of `verify`, which changes nothing: what a guard refuses is no desired state, and none that a
+    /// reboot brings.
     pub(crate) fn of_verify(plan: &Plan) -> Self {
         // A device that was there once is a change of the host; one that never was is an error of the playbook.
         if plan.conflicts.is_empty() {
-            Self::of_state(plan)
+            let is_refused = plan.refusals().next().is_some();
+            if is_refused { Self::Changes } else { Self::of_state(plan) }
         } else if plan.conflicts.iter().all(|it| it.gone.is_some()) {
             Self::Changes
         } else {

@@ -165,7 +165,11 @@ pub(crate) fn after_boot(out: &mut String, screen: &Screen, findings: &[Finding]
     if !next.is_empty() {
         gap(out);
         title(out, screen, "A reboot will not be enough:");
-        next.into_iter().for_each(|it| screen.prose(out, INNER, &visible_line(&it.reason)));
+        // Several declarations may fall short of one thing, which is said once.
+        let mut said = BTreeSet::new();
+        for it in next.into_iter().filter(|it| said.insert(&it.reason)) {
+            screen.prose(out, INNER, &visible_line(&it.reason));
+        }
     }
     if !in_vain.is_empty() {
         gap(out);

@@ -6,6 +6,7 @@ use hoststate_core::language::declaration::ResourceId;
 use hoststate_core::language::registry::Declared;
 use hoststate_core::plan::finding::{Finding, Verdict};
 use hoststate_core::plan::planned::{Plan, Summary};
+use hoststate_core::plan::scene::Hazard;
 
 use crate::exit::Exit;
 use crate::render::amount::counted;
@@ -54,13 +55,18 @@ pub(crate) fn text(screen: &Screen, plan: &Plan, declared: &[Declared], findings
         line(Paint::Warning, "not read", &of_unread(it));
         differing.extend(&it.resources);
     }
+    let is_told = |it: &&Hazard| findings.iter().any(|finding| finding.reason.contains(&it.id));
+    for it in plan.refusals().filter(|it| !is_told(it)) {
+        line(Paint::Removed, "refused ", &it.message);
+    }
     if screen.amount > Amount::Less {
         for it in declared.iter().filter(|it| !differing.contains(&it.id)) {
             line(Paint::Added, "ok      ", &named(&it.id, it.declaration.playbook.as_ref()));
         }
     }
+    let mut said = BTreeSet::new();
     for it in findings {
-        if let Some(text) = told(it) {
+        if let Some(text) = told(it).filter(|it| said.insert(it.clone())) {
             screen.prose(&mut out, 0, &visible_line(&text));
         }
     }
@@ -78,6 +84,9 @@ pub(crate) fn text(screen: &Screen, plan: &Plan, declared: &[Declared], findings
                 "Not known: {} as wanted{waiting}; what could not be read is for root to see.",
                 settings(rest)
             )
+        }
+        _ if differ == 0 && plan.refusals().next().is_some() => {
+            "Not in the desired state: what is seen here is not what boots.".to_owned()
         }
         _ if differ == 0 => "Not in the desired state: something is in place without effect.".to_owned(),
         _ => format!("Not in the desired state: {differ} of {} differ.", settings(rest + differ)),

@@ -9,6 +9,7 @@ use crate::error::Result;
 use crate::formats::mount_table::{self, Mount};
 use crate::machine::facts::{Firmware, firmware, proc_is_foreign};
 use crate::machine::free_space;
+use crate::plan::planned::Change;
 use crate::plan::scene::{Hazard, Scene, Severity};
 
 const NAME: &str = "boot-not-ready";
@@ -21,12 +22,13 @@ const ENTRIES: [&str; 3] = ["/boot/loader", "/boot/grub", "/boot/grub2"];
 /// Generators write the new image beside the old one, which may be a little smaller.
 const GROWTH_PERCENT: u64 = 10;
 
-/// Finds a `/boot` that would not take the new images and entries.
+/// Finds a `/boot` that would not take the new images and entries, or that is not the one which boots.
 ///
 /// # Errors
 /// When the host cannot be read.
 pub fn hazards(scene: Scene<'_>) -> Result<Vec<Hazard>> {
-    let points = touched_points(scene)?;
+    let written = touched_points(scene)?;
+    let points = if is_judged_by_boot_files(scene) { read_points(scene)? } else { written.clone() };
     if points.is_empty() || proc_is_foreign(scene.before)? {
         return Ok(Vec::new());
     }
@@ -40,17 +42,19 @@ pub fn hazards(scene: Scene<'_>) -> Result<Vec<Hazard>> {
             let is_mounted = mounted.iter().any(|it| it.point == point);
             let row =
                 wanted.iter().find(|it| it.point == point && !it.options.iter().any(|it| it == "noauto"));
+            let is_written = written.contains(&point);
             if let (false, Some(row)) = (is_mounted, row) {
-                let message = format!(
-                    "{point} is not mounted, so what is written there is not what the host boots from"
-                );
+                let what = if is_written { "what is written there" } else { "what is seen there" };
+                let message = format!("{point} is not mounted, so {what} is not what the host boots from");
                 let evidence = [
                     format!("/etc/fstab mounts {} at {point}", row.source),
                     format!("{table} does not have {point}"),
                 ];
                 hazards
                     .push(Hazard::new(NAME, Severity::Refuse, &["mount", point], message).shown_by(evidence));
-            } else if let Some(mount) = mount_table::covering(mounted, point).filter(|it| it.is_read_only()) {
+            } else if let Some(mount) =
+                mount_table::covering(mounted, point).filter(|it| is_written && it.is_read_only())
+            {
                 let message = format!(
                     "{point} is mounted read-only, and some tools then report success and change nothing"
                 );
@@ -63,6 +67,20 @@ pub fn hazards(scene: Scene<'_>) -> Result<Vec<Hazard>> {
     }
     hazards.extend(no_room(scene)?);
     Ok(hazards)
+}
+
+/// Returns whether what is left to do, if anything, is told from the files that the host boots from.
+fn is_judged_by_boot_files(scene: Scene<'_>) -> bool {
+    scene.changes.is_empty() || scene.changes.iter().any(Change::waits_for_reboot)
+}
+
+/// Returns the mount points whose files tell what the next boot is.
+fn read_points(scene: Scene<'_>) -> Result<Vec<&'static str>> {
+    let mut points = vec![BOOT];
+    if firmware(scene.before)? == Some(Firmware::Efi) {
+        points.extend(["/boot/efi", "/efi"]);
+    }
+    Ok(points)
 }
 
 /// Returns which of the mount points that boots use the plan writes to, or has to see: on EFI the menu, or the stub that

@@ -17,8 +17,10 @@ pub fn hazards(scene: Scene<'_>) -> Result<Vec<Hazard>> {
         Err(err) => return Err(err),
     };
     let hazard = |what: String| {
+        let own = what.rsplit(" by ").next().unwrap_or_default();
+        let evidence = [format!("{own} is read last, and takes nothing over from the files before it")];
         let message = format!("{what}: it is without effect. Take it out there, or declare it");
-        Hazard::new(NAME, Severity::Warn, &[&what], message)
+        Hazard::new(NAME, Severity::Warn, &[&what], message).shown_by(evidence)
     };
     Ok(what.into_iter().map(hazard).collect())
 }

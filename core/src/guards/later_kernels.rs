@@ -4,17 +4,17 @@ use std::collections::BTreeSet;
 
 use crate::error::{Error, Result};
 use crate::formats::kernel_cmdline::{Cmdline, Parameter};
-use crate::guards::boot_parameters;
+use crate::guards::boot_parameters::{self, BootParameters};
 use crate::plan::scene::{Hazard, Scene, Severity};
 
 const NAME: &str = "later-kernels";
 
-/// Compares `root=` of later kernels with that of the entries, where the plan is about the kernel command line.
+/// Compares `root=` of later kernels with that of the entries, where the plan changes the kernel command line or nothing.
 ///
 /// # Errors
 /// When the boot loader's files cannot be read.
 pub fn hazards(scene: Scene<'_>) -> Result<Vec<Hazard>> {
-    if !boot_parameters::read(scene)?.differ() {
+    if !scene.changes.is_empty() && !boot_parameters::read(scene)?.differ() {
         return Ok(Vec::new());
     }
     let later = match scene.distro.bootloader.later(scene.after) {
@@ -23,7 +23,7 @@ pub fn hazards(scene: Scene<'_>) -> Result<Vec<Hazard>> {
         Err(Error::Malformed { .. }) => return Ok(Vec::new()),
         Err(err) => return Err(err),
     };
-    let root = |line: &Cmdline| boot_parameters::BootParameters::last(line, "root").map(str::to_owned);
+    let root = |line: &Cmdline| BootParameters::last(line, "root").map(str::to_owned);
     let entries = scene.distro.bootloader.entries(scene.after)?;
     let regular = entries.iter().filter(|it| !it.recovery);
     let roots: BTreeSet<String> = regular.filter_map(|it| root(&Cmdline::parse(&it.cmdline))).collect();
@@ -36,5 +36,7 @@ pub fn hazards(scene: Scene<'_>) -> Result<Vec<Hazard>> {
          kernel may not boot. Correct root= in that file"
     );
     let identity = later.parameters().map(Parameter::raw).collect::<Vec<_>>().join(" ");
-    Ok(vec![Hazard::new(NAME, Severity::Warn, &[&root, &named, &identity], message)])
+    let first = entries.iter().find(|it| !it.recovery).map(|it| format!("{} has {named}", it.place));
+    let evidence = std::iter::once(format!("/etc/kernel/cmdline has root={root}")).chain(first);
+    Ok(vec![Hazard::new(NAME, Severity::Warn, &[&root, &named, &identity], message).shown_by(evidence)])
 }

@@ -50,3 +50,7 @@ pub const TABLE: &[Guard] = &[
     package_manager::hazards,
     disk_not_ready::hazards,
 ];
+
+/// The guards that look at the host itself as well: also where nothing is left to change, if a declaration is about the
+/// kernel command line.
+pub const STANDING: &[Guard] = &[hidden_parameters::hazards, later_kernels::hazards, boot_not_ready::hazards];

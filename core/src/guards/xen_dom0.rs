@@ -1,6 +1,7 @@
 //! `xen-dom0`: under Xen neither vfio-pci nor parameters of the IOMMU do in dom0 what they do without it.
 
 use crate::error::Result;
+use crate::formats::kernel_cmdline::{Cmdline, Parameter};
 use crate::guards::boot_parameters;
 use crate::machine::{facts, iommu};
 use crate::plan::scene::{Hazard, Scene, Severity};
@@ -10,7 +11,7 @@ const NAME: &str = "xen-dom0";
 /// Kernel parameters that want an IOMMU or vfio-pci; each `vfio…` counts as well.
 const PARAMETERS: [&str; 4] = ["intel_iommu", "amd_iommu", "iommu", "iommu.passthrough"];
 
-/// Finds what a plan wants of vfio-pci or the IOMMU on a host that runs as the dom0 of Xen.
+/// Finds what a plan wants of vfio-pci or the IOMMU, or waits for, on a host that runs as the dom0 of Xen.
 ///
 /// # Errors
 /// When the host cannot be read.
@@ -32,6 +33,16 @@ pub fn hazards(scene: Scene<'_>) -> Result<Vec<Hazard>> {
     }
     for (path, value) in scene.attributes().filter(|it| names_vfio(it.1)) {
         evidence.push(format!("{} gets {value}", path.display()));
+    }
+    // What the plan brings about tells more than what it waits for.
+    let is_told = !evidence.is_empty();
+    let waiting = scene.changes.iter().filter(|it| it.waits_for_reboot() && !is_told);
+    for it in waiting.filter_map(|it| it.desired.as_deref().map(|desired| (&it.subject, desired))) {
+        let wants =
+            |word: &Parameter| PARAMETERS.iter().any(|it| word.same_name(it)) || names_vfio(word.raw());
+        if Cmdline::parse(it.1).parameters().any(wants) {
+            evidence.push(format!("{}: {} waits for a reboot", it.0, it.1));
+        }
     }
     if evidence.is_empty() {
         return Ok(Vec::new());

@@ -112,7 +112,10 @@ fn column<'a>(kernel: &'a str, before: &'a Menu, after: &Menu) -> Option<Column<
     let is_usual = |it: &&BootEntry| is_its(it) && !it.recovery;
     let entry = before.taken().filter(is_its).or_else(|| before.entries.iter().find(is_usual))?;
     let next = Cmdline::parse(&entry.cmdline);
-    let then = after.entries.iter().find(|it| it.place.file == entry.place.file && it.title == entry.title);
+    // A menu may have several entries of one title; lines move where the file is written.
+    let is_it = |it: &&BootEntry| it.place.file == entry.place.file && it.title == entry.title;
+    let is_same = |it: &&BootEntry| is_it(it) && it.place.line == entry.place.line;
+    let then = after.entries.iter().find(is_same).or_else(|| after.entries.iter().find(is_it));
     let desired = then.map_or_else(|| next.clone(), |it| Cmdline::parse(&it.cmdline));
     Some(Column { kernel, entry, next, desired })
 }

@@ -8,9 +8,11 @@ use std::collections::BTreeSet;
 
 use super::{Draft, Planner};
 use crate::error::Result;
-use crate::formats::kernel_cmdline::CmdlineEdit;
+use crate::formats::kernel_cmdline::{CmdlineEdit, Parameter};
+use crate::formats::modprobe_conf::ModuleName;
 use crate::language::registry::Declared;
 use crate::language::selector::Found;
+use crate::machine::module_lookup::{self, Presence};
 use crate::mechanism::distro::Distro;
 use crate::next_boot::fate::{self, Certainty, Fate};
 use crate::next_boot::lack::{self, Lack};
@@ -49,15 +51,26 @@ impl Planner<'_> {
             }
         }
         let edits: Vec<CmdlineEdit> = wanted.iter().map(|it| it.1.clone()).collect();
+        let is_refused = |it: &Declared| draft.conflicts.iter().any(|conflict| conflict.resource == it.id);
         let is_made_anew = draft.activations.contains_key(&Activation::BootConfig);
         let menu = Menu::read(view, self.distro)?;
-        let menu = if is_made_anew { menu.regenerated(&edits) } else { menu };
+        let given: Vec<CmdlineEdit> =
+            wanted.iter().filter(|it| !is_refused(it.0)).map(|it| it.1.clone()).collect();
+        let menu = if is_made_anew { menu.regenerated(&given) } else { menu };
         let (mut changes, mut findings) = (Vec::new(), Vec::new());
         // A menu that is still to be made has no entries to fall short.
         let is_known = menu.choice.entry.is_some() || !menu.entries.is_empty() || menu.choice.other.is_some();
-        let is_refused = |id| draft.conflicts.iter().any(|it| it.resource == id);
-        let judged = wanted.iter().filter(|it| is_known && !is_refused(it.0.id.clone()));
-        for (declared, lack) in judged.filter_map(|it| Some((it.0, lack::of(&menu, &it.1)?))) {
+        let mut in_vain = Vec::new();
+        for (declared, edit) in &wanted {
+            let lack = lack::of(&menu, edit).filter(|_| is_known);
+            if is_refused(declared) {
+                // The conflict says what is wrong; that a boot mends it nobody may promise.
+                let waits = |it: &Change| it.resource == declared.id && it.waits_for_reboot();
+                let waiting = draft.changes.iter().enumerate().filter(|it| waits(it.1));
+                in_vain.extend(waiting.map(|it| it.0).filter(|_| lack.is_some() || !is_known));
+                continue;
+            }
+            let Some(lack) = lack else { continue };
             let Lack { subject, shortfall, reason } = lack;
             findings.push(Finding {
                 verdict: Verdict::NextBootLacks,
@@ -79,12 +92,11 @@ impl Planner<'_> {
             });
         }
         let mut next_boot = menu.next_boot();
-        let mut in_vain = Vec::new();
         let fates = self.fates(view, draft, &menu)?;
-        next_boot.devices = self.devices(view, draft, &fates, &mut |index, finding| {
+        next_boot.devices = self.devices(view, draft, (&fates, &menu), &mut |index, finding| {
             in_vain.push(index);
             findings.push(finding);
-        });
+        })?;
         Ok(Booting { edits, next_boot, changes, findings, in_vain, fates, menu })
     }
 }
@@ -93,8 +105,7 @@ impl Planner<'_> {
     /// Returns who gets each function at the next boot. Where nothing is declared about devices or modules, and nothing
     /// changes, nobody looks.
     fn fates(&self, view: &HostView, draft: &Draft, menu: &Menu) -> Result<Vec<Fate>> {
-        let is_about_modules = |it: &Declared| it.declaration.kind != "kernel_cmdline";
-        if draft.changes.is_empty() && !self.declared.iter().any(is_about_modules) {
+        if draft.changes.is_empty() && !self.declared.iter().any(may_move_devices) {
             return Ok(Vec::new());
         }
         let anew = draft.activations.keys().filter_map(|it| match it {
@@ -110,9 +121,9 @@ impl Planner<'_> {
         &self,
         view: &HostView,
         draft: &Draft,
-        fates: &[Fate],
+        (fates, menu): (&[Fate], &Menu),
         report: &mut dyn FnMut(usize, Finding),
-    ) -> Vec<Fate> {
+    ) -> Result<Vec<Fate>> {
         let mut declared = BTreeSet::new();
         for selector in self.declared.iter().filter_map(|it| it.resource.device()) {
             if let Ok(Found::Device(device)) = selector.resolve(view) {
@@ -124,16 +135,28 @@ impl Planner<'_> {
             declared.insert(address);
             let fate = fates.iter().find(|it| it.address == address && it.next != change.desired);
             if let Some(fate) = fate.filter(|it| !matches!(it.certainty, Certainty::Unknown { .. })) {
+                let kernel = menu.taken().and_then(|it| it.kernel.as_deref());
+                let missing = missing_driver(view, kernel, change.desired.as_deref())?;
                 let finding = Finding {
                     verdict: Verdict::NextBootLacks,
                     resource: Some(change.resource.clone()),
-                    reason: not_taken(fate, change.desired.as_deref()),
+                    reason: not_taken(fate, change.desired.as_deref()) + &missing.unwrap_or_default(),
                 };
                 report(index, finding);
             }
         }
-        fates.iter().filter(|it| it.changes() || declared.contains(&it.address)).cloned().collect()
+        let is_told = |it: &&Fate| it.changes() || declared.contains(&it.address);
+        Ok(fates.iter().filter(is_told).cloned().collect())
     }
+}
+
+/// Returns whether a declaration may be about the driver of a device: kernel parameters are where they name drivers.
+fn may_move_devices(declared: &Declared) -> bool {
+    let names_driver = |it: &Parameter| {
+        ["vfio", "stub", "blacklist", "rd.driver"].iter().any(|part| it.name().contains(part))
+    };
+    declared.declaration.kind != "kernel_cmdline"
+        || declared.resource.parameters().iter().any(|it| names_driver(it))
 }
 
 /// Says which driver comes in the place of the wanted one, and what brings it.
@@ -155,6 +178,16 @@ fn not_taken(fate: &Fate, wanted: Option<&str>) -> String {
             fate.address
         ),
     }
+}
+
+/// Says that the kernel which boots next has no module of a driver that others have.
+fn missing_driver(view: &HostView, kernel: Option<&str>, driver: Option<&str>) -> Result<Option<String>> {
+    let (Some(kernel), Some(driver)) = (kernel, driver) else { return Ok(None) };
+    let Ok(module) = ModuleName::parse(driver) else { return Ok(None) };
+    let is_missing = module_lookup::presence(view, kernel, &module)? == Presence::Missing;
+    Ok(is_missing.then(|| {
+        format!("; {kernel}, which boots next, has no {driver}: install the package with it, or boot another kernel")
+    }))
 }
 
 impl Booting {

@@ -3,21 +3,29 @@
 use hoststate_abi::host_view::HostView;
 
 use super::Planner;
+use super::booting::Booting;
 use crate::error::Result;
+use crate::guards;
 use crate::next_boot::fate::Fate;
 use crate::plan::planned::Change;
 use crate::plan::scene::{Hazard, Scene};
 
 impl Planner<'_> {
     /// Returns the hazards of the changes and of the next boot, which may do harm without any.
-    pub(super) fn guarded(&self, view: &HostView, changes: &[Change], fates: &[Fate]) -> Result<Vec<Hazard>> {
+    pub(super) fn guarded(
+        &self,
+        view: &HostView,
+        changes: &[Change],
+        booting: &Booting,
+    ) -> Result<Vec<Hazard>> {
         let mut hazards = Vec::new();
-        if !changes.is_empty() || fates.iter().any(Fate::changes) {
-            let before = view.without_predictions();
-            let scene = Scene { before: &before, after: view, distro: self.distro, changes, fates };
-            for guard in self.guards {
-                hazards.extend(guard(scene)?);
-            }
+        let fates = &booting.fates;
+        let is_moved = !changes.is_empty() || fates.iter().any(Fate::changes);
+        let standing = if booting.edits.is_empty() { &[] } else { guards::STANDING };
+        let before = view.without_predictions();
+        let scene = Scene { before: &before, after: view, distro: self.distro, changes, fates };
+        for guard in if is_moved || self.guards.is_empty() { self.guards } else { standing } {
+            hazards.extend(guard(scene)?);
         }
         Ok(hazards)
     }

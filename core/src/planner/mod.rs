@@ -160,7 +160,7 @@ impl Planner<'_> {
             };
             activations.push(PlannedActivation { activation, argv, because });
         }
-        let mut guards = self.guarded(view, &draft.changes, &booting.fates)?;
+        let mut guards = self.guarded(view, &draft.changes, &booting)?;
         let in_vain = running::find(view, self.declared)?;
         guards.extend(in_vain.iter().map(Ineffective::hazard));
         let doubts = doubts::find(self.declared);

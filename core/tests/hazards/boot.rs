@@ -41,6 +41,97 @@ fn a_boot_that_is_not_mounted_is_refused() {
 }
 
 #[test]
+fn a_boot_that_is_not_mounted_tells_nothing_of_the_next_boot() {
+    let wanted = json!([{ "type": "kernel_cmdline", "present": ["nosmt"] }]);
+    let fstab = "UUID=1 / ext4 defaults 0 1\nUUID=2 /boot/efi vfat umask=0077 0 2\n";
+    // Everything is in place, but for a reboot; then not even that is left.
+    for line in ["root=/dev/sda1 ro\n", "root=/dev/sda1 ro nosmt\n"] {
+        let tree = host();
+        tree.write("/etc/words", "root=/dev/sda1 ro nosmt\n");
+        tree.write("/boot/entry", "root=/dev/sda1 ro nosmt\n");
+        tree.write("/proc/cmdline", line);
+        tree.write("/sys/firmware/efi/fw_platform_size", "64\n");
+        mountinfo(&tree, &[("/", "rw")]);
+        tree.write("/etc/fstab", fstab.replace("umask=0077", "noauto"));
+        check(&tree, wanted.clone(), expect![""]);
+        tree.write("/etc/fstab", fstab);
+        check(
+            &tree,
+            wanted.clone(),
+            expect![[r#"
+                refuse boot-not-ready-29c37c: /boot/efi is not mounted, so what is seen there is not what the host boots from
+                    /etc/fstab mounts UUID=2 at /boot/efi
+                    /proc/self/mountinfo does not have /boot/efi
+            "#]],
+        );
+        mountinfo(&tree, &[("/", "rw"), ("/boot/efi", "ro")]);
+        check(&tree, wanted.clone(), expect![""]);
+    }
+}
+
+/// A host that wants `nosmt`, before that and when all of it is done.
+fn before_and_after(root: &str) -> [Tree; 2] {
+    ["", " nosmt"].map(|word| {
+        let tree = host();
+        for file in ["/etc/words", "/boot/entry", "/proc/cmdline"] {
+            tree.write(file, format!("root={root} ro{word}\n"));
+        }
+        tree
+    })
+}
+
+#[test]
+fn a_root_that_only_later_kernels_get_is_warned_of() {
+    let line = json!([{ "type": "kernel_cmdline", "present": ["nosmt"] }]);
+    for tree in before_and_after("UUID=1") {
+        tree.write("/etc/later", "root=UUID=1 ro\n");
+        check(&tree, line.clone(), expect![""]);
+        tree.write("/etc/later", "root=/dev/loop0p2 ro\n");
+        harmless(&tree, option());
+        check(
+            &tree,
+            line.clone(),
+            expect![[r#"
+                warn later-kernels-e7e257: /etc/kernel/cmdline gives kernels installed later root=/dev/loop0p2, and the boot entries have root=UUID=1: the next kernel may not boot. Correct root= in that file
+                    /etc/kernel/cmdline has root=/dev/loop0p2
+                    /boot/entry:1 has root=UUID=1
+            "#]],
+        );
+    }
+}
+
+#[test]
+fn what_a_line_of_hoststates_hides_is_said_then_and_later() {
+    let line = json!([{ "type": "kernel_cmdline", "present": ["nosmt"] }]);
+    for tree in before_and_after("/dev/sda1") {
+        check(&tree, line.clone(), expect![""]);
+        tree.write("/etc/hidden", "/etc/default/grub:3 gives quiet, hidden by zz-hoststate.cfg:2\n");
+        check(
+            &tree,
+            line.clone(),
+            expect![[r#"
+                warn hidden-parameters-18787d: /etc/default/grub:3 gives quiet, hidden by zz-hoststate.cfg:2: it is without effect. Take it out there, or declare it
+                    zz-hoststate.cfg:2 is read last, and takes nothing over from the files before it
+            "#]],
+        );
+    }
+}
+
+#[test]
+fn a_dom0_of_xen_is_refused_what_waits_for_a_reboot_only() {
+    let tree = host();
+    for file in ["/etc/words", "/boot/entry"] {
+        tree.write(file, "root=/dev/sda1 ro intel_iommu=on\n");
+    }
+    let line = json!([{ "type": "kernel_cmdline", "present": ["intel_iommu=on"] }]);
+    harmless(&tree, line.clone());
+    tree.write("/proc/xen/capabilities", "control_d\n");
+    let found = plan(&tree, &line, &[]);
+    assert!(found.guards.iter().any(|it| it.id.starts_with("xen-dom0-")), "{:#?}", found.guards);
+    harmless(&tree, json!([{ "type": "kernel_cmdline", "present": ["nosmt"] }]));
+}
+
+#[test]
 fn a_boot_that_is_read_only_is_refused() {
     let tree = host();
     mountinfo(&tree, &[("/", "rw"), ("/boot", "ro,relatime")]);

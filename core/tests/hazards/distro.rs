@@ -1,10 +1,11 @@
-//! A distribution of few files: `/etc/words` is the command line of the next boot, images are lists of files.
+//! A distribution of few files: `/etc/words` is the command line of the next boot and `/boot/entry` that of its one entry,
+//! images are lists of files.
 
 use std::path::{Path, PathBuf};
 
 use hoststate_abi::activation::Activation;
 use hoststate_abi::host_view::HostView;
-use hoststate_abi::setting::{Remedy, Setting, State};
+use hoststate_abi::setting::{Place, Remedy, Setting, State};
 use hoststate_abi::step::Step;
 use hoststate_core::error::Result;
 use hoststate_core::formats::kernel_cmdline::{Cmdline, CmdlineEdit};
@@ -15,6 +16,12 @@ use hoststate_core::mechanism::distro::{
 };
 
 const WORDS: &str = "/etc/words";
+
+const ENTRY: &str = "/boot/entry";
+
+/// What later kernels get, and what a line of hoststate's hides; where they are there.
+const LATER: &str = "/etc/later";
+const HIDDEN: &str = "/etc/hidden";
 
 /// Where modules to load early are listed, one a line.
 const EARLY: &str = "/etc/initramfs-tools/modules";
@@ -59,12 +66,35 @@ impl Bootloader for Words {
         Ok(Cmdline::parse(&host.attribute(Path::new(WORDS))?.unwrap_or_default()))
     }
 
-    fn entries(&self, _: &HostView) -> Result<Vec<BootEntry>> {
-        Ok(Vec::new())
+    fn later(&self, host: &HostView) -> Result<Cmdline> {
+        let line = host.attribute(Path::new(LATER))?;
+        line.map_or_else(|| self.future(host), |it| Ok(Cmdline::parse(&it)))
     }
 
-    fn next_boot(&self, _: &HostView, _: &[BootEntry]) -> Result<EntryChoice> {
-        Ok(EntryChoice { entry: None, other: None, because: "there are no entries".to_owned(), once: false })
+    fn hidden(&self, host: &HostView) -> Result<Option<String>> {
+        Ok(host.attribute(Path::new(HIDDEN))?)
+    }
+
+    fn entries(&self, host: &HostView) -> Result<Vec<BootEntry>> {
+        let line = host.attribute(Path::new(ENTRY))?;
+        let entry = |cmdline| BootEntry {
+            place: Place { file: ENTRY.into(), line: Some(1) },
+            title: "Linux".to_owned(),
+            kernel: Some("6.8.0".to_owned()),
+            images: Vec::new(),
+            cmdline,
+            sources: Vec::new(),
+            variables: Vec::new(),
+            recovery: false,
+            generated: true,
+        };
+        Ok(line.map(entry).into_iter().collect())
+    }
+
+    fn next_boot(&self, _: &HostView, entries: &[BootEntry]) -> Result<EntryChoice> {
+        let because = if entries.is_empty() { "there are no entries" } else { "it is the only one" };
+        let entry = (!entries.is_empty()).then_some(0);
+        Ok(EntryChoice { entry, other: None, because: because.to_owned(), once: false })
     }
 
     fn regenerate(&self, _: &HostView) -> Result<Vec<String>> {
