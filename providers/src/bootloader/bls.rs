@@ -247,7 +247,10 @@ impl Found {
 
     /// Whether it is one of the entries `dracut-config-rescue` makes: their version is `0-rescue-MACHINE`.
     fn is_rescue(&self) -> bool {
-        self.name().contains("-0-rescue") || self.version().starts_with("0-rescue")
+        let kernel = self.entry.linux().unwrap_or_default();
+        self.name().contains("-0-rescue")
+            || self.version().starts_with("0-rescue")
+            || kernel.contains("vmlinuz-0-rescue")
     }
 
     /// Whether the file is named after the kernel, as kernel-install does, and the entry is not for debugging.
@@ -328,7 +331,7 @@ impl Variables {
     }
 }
 
-/// Returns the entries that are not for rescue or for one boot, the newest kernel last.
+/// Returns the entries that are not for rescue or for one boot, the newest kernel that is not for debugging last.
 ///
 /// Of one version the entry that kernel-install made is last: its file is named after the kernel. Entries for
 /// debugging (`…~debug.conf`) and what somebody copied are no source for later kernels.
@@ -337,7 +340,10 @@ fn regular(found: &[Found]) -> Vec<&Found> {
         found.iter().filter(|it| !it.is_rescue() && !it.is_for_one_boot()).collect();
     regular.sort_by(|one, other| {
         let by_version = version::compare(one.version(), other.version());
-        by_version.then(one.is_plain().cmp(&other.is_plain()))
+        later::is_source(one)
+            .cmp(&later::is_source(other))
+            .then(by_version)
+            .then(one.is_plain().cmp(&other.is_plain()))
     });
     regular
 }

@@ -9,10 +9,31 @@ use super::stages::CONF_MODULES;
 use crate::error::Result;
 use crate::formats::modprobe_conf::{DIRECTORIES, ModuleName};
 use crate::machine::image_contents::Contents;
+use crate::machine::modprobe_d;
 use crate::mechanism::distro::Initramfs;
 
 /// Where dracut writes `force_drivers` down for the image.
 const FORCED: &str = "etc/cmdline.d/20-force_drivers.conf";
+
+/// Adds what modules of the image want to be loaded before or after them: both generators ask kmod for that
+/// (hook-functions of initramfs-tools by `modprobe --show-depends`, dracut-install by itself).
+fn with_softdeps(host: &HostView, kernel: &Kernel, image: &mut Contents) -> Result<()> {
+    let policy = modprobe_d::view(host)?;
+    let mut new: Vec<ModuleName> = image.modules.iter().cloned().collect();
+    while let Some(module) = new.pop() {
+        let Some(softdep) = policy.softdep(&module) else { continue };
+        for named in softdep.value.pre.iter().chain(&softdep.value.post) {
+            let Some(named) = ModuleName::parse(named).ok() else { continue };
+            let Some(needs) = kernel.needs.get(&named) else { continue };
+            for module in needs.iter().chain([&named]) {
+                if image.modules.insert(module.clone()) {
+                    new.push(module.clone());
+                }
+            }
+        }
+    }
+    Ok(())
+}
 
 /// Returns what the image holds when it was made anew.
 ///
@@ -41,6 +62,7 @@ pub(super) fn contents(
             new.modules.insert(module);
         }
     }
+    with_softdeps(host, kernel, &mut new)?;
     if generator.name() == "dracut" {
         let forced = names.collect::<Vec<_>>().join(",");
         new.files.retain(|path, text| {

@@ -28,6 +28,28 @@ const TUNED: &str = "tuned_params";
 const TUNED_SCRIPTS: [&str; 2] =
     ["/etc/kernel/install.d/92-tuned.install", "/usr/lib/kernel/install.d/92-tuned.install"];
 
+/// Parameters of an entry that is for repair (bootparam(7), kernel-command-line(7), dracut.cmdline(7)).
+const REPAIR: [&str; 10] = [
+    "single",
+    "s",
+    "S",
+    "1",
+    "emergency",
+    "rescue",
+    "rd.break",
+    "init=/bin/sh",
+    "systemd.unit=rescue.target",
+    "systemd.unit=emergency.target",
+];
+
+/// Whether later kernels may have the options of an entry: it boots the system as that usually runs, not to a shell, and
+/// not with what somebody looks for faults by.
+pub(super) fn is_source(found: &Found) -> bool {
+    let line = Cmdline::parse(&found.options);
+    let is_repair = |it: &Parameter| REPAIR.contains(&it.raw()) || it.raw().contains("debug");
+    !line.parameters().any(is_repair) && !found.version().contains("debug")
+}
+
 /// Returns the options that the entry of a later kernel will have.
 pub(super) fn options(host: &HostView, newest: Option<&Found>) -> Result<String> {
     let newest = newest.map(|it| it.options.clone()).unwrap_or_default();

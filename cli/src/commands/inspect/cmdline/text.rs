@@ -119,6 +119,7 @@ fn by_variable(lines: &CommandLines, parameter: &str) -> String {
         None if lines.running.iter().flatten().any(|it| it == parameter) => {
             "no entry: only /proc/cmdline".to_owned()
         }
+        None if lines.future.iter().any(|it| it == parameter) => "no entry: only later kernels".to_owned(),
         None => "-".to_owned(),
     }
 }
