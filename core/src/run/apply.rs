@@ -19,6 +19,7 @@ use crate::record::recorder::Recorder;
 use crate::record::report::{Report, StepReport, StepStatus};
 use crate::run::restore_driver;
 
+mod boot_menu;
 mod ending;
 
 /// A playbook whose devices come and go would never end; no real one needs more than three rounds.
@@ -270,7 +271,7 @@ impl Run<'_> {
                 steps.push(skip("activation is left to you"));
             } else if failed.is_some() && !matches!(activation, Activation::Initramfs { .. }) {
                 steps.push(skip("a step before it failed"));
-            } else if let Err(why) = self.step(&run, steps) {
+            } else if let Err(why) = self.tool(activation, argv, steps) {
                 match why {
                     Stop::Failed { .. } if matches!(activation, Activation::Initramfs { .. }) => {
                         failed = failed.or(Some(why));

@@ -1,14 +1,12 @@
 //! Disks that the host is on: plain, behind LVM and encryption, RAID, multipath, swap.
 
 use expect_test::expect;
-use hoststate_core::plan::scene::{Hazard, Severity};
-use hoststate_testkit::initramfs::image;
 use hoststate_testkit::pci::SysfsDevice;
 use hoststate_testkit::tree::Tree;
 use serde_json::{Value, json};
 
 use crate::sysfs::{host, with_nvme};
-use crate::{check, harmless, plan};
+use crate::{check, harmless};
 
 const SAFE: &str = "0000:05:00.0";
 
@@ -80,36 +78,6 @@ fn an_id_that_the_disk_of_root_shares_is_refused() {
     mountinfo(&tree, &[("259:2", "/", "ext4", "/dev/nvme0n1p2")]);
     SysfsDevice::new("0000:07:00.0", 0x144d, 0xa80a, 0x01_0802).driver("nvme").group(7).write(&tree);
     harmless(&tree, json!([{ "type": "vfio_pci_ids", "ids": ["144d:a80a"] }]));
-}
-
-#[test]
-fn an_image_that_arms_the_disk_of_root_is_refused_whatever_the_plan_is_about() {
-    let option = json!([{ "type": "modprobe_options", "module": "kvm", "options": { "ignore_msrs": "1" } }]);
-    let ids = "options vfio-pci ids=144d:a808\n";
-    let softdep = format!("{ids}softdep nvme pre: vfio-pci\n");
-    // By a softdep, by a list of the generator, by a blacklist: files that no image has yet.
-    for (path, text) in [
-        ("/etc/modprobe.d/vfio.conf", softdep.as_str()),
-        ("/etc/modprobe.d/no-nvme.conf", "blacklist nvme\n"),
-    ] {
-        let tree = two_disks();
-        mountinfo(&tree, &[("259:2", "/", "ext4", "/dev/nvme0n1p2")]);
-        tree.link("/sys/bus/pci/drivers/nvme/module", "../../../../module/nvme");
-        tree.write("/sys/module/nvme/initstate", "live\n");
-        harmless(&tree, option.clone());
-        tree.write(path, text);
-        let found = plan(&tree, &option, &[]);
-        let refused = |it: &Hazard| it.severity == Severity::Refuse && it.id.starts_with("root-storage-");
-        assert!(found.guards.iter().any(refused), "{path}: {:#?}", found.guards);
-        // The image that boots has it, and the disk is on its driver all the same.
-        tree.write("/boot/initrd.img-6.8.0", image(&[(&path[1..], text)]));
-        harmless(&tree, option.clone());
-    }
-    // An id alone takes nothing: the driver of the disk comes first.
-    let tree = two_disks();
-    mountinfo(&tree, &[("259:2", "/", "ext4", "/dev/nvme0n1p2")]);
-    tree.write("/etc/modprobe.d/vfio.conf", ids);
-    harmless(&tree, option);
 }
 
 #[test]

@@ -5,10 +5,13 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use expect_test::expect;
+use hoststate_abi::host_view::HostView;
 use hoststate_abi::step::Step;
-use hoststate_core::host::Host;
+use hoststate_core::error::Result;
+use hoststate_core::host::{Done, Host};
 use hoststate_core::machine::pci_bus;
 use hoststate_core::record::report::{Outcome, Report, StepStatus};
+use hoststate_testkit::sim::SimHost;
 
 use crate::lab::{EVERY_TYPE, Fate, Fated, KERNELS, KINDS, Kind, Lab};
 
@@ -244,4 +247,59 @@ fn a_run_that_ends_between_two_drivers_gives_the_device_back() {
     "#]]
     .assert_debug_eq(&report.error);
     assert_eq!(display(&lab), (Some("nouveau".to_owned()), None));
+}
+
+/// A host on which update-grub finds another root, as it does in a chroot without the `/dev` of the machine.
+struct Builder<'a> {
+    host: &'a SimHost,
+    root: &'a str,
+}
+
+impl Host for Builder<'_> {
+    fn view(&self) -> HostView {
+        self.host.view()
+    }
+
+    fn perform(&self, step: &Step) -> Result<Done> {
+        let done = self.host.perform(step)?;
+        if matches!(step, Step::Run { argv } if argv[0] == "update-grub") {
+            let menu = self.host.tree().read(MENU).expect("a menu");
+            let with_root = menu.split(' ').map(|it| if it.starts_with("root=") { self.root } else { it });
+            self.host.tree().write(MENU, with_root.collect::<Vec<_>>().join(" "));
+        }
+        Ok(done)
+    }
+
+    fn sync(&self) -> Result<()> {
+        self.host.sync()
+    }
+
+    fn wait_for_devices(&self, attempt: u32) -> bool {
+        self.host.wait_for_devices(attempt)
+    }
+}
+
+const MENU: &str = "/boot/grub/grub.cfg";
+
+#[test]
+fn a_menu_with_another_root_fails_its_tool_and_is_put_back() {
+    let playbook = r#"{"type":"kernel_cmdline","present":["iommu=pt"]}"#;
+    let fstab = [("/etc/fstab", "UUID=1 / ext4 defaults 0 1\n")];
+    for root in ["root=/dev/loop0p1", "root=/dev/sdb1", "root=PARTUUID=7"] {
+        let lab = Lab::with(Kind::Ubuntu, &fstab);
+        let before = lab.host.tree().read(MENU);
+        let (report, _) = lab.converge_through(&Builder { host: &lab.host, root }, playbook);
+        assert_eq!(report.outcome, Outcome::Failed);
+        let error = report.error.as_ref().map(|it| it.what.clone()).unwrap_or_default();
+        assert!(error.contains(&format!("update-grub wrote {root} for")), "{error}");
+        assert_eq!(tools(&report), [("run update-grub".to_owned(), StepStatus::Failed)]);
+        assert_eq!(lab.host.tree().read(MENU), before, "{root}");
+        assert!(report.left.changes.iter().any(|it| it.subject == MENU), "{root}: nothing is left");
+        let healed = lab.converge(playbook);
+        assert_eq!(healed.outcome, Outcome::RebootRequired, "{root}: {:?}", healed.error);
+    }
+    // What fstab mounts is the root, whatever the entries had.
+    let lab = Lab::with(Kind::Ubuntu, &fstab);
+    let (report, _) = lab.converge_through(&Builder { host: &lab.host, root: "root=UUID=1" }, playbook);
+    assert_eq!(report.outcome, Outcome::RebootRequired, "{:?}", report.error);
 }

@@ -1,0 +1,111 @@
+//! The boot menu around a tool that makes it anew: a root that no entry had is a fault of the tool's, and is taken back.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use hoststate_abi::activation::Activation;
+use hoststate_abi::host_view::HostView;
+use hoststate_abi::step::Step;
+
+use super::{Run, Stop};
+use crate::error::{Error, Result};
+use crate::formats::kernel_cmdline::Cmdline;
+use crate::formats::mount_table;
+use crate::mechanism::distro::{BootEntry, Distro};
+use crate::record::report::{StepReport, StepStatus};
+
+/// The menu as it was before the tool ran.
+struct Kept {
+    /// What `root=` the entries of each kernel had.
+    roots: BTreeMap<Option<String>, BTreeSet<String>>,
+    /// The files of the menu, by their resolved paths.
+    files: BTreeMap<PathBuf, String>,
+}
+
+/// Another root than before, and what takes it back.
+struct Damage {
+    error: Error,
+    steps: Vec<Step>,
+}
+
+impl Run<'_> {
+    /// Runs a tool; a boot menu with a root that it did not have fails it, and is put back as it was.
+    pub(super) fn tool(
+        &mut self,
+        activation: &Activation,
+        argv: &[String],
+        steps: &mut Vec<StepReport>,
+    ) -> Result<(), Stop> {
+        let run = Step::Run { argv: argv.to_vec() };
+        if *activation != Activation::BootConfig {
+            return self.step(&run, steps);
+        }
+        let distro = self.planner.distro;
+        let kept = keep(&self.host.view(), distro).map_err(Stop::failed)?;
+        self.step(&run, steps)?;
+        let tool = argv.first().map(String::as_str).unwrap_or_default();
+        let damage = kept.damage(&self.host.view(), distro, tool).map_err(Stop::failed)?;
+        let Some(Damage { error, steps: back }) = damage else { return Ok(()) };
+        if let Some(report) = steps.last_mut() {
+            report.status = StepStatus::Failed;
+            report.reason = Some(error.to_string());
+        }
+        for step in back {
+            self.perform(&step, steps).map_err(Stop::failed)?;
+        }
+        Err(Stop::failed(error))
+    }
+}
+
+/// Keeps the menu; what cannot be read as text cannot be put back, and is not kept.
+///
+/// # Errors
+/// When the menu cannot be read.
+fn keep(host: &HostView, distro: &Distro) -> Result<Kept> {
+    let mut kept = Kept { roots: BTreeMap::new(), files: BTreeMap::new() };
+    for entry in distro.bootloader.entries(host)?.iter().filter(|it| it.generated) {
+        if let Some(root) = root(entry) {
+            kept.roots.entry(entry.kernel.clone()).or_default().insert(root);
+        }
+        let path = host.resolve(&entry.place.file)?;
+        if let (false, Ok(Some(text))) = (kept.files.contains_key(&path), host.read(&path)) {
+            kept.files.insert(path, text);
+        }
+    }
+    Ok(kept)
+}
+
+impl Kept {
+    /// Looks for an entry whose root none of the same kernel had, and which is not what fstab mounts.
+    ///
+    /// # Errors
+    /// When the menu cannot be read.
+    fn damage(self, host: &HostView, distro: &Distro, tool: &str) -> Result<Option<Damage>> {
+        let fstab = host.read_lossy(Path::new("/etc/fstab"))?.unwrap_or_default();
+        let mounted = mount_table::parse_fstab(&fstab).into_iter().find(|it| it.point == "/");
+        let entries = distro.bootloader.entries(host)?;
+        for entry in entries.iter().filter(|it| it.generated) {
+            let (Some(root), Some(known)) = (root(entry), self.roots.get(&entry.kernel)) else { continue };
+            let is_mounted = mounted.as_ref().is_some_and(|it| it.source == root);
+            if known.contains(&root) || is_mounted {
+                continue;
+            }
+            let was = known.iter().map(|it| format!("root={it}")).collect::<Vec<_>>().join(", ");
+            let what = format!(
+                "{tool} wrote root={root} for {:?} ({}), which had {was}: that boot would not find its root",
+                entry.title, entry.place
+            );
+            let hint = "The boot menu was put back as it was. In a chroot the tool needs the /dev and /run/udev of the \
+                        machine that holds the disk (`mount --rbind /dev ROOT/dev`), or it takes what the builder has.";
+            let steps = self.files.into_iter().map(|(path, text)| Step::WriteFile { path, text }).collect();
+            return Ok(Some(Damage { error: Error::invalid(what, hint), steps }));
+        }
+        Ok(None)
+    }
+}
+
+fn root(entry: &BootEntry) -> Option<String> {
+    let line = Cmdline::parse(&entry.cmdline);
+    let root = line.parameters().filter(|it| it.same_name("root")).last()?;
+    root.value().map(str::to_owned)
+}
