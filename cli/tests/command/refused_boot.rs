@@ -9,7 +9,7 @@ use crate::support::Tree;
 /// A menu as update-grub writes it, as far as it lets an entry be tried once.
 const MENU: &str = "load_env\nif [ \"${next_entry}\" ] ; then\n  set default=\"${next_entry}\"\n  set next_entry=\n  \
                     save_env next_entry\nelse\n  set default=\"0\"\nfi\nmenuentry 'Linux' {\n linux /vmlinuz-1 \
-                    ro\n}\nsource custom.cfg\n";
+                    ro\n}\nsource ${config_directory}/custom.cfg\n";
 
 const RUNS: &str = "root/var/lib/hoststate/runs";
 

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use hoststate_abi::activation::Activation;
 use hoststate_abi::host_view::HostView;
 use hoststate_abi::setting::{Disruption, Remedy, Setting, State};
+use hoststate_abi::step::Step;
 use serde::{Deserialize, Serialize};
 
 use super::go_back::{IfRefused, TIME_TO_LOOK, in_words};
@@ -16,6 +17,7 @@ use crate::language::parts;
 use crate::language::registry::Declared;
 use crate::language::resource::{Context, Resource};
 use crate::mechanism::distro::{Distro, Trial, TrialFile};
+use crate::next_boot::Menu;
 
 /// A parameter that only the tried entry has. The kernel keeps parameters with a dot that it does not know to itself.
 pub(super) const MARK: &str = "hoststate.trial";
@@ -63,6 +65,7 @@ pub fn declared(
     if trial.before == trial.after {
         return Ok(None);
     }
+    require_taken_once(host, distro, &trial)?;
     let id = record.boot_id.as_deref().unwrap_or_default().split('-').next().unwrap_or_default();
     let mark = format!("{MARK}={}", if id.is_empty() { "1" } else { id });
     let witness = Witness::read(host)?;
@@ -78,6 +81,25 @@ pub fn declared(
     }
     let resource = Tried { edits, record, program: program.to_owned() };
     Ok(Some(own("confirm_boot", "next boot", Box::new(resource))))
+}
+
+/// Makes sure that the next boot is the one that is tried, and the boot after it is not, as far as files tell.
+fn require_taken_once(host: &HostView, distro: &Distro, trial: &Trial) -> Result<()> {
+    let mut view = host.without_predictions();
+    for TrialFile { path, text, .. } in [&trial.entry, &trial.next] {
+        view.predict_step(&Step::WriteFile { path: path.clone(), text: text.clone() })?;
+    }
+    let Menu { entries, choice, .. } = Menu::operated(&view, distro)?;
+    let is_tried = choice.entry.is_some_and(|it| entries[it].place.file == trial.entry.path);
+    let is_told = choice.entry.is_some() || choice.other.is_some();
+    let why = match (is_tried, choice.once) {
+        (true, true) => return Ok(()),
+        (false, _) if !is_told => return Ok(()),
+        (true, false) => "every boot after it would take that entry as well",
+        (false, _) => "the next boot would not take its entry",
+    };
+    let what = format!("no boot can be tried once on this host: {why} ({})", choice.because);
+    Err(Error::Unsupported { what, hint: "Converge without --confirm-boot.".to_owned() })
 }
 
 /// Returns what declarations want of the command line, in their order.
