@@ -67,12 +67,12 @@ pub trait Bootloader: fmt::Debug {
         self.future(host)
     }
 
-    /// Says which parameters of other files a line of hoststate's hides; `None` where there are none.
+    /// Returns parameters in its files that reach no kernel: a line of hoststate's hides them, or they are none.
     ///
     /// # Errors
     /// When a file cannot be read, or a shell would give up on one.
-    fn hidden(&self, _host: &HostView) -> Result<Option<String>> {
-        Ok(None)
+    fn hidden(&self, _host: &HostView) -> Result<Vec<Hidden>> {
+        Ok(Vec::new())
     }
 
     /// Returns every boot entry with the parameters it gives the kernel and where they come from.
@@ -178,6 +178,17 @@ pub struct BootVariable {
     pub name: String,
     /// The values that its configuration gives it, an empty one included; none where it names none.
     pub values: Vec<String>,
+}
+
+/// Parameters in a file of the boot loader's that reach no kernel.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hidden {
+    /// Which they are, where they stand and why they are lost: a clause.
+    pub what: String,
+    /// What to do about it: a sentence without its full stop.
+    pub mend: String,
+    /// What a person can look at.
+    pub evidence: String,
 }
 
 /// What the next boot takes, unless somebody chooses otherwise at the menu.

@@ -110,8 +110,8 @@ fn what_a_line_of_hoststates_hides_is_said_then_and_later() {
             &tree,
             line.clone(),
             expect![[r#"
-                warn hidden-parameters-18787d: /etc/default/grub:3 gives quiet, hidden by zz-hoststate.cfg:2: it is without effect. Take it out there, or declare it
-                    zz-hoststate.cfg:2 is read last, and takes nothing over from the files before it
+                warn hidden-parameters-18787d: /etc/default/grub:3 gives quiet, hidden by zz-hoststate.cfg:2: it is without effect. Declare it
+                    /etc/hidden
             "#]],
         );
     }

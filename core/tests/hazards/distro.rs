@@ -12,7 +12,7 @@ use hoststate_core::formats::kernel_cmdline::{Cmdline, CmdlineEdit};
 use hoststate_core::formats::modprobe_conf::ModuleName;
 use hoststate_core::machine::kernels;
 use hoststate_core::mechanism::distro::{
-    BootEntry, Bootloader, Distro, EntryChoice, Family, ImageContent, ImageFile, Initramfs,
+    BootEntry, Bootloader, Distro, EntryChoice, Family, Hidden, ImageContent, ImageFile, Initramfs,
 };
 
 const WORDS: &str = "/etc/words";
@@ -71,8 +71,9 @@ impl Bootloader for Words {
         line.map_or_else(|| self.future(host), |it| Ok(Cmdline::parse(&it)))
     }
 
-    fn hidden(&self, host: &HostView) -> Result<Option<String>> {
-        Ok(host.attribute(Path::new(HIDDEN))?)
+    fn hidden(&self, host: &HostView) -> Result<Vec<Hidden>> {
+        let hidden = |what| Hidden { what, mend: "Declare it".to_owned(), evidence: HIDDEN.to_owned() };
+        Ok(host.attribute(Path::new(HIDDEN))?.map(hidden).into_iter().collect())
     }
 
     fn entries(&self, host: &HostView) -> Result<Vec<BootEntry>> {

@@ -213,7 +213,10 @@ impl Sources {
         let subject = paths.iter().map(|it| it.display().to_string()).collect::<Vec<_>>().join(", ");
         let state = State::Drifted {
             actual: Some(actual.to_string()),
-            desired: Some(format!("{result}{}", hides.map(|it| format!(" ({it})")).unwrap_or_default())),
+            desired: Some(format!(
+                "{result}{}",
+                hides.iter().map(|it| format!(" ({})", it.what)).collect::<String>()
+            )),
             remedy: Remedy::Steps(steps),
         };
         Ok(Setting::persistent(subject, state))

@@ -13,7 +13,7 @@ use hoststate_core::formats::grub_cfg::{GrubCfg, MenuEntry};
 use hoststate_core::formats::grub_script::Family;
 use hoststate_core::formats::kernel_cmdline::{Cmdline, CmdlineEdit, Parameter};
 use hoststate_core::machine::kernels;
-use hoststate_core::mechanism::distro::{BootEntry, Bootloader, EntryChoice, ParameterSource, Trial};
+use hoststate_core::mechanism::distro::{BootEntry, Bootloader, EntryChoice, Hidden, ParameterSource, Trial};
 
 use super::default_grub::{Habit, LoaderVariables, OWN_DROP_IN, Sources};
 use super::grub_menu::{self, environment};
@@ -115,11 +115,13 @@ impl Bootloader for GrubMkconfig {
         }
     }
 
-    fn hidden(&self, host: &HostView) -> Result<Option<String>> {
-        if self.habit != Habit::Debian || !host.exists(Path::new(OWN_DROP_IN))? {
-            return Ok(None);
+    fn hidden(&self, host: &HostView) -> Result<Vec<Hidden>> {
+        let sources = Sources::read(host, self.habit)?;
+        let mut hidden = sources.beside_the_value();
+        if self.habit == Habit::Debian && host.exists(Path::new(OWN_DROP_IN))? {
+            hidden.extend(sources.hides()?);
         }
-        Sources::read(host, self.habit)?.hides()
+        Ok(hidden)
     }
 
     fn later(&self, host: &HostView) -> Result<Cmdline> {

@@ -30,6 +30,8 @@ pub(super) struct Played {
     pub(super) because: String,
     /// Whether the choice was for one boot only: the boot after it takes another entry.
     pub(super) once: bool,
+    /// Whether Xen is started, with the kernel as a module of its own.
+    is_hypervisor: bool,
 }
 
 /// Why it cannot be told what a boot comes to.
@@ -99,7 +101,7 @@ pub(super) fn boot_with(
 
 /// Returns which of the entries was started.
 pub(super) fn choice(played: &Played, entries: &[BootEntry]) -> EntryChoice {
-    let Played { linux, title, because, once } = played;
+    let Played { linux, title, because, once, is_hypervisor } = played;
     // An entry of the Boot Loader Specification is a file, a menu's is a line.
     let is_of = |it: &BootEntry, place: &Place| match place.file.extension() {
         Some(extension) if extension == "conf" => it.place.file == place.file,
@@ -109,6 +111,9 @@ pub(super) fn choice(played: &Played, entries: &[BootEntry]) -> EntryChoice {
     let entry = entries.iter().position(is_it);
     let is_other = entry.is_none() && !title.is_empty();
     let because = match is_other {
+        true if *is_hypervisor => {
+            format!("{because} takes {title:?}, which starts Xen and the kernel under it")
+        }
         true => format!("{because} takes {title:?}, which starts no kernel of this host"),
         false => because.clone(),
     };
@@ -166,7 +171,9 @@ fn told(world: &World, disk: &Files<'_>, once: bool) -> Played {
         End::Boot(boot) => boot.linux().map(|it| disk.place(&it.place)),
         _ => None,
     };
-    Played { linux, title, because, once }
+    let is_hypervisor = matches!(&world.end, End::Boot(boot)
+        if boot.loader.name.starts_with("multiboot") || boot.loader.name == "xen_hypervisor");
+    Played { linux, title, because, once, is_hypervisor }
 }
 
 /// Says where a choice comes from, as `saved_entry=1 in /boot/grub/grubenv`.

@@ -62,6 +62,13 @@ pub(crate) fn passed_on(entry: &MenuEntry) -> Cmdline {
 /// # Errors
 /// When a wanted word cannot be passed through GRUB.
 pub(crate) fn edit(text: &str, edit: &CmdlineEdit, level: Level) -> Result<Result<String, Unclear>> {
+    if let Some(brace) = bare_brace(text) {
+        let why = format!(
+            "GRUB takes a `{brace}` outside of quotes for the edge of a block, and update-grub stops at such a menu; put it \
+             in quotes, or take it out"
+        );
+        return Ok(Err(Unclear { why }));
+    }
     let words: Vec<(Range<usize>, Cmdline)> =
         raw_words(text).into_iter().map(|it| (it.clone(), kernel_line(&text[it]))).collect();
     // `;` or `#` in one word takes the words after it from the kernel: that shows only on the whole line.
@@ -106,6 +113,26 @@ pub(crate) fn edit(text: &str, edit: &CmdlineEdit, level: Level) -> Result<Resul
     }
     edited.push_str(&line[end..]);
     Ok(Ok(edited))
+}
+
+/// Returns the first brace that is no part of a variable and stands outside of quotes: GRUB's grammar has no use for one
+/// behind a command, whatever it is written beside (grub-core/script/yylex.l).
+fn bare_brace(text: &str) -> Option<char> {
+    let (mut quote, mut escaped, mut before, mut is_name) = (None, false, ' ', false);
+    for it in text.chars() {
+        match (it, quote) {
+            _ if escaped => escaped = false,
+            ('\\', None | Some('"')) => escaped = true,
+            ('{', None) if before == '$' => is_name = true,
+            ('}', None) if is_name => is_name = false,
+            ('{' | '}', None) => return Some(it),
+            ('"' | '\'', None) => quote = Some(it),
+            (it, Some(open)) if it == open => quote = None,
+            _ => {}
+        }
+        before = if escaped { ' ' } else { it };
+    }
+    None
 }
 
 /// Returns the spelling of the next occurrence; the last one serves every further one.

@@ -57,7 +57,9 @@ impl<'a> Signs<'a> {
 
     /// Returns the value of `BOOT_IMAGE=`, which GRUB 2 and syslinux put before the parameters.
     pub(super) fn boot_image(&self) -> Option<&str> {
-        self.cmdline()?.parameters().find(|it| it.name() == "BOOT_IMAGE").and_then(Parameter::value)
+        let image = self.cmdline()?.parameters().find(|it| it.name() == "BOOT_IMAGE")?.value()?;
+        // zipl gives the number of an entry of its own menu.
+        image.bytes().any(|it| !it.is_ascii_digit()).then_some(image)
     }
 
     /// Returns an `initrd=` with backslashes: the EFI stub in the kernel loads that file. GRUB hands the initramfs over

@@ -181,7 +181,7 @@ fn small_boards_are_told_the_file_to_edit() {
 #[test]
 fn zipl_boots_ibm_z_whatever_else_lies_about() {
     let cpu = ("/proc/cpuinfo", "vendor_id       : IBM/S390\n");
-    let line = ("/proc/cmdline", "root=/dev/dasda1 ro\n");
+    let line = ("/proc/cmdline", "root=/dev/dasda1 ro BOOT_IMAGE=0\n");
     check(
         &[DEBIAN, GRUB, UPDATE_GRUB, KERNEL, BIOS, cpu, line, ("/etc/zipl.conf", "")],
         expect![[r#"

@@ -55,6 +55,46 @@ pub(super) fn images(root: &Path, count: usize) -> Result<()> {
     files::write(root.join("etc/modprobe.d/zz-hoststate.conf"), IMAGE_OPTIONS)
 }
 
+/// Gives a host with [`images`] what Debian's kernels have beside them: the indexes of some 4,000 modules, and PCI
+/// functions that are looked up in them. The next boot is played with that.
+pub(super) fn modules_tree(root: &Path, count: usize) -> Result<()> {
+    let write = |text: &mut String, line: String| {
+        text.push_str(&line);
+        text.push('\n');
+    };
+    let (mut dep, mut alias) = (String::new(), String::new());
+    write(&mut dep, "kernel/drivers/vfio/pci/vfio-pci.ko: kernel/drivers/vfio/vfio.ko".into());
+    write(&mut dep, "kernel/drivers/vfio/vfio.ko:".into());
+    for number in 0..4_000 {
+        write(&mut dep, format!("kernel/drivers/net/bench{number}.ko: kernel/drivers/vfio/vfio.ko"));
+        for device in 0..5 {
+            let id = number * 5 + device;
+            write(&mut alias, format!("alias pci:v00008086d{id:08X}sv*sd*bc*sc*i* bench{number}"));
+        }
+    }
+    let numbered = (0..count).map(|it| format!("6.1.0-{it}-amd64"));
+    for kernel in numbered.chain([KERNEL.to_owned()]) {
+        let modules = root.join("lib/modules").join(kernel);
+        files::write(modules.join("modules.dep"), &dep)?;
+        files::write(modules.join("modules.alias"), &alias)?;
+    }
+    for device in 0..32 {
+        let directory = root.join(format!("sys/bus/pci/devices/0000:00:{device:02x}.0"));
+        let id = device * 100;
+        for (name, text) in [
+            ("vendor", "0x8086\n".to_owned()),
+            ("device", format!("0x{id:04x}\n")),
+            ("subsystem_vendor", "0x8086\n".to_owned()),
+            ("subsystem_device", "0x0000\n".to_owned()),
+            ("class", "0x020000\n".to_owned()),
+            ("modalias", format!("pci:v00008086d{id:08X}sv00008086sd00000000bc02sc00i00\n")),
+        ] {
+            files::write(directory.join(name), &text)?;
+        }
+    }
+    Ok(())
+}
+
 /// What hosts with [`images`] are asked for. Of the second line they have nothing before they are converged.
 pub(super) const IMAGE_PLAYBOOK: &str = r#"vfio_pci_ids { ids = { "10de:0ffc" }, file = "zz-hoststate.conf" }
 modules_load { modules = { "loop" } }

@@ -1,6 +1,7 @@
 //! What kernels installed later get: `/etc/kernel/cmdline`, as kernel-install and its scripts read it.
 //!
-//! 90-loaderentry.install and 20-grub.install take `/etc/kernel/cmdline`, else `/usr/lib/kernel/cmdline`, and
+//! 90-loaderentry.install and 20-grub.install take `/etc/kernel/cmdline`, else `/usr/lib/kernel/cmdline`, else that of the
+//! running kernel, and
 //! 92-tuned.install adds `$tuned_params` to every entry that is made.
 
 use std::path::{Path, PathBuf};
@@ -10,9 +11,11 @@ use hoststate_abi::setting::{Place, Remedy, Setting, State};
 use hoststate_abi::step::Step;
 use hoststate_core::error::Result;
 use hoststate_core::formats::kernel_cmdline::{Cmdline, CmdlineEdit, Parameter};
+use hoststate_core::machine::facts;
 
 use super::options::{self, refers_to};
 use super::{Found, KERNELOPTS, Variables, flat};
+use crate::bootloader::default_grub::{DEFAULT_GRUB, Habit, Sources};
 use crate::bootloader::grub_text;
 
 /// What `kernel-install` gives to kernels installed later.
@@ -57,12 +60,61 @@ pub(super) fn options(host: &HostView, newest: Option<&Found>) -> Result<String>
     if refers_to(&newest, KERNELOPTS) {
         return Ok(newest);
     }
-    let written = host.read(Path::new(KERNEL_CMDLINE))?;
-    let text = match written {
-        Some(text) => Some(text),
-        None => host.read(Path::new(VENDOR_CMDLINE))?,
+    let text = match host.read(Path::new(KERNEL_CMDLINE))? {
+        Some(_) if is_made_anew(host)? => of_default_grub(host, &newest)?,
+        Some(text) => text,
+        None => match host.read(Path::new(VENDOR_CMDLINE))? {
+            Some(text) => text,
+            None => of_running(host)?.unwrap_or(newest),
+        },
     };
-    Ok(format!("{}{}", flat(&text.unwrap_or(newest)), tuned(host)?))
+    Ok(format!("{}{}", flat(&text), tuned(host)?))
+}
+
+/// Returns the text of a script of kernel-install: one in /etc hides its namesake.
+fn script(host: &HostView, name: &str) -> Result<Option<String>> {
+    for directory in ["/etc/kernel/install.d", "/usr/lib/kernel/install.d"] {
+        if let Some(text) = host.read_lossy(&Path::new(directory).join(name))? {
+            return Ok(Some(text));
+        }
+    }
+    Ok(None)
+}
+
+/// Whether the script that adds a kernel makes the line anew first: that of EL 10 does where `/etc/default/grub` was
+/// written later.
+fn is_made_anew(host: &HostView) -> Result<bool> {
+    let compares = |it: &String| it.contains("-ot /etc/default/grub") || it.contains("/etc/default/grub -nt");
+    if script(host, "20-grub.install")?.as_ref().is_none_or(|it| !compares(it)) {
+        return Ok(false);
+    }
+    let (line, source) = (host.status(Path::new(KERNEL_CMDLINE))?, host.status(Path::new(DEFAULT_GRUB))?);
+    Ok(line.zip(source).is_some_and(|(line, source)| line.modified < source.modified))
+}
+
+/// Returns what grub2-mkconfig writes into the file then: the root, and the parameters of `/etc/default/grub`.
+fn of_default_grub(host: &HostView, newest: &str) -> Result<String> {
+    let newest = Cmdline::parse(newest);
+    let is_root = |it: &&Parameter| it.same_name("root") || it.raw() == "ro" || it.raw() == "rw";
+    let root = newest.parameters().filter(is_root).map(Parameter::raw).collect::<Vec<_>>().join(" ");
+    Ok(format!("{root} {}", Sources::read(host, Habit::Redhat)?.future()?))
+}
+
+/// Returns the line of the running kernel, which the scripts take where there is no file: without what the boot loader
+/// put there.
+fn of_running(host: &HostView) -> Result<Option<String>> {
+    let mut texts = Vec::new();
+    for name in ["20-grub.install", "90-loaderentry.install"] {
+        texts.extend(script(host, name)?);
+    }
+    if facts::proc_is_foreign(host)? || !texts.iter().any(|it| it.contains("/proc/cmdline")) {
+        return Ok(None);
+    }
+    let Some(text) = host.attribute(Path::new("/proc/cmdline"))? else { return Ok(None) };
+    let line = Cmdline::parse(&text);
+    let is_loaders = |it: &&Parameter| it.same_name("BOOT_IMAGE") || it.same_name("initrd");
+    let kept = line.parameters().filter(|it| !is_loaders(it)).map(Parameter::raw).collect::<Vec<_>>();
+    Ok(Some(kept.join(" ")))
 }
 
 /// Returns what 92-tuned.install adds.

@@ -6,6 +6,7 @@ use hoststate_abi::host_view::HostView;
 use hoststate_core::error::Result;
 use hoststate_core::formats::kernel_cmdline::{Cmdline, CmdlineEdit, Parameter};
 use hoststate_core::formats::shell_assignments::{ShellFile, Value};
+use hoststate_core::mechanism::distro::Hidden;
 
 use super::variables::Variables;
 use super::{ALWAYS, DEFAULT_GRUB, Habit, NORMAL, OWN_DROP_IN, Sources, host_text};
@@ -57,9 +58,9 @@ impl Sources {
     }
 
     /// Says which parameters of other files an assignment in hoststate's own drop-in hides.
-    pub(crate) fn hides(&self) -> Result<Option<String>> {
+    pub(crate) fn hides(&self) -> Result<Vec<Hidden>> {
         let own = Path::new(OWN_DROP_IN);
-        let Some((_, file)) = self.files.iter().find(|it| it.0 == own) else { return Ok(None) };
+        let Some((_, file)) = self.files.iter().find(|it| it.0 == own) else { return Ok(Vec::new()) };
         let mut others = self.clone();
         others.files.retain(|it| it.0 != own);
         let (here, there) = (self.evaluate(None)?, others.evaluate(None)?);
@@ -79,9 +80,39 @@ impl Sources {
                 .collect();
             if let (false, Some(place)) = (lost.is_empty(), others.last_assignment(name)) {
                 let parameters = lost.join(" ");
-                hidden.push(format!("{place} gives {parameters}, hidden by {OWN_DROP_IN}:{}", literal.line));
+                let own = format!("{OWN_DROP_IN}:{}", literal.line);
+                hidden.push(Hidden {
+                    what: format!("{place} gives {parameters}, hidden by {own}"),
+                    mend: "Take it out there, or declare it".to_owned(),
+                    evidence: format!("{own} is read last, and takes nothing over from the files before it"),
+                });
             }
         }
-        Ok((!hidden.is_empty()).then(|| hidden.join("; ")))
+        Ok(hidden)
+    }
+
+    /// Returns what stands behind the closing quote of a value, on its line: there a shell takes it for a variable.
+    pub(crate) fn beside_the_value(&self) -> Vec<Hidden> {
+        let mut hidden = Vec::new();
+        for (path, file) in &self.files {
+            let mut before: Option<(usize, &str)> = None;
+            for it in file.assignments() {
+                if [ALWAYS, NORMAL].contains(&it.name) {
+                    before = Some((it.line, it.name));
+                } else if let (Some((line, name)), Some(value), false) =
+                    (before, &it.literal, it.name.starts_with("GRUB_"))
+                    && line == it.line
+                {
+                    let place = format!("{}:{line}", path.display());
+                    let parameter = format!("{}={value}", it.name);
+                    hidden.push(Hidden {
+                        what: format!("{place} has {parameter} behind the value of {name}, where it is a variable of the shell"),
+                        mend: "Put it inside the quotes, or take it out".to_owned(),
+                        evidence: format!("{place} sets {} and {name}", it.name),
+                    });
+                }
+            }
+        }
+        hidden
     }
 }

@@ -172,7 +172,10 @@ fn what_our_own_assignment_hides_is_told_later() {
         (MAIN, "\nGRUB_CMDLINE_LINUX_DEFAULT=\"mitigations=auto,nosmt\"\n"),
         (OWN, "# ours\nGRUB_CMDLINE_LINUX_DEFAULT=\"quiet\"\n"),
     ]);
-    let hidden = |tree: &Tree| debian().hidden(&tree.view()).unwrap().unwrap_or_default();
+    let hidden = |tree: &Tree| {
+        let all = debian().hidden(&tree.view()).unwrap();
+        all.into_iter().map(|it| it.what).collect::<String>()
+    };
     expect![
         "/etc/default/grub:2 gives mitigations=auto,nosmt, hidden by /etc/default/grub.d/zz-hoststate.cfg:2"
     ]
