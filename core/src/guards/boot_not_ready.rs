@@ -28,20 +28,30 @@ const GROWTH_PERCENT: u64 = 10;
 /// When the host cannot be read.
 pub fn hazards(scene: Scene<'_>) -> Result<Vec<Hazard>> {
     let written = touched_points(scene)?;
-    let points = if is_judged_by_boot_files(scene) { read_points(scene)? } else { written.clone() };
+    let fstab = scene.before.read_lossy(Path::new("/etc/fstab"))?.unwrap_or_default();
+    let wanted = mount_table::parse_fstab(&fstab);
+    let row_of = |point: &str| {
+        wanted.iter().find(|it| it.point == point && !it.options.iter().any(|it| it == "noauto"))
+    };
+    let mut points = written.clone();
+    if is_judged_by_boot_files(scene) {
+        let others = [BOOT, "/boot/efi", "/efi"].into_iter().filter(|it| !written.contains(it));
+        for point in others.filter(|it| row_of(it).is_some()) {
+            if point == BOOT || firmware(scene.before)? == Some(Firmware::Efi) {
+                points.push(point);
+            }
+        }
+    }
     if points.is_empty() || proc_is_foreign(scene.before)? {
         return Ok(Vec::new());
     }
     let mut hazards = Vec::new();
     let mounted = mounted(scene.before)?;
-    let wanted =
-        mount_table::parse_fstab(&scene.before.read_lossy(Path::new("/etc/fstab"))?.unwrap_or_default());
     // An image or a captured tree may have no table of mounts; then nothing is known about them.
     if let Some((table, mounted)) = &mounted {
         for point in points {
             let is_mounted = mounted.iter().any(|it| it.point == point);
-            let row =
-                wanted.iter().find(|it| it.point == point && !it.options.iter().any(|it| it == "noauto"));
+            let row = row_of(point);
             let is_written = written.contains(&point);
             if let (false, Some(row)) = (is_mounted, row) {
                 let what = if is_written { "what is written there" } else { "what is seen there" };
@@ -72,15 +82,6 @@ pub fn hazards(scene: Scene<'_>) -> Result<Vec<Hazard>> {
 /// Returns whether what is left to do, if anything, is told from the files that the host boots from.
 fn is_judged_by_boot_files(scene: Scene<'_>) -> bool {
     scene.changes.is_empty() || scene.changes.iter().any(Change::waits_for_reboot)
-}
-
-/// Returns the mount points whose files tell what the next boot is.
-fn read_points(scene: Scene<'_>) -> Result<Vec<&'static str>> {
-    let mut points = vec![BOOT];
-    if firmware(scene.before)? == Some(Firmware::Efi) {
-        points.extend(["/boot/efi", "/efi"]);
-    }
-    Ok(points)
 }
 
 /// Returns which of the mount points that boots use the plan writes to, or has to see: on EFI the menu, or the stub that

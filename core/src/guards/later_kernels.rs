@@ -1,6 +1,9 @@
 //! `later-kernels`: kernels installed later get another root than every boot entry has.
 
 use std::collections::BTreeSet;
+use std::path::{Display, Path};
+
+use hoststate_abi::host_view::HostView;
 
 use crate::error::{Error, Result};
 use crate::formats::kernel_cmdline::{Cmdline, Parameter};
@@ -8,6 +11,16 @@ use crate::guards::boot_parameters::{self, BootParameters};
 use crate::plan::scene::{Hazard, Scene, Severity};
 
 const NAME: &str = "later-kernels";
+
+/// Returns the first of these files that is there.
+fn first_of<'a>(host: &HostView, files: &[&'a Path]) -> Result<Option<Display<'a>>> {
+    for file in files {
+        if host.exists(file)? {
+            return Ok(Some(file.display()));
+        }
+    }
+    Ok(None)
+}
 
 /// Compares `root=` of later kernels with that of the entries, where the plan changes the kernel command line or nothing.
 ///
@@ -17,6 +30,8 @@ pub fn hazards(scene: Scene<'_>) -> Result<Vec<Hazard>> {
     if !scene.changes.is_empty() && !boot_parameters::read(scene)?.differ() {
         return Ok(Vec::new());
     }
+    let files = ["/etc/kernel/cmdline", "/usr/lib/kernel/cmdline"].map(Path::new);
+    let Some(file) = first_of(scene.after, &files)? else { return Ok(Vec::new()) };
     let later = match scene.distro.bootloader.later(scene.after) {
         Ok(later) => later,
         // What cannot be told is told by the declaration that asks for it.
@@ -32,11 +47,11 @@ pub fn hazards(scene: Scene<'_>) -> Result<Vec<Hazard>> {
     };
     let named = roots.iter().map(|it| format!("root={it}")).collect::<Vec<_>>().join(", ");
     let message = format!(
-        "/etc/kernel/cmdline gives kernels installed later root={root}, and the boot entries have {named}: the next \
+        "{file} gives kernels installed later root={root}, and the boot entries have {named}: the next \
          kernel may not boot. Correct root= in that file"
     );
     let identity = later.parameters().map(Parameter::raw).collect::<Vec<_>>().join(" ");
     let first = entries.iter().find(|it| !it.recovery).map(|it| format!("{} has {named}", it.place));
-    let evidence = std::iter::once(format!("/etc/kernel/cmdline has root={root}")).chain(first);
+    let evidence = std::iter::once(format!("{file} has root={root}")).chain(first);
     Ok(vec![Hazard::new(NAME, Severity::Warn, &[&root, &named, &identity], message).shown_by(evidence)])
 }

@@ -84,6 +84,7 @@ fn before_and_after(root: &str) -> [Tree; 2] {
 fn a_root_that_only_later_kernels_get_is_warned_of() {
     let line = json!([{ "type": "kernel_cmdline", "present": ["nosmt"] }]);
     for tree in before_and_after("UUID=1") {
+        tree.write("/etc/kernel/cmdline", "");
         tree.write("/etc/later", "root=UUID=1 ro\n");
         check(&tree, line.clone(), expect![""]);
         tree.write("/etc/later", "root=/dev/loop0p2 ro\n");

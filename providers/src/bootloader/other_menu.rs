@@ -60,6 +60,13 @@ impl Bootloader for OtherMenu {
         self.sources.future(host)
     }
 
+    /// What the tool writes for later kernels is read by nobody.
+    fn later(&self, _: &HostView) -> Result<Cmdline> {
+        let Place { file, line } = self.read.place.clone();
+        let (line, what) = (line.unwrap_or(1), self.read.why.clone());
+        Err(Error::Malformed { path: file, line, what, hint: Some(self.read.hint.clone()) })
+    }
+
     fn entries(&self, host: &HostView) -> Result<Vec<BootEntry>> {
         self.read.menu.as_ref().map_or(Ok(Vec::new()), |it| it.entries(host))
     }
