@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use hoststate_core::language::registry::{Declared, Registry};
-use hoststate_core::plugins::plugin;
 use hoststate_core::plugins::plugin::trust::{FILE_NAME, TrustList};
+use hoststate_core::plugins::plugin::{self, TrustState, survey};
 use hoststate_core::resources;
 
 use crate::args::PluginOptions;
@@ -82,8 +82,24 @@ impl Plugins {
             let list = list.only(is_here);
             registry.add(plugin::entries(list, &self.program, &self.base))?;
         }
-        Ok(registry)
+        let folders = self.folders.clone();
+        Ok(registry.beside(move || untrusted(&folders)))
     }
+}
+
+/// Returns the plugins in `folders` that are not trusted. What cannot be read is told by `plugin list`.
+fn untrusted(folders: &[Folder]) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for folder in folders {
+        let Ok(list) = TrustList::read(&folder.lock) else { continue };
+        let surveyed = survey(&folder.path, &list).unwrap_or_default();
+        let is_waiting = |it: &(PathBuf, TrustState)| matches!(it.1, TrustState::New | TrustState::Changed);
+        found.extend(surveyed.into_iter().filter(is_waiting).map(|it| it.0));
+    }
+    // A folder may be named twice.
+    found.sort();
+    found.dedup();
+    found
 }
 
 /// Returns the types that are built in.

@@ -233,10 +233,10 @@ pub(crate) fn no_such(evaluation: &Evaluation<'_>, name: &str, own: &[String], h
     let near = if name.len() <= LONGEST { nearest(name, all.into_iter()) } else { None };
     let hint = match (near, how) {
         (Some(near), _) => format!("Did you mean `{near}`?"),
-        (None, Use::Called | Use::Indexed) => format!(
-            "The functions that declare are: {}. A vendor's come with a plugin: `hoststate plugin list`.",
-            declaring().collect::<Vec<_>>().join(", ")
-        ),
+        (None, Use::Called | Use::Indexed) => registry.untrusted().unwrap_or_else(|| {
+            let declaring = declaring().collect::<Vec<_>>().join(", ");
+            format!("The functions that declare are: {declaring}. A vendor's come with a plugin: `hoststate plugin list`.")
+        }),
         (None, Use::Read) => format!(
             "A text stands in quotes: `\"{shown}\"`. A variable is read behind the line that sets it; \
              `rawget(_G, \"{shown}\")` is nil for one that may be missing."

@@ -16,6 +16,28 @@ fn without_hash(shown: &str) -> String {
 }
 
 #[test]
+fn a_type_that_is_not_known_may_be_that_of_a_plugin_nobody_trusted() {
+    let lab = Lab::new();
+    lab.compile("cli/tests/plugins/abi1.c", "lamp.so", &[]);
+    lab.write(
+        "lamp.json",
+        "{\"format\":\"hoststate.declarations/1\",\"resources\":[{\"type\":\"acme.lamp\",\"on\":true}]}",
+    );
+    expect![[r#"
+        error: there is no `acme`
+          at lamp.lua:1
+        hint: LAB/plugins/lamp.so is there and not trusted: `hoststate plugin trust LAB/plugins/lamp.so` shows what it has.
+        exit 1
+    "#]].assert_eq(&lab.run("check lamp.lua"));
+    expect![[r#"
+        error: resource 1 (acme.lamp): there is no resource type "acme.lamp"
+          at lamp.json:1
+        hint: LAB/plugins/lamp.so is there and not trusted: `hoststate plugin trust LAB/plugins/lamp.so` shows what it has.
+        exit 1
+    "#]].assert_eq(&lab.run("check lamp.json"));
+}
+
+#[test]
 fn a_plugin_is_not_used_before_it_is_trusted() {
     let lab = Lab::new();
     lab.compile("cli/tests/plugins/abi1.c", "lamp.so", &[]);

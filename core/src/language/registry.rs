@@ -3,7 +3,7 @@
 use std::cell::OnceCell;
 use std::collections::HashMap;
 use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use schemars::Schema;
@@ -189,12 +189,40 @@ impl Rejected {
 #[derive(Debug, Clone)]
 pub struct Registry {
     entries: Vec<Entry>,
+    untrusted: Untrusted,
+}
+
+/// Looks for plugins that are not trusted; done only where a name stands for nothing.
+#[derive(Clone)]
+struct Untrusted(Rc<dyn Fn() -> Vec<PathBuf>>);
+
+impl fmt::Debug for Untrusted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Untrusted")
+    }
 }
 
 impl Registry {
     /// Returns a registry of these types.
     pub fn new(entries: &[Entry]) -> Self {
-        Self { entries: entries.to_vec() }
+        Self { entries: entries.to_vec(), untrusted: Untrusted(Rc::new(Vec::new)) }
+    }
+
+    /// Returns the same registry, which can say which plugins are there and not trusted.
+    #[must_use]
+    pub fn beside(self, untrusted: impl Fn() -> Vec<PathBuf> + 'static) -> Self {
+        Self { untrusted: Untrusted(Rc::new(untrusted)), ..self }
+    }
+
+    /// Says which plugins are there and not trusted: one of them may have a type that is not known. `None` where there
+    /// are none.
+    pub fn untrusted(&self) -> Option<String> {
+        let files: Vec<String> = (self.untrusted.0)().iter().map(|it| it.display().to_string()).collect();
+        let (verb, first) = (if files.len() == 1 { "is" } else { "are" }, files.first()?);
+        Some(format!(
+            "{} {verb} there and not trusted: `hoststate plugin trust {first}` shows what it has.",
+            files.join(", ")
+        ))
     }
 
     /// Adds types that are not built in.
@@ -243,10 +271,11 @@ impl Registry {
         self.entries.iter().find(|it| it.name() == name).ok_or_else(|| {
             let hint = match nearest(name, self.entries.iter().map(|it| it.name())) {
                 Some(near) => format!("Did you mean `{near}`?"),
-                None => format!(
-                    "Types are: {}.",
-                    self.entries.iter().map(|it| it.name()).collect::<Vec<_>>().join(", ")
-                ),
+                None => {
+                    let names: Vec<&str> = self.entries.iter().map(|it| it.name()).collect();
+                    let untrusted = self.untrusted().filter(|_| name.contains('.'));
+                    untrusted.unwrap_or_else(|| format!("Types are: {}.", names.join(", ")))
+                }
             };
             Error::invalid(format!("there is no resource type {name:?}"), hint)
         })
