@@ -89,7 +89,10 @@ impl Screen {
 
     /// Adds foreign prose, made harmless, with its lines indented and wrapped at the width of the terminal.
     pub(crate) fn prose(&self, out: &mut String, indent: usize, text: &str) {
-        for (index, line) in visible(text).lines().enumerate() {
+        let is_plain = self.width.is_some() && !self.unicode;
+        let text = visible(text);
+        let text = if is_plain { text.replace('…', "...").replace('→', "->").into() } else { text };
+        for (index, line) in text.lines().enumerate() {
             let words = line.trim_start_matches(' ');
             // What begins a line of the text must not look like a line of its own.
             let further = if index == 0 { 0 } else { FURTHER };
@@ -149,6 +152,14 @@ mod tests {
                 |            Next.
             "#]],
         );
+    }
+
+    #[test]
+    fn a_terminal_that_is_not_utf_8_gets_dots_and_arrows_of_ascii() {
+        let mut out = String::new();
+        let screen = Screen { colour: false, width: Some(80), unicode: false, amount: Amount::Usual };
+        screen.prose(&mut out, 0, "Write `present = …`: a → b.");
+        assert_eq!(out, "Write `present = ...`: a -> b.\n");
     }
 
     #[test]
