@@ -139,13 +139,19 @@ const LOOKING: [&str; 4] = ["status", "inspect", "why", "history"];
 /// Those options.
 const UNUSED: [&str; 3] = ["activate", "detailed_exitcode", "accept"];
 
+/// Commands that know no types; folders of plugins tell them nothing either.
+const WITHOUT_TYPES: [&str; 2] = ["inspect", "history"];
+
 /// Returns the commands with their options, those without a meaning not shown.
 pub(crate) fn plain() -> Command {
-    LOOKING.iter().fold(Arguments::command(), |command, name| {
-        command.mut_subcommand(name, |it| {
-            UNUSED.iter().fold(it, |it, option| it.mut_arg(option, |it| it.hide(true)))
+    let hidden = |command: Command, names: &[&str], options: &[&str]| {
+        names.iter().fold(command, |command, name| {
+            command.mut_subcommand(name, |it| {
+                options.iter().fold(it, |it, option| it.mut_arg(option, |it| it.hide(true)))
+            })
         })
-    })
+    };
+    hidden(hidden(Arguments::command(), &LOOKING, &UNUSED), &WITHOUT_TYPES, &["plugin_dir"])
 }
 
 /// Returns the commands with their options, and examples in the help of each.
