@@ -47,8 +47,9 @@ pub(crate) fn run(arguments: &WhyArguments, session: &Session) -> Result<Exit> {
         Some(path) => {
             let declared = target.playbook(path)?.declared;
             let Wish { driver, of_cmdline } = Wish::of(&target, &declared, &device)?;
-            let after_boot = about(&device, &of_cmdline, target.plan(&declared)?);
-            Question { wanted: driver, after_boot, standing }
+            let plan = target.plan(&declared)?;
+            let planned = plan.next_boot.devices.iter().find(|it| it.address == address).cloned();
+            Question { wanted: driver, after_boot: about(&device, &of_cmdline, plan), standing, planned }
         }
         None => Question { standing, ..of_last_runs(&target, &device)? },
     };

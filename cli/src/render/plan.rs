@@ -4,12 +4,14 @@ use std::collections::BTreeSet;
 
 use hoststate_core::language::declaration::{Origin, ResourceId};
 use hoststate_core::mechanism::host_summary::HostSummary;
+use hoststate_core::next_boot::fate::{Certainty, Fate};
 use hoststate_core::plan::doubts::NOTHING_DECLARED;
 use hoststate_core::plan::finding::{Finding, Verdict};
 use hoststate_core::plan::parameter_change::ParameterChange;
 use hoststate_core::plan::planned::{Change, Conflict, Deferred, Plan, PlannedActivation, Summary, Unread};
 use hoststate_core::plan::scene::{Hazard, Severity};
 use hoststate_core::run::apply::Activate;
+use hoststate_core::verdict::driver_of;
 
 use crate::render::amount::{amount, counted};
 use crate::render::changes::{changes, heading};
@@ -58,7 +60,7 @@ fn of_host(screen: &Screen, plan: &Plan, activate: Activate) -> String {
     }
     activations(&mut out, screen, plan, activate);
     cmdline(&mut out, screen, &plan.cmdline);
-    reboot(&mut out, screen, &plan.changes);
+    reboot(&mut out, screen, &plan.changes, &plan.next_boot.devices);
     after_boot(&mut out, screen, &plan.after_boot);
     deferred(&mut out, screen, &plan.deferred);
     unread(&mut out, screen, &plan.unread);
@@ -138,17 +140,26 @@ fn cmdline(out: &mut String, screen: &Screen, parameters: &[ParameterChange]) {
     }
 }
 
-/// Adds the reasons for a reboot.
-pub(crate) fn reboot(out: &mut String, screen: &Screen, changes: &[Change]) {
-    let waiting = changes.iter().filter(|it| it.expects_reboot());
-    let reasons = distinct(
-        waiting.map(|it| difference(screen, &it.subject, it.actual.as_deref(), it.desired.as_deref())),
-    );
-    if !reasons.is_empty() {
-        gap(out);
-        title(out, screen, "Needs a reboot:");
-        for reason in reasons {
-            screen.prose(out, INNER, &reason);
+/// Adds the reasons for a reboot, and apart from them what it may bring: a driver is promised only where it surely comes.
+pub(crate) fn reboot(out: &mut String, screen: &Screen, changes: &[Change], fates: &[Fate]) {
+    let doubt = |change: &Change| {
+        let address = driver_of(change)?;
+        fates.iter().filter(|it| it.address == address).find_map(|it| match &it.certainty {
+            Certainty::Unknown { reason } => Some(reason),
+            Certainty::Certain | Certainty::Race { .. } => None,
+        })
+    };
+    let line = |it: &Change| difference(screen, &it.subject, it.actual.as_deref(), it.desired.as_deref());
+    let waiting = || changes.iter().filter(|it| it.expects_reboot());
+    let reasons = distinct(waiting().filter(|it| doubt(it).is_none()).map(line));
+    let unknown =
+        waiting().filter_map(|it| Some(format!("{}: not known: {}", line(it), visible_line(doubt(it)?))));
+    let unknown = distinct(unknown);
+    for (heading, lines) in [("Needs a reboot:", reasons), ("A reboot may bring:", unknown)] {
+        if !lines.is_empty() {
+            gap(out);
+            title(out, screen, heading);
+            lines.iter().for_each(|it| screen.prose(out, INNER, it));
         }
     }
 }

@@ -26,10 +26,19 @@ pub(crate) fn host(name: &str, changes: &[(&str, Option<&str>)]) -> Tree {
 
 /// Returns what a command says about a Lua playbook on the host, and its exit status.
 pub(crate) fn run(tree: &Tree, command: &str, playbook: &str) -> (String, Option<i32>) {
+    answer(tree, &[command, "playbook.lua", "--detailed-exitcode"], playbook)
+}
+
+/// Returns why a device is on its driver, and the exit status.
+pub(crate) fn why(tree: &Tree, device: &str, playbook: &str) -> (String, Option<i32>) {
+    answer(tree, &["why", device, "playbook.lua"], playbook)
+}
+
+fn answer(tree: &Tree, words: &[&str], playbook: &str) -> (String, Option<i32>) {
     let directory = tempfile::TempDir::new().expect("a temporary directory");
     std::fs::write(directory.path().join("playbook.lua"), playbook).expect("a playbook");
     let mut process = Command::new(env!("CARGO_BIN_EXE_hoststate"));
-    process.args([command, "playbook.lua", "--detailed-exitcode", "--root"]).arg(tree.root());
+    process.args(words).arg("--root").arg(tree.root());
     let output = process.current_dir(directory.path()).env_clear().output().expect("the binary starts");
     let text = [output.stdout, output.stderr].concat();
     (String::from_utf8(text).expect("UTF-8"), output.status.code())

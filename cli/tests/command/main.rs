@@ -8,6 +8,7 @@ mod check;
 mod cut;
 mod declarations;
 mod exit_status;
+mod fates;
 mod history;
 mod hostile_host;
 mod hosts;

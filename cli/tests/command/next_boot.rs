@@ -202,13 +202,13 @@ fn a_driver_that_comes_too_late_is_promised_to_nobody() {
         out.push('\n');
     }
     expect![[r#"
-        {"address":"0000:01:00.0","because":["nouveau claims its ids"],"certainty":"certain","next":"nouveau","now":"nouveau","stage":"image_udev"}
-          "0000:01:00.0 will not be on vfio-pci after a boot: nouveau takes it by udev in the initramfs image (nouveau claims its ids)"
-        0000:01:00.0 is on nouveau, and nothing on this host gives it to vfio-pci yet: converge the playbook.
+        {"address":"0000:01:00.0","because":["nouveau claims its ids","/etc/modprobe.d/00-gpu.conf:1 wants vfio-pci, which nothing loads"],"certainty":"certain","next":"nouveau","now":"nouveau","stage":"image_udev"}
+          "0000:01:00.0 will not be on vfio-pci after a boot: nouveau takes it by udev in the initramfs image (nouveau claims its ids; /etc/modprobe.d/00-gpu.conf:1 wants vfio-pci, which nothing loads)"
+        0000:01:00.0 is on nouveau, and nothing on this host gives it to vfio-pci yet: converge the playbook. It will not be on vfio-pci after a boot all the same: nouveau claims its ids; /etc/modprobe.d/00-gpu.conf:1 wants vfio-pci, which nothing loads.
 
-        {"address":"0000:01:00.0","because":["nouveau claims its ids"],"certainty":"certain","next":"nouveau","now":"nouveau","stage":"image_udev"}
-          "0000:01:00.0 will not be on vfio-pci after a boot: nouveau takes it by udev in the initramfs image (nouveau claims its ids)"
-        0000:01:00.0 is on nouveau, and nothing on this host gives it to vfio-pci yet: converge the playbook.
+        {"address":"0000:01:00.0","because":["nouveau claims its ids","/etc/modprobe.d/00-gpu.conf:1 wants vfio-pci, which comes later"],"certainty":"certain","next":"nouveau","now":"nouveau","stage":"image_udev"}
+          "0000:01:00.0 will not be on vfio-pci after a boot: nouveau takes it by udev in the initramfs image (nouveau claims its ids; /etc/modprobe.d/00-gpu.conf:1 wants vfio-pci, which comes later)"
+        0000:01:00.0 is on nouveau, and nothing on this host gives it to vfio-pci yet: converge the playbook. It will not be on vfio-pci after a boot all the same: nouveau claims its ids; /etc/modprobe.d/00-gpu.conf:1 wants vfio-pci, which comes later.
 
         {"address":"0000:01:00.0","because":["/etc/modprobe.d/01-hoststate.conf:1 in /boot/initrd.img-6.8.0-45-generic: softdep nouveau pre: vfio-pci","/etc/modprobe.d/00-gpu.conf:1 in /boot/initrd.img-6.8.0-45-generic gives 10de:0ffc to vfio-pci"],"certainty":"certain","next":"vfio-pci","now":"nouveau","stage":"image_udev"}
         0000:01:00.0 is on nouveau, and nothing on this host gives it to vfio-pci yet: converge the playbook.

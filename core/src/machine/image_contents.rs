@@ -49,9 +49,16 @@ pub fn news(host: &HostView) -> Option<String> {
     host.memory::<Images>().news()
 }
 
+/// Returns whether a file of an image is a script of the boot: of initramfs-tools, or a hook of dracut.
+pub fn is_script(path: &str) -> bool {
+    path.starts_with("scripts/") || path.contains("dracut/hooks/")
+}
+
 /// Which files of an image are kept with their text.
 fn is_configuration(path: &str) -> bool {
     path.starts_with("etc/")
+        || is_script(path)
+        || path.contains("udev/rules.d/")
         || path == "conf/modules"
         || path.contains("modprobe.d/")
         || path.ends_with(SOFTDEP)

@@ -11,9 +11,13 @@ use crate::machine::pci_bus::PciDevice;
 /// What stands between a place and the module that it does not have.
 const LACKS: &str = " lacks ";
 
+mod coming;
 mod kmod;
+mod outcome;
 mod play;
 mod rebuilt;
+mod rules;
+mod scripts;
 mod stages;
 mod takes;
 

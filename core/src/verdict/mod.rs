@@ -260,8 +260,8 @@ fn outlasts_a_boot(change: &Change) -> bool {
     is_made_by_tool || (change.scope == Scope::Persistent && !change.waits_for_reboot())
 }
 
-/// Returns the device whose driver a setting is.
-pub(crate) fn driver_of(change: &Change) -> Option<PciAddress> {
+/// Returns the device whose driver a setting is; `None` for any other setting.
+pub fn driver_of(change: &Change) -> Option<PciAddress> {
     let path = Path::new(&change.subject);
     let named = change.subject.strip_prefix("driver of ");
     let in_sysfs = || path.parent().filter(|_| path.ends_with("driver"))?.file_name()?.to_str();

@@ -125,6 +125,14 @@ pub struct Question {
     pub after_boot: Vec<Finding>,
     /// What is about to happen by itself.
     pub standing: Vec<Finding>,
+    /// What becomes of it at the next boot when the playbook is converged; absent where that is no other than without.
+    pub planned: Option<Fate>,
+}
+
+impl NextDriver {
+    fn of(fate: Fate) -> Self {
+        Self { driver: fate.next, certainty: fate.certainty, stage: fate.stage }
+    }
 }
 
 impl Link {
@@ -162,10 +170,10 @@ pub fn chain(host: &HostView, distro: &Distro, device: &PciDevice, question: Que
         format: WHY_FORMAT.to_owned(),
         address: device.address.to_string(),
         description: format!("{} {:04x}:{:04x}", class_name(id.class), id.vendor, id.device),
-        conclusion: next::conclusion(&case, &links, &fate),
+        conclusion: next::conclusion(&case, &links, &fate, question.planned.as_ref()),
         wanted: case.wanted,
         now: device.driver.clone(),
-        next_boot: NextDriver { driver: fate.next, certainty: fate.certainty, stage: fate.stage },
+        next_boot: NextDriver::of(question.planned.unwrap_or(fate)),
         links,
     })
 }

@@ -179,7 +179,7 @@ fn a_command_that_loads_nothing_keeps_a_module_away_and_another_may_do_what_it_l
                 /etc/modprobe.d/x.conf:1: install nouveau /bin/true; modprobe -i nouveau, which may load what it likes
             Ok bound by: the next boot gives it to vfio-pci
                 /etc/modprobe.d/zz-gpu.conf:1 gives 10de:0ffc to vfio-pci
-            0000:01:00.0 will not be on vfio-pci after a boot: /etc/modprobe.d/x.conf:1: install nouveau /bin/true; modprobe -i nouveau; nouveau claims its ids.
+            0000:01:00.0 will not be on vfio-pci after a boot: /etc/modprobe.d/x.conf:1: install nouveau /bin/true; modprobe -i nouveau; nouveau claims its ids; /etc/modprobe.d/zz-gpu.conf:1 wants vfio-pci, which nothing loads.
             booted: nouveau
         "#]],
     );

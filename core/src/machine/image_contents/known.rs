@@ -20,7 +20,7 @@ use crate::formats::initramfs::InitramfsError;
 mod tests;
 
 /// Format of what is kept in [`IMAGES`].
-const FORMAT: &str = "hoststate.images/1";
+const FORMAT: &str = "hoststate.images/2";
 
 /// The kernel's clock of change times goes in steps of up to 10 ms: an image that changed in the same step as it was
 /// read would not show it.

@@ -37,12 +37,28 @@ pub(super) struct Place<'a> {
     pub(super) name: &'a str,
 }
 
+/// What options of vfio and vfio-pci switch on (drivers/vfio/pci/vfio_pci.c, drivers/vfio/vfio_main.c).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Switches {
+    /// `disable_denylist`: devices of the denylist are taken.
+    pub(super) takes_denied: bool,
+    /// `enable_unsafe_noiommu_mode`: devices are taken without an IOMMU.
+    pub(super) without_iommu: bool,
+}
+
+/// Returns whether a value of a boolean parameter is true (lib/kstrtox.c, `kstrtobool`).
+pub(super) fn is_true(value: Option<&str>) -> bool {
+    value.is_none_or(|it| it.starts_with(['1', 'y', 'Y', 't', 'T']) || it.eq_ignore_ascii_case("on"))
+}
+
 /// A module that is inserted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Insert {
     pub(super) module: ModuleName,
     /// The value of its parameter `ids`, and who gives it.
     pub(super) ids: Option<(String, String)>,
+    /// What options of it switch on.
+    pub(super) switches: Switches,
     /// What has it inserted, from the first cause on.
     pub(super) because: Vec<String>,
 }
@@ -227,7 +243,8 @@ impl Place<'_> {
             out.refused.push((module.clone(), format!("the kernel command line: {}", word.raw())));
         } else {
             let ids = self.ids(module, request.arguments);
-            out.done.push(Insert { module: module.clone(), ids, because: because.to_vec() });
+            let switches = self.switches(module);
+            out.done.push(Insert { module: module.clone(), ids, switches, because: because.to_vec() });
         }
     }
 
@@ -316,8 +333,21 @@ impl Place<'_> {
         options.iter().rev().find_map(|it| Some((last(&it.value)?, self.place(&it.origin))))
     }
 
+    fn switches(&self, module: &ModuleName) -> Switches {
+        let is_on = |module: &ModuleName, option: &str| {
+            let options = self.policy.options(module);
+            let values = options.iter().flat_map(|it| params(&it.value)).filter(|it| it.0 == option);
+            values.last().is_some_and(|it| is_true(it.1))
+        };
+        let vfio = ModuleName::parse("vfio");
+        Switches {
+            takes_denied: is_on(module, "disable_denylist"),
+            without_iommu: vfio.is_ok_and(|it| is_on(&it, "enable_unsafe_noiommu_mode")),
+        }
+    }
+
     /// Where a line stands, for evidence.
-    fn place(&self, origin: &Origin) -> String {
+    pub(super) fn place(&self, origin: &Origin) -> String {
         match origin {
             Origin::CommandLine { parameter } => format!("the kernel command line: {parameter}"),
             Origin::File { .. } if self.name.is_empty() => modprobe_d::place(origin).to_string(),

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::kmod::{Insert, Inserts, Kernel, Place};
+use super::kmod::{Insert, Inserts, Kernel, Place, Switches, is_true};
 use super::takes::{BY_ID, Takes};
-use super::{Certainty, Fate, Stage};
+use super::{Certainty, Stage, scripts};
 use crate::formats::kernel_cmdline::{Cmdline, Parameter};
 use crate::formats::modprobe_conf::ModuleName;
 use crate::formats::pci::PciAddress;
@@ -18,6 +18,10 @@ pub(super) struct Function<'a> {
     pub(super) modules: Vec<ModuleName>,
     /// The driver it has, where that is part of the kernel and names no module: `pcieport`, and those of old kernels.
     pub(super) built_in: Option<String>,
+    /// Whether its header is that of a bridge between buses.
+    pub(super) is_bridge: bool,
+    /// Whether only a driver that its override names may have it.
+    pub(super) needs_override: bool,
 }
 
 /// A udev rule about one function.
@@ -39,11 +43,11 @@ pub(super) struct Rule {
 
 /// What has taken a function.
 #[derive(Debug, Clone)]
-struct Bound {
-    driver: String,
-    stage: Stage,
-    because: Vec<String>,
-    certainty: Certainty,
+pub(super) struct Bound {
+    pub(super) driver: String,
+    pub(super) stage: Stage,
+    pub(super) because: Vec<String>,
+    pub(super) certainty: Certainty,
 }
 
 /// The boot as far as it was played.
@@ -53,12 +57,22 @@ pub(super) struct Player<'a> {
     pub(super) iommu: &'a Iommu,
     /// Names that drivers register, by module, as the running kernel shows them.
     pub(super) names: &'a BTreeMap<ModuleName, String>,
-    loaded: Vec<Insert>,
-    bound: BTreeMap<PciAddress, Bound>,
+    /// The release of the kernel.
+    pub(super) release: &'a str,
+    pub(super) loaded: Vec<Insert>,
+    pub(super) bound: BTreeMap<PciAddress, Bound>,
     pub(super) overrides: BTreeMap<PciAddress, (String, String)>,
-    removed: BTreeMap<PciAddress, String>,
-    refused: Vec<(ModuleName, String)>,
-    unclear: Option<String>,
+    /// The drivers that were ever asked for by address, and by whom.
+    pub(super) asked: BTreeMap<PciAddress, (String, String)>,
+    /// The ids that vfio-pci is given in the root, and by whom, whether it is loaded or not.
+    pub(super) asked_by_id: Option<(String, String)>,
+    /// Why a driver that a rule gave a function did not take it.
+    pub(super) declined: BTreeMap<PciAddress, String>,
+    /// The functions that scripts name, with the driver that these name.
+    pub(super) scripted: BTreeMap<PciAddress, (Option<String>, String)>,
+    pub(super) removed: BTreeMap<PciAddress, String>,
+    pub(super) refused: Vec<(ModuleName, String)>,
+    pub(super) unclear: Option<String>,
 }
 
 impl<'a> Player<'a> {
@@ -67,15 +81,21 @@ impl<'a> Player<'a> {
         parameters: &'a Cmdline,
         iommu: &'a Iommu,
         names: &'a BTreeMap<ModuleName, String>,
+        release: &'a str,
     ) -> Self {
         Self {
             functions,
             parameters,
             iommu,
             names,
+            release,
             loaded: Vec::new(),
             bound: BTreeMap::new(),
             overrides: BTreeMap::new(),
+            asked: BTreeMap::new(),
+            asked_by_id: None,
+            declined: BTreeMap::new(),
+            scripted: BTreeMap::new(),
             removed: BTreeMap::new(),
             refused: Vec::new(),
             unclear: None,
@@ -92,9 +112,14 @@ impl<'a> Player<'a> {
             let ids = parameter.and_then(|it| {
                 Some((it.value()?.to_owned(), format!("the kernel command line: {}", it.raw())))
             });
+            let denylist = self.parameters.parameters().rfind_named(&format!("{driver}.disable_denylist"));
+            let unsafe_mode = self.parameters.parameters().rfind_named("vfio.enable_unsafe_noiommu_mode");
+            let is_on = |it: Option<&Parameter>| it.is_some_and(|it| is_true(it.value()));
+            let switches = Switches { takes_denied: is_on(denylist), without_iommu: is_on(unsafe_mode) };
             drivers.push(Insert {
                 module: module.clone(),
                 ids,
+                switches,
                 because: vec![format!("{module} is built in")],
             });
         }
@@ -110,6 +135,7 @@ impl<'a> Player<'a> {
             let own = own.map(|it| Insert {
                 module: it.clone(),
                 ids: None,
+                switches: Switches::default(),
                 because: vec![format!("{it} is built in")],
             });
             let mut all: Vec<Insert> = own.chain(drivers.iter().cloned()).collect();
@@ -201,12 +227,29 @@ impl<'a> Player<'a> {
         let address = function.device.address;
         if let Some(driver) = &rule.driver {
             self.overrides.insert(address, (driver.clone(), rule.place.clone()));
+            self.asked.insert(address, (driver.clone(), rule.place.clone()));
         }
         if rule.removes {
-            self.removed.insert(address, rule.place.clone());
+            self.remove(address, format!("{} takes {address} off the bus", rule.place));
         }
         if rule.unclear {
             self.unclear.get_or_insert(rule.place.clone());
+        }
+    }
+
+    /// Something takes a function off the bus.
+    pub(super) fn remove(&mut self, address: PciAddress, because: String) {
+        self.removed.insert(address, because);
+    }
+
+    /// A script runs: it may bind the functions that it names.
+    pub(super) fn script(&mut self, text: &str, place: &str) {
+        let vfio = text.contains("vfio-pci").then(|| "vfio-pci".to_owned());
+        for function in self.functions {
+            let address = function.device.address;
+            if scripts::names(text, &address.to_string()) {
+                self.scripted.insert(address, (vfio.clone(), place.to_owned()));
+            }
         }
     }
 
@@ -270,13 +313,20 @@ impl<'a> Player<'a> {
                 let because = vec![format!("{place} rebinds it")];
                 self.bind(&insert, function, Stage::Rule, because, Certainty::Unknown { reason });
             }
-            Some((_, Takes::No(_))) | None => {
-                // The override is taken away again, and the bus is asked once more.
-                self.overrides.remove(&address);
-                for insert in self.loaded.clone() {
-                    self.offer(&insert, function, Stage::Rule);
-                }
+            Some((_, Takes::No(why))) => {
+                self.declined.extend(why.map(|it| (address, it)));
+                self.give_back(function);
             }
+            None => self.give_back(function),
+        }
+    }
+
+    /// A rule found that nobody took the function.
+    fn give_back(&mut self, function: &Function<'_>) {
+        // The override is taken away again, and the bus is asked once more.
+        self.overrides.remove(&function.device.address);
+        for insert in self.loaded.clone() {
+            self.offer(&insert, function, Stage::Rule);
         }
     }
 
@@ -306,58 +356,6 @@ impl<'a> Player<'a> {
         because.extend(how);
         let driver = self.driver_of(&insert.module);
         self.bound.insert(function.device.address, Bound { driver, stage, because, certainty });
-    }
-
-    /// Returns what became of every function.
-    pub(super) fn fates(self) -> Vec<Fate> {
-        self.functions.iter().map(|it| self.fate(it)).collect()
-    }
-
-    fn fate(&self, function: &Function<'_>) -> Fate {
-        let device = function.device;
-        let (address, now) = (device.address, device.driver.clone());
-        if let Some(place) = self.removed.get(&address) {
-            let because = vec![format!("{place} takes {address} off the bus")];
-            return Fate {
-                address,
-                now,
-                next: None,
-                certainty: Certainty::Certain,
-                stage: Some(Stage::Rule),
-                because,
-            };
-        }
-        let claimed = self.loaded.iter().any(|it| BY_ID.contains(&it.module.as_str()) && it.ids.is_some());
-        let unclear = self.unclear.as_ref().filter(|_| claimed || self.overrides.contains_key(&address));
-        if let Some(bound) = self.bound.get(&address) {
-            let certainty = match (unclear, &bound.certainty) {
-                (Some(why), Certainty::Certain)
-                    if function.modules.iter().any(|it| why.contains(it.as_str())) =>
-                {
-                    Certainty::Unknown { reason: why.clone() }
-                }
-                (_, certainty) => certainty.clone(),
-            };
-            let (next, stage) = (Some(bound.driver.clone()), Some(bound.stage));
-            return Fate { address, now, next, certainty, stage, because: bound.because.clone() };
-        }
-        let mut because = Vec::new();
-        for insert in &self.loaded {
-            if let Takes::No(Some(why)) = self.takes(insert, function) {
-                because.push(why);
-            }
-        }
-        let refused = self.refused.iter().filter(|it| function.modules.contains(&it.0));
-        because.extend(refused.map(|it| it.1.clone()));
-        let unclear = self
-            .unclear
-            .as_ref()
-            .filter(|it| function.modules.iter().any(|module| it.contains(module.as_str())));
-        let certainty = match unclear {
-            Some(why) => Certainty::Unknown { reason: why.clone() },
-            None => Certainty::Certain,
-        };
-        Fate { address, now, next: None, certainty, stage: None, because }
     }
 }
 

@@ -54,6 +54,7 @@ pub(super) fn contents(
             new.files.insert(path.display().to_string().trim_start_matches('/').to_owned(), text);
         }
     }
+    own_scripts(host, generator, &mut new)?;
     let listed = generator.listed(host)?;
     let names = listed.iter().filter_map(|it| it.split_whitespace().next());
     for module in names.clone().filter_map(|it| ModuleName::parse(it).ok()) {
@@ -76,4 +77,28 @@ pub(super) fn contents(
         new.files.insert(CONF_MODULES.to_owned(), Some(listed.join("\n") + "\n"));
     }
     Ok(new)
+}
+
+/// Adds the scripts of this host that the generator puts into the image: those of initramfs-tools below /etc, and what
+/// modules of dracut consist of, under the name that they have there.
+fn own_scripts(host: &HostView, generator: &dyn Initramfs, new: &mut Contents) -> Result<()> {
+    let (top, below) = match generator.name() {
+        "dracut" => (Path::new("/usr/lib/dracut/modules.d"), "var/lib/dracut/hooks"),
+        _ => (Path::new("/etc/initramfs-tools/scripts"), "scripts"),
+    };
+    for part in host.list(top)? {
+        let directory = top.join(&part);
+        if !host.is_dir(&directory)? {
+            continue;
+        }
+        for name in host.list(&directory)? {
+            let path = directory.join(&name);
+            if host.is_dir(&path)? {
+                continue;
+            }
+            let text = host.read_lossy(&path)?;
+            new.files.insert(format!("{below}/{part}/{name}"), text);
+        }
+    }
+    Ok(())
 }

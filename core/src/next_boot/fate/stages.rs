@@ -1,20 +1,18 @@
 //! The stages of the boot as the host's files give them: the kernel, its image in the order of its generator, the root.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
-use std::rc::Rc;
+use std::collections::BTreeMap;
+use std::path::Path;
 
 use hoststate_abi::host_view::HostView;
 
 use super::kmod::{Kernel, Place};
-use super::play::{Function, Player, Rule};
-use super::{Certainty, Fate, Stage, rebuilt};
-use crate::error::Result;
+use super::play::{Function, Player};
+use super::{Certainty, Fate, Stage, coming, rebuilt, rules, scripts};
+use crate::error::{Error, Result};
 use crate::formats::kernel_cmdline::{Cmdline, Parameter};
 use crate::formats::modprobe_conf::{ModprobeView, ModuleName};
 use crate::formats::module_index::{ModulesDep, module_of_path};
 use crate::formats::module_list::{ListKind, ModuleList};
-use crate::formats::udev_rules::rule::{self, UdevRule};
 use crate::machine::image_contents::{self, Contents};
 use crate::machine::kernels::{self, modules_directory};
 use crate::machine::modprobe_d;
@@ -24,8 +22,8 @@ use crate::machine::pci_bus::{self, PciDevice};
 use crate::mechanism::distro::{Distro, Initramfs};
 use crate::next_boot::{Menu, iommu};
 
-/// Where rules that no package changes by itself are.
-const RULES: [&str; 2] = ["/etc/udev/rules.d", "/run/udev/rules.d"];
+/// Base class of bridges (include/linux/pci_ids.h).
+const BRIDGE: u32 = 0x06;
 
 /// The list of initramfs-tools in its image (scripts/functions, `load_modules`).
 pub(super) const CONF_MODULES: &str = "conf/modules";
@@ -36,9 +34,6 @@ const BEHIND_VFIO: [&str; 6] =
 
 /// A name to load, its arguments, and what asks for it.
 type List = Vec<(String, Option<String>, String)>;
-
-/// A rules file by its path, as it is to be named.
-type Rules = Vec<(String, Rc<Vec<UdevRule>>)>;
 
 /// Returns what becomes of every PCI function when the entry of `menu` boots, with images as they are.
 ///
@@ -74,9 +69,13 @@ pub fn planned(host: &HostView, distro: &Distro, menu: &Menu, anew: &[&str]) -> 
         return Ok(devices.iter().map(|it| Fate::unknown(it, &why)).collect());
     };
     let names = names(host)?;
-    let functions = functions(host, &kernel, &release, &devices, &names)?;
+    let rules = rules::of_root(host)?;
+    let coming = coming::find(host, &devices, &rules)?;
+    let all =
+        devices.iter().map(|it| (it, false)).chain(coming.iter().map(|it| (&it.device, it.needs_override)));
+    let functions = functions(host, &kernel, &release, all, &names)?;
     let iommu = iommu::of(host, Some(&release), &words)?;
-    let mut player = Player::new(&functions, &words, &iommu, &names);
+    let mut player = Player::new(&functions, &words, &iommu, &names, &release);
     player.built_in(&kernel, &|it| ranks.get(it).copied().unwrap_or_default());
     let image = distro.initramfs.image(host, &release)?;
     let contents = image_contents::read(host, &image)?;
@@ -103,8 +102,12 @@ pub fn planned(host: &HostView, distro: &Distro, menu: &Menu, anew: &[&str]) -> 
         kept_back: Vec::new(),
         name: "",
     };
-    let rules = rules_of_root(host)?;
-    player.udev(&place, Stage::RootUdev, &|it| matching(&rules, it), &modules_load(host)?);
+    player.asked_by_id =
+        policy.effective_option(&vfio()?, "ids").map(|it| (it.value, place.place(&it.origin)));
+    player.udev(&place, Stage::RootUdev, &|it| rules::matching(&rules, it), &modules_load(host)?);
+    for (address, because) in rules::removed_by_tmpfiles(host)? {
+        player.remove(address, because);
+    }
     let mut fates = player.fates();
     if let Some(why) = unread {
         for (fate, function) in fates.iter_mut().zip(&functions) {
@@ -116,6 +119,10 @@ pub fn planned(host: &HostView, distro: &Distro, menu: &Menu, anew: &[&str]) -> 
         }
     }
     Ok(fates)
+}
+
+fn vfio() -> Result<ModuleName> {
+    ModuleName::parse("vfio_pci").map_err(|err| Error::Invalid { what: err.to_string(), hint: None })
 }
 
 /// Plays what the image does, in the order of the generator that made it.
@@ -143,8 +150,11 @@ fn in_image(
             .collect(),
         name: &name,
     };
-    let rules = rules_of_image(contents, &name);
-    let rules = |device: &PciDevice| matching(&rules, device);
+    let rules = rules::of_image(contents, &name);
+    let rules = |device: &PciDevice| rules::matching(&rules, device);
+    for (text, place) in scripts::of_image(contents, &name) {
+        player.script(text, &place);
+    }
     if is_dracut {
         let mut early: List = named(words, "rd.driver.pre", "the kernel command line");
         for path in contents.files.keys().filter(|it| it.starts_with("etc/cmdline.d/")) {
@@ -229,11 +239,11 @@ fn functions<'a>(
     host: &HostView,
     kernel: &Kernel,
     release: &str,
-    devices: &'a [PciDevice],
+    devices: impl Iterator<Item = (&'a PciDevice, bool)>,
     names: &BTreeMap<ModuleName, String>,
 ) -> Result<Vec<Function<'a>>> {
     let mut functions = Vec::new();
-    for device in devices {
+    for (device, needs_override) in devices {
         let mut modules = pci_bus::modules(host, release, device)?;
         let of_driver = names.iter().find(|it| Some(it.1) == device.driver.as_ref()).map(|it| it.0.clone());
         if let Some(module) = of_driver.filter(|it| modules.is_empty() && !it.as_str().contains("vfio")) {
@@ -251,81 +261,17 @@ fn functions<'a>(
             }
             _ => None,
         };
-        functions.push(Function { device, modules, built_in });
+        // A host bridge and an NVSwitch are of the class of bridges, and none by their header.
+        let is_bridge = device.id.class >> 16 == BRIDGE && device.has_bridge_header(host)?;
+        functions.push(Function { device, modules, built_in, is_bridge, needs_override });
     }
     Ok(functions)
-}
-
-/// The files of directories in the order of their names; a file of an earlier directory hides its namesakes in later
-/// ones (udev(7), modules-load.d(5)).
-fn files(host: &HostView, directories: &[&str], ending: &str) -> Result<Vec<PathBuf>> {
-    let mut files: BTreeMap<String, PathBuf> = BTreeMap::new();
-    for directory in directories.iter().map(Path::new) {
-        for name in host.list(directory)?.into_iter().filter(|it| it.ends_with(ending)) {
-            files.entry(name).or_insert_with_key(|it| directory.join(it));
-        }
-    }
-    Ok(files.into_values().collect())
-}
-
-fn rules_of_root(host: &HostView) -> Result<Rules> {
-    let mut rules = Vec::new();
-    for path in files(host, &RULES, ".rules")? {
-        if let Some(parsed) = host.parsed(&path, rule::parse)? {
-            rules.push((path.display().to_string(), parsed));
-        }
-    }
-    Ok(rules)
-}
-
-fn rules_of_image(contents: &Contents, image: &str) -> Rules {
-    let is_rule = |it: &&String| it.contains("udev/rules.d/") && it.ends_with(".rules");
-    let files: BTreeSet<&String> = contents.files.keys().filter(is_rule).collect();
-    files
-        .into_iter()
-        .map(|it| (format!("/{it} in {image}"), Rc::new(rule::parse(contents.text(it)))))
-        .collect()
-}
-
-/// Returns what rules say about a function.
-fn matching(rules: &Rules, device: &PciDevice) -> Vec<Rule> {
-    let mut found = Vec::new();
-    for (file, rules) in rules {
-        for rule in rules.iter() {
-            let runs: Vec<&str> =
-                rule.pairs.iter().filter(|it| it.key == "RUN").map(|it| it.value.as_str()).collect();
-            let driver = rule.assigned("driver_override").map(str::trim).filter(|it| !it.is_empty());
-            let removes = rule.assigned("remove").is_some_and(|it| it.trim() == "1");
-            let moves = |it: &&str| {
-                ["unbind", "driver_override", "new_id", "/bind"].iter().any(|word| it.contains(word))
-            };
-            let is_moving = runs.iter().any(moves);
-            if driver.is_none() && !removes && !is_moving {
-                continue;
-            }
-            if !rule.may_match(|key, name| pci_bus::rule_values::of(device, key, name)) {
-                continue;
-            }
-            let loads =
-                runs.iter().find_map(|it| it.strip_prefix("kmod load ")).map(|it| it.trim().to_owned());
-            let probes = runs.iter().any(|it| it.contains("unbind") && it.contains("drivers_probe"));
-            found.push(Rule {
-                driver: driver.map(str::to_owned),
-                loads,
-                rebinds: probes,
-                removes,
-                unclear: is_moving && !probes,
-                place: format!("{file}:{}", rule.line),
-            });
-        }
-    }
-    found
 }
 
 /// The lists of systemd-modules-load.
 fn modules_load(host: &HostView) -> Result<List> {
     let mut list = Vec::new();
-    for path in files(host, &module_lookup::LISTS, ".conf")? {
+    for path in rules::files(host, &module_lookup::LISTS, ".conf")? {
         let parsed = host.parsed(&path, |text| ModuleList::parse(ListKind::ModulesLoad, text))?;
         let because = path.display().to_string();
         for name in parsed.iter().flat_map(|it| it.modules()) {

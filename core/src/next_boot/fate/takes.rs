@@ -4,7 +4,8 @@ use super::kmod::Insert;
 use super::play::{Function, Player};
 use crate::formats::modprobe_conf::ModuleName;
 use crate::formats::pci::parse_id_list;
-use crate::machine::pci_bus::DriverName;
+use crate::machine::kernels;
+use crate::machine::pci_bus::{DriverName, PciDevice};
 use crate::next_boot::iommu::Iommu;
 
 /// Modules that take what their parameter `ids` names, and nothing else (drivers/vfio/pci, drivers/pci/pci-stub.c).
@@ -33,6 +34,26 @@ const MODESETTING: [&str; 18] = [
     "loongson",
 ];
 
+/// Devices of Intel that vfio-pci refuses, for they break the isolation that it is for, and since which Linux
+/// (drivers/vfio/pci/vfio_pci.c, `vfio_pci_dev_in_denylist`): QuickAssist, then the accelerators DSA and IAX.
+const DENIED: [(u16, (u32, u32)); 8] = [
+    (0x19e2, (5, 9)),
+    (0x19e3, (5, 9)),
+    (0x37c8, (5, 9)),
+    (0x37c9, (5, 9)),
+    (0x0435, (5, 9)),
+    (0x0443, (5, 9)),
+    (0x0b25, (6, 9)),
+    (0x0cfe, (6, 9)),
+];
+
+/// Returns whether vfio-pci of a kernel refuses a device by its denylist.
+fn is_denied(device: &PciDevice, release: &str) -> bool {
+    let is_its = |it: &&(u16, (u32, u32))| u32::from(it.0) == u32::from(device.id.device);
+    device.id.vendor == 0x8086
+        && DENIED.iter().find(is_its).is_some_and(|it| !kernels::is_older(release, it.1))
+}
+
 /// Whether a driver takes a function.
 pub(super) enum Takes {
     Yes(Vec<String>),
@@ -52,6 +73,7 @@ impl Player<'_> {
                 vec![format!("{place} gives {} to {driver}", device.address)]
             }
             Some(_) => return Takes::No(None),
+            None if function.needs_override => return Takes::No(None),
             None if BY_ID.contains(&module) => {
                 let Some((ids, place)) = &insert.ids else { return Takes::No(None) };
                 let patterns = parse_id_list(ids).patterns;
@@ -69,11 +91,18 @@ impl Player<'_> {
         if !is_vfio {
             return Takes::Yes(because);
         }
-        if device.is_bridge() {
+        if function.is_bridge {
             return Takes::No(Some(format!("{driver} takes no bridges")));
+        }
+        if module == "vfio_pci" && !insert.switches.takes_denied && is_denied(device, self.release) {
+            let id = format!("{:04x}:{:04x}", device.id.vendor, device.id.device);
+            return Takes::No(Some(format!(
+                "{id} is on the denylist of {driver}, which disable_denylist=1 lifts"
+            )));
         }
         match self.iommu {
             Iommu::On => Takes::Yes(because),
+            Iommu::Off(_) | Iommu::Unknown(_) if insert.switches.without_iommu => Takes::Yes(because),
             Iommu::Off(why) => Takes::No(Some(format!("{driver} takes nothing without an IOMMU: {why}"))),
             Iommu::Unknown(why) => Takes::Unknown(why.clone()),
         }

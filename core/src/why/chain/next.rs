@@ -27,7 +27,7 @@ pub(super) fn boot(case: &Case<'_>, fate: &Fate) -> Link {
 }
 
 /// Returns why it is or will not be on the wanted driver, and what to do.
-pub(super) fn conclusion(case: &Case<'_>, links: &[Link], fate: &Fate) -> String {
+pub(super) fn conclusion(case: &Case<'_>, links: &[Link], fate: &Fate, planned: Option<&Fate>) -> String {
     let address = case.device.address;
     let now = case.device.driver.as_deref();
     let is_on = format!("{address} is on {}", now.unwrap_or("no driver"));
@@ -78,7 +78,18 @@ pub(super) fn conclusion(case: &Case<'_>, links: &[Link], fate: &Fate) -> String
             Some(link) => format!("{address} will not be on {wanted}: {}: {}.", link.what, link.finding),
             None if claimed => format!("{address} will not be on {wanted} after a boot: {}.", reasons(fate)),
             None if case.by_playbook => {
-                format!("{is_on}, and nothing on this host gives it to {wanted} yet: converge the playbook.")
+                let yet = format!(
+                    "{is_on}, and nothing on this host gives it to {wanted} yet: converge the playbook."
+                );
+                match planned.filter(|it| it.is_certain() && it.next.as_deref() != Some(wanted)) {
+                    Some(planned) => {
+                        format!(
+                            "{yet} It will not be on {wanted} after a boot all the same: {}.",
+                            reasons(planned)
+                        )
+                    }
+                    None => yet,
+                }
             }
             None => format!(
                 "{is_on}, and nothing gives it to {wanted}: declare driver_binding {{ device = \"{address}\", driver = \

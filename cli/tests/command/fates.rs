@@ -1,0 +1,85 @@
+//! Who gets a device at the next boot, where the order of things decides: plan and why say the same.
+
+use crate::hosts::{host, run};
+
+const BOTH: &str = "driver_binding { device = '01:00.0', driver = 'vfio-pci' }\n\
+                    driver_binding { device = '01:00.1', driver = 'vfio-pci' }";
+
+#[test]
+fn what_keeps_vfio_pci_itself_from_loading_is_named_with_file_and_line() {
+    for line in ["blacklist vfio-pci\n", "blacklist vfio_pci\n", "install vfio-pci /bin/false\n"] {
+        let tree = host("ubuntu-24.04", &[("/etc/modprobe.d/old.conf", Some(line))]);
+        for playbook in [BOTH, "gpu_passthrough { device = '01:00.0' }"] {
+            let (plan, status) = run(&tree, "plan", playbook);
+            // The list of initramfs-tools and udev heed a blacklist, and so does kmod for a softdep the other.
+            let is_softdep = playbook.contains("gpu") && line.starts_with("blacklist");
+            assert_eq!(plan.contains("/etc/modprobe.d/old.conf:1"), !is_softdep, "{line}{plan}");
+            assert_eq!(plan.contains("A reboot will not be enough"), !is_softdep, "{line}{plan}");
+            assert_eq!(status, Some(2), "{plan}");
+        }
+    }
+}
+
+#[test]
+fn a_device_of_the_denylist_is_not_promised() {
+    let qat = |option: &str| {
+        let tree = host("ubuntu-24.04", &[("/etc/modprobe.d/vfio.conf", Some(option))]);
+        let device = "/sys/devices/pci0000:00/0000:00:1c.0/0000:03:00.0";
+        tree.write(format!("{device}/vendor"), "0x8086\n");
+        tree.write(format!("{device}/device"), "0x37c9\n");
+        tree.write(format!("{device}/class"), "0x0b4000\n");
+        tree.write(format!("{device}/modalias"), "pci:v00008086d000037C9sv00008086sd00000000bc0Bsc40i00\n");
+        run(&tree, "plan", "driver_binding { device = '03:00.0', driver = 'vfio-pci' }").0
+    };
+    let plan = qat("# nothing\n");
+    assert!(
+        plan.contains("8086:37c9 is on the denylist of vfio-pci, which disable_denylist=1 lifts"),
+        "{plan}"
+    );
+    assert!(plan.contains("0000:03:00.0 will not be on vfio-pci after a boot"), "{plan}");
+    let plan = qat("options vfio-pci disable_denylist=1\n");
+    assert!(!plan.contains("denylist"), "{plan}");
+}
+
+#[test]
+fn a_rule_that_takes_the_card_off_the_bus_is_named_wherever_it_lies() {
+    let rule = "ACTION==\"add\", SUBSYSTEM==\"pci\", ATTR{vendor}==\"0x10de\", ATTR{class}==\"0x03[0-9]*\", ATTR{remove}=\"1\"\n";
+    for directory in ["/etc", "/run", "/usr/lib"] {
+        let tree = host("ubuntu-24.04", &[]);
+        tree.write(format!("{directory}/udev/rules.d/50-remove.rules"), rule);
+        let place = format!("{directory}/udev/rules.d/50-remove.rules:1 takes 0000:01:00.0 off the bus");
+        for playbook in [BOTH, "gpu_passthrough { device = '01:00.0' }"] {
+            let (plan, _) = run(&tree, "plan", playbook);
+            assert!(plan.contains(&place), "{plan}");
+            let (why, _) = crate::hosts::why(&tree, "01:00.0", playbook);
+            assert!(why.contains(&place), "{why}");
+        }
+    }
+    let line = "w /sys/bus/pci/devices/0000:01:00.0/remove - - - - 1\n";
+    let tree = host("ubuntu-24.04", &[("/etc/tmpfiles.d/gpu.conf", Some(line))]);
+    let place = "/etc/tmpfiles.d/gpu.conf:1 takes 0000:01:00.0 off the bus";
+    let ((plan, _), (why, _)) = (run(&tree, "plan", BOTH), crate::hosts::why(&tree, "01:00.0", BOTH));
+    assert!(plan.contains(place) && why.contains(place), "{plan}{why}");
+}
+
+const SCRIPT: &str = "#!/bin/sh\n# 0000:03:00.0\nfor dev in 0000:02:00.0; do\n\techo vfio-pci > \
+                      /sys/bus/pci/devices/$dev/driver_override\n\techo $dev > /sys/bus/pci/drivers/vfio-pci/bind\ndone\n";
+
+#[test]
+fn a_script_of_the_image_that_names_the_disk_of_root_is_refused_when_the_image_is_made_anew() {
+    let kvm = "modprobe_options { module = 'kvm', options = { ignore_msrs = '1' } }";
+    let tree = host("ubuntu-24.04", &[("/etc/initramfs-tools/scripts/init-top/vfio.sh", Some(SCRIPT))]);
+    for playbook in [kvm, "gpu_passthrough { device = '01:00.0' }"] {
+        let (plan, status) = run(&tree, "plan", playbook);
+        assert_eq!(status, Some(4), "{plan}");
+        assert!(plan.contains("root-storage-") && plan.contains("init-top/vfio.sh"), "{plan}");
+    }
+    // The images as they are have no such script.
+    let (plan, status) = run(&tree, "plan", "kernel_cmdline { present = { 'mitigations=auto' } }");
+    assert_eq!(status, Some(2), "{plan}");
+    assert!(!plan.contains("vfio.sh"), "{plan}");
+    let harmless = SCRIPT.replace("0000:02:00.0", "0000:05:00.0");
+    let tree = host("ubuntu-24.04", &[("/etc/initramfs-tools/scripts/init-top/vfio.sh", Some(&harmless))]);
+    let (plan, _) = run(&tree, "plan", kvm);
+    assert!(!plan.contains("refused"), "{plan}");
+}

@@ -1,0 +1,137 @@
+//! The udev rules that make functions, move them between drivers or off the bus, of the root and of the image.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+
+use hoststate_abi::host_view::HostView;
+
+use super::play::Rule;
+use crate::error::Result;
+use crate::formats::pci::PciAddress;
+use crate::formats::udev_rules::rule::{self, UdevRule};
+use crate::machine::image_contents::Contents;
+use crate::machine::pci_bus::{self, PciDevice};
+
+/// Directories of rules, the strongest first (udev(7)).
+const DIRECTORIES: [&str; 5] = [
+    "/etc/udev/rules.d",
+    "/run/udev/rules.d",
+    "/usr/local/lib/udev/rules.d",
+    "/usr/lib/udev/rules.d",
+    "/lib/udev/rules.d",
+];
+
+/// Directories of what systemd-tmpfiles writes at boot, the strongest first (tmpfiles.d(5)).
+const TMPFILES: [&str; 3] = ["/etc/tmpfiles.d", "/run/tmpfiles.d", "/usr/lib/tmpfiles.d"];
+
+/// Attributes that make virtual functions, and keep drivers from them.
+pub(super) const COUNT: &str = "sriov_numvfs";
+pub(super) const AUTOPROBE: &str = "sriov_drivers_autoprobe";
+
+/// Rules that move or make functions, each with its file and line.
+pub(super) type Rules = Vec<(String, UdevRule)>;
+
+/// The files of directories in the order of their names; a file of an earlier directory hides its namesakes in later ones
+/// (udev(7), modules-load.d(5)).
+pub(super) fn files(host: &HostView, directories: &[&str], ending: &str) -> Result<Vec<PathBuf>> {
+    let mut files: BTreeMap<String, PathBuf> = BTreeMap::new();
+    for directory in directories.iter().map(Path::new) {
+        for name in host.list(directory)?.into_iter().filter(|it| it.ends_with(ending)) {
+            files.entry(name).or_insert_with_key(|it| directory.join(it));
+        }
+    }
+    Ok(files.into_values().collect())
+}
+
+/// Returns the rules of the root file system.
+pub(super) fn of_root(host: &HostView) -> Result<Rules> {
+    let mut rules = Vec::new();
+    for path in files(host, &DIRECTORIES, ".rules")? {
+        let parsed: Option<Rc<Vec<UdevRule>>> = host.parsed(&path, rule::parse)?;
+        rules.extend(moving(&path.display().to_string(), parsed.iter().flat_map(|it| it.iter())));
+    }
+    Ok(rules)
+}
+
+/// Returns the rules of an image.
+pub(super) fn of_image(contents: &Contents, image: &str) -> Rules {
+    let is_rule = |it: &&String| it.contains("udev/rules.d/") && it.ends_with(".rules");
+    // As in the root: the first of a name, and all in the order of their names.
+    let mut seen = BTreeSet::new();
+    let rank = |path: &str| {
+        DIRECTORIES.iter().position(|it| path.starts_with(&it[1..])).unwrap_or(DIRECTORIES.len())
+    };
+    let mut files: Vec<&String> = contents.files.keys().filter(is_rule).collect();
+    files.sort_by_key(|it| (it.rsplit('/').next().unwrap_or_default(), rank(it)));
+    files.retain(|it| seen.insert(it.rsplit('/').next().unwrap_or_default()));
+    let rules = files.into_iter().map(|it| (format!("/{it} in {image}"), rule::parse(contents.text(it))));
+    rules.flat_map(|(file, rules)| moving(&file, rules.iter()).collect::<Rules>()).collect()
+}
+
+fn moving<'a>(
+    file: &str,
+    rules: impl Iterator<Item = &'a UdevRule>,
+) -> impl Iterator<Item = (String, UdevRule)> {
+    rules.filter(|it| is_moving(it)).map(move |it| (format!("{file}:{}", it.line), it.clone()))
+}
+
+fn is_moving(rule: &UdevRule) -> bool {
+    let makes = [COUNT, AUTOPROBE].iter().any(|it| rule.assigned(it).is_some());
+    makes || driver(rule).is_some() || removes(rule) || runs(rule).any(moves)
+}
+
+fn runs(rule: &UdevRule) -> impl Iterator<Item = &str> {
+    rule.pairs.iter().filter(|it| it.key == "RUN").map(|it| it.value.as_str())
+}
+
+fn moves(command: &str) -> bool {
+    ["unbind", "driver_override", "new_id", "/bind"].iter().any(|word| command.contains(word))
+}
+
+fn driver(rule: &UdevRule) -> Option<&str> {
+    rule.assigned("driver_override").map(str::trim).filter(|it| !it.is_empty())
+}
+
+fn removes(rule: &UdevRule) -> bool {
+    rule.assigned("remove").is_some_and(|it| it.trim() == "1")
+}
+
+/// Returns what rules say about a function.
+pub(super) fn matching(rules: &Rules, device: &PciDevice) -> Vec<Rule> {
+    let known = |key: &str, name: Option<&str>| pci_bus::rule_values::of(device, key, name);
+    let of_device = rules.iter().filter(|it| it.1.may_match(known));
+    of_device
+        .map(|(place, rule)| {
+            let loads = runs(rule).find_map(|it| it.strip_prefix("kmod load "));
+            let probes = runs(rule).any(|it| it.contains("unbind") && it.contains("drivers_probe"));
+            Rule {
+                driver: driver(rule).map(str::to_owned),
+                loads: loads.map(|it| it.trim().to_owned()),
+                rebinds: probes,
+                removes: removes(rule),
+                unclear: runs(rule).any(moves) && !probes,
+                place: place.clone(),
+            }
+        })
+        .collect()
+}
+
+/// Returns the functions that systemd-tmpfiles takes off the bus, each with the line.
+pub(super) fn removed_by_tmpfiles(host: &HostView) -> Result<Vec<(PciAddress, String)>> {
+    let mut removed = Vec::new();
+    for path in files(host, &TMPFILES, ".conf")? {
+        let text = host.read_lossy(&path)?.unwrap_or_default();
+        for (index, line) in text.lines().enumerate() {
+            let fields: Vec<&str> = line.split_whitespace().collect();
+            let [kind, target, .., value] = fields[..] else { continue };
+            let writes =
+                kind.trim_end_matches(['!', '+', '-', '=']).eq_ignore_ascii_case("w") && value == "1";
+            let directory = target.strip_suffix("/remove").filter(|_| writes);
+            let address = directory.and_then(|it| it.rsplit('/').next()).and_then(|it| it.parse().ok());
+            let place = format!("{}:{}", path.display(), index + 1);
+            removed.extend(address.map(|it: PciAddress| (it, format!("{place} takes {it} off the bus"))));
+        }
+    }
+    Ok(removed)
+}

@@ -1,0 +1,29 @@
+//! Scripts of an image that name functions and bind them to drivers: what they do only running them tells.
+
+use crate::machine::image_contents::{Contents, is_script};
+
+/// What a script writes to that gives a function to a driver, or takes it away.
+const MOVES: [&str; 5] = ["driver_override", "/bind", "/unbind", "new_id", "/remove"];
+
+/// Returns the scripts of an image that move functions, each with its path as it is to be named.
+pub(super) fn of_image<'a>(contents: &'a Contents, image: &str) -> Vec<(&'a str, String)> {
+    let scripts = contents.files.keys().filter(|it| is_script(it));
+    let texts = scripts.map(|it| (contents.text(it), format!("/{it} in {image}")));
+    texts.filter(|it| is_moving(it.0)).collect()
+}
+
+/// Returns whether a script moves functions, comments aside.
+pub(super) fn is_moving(text: &str) -> bool {
+    code(text).any(|line| MOVES.iter().any(|it| line.contains(it)))
+}
+
+/// Returns whether a script names an address.
+pub(super) fn names(text: &str, address: &str) -> bool {
+    let short = address.split_once(':').map_or(address, |it| it.1);
+    let is_part = |it: char| it.is_ascii_hexdigit() || matches!(it, ':' | '.');
+    code(text).any(|line| line.split(|it| !is_part(it)).any(|it| it == address || it == short))
+}
+
+fn code(text: &str) -> impl Iterator<Item = &str> {
+    text.lines().map(|it| if it.trim_start().starts_with('#') { "" } else { it })
+}
