@@ -19,6 +19,8 @@ mod cards;
 mod dead_lines;
 #[path = "hazards/distro.rs"]
 mod distro;
+#[path = "hazards/guests.rs"]
+mod guests;
 #[path = "hazards/needs.rs"]
 mod needs;
 #[path = "hazards/network.rs"]
@@ -27,6 +29,8 @@ mod network;
 mod owners;
 #[path = "hazards/parameters.rs"]
 mod parameters;
+#[path = "hazards/plain.rs"]
+mod plain;
 #[path = "hazards/precious.rs"]
 mod precious;
 #[path = "hazards/storage.rs"]

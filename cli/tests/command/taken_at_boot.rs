@@ -59,3 +59,15 @@ fn what_an_image_that_is_made_anew_takes_is_refused() {
     assert_eq!(status, Some(2), "{text}");
     assert!(!text.contains("refused"), "{text}");
 }
+
+#[test]
+fn on_captured_hosts_no_guard_has_anything_to_say() {
+    for name in ["centos-6", "centos-7", "centos-stream-9", "ubuntu-22.04", "ubuntu-24.04"] {
+        let tree = host(name, &[]);
+        for playbook in [OTHER, "kernel_cmdline { present = { 'mitigations=auto' } }"] {
+            let (text, status) = run(&tree, "plan", playbook);
+            assert_eq!(status, Some(2), "{name}: {text}");
+            assert!(!text.contains("refused") && !text.contains("warning"), "{name}: {text}");
+        }
+    }
+}

@@ -46,7 +46,12 @@ pub fn hazards(scene: Scene<'_>) -> Result<Vec<Hazard>> {
         }
         let serial = serial_console(scene.before)?;
         // Its own driver kept from loading leaves the picture of the firmware.
-        let severity = if serial.is_some() || taken.to.is_none() { Severity::Warn } else { Severity::Refuse };
+        // And what a guest takes it gives back.
+        let severity = if serial.is_some() || taken.to.is_none() || taken.is_of_guest() {
+            Severity::Warn
+        } else {
+            Severity::Refuse
+        };
         let identity = taken.identity();
         let then = match taken.to {
             Some(_) => "the console of the host goes dark, and stays so until that is undone",

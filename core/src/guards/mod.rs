@@ -10,6 +10,7 @@ pub mod dead_line;
 pub mod disk_not_ready;
 pub mod half_group;
 pub mod held_by_guest;
+pub mod held_by_process;
 pub mod hidden_parameters;
 pub mod ineffective_parameters;
 pub mod keyboard;
@@ -23,6 +24,7 @@ pub mod root_parameters;
 pub mod root_storage;
 pub mod second_owner;
 pub mod shared_ids;
+pub mod started_guest;
 pub mod vfs_in_use;
 pub mod xen_dom0;
 
@@ -40,6 +42,8 @@ pub const TABLE: &[Guard] = &[
     half_group::hazards,
     vfs_in_use::hazards,
     held_by_guest::hazards,
+    held_by_process::hazards,
+    started_guest::hazards,
     second_owner::hazards,
     ineffective_parameters::hazards,
     dead_line::hazards,

@@ -13,11 +13,15 @@ use crate::formats::kernel_cmdline::Cmdline;
 use crate::formats::modprobe_conf::{ModprobeView, ModuleName};
 use crate::formats::pci::{PciAddress, PciIdPattern};
 use crate::guards::boot_parameters::{self, BootParameters};
+use crate::machine::guests::{self, Guest};
 use crate::machine::modprobe_d;
 use crate::machine::pci_bus::driver_name;
 use crate::machine::pci_bus::{self, PciDevice};
 use crate::next_boot::fate::{Certainty, Fate};
 use crate::plan::scene::Scene;
+
+/// What libvirt and Proxmox VE bind a device to.
+const FOR_GUESTS: &str = "vfio-pci";
 
 mod claim;
 mod now;
@@ -54,8 +58,10 @@ pub enum Kind {
     /// By the driver it has now, which is kept from it.
     Driver,
     /// In whatever way the next boot does, though this plan does not bring it about: by a rule that stands there already,
-    /// by an image that is made anew, by a guest.
+    /// by an image that is made anew.
     Boot,
+    /// By a guest that is started at boot.
+    Guest,
 }
 
 /// What becomes of the PCI devices.
@@ -70,7 +76,12 @@ pub struct Rebindings {
 impl Rebinding {
     /// Returns whether the plan brings it about.
     pub fn is_planned(&self) -> bool {
-        self.causes.iter().any(|it| it.kind != Kind::Boot)
+        self.causes.iter().any(|it| !matches!(it.kind, Kind::Boot | Kind::Guest))
+    }
+
+    /// Returns whether nothing but a guest that is started at boot takes it.
+    pub fn is_of_guest(&self) -> bool {
+        self.causes.iter().all(|it| it.kind == Kind::Guest)
     }
 
     /// Returns whether it goes to a driver that keeps it for guests.
@@ -111,6 +122,17 @@ impl Rebinding {
 }
 
 impl Rebindings {
+    /// Adds a device that a guest takes from a driver of the host when it is started.
+    fn add_guest(&mut self, device: &PciDevice, guest: &Guest) {
+        let is_free = device.driver.as_deref().is_none_or(driver_name::is_for_guests);
+        if is_free || self.of(device.address).is_some() {
+            return;
+        }
+        let evidence = taken_by(guest, device.address);
+        let causes = vec![Cause { kind: Kind::Guest, evidence }];
+        self.all.push(Rebinding { device: device.clone(), to: Some(FOR_GUESTS.to_owned()), causes });
+    }
+
     /// Returns the driver a device will have after the next boot, as far as it can be told.
     pub fn driver_of<'a>(&'a self, device: &'a PciDevice) -> Option<&'a str> {
         if let Some(rebinding) = self.all.iter().find(|it| it.device.address == device.address) {
@@ -175,8 +197,19 @@ fn find(scene: Scene<'_>) -> Result<Rebindings, Error> {
     });
     let others: Vec<Rebinding> = others.collect();
     rebindings.all.extend(others);
+    for guest in guests::started_at_boot(scene.after)? {
+        for address in &guest.devices {
+            let Ok(at) = devices.binary_search_by_key(address, |it| it.address) else { continue };
+            rebindings.add_guest(&devices[at], &guest);
+        }
+    }
     rebindings.all.sort_by_key(|it| it.device.address);
     Ok(rebindings)
+}
+
+/// Says that a guest takes a device when the host boots.
+pub fn taken_by(guest: &Guest, address: PciAddress) -> String {
+    format!("{}: the guest {} is started at boot, and takes {address}", guest.file.display(), guest.name)
 }
 
 /// Returns what the next boot takes a device for, though the plan does not.

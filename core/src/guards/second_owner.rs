@@ -75,7 +75,7 @@ fn hazard(owner: Owner, device: &PciDevice, what: &str, wanted: &str) -> Hazard 
 }
 
 /// Returns the devices whose number of virtual functions the plan sets, now or in a rule, and that number.
-fn wanted_counts(scene: Scene<'_>) -> Result<Vec<(PciDevice, String)>> {
+pub(super) fn wanted_counts(scene: Scene<'_>) -> Result<Vec<(PciDevice, String)>> {
     let mut wanted = Vec::new();
     let now = scene.counts();
     let rules = changed_rules(scene)?;

@@ -20,7 +20,7 @@ pub fn hazards(scene: Scene<'_>) -> Result<Vec<Hazard>> {
         let by_address = taken.causes.iter().any(|it| it.kind == Kind::Address);
         let id = taken.causes.iter().find_map(|it| match it.kind {
             Kind::Id(pattern) => Some(pattern),
-            Kind::Address | Kind::Driver | Kind::Boot => None,
+            Kind::Address | Kind::Driver | Kind::Boot | Kind::Guest => None,
         });
         if let (Some(id), false) = (id, by_address) {
             by_id.entry(id).or_default().push(taken);

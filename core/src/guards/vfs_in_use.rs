@@ -1,4 +1,5 @@
-//! `vfs-in-use`: virtual functions that someone uses are removed, because their number changes.
+//! `vfs-in-use`: virtual functions and mediated devices that someone uses are lost, because the number of functions changes
+//! or the device leaves its driver.
 
 use std::path::Path;
 
@@ -6,6 +7,7 @@ use hoststate_abi::host_view::HostView;
 
 use crate::error::Result;
 use crate::formats::proc_net;
+use crate::guards::rebinding;
 use crate::machine::pci_bus::driver_name;
 use crate::machine::pci_bus::{self, PciDevice};
 use crate::plan::scene::{Hazard, Scene, Severity};
@@ -55,7 +57,67 @@ pub fn hazards(scene: Scene<'_>) -> Result<Vec<Hazard>> {
         let hazard = Hazard::new(NAME, Severity::Refuse, &identity, message).on(&address);
         hazards.push(hazard.shown_by(evidence).shown_by([written]));
     }
+    for taken in &rebinding::rebindings(scene)?.all {
+        let mut used = Vec::new();
+        let mut evidence = Vec::new();
+        for virtfn in &taken.device.virtfns {
+            let Some(virtfn) = pci_bus::device(scene.before, *virtfn)? else { continue };
+            if let Some(why) = use_of(scene.before, &virtfn)? {
+                used.push(format!("its virtual function {}", virtfn.address));
+                evidence.push(why);
+            }
+        }
+        if let Some((upper, why)) =
+            upper(scene.before, &taken.device)?.filter(|_| taken.device.physfn.is_some())
+        {
+            used.push(format!("{upper}, which is made of it,"));
+            evidence.push(why);
+        }
+        for (mediated, why) in mediated(scene.before, &taken.device)? {
+            used.push(format!("its mediated device {mediated}"));
+            evidence.push(why);
+        }
+        if used.is_empty() {
+            continue;
+        }
+        let address = taken.device.address;
+        let are = if used.len() == 1 { "is" } else { "are" };
+        let message = format!("{address} {}, and {} {are} in use", taken.what(), used.join(", "));
+        let identity = taken.identity();
+        let mut identity: Vec<&str> = identity.iter().map(String::as_str).collect();
+        identity.extend(evidence.iter().map(String::as_str));
+        let hazard = Hazard::new(NAME, Severity::Refuse, &identity, message).on(address);
+        hazards.push(hazard.shown_by(evidence.iter().cloned()).shown_by(taken.evidence()));
+    }
     Ok(hazards)
+}
+
+/// Returns the interface that is made of one of the device's, such as a VLAN or the macvtap of a guest, and what shows
+/// it.
+fn upper(host: &HostView, device: &PciDevice) -> Result<Option<(String, String)>> {
+    for interface in &device.interfaces {
+        let directory = Path::new("/sys/class/net").join(&interface.name);
+        for name in host.list(&directory)? {
+            if let Some(upper) = name.strip_prefix("upper_") {
+                return Ok(Some((upper.to_owned(), format!("{} is there", directory.join(&name).display()))));
+            }
+        }
+    }
+    Ok(None)
+}
+
+/// Returns the mediated devices of a device, each with what shows it (Documentation/driver-api/vfio-mediated-device.rst).
+fn mediated(host: &HostView, device: &PciDevice) -> Result<Vec<(String, String)>> {
+    let bus = Path::new("/sys/bus/mdev/devices");
+    let mut found = Vec::new();
+    for name in host.list(bus)? {
+        let path = bus.join(&name);
+        if pci_bus::above(host, &path)?.first() == Some(&device.address) {
+            let shown = format!("{} is below {}", path.display(), device.address);
+            found.push((name, shown));
+        }
+    }
+    Ok(found)
 }
 
 /// Returns what shows that a virtual function is in use.
@@ -72,6 +134,9 @@ fn use_of(host: &HostView, virtfn: &PciDevice) -> Result<Option<String>> {
             link.display(),
             net.display()
         )));
+    }
+    if let Some((_, why)) = upper(host, virtfn)? {
+        return Ok(Some(why));
     }
     for interface in &virtfn.interfaces {
         let directory = Path::new("/sys/class/net").join(&interface.name);

@@ -4,6 +4,7 @@ pub(crate) mod block_devices;
 pub mod facts;
 pub mod free_space;
 pub mod grubenv_disk;
+pub mod guests;
 pub mod image_contents;
 pub mod interfaces;
 pub mod iommu;

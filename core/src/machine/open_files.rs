@@ -7,8 +7,12 @@ use std::path::{Path, PathBuf};
 use hoststate_abi::host_view::HostView;
 use rustix::io::Errno;
 
+use crate::machine::block_devices::BLOCK;
 use crate::machine::pci_bus::driver_name;
 use crate::machine::pci_bus::{self, PciDevice};
+
+/// Base class of mass storage (include/linux/pci_ids.h).
+const STORAGE: u32 = 0x01;
 
 /// A file that a process has open.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,6 +54,31 @@ pub(crate) fn of_guests(host: &HostView, device: &PciDevice) -> io::Result<OpenF
     let own = host.list(&pci_bus::directory(device.address).join("vfio-dev"))?;
     nodes.extend(own.iter().map(|it| Path::new("/dev/vfio/devices").join(it)));
     of(host, &nodes)
+}
+
+/// Looks which processes have a device open through the driver that it has: screens and renderers, what NVIDIA's driver
+/// and InfiniBand show, disks.
+///
+/// # Errors
+/// As for [`of`].
+pub(crate) fn of_device(host: &HostView, device: &PciDevice) -> io::Result<OpenFiles> {
+    let directory = pci_bus::directory(device.address);
+    let mut nodes = Vec::new();
+    for (class, place) in [("drm", "/dev/dri"), ("infiniband_verbs", "/dev/infiniband")] {
+        nodes.extend(host.list(&directory.join(class))?.iter().map(|it| Path::new(place).join(it)));
+    }
+    let shown = format!("/proc/driver/nvidia/gpus/{}/information", device.address);
+    let text = host.read_lossy(Path::new(&shown))?.unwrap_or_default();
+    let minor = text.lines().find_map(|it| it.strip_prefix("Device Minor:"));
+    nodes.extend(minor.map(|it| PathBuf::from(format!("/dev/nvidia{}", it.trim()))));
+    if device.id.class >> 16 == STORAGE {
+        for name in host.list(Path::new(BLOCK))? {
+            if pci_bus::above(host, &Path::new(BLOCK).join(&name))?.first() == Some(&device.address) {
+                nodes.push(Path::new("/dev").join(name));
+            }
+        }
+    }
+    if nodes.is_empty() { Ok(OpenFiles::default()) } else { of(host, &nodes) }
 }
 
 /// Looks which of `files` are open; a process that ends meanwhile has none open.

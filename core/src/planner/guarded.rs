@@ -6,7 +6,6 @@ use super::Planner;
 use super::booting::Booting;
 use crate::error::Result;
 use crate::guards;
-use crate::next_boot::fate::Fate;
 use crate::plan::planned::Change;
 use crate::plan::scene::{Hazard, Scene};
 
@@ -20,7 +19,7 @@ impl Planner<'_> {
     ) -> Result<Vec<Hazard>> {
         let mut hazards = Vec::new();
         let fates = &booting.fates;
-        let is_moved = !changes.is_empty() || fates.iter().any(Fate::changes);
+        let is_moved = !changes.is_empty() || !fates.is_empty();
         let standing = if booting.edits.is_empty() { &[] } else { guards::STANDING };
         let before = view.without_predictions();
         let scene = Scene { before: &before, after: view, distro: self.distro, changes, fates };

@@ -27,9 +27,22 @@ const KEYFILES: [&str; 3] = [
 const OPERATOR: &str = "/etc/sriov-operator/pci";
 
 /// Files, and directories of files, in which people write to the attribute at boot.
-const SCRIPTS: [&str; 3] = ["/etc/rc.local", "/etc/rc.d/rc.local", "/etc/sysfs.conf"];
-const SCRIPT_DIRECTORIES: [&str; 4] =
-    ["/etc/sysfs.d", "/etc/systemd/system", "/etc/network/interfaces.d", "/etc/network"];
+const SCRIPTS: [&str; 4] = ["/etc/rc.local", "/etc/rc.d/rc.local", "/etc/sysfs.conf", "/etc/crontab"];
+const SCRIPT_DIRECTORIES: [&str; 7] = [
+    "/etc/sysfs.d",
+    "/etc/systemd/system",
+    "/etc/network/interfaces.d",
+    "/etc/network",
+    "/etc/cron.d",
+    "/var/spool/cron",
+    "/var/spool/cron/crontabs",
+];
+
+/// What makes the virtual functions of a card of NVIDIA; its driver supports no other way (NVIDIA, Virtual GPU Software
+/// User Guide).
+const MANAGE: &str = "sriov-manage";
+const MANAGERS: [&str; 2] = ["/usr/lib/nvidia/sriov-manage", "/usr/bin/sriov-manage"];
+const NVIDIA: u32 = 0x10de;
 
 /// Returns the other owners of the number of a device's virtual functions.
 pub(super) fn owners(scene: Scene<'_>, device: &PciDevice) -> Result<Vec<Owner>> {
@@ -61,6 +74,15 @@ pub(super) fn owners(scene: Scene<'_>, device: &PciDevice) -> Result<Vec<Owner>>
         }
     }
     scripts(scene, device, &mut owners)?;
+    let is_of_nvidia = device.id.vendor == NVIDIA && device.driver.as_deref() == Some("nvidia");
+    if is_of_nvidia && !owners.iter().any(|it| it.evidence.contains(MANAGE)) {
+        for path in MANAGERS {
+            if scene.after.exists(Path::new(path))? {
+                let evidence = format!("{path} is there, and the driver is nvidia");
+                owners.push(Owner { who: "NVIDIA's sriov-manage", sets: None, evidence });
+            }
+        }
+    }
     Ok(owners)
 }
 
@@ -150,6 +172,16 @@ fn netplan(scene: Scene<'_>, device: &PciDevice, owners: &mut Vec<Owner>) -> Res
     Ok(())
 }
 
+/// Returns whether a line runs NVIDIA's tool for a card.
+fn manages(device: &PciDevice, line: &str) -> bool {
+    let Some((_, arguments)) = line.split_once(MANAGE) else { return false };
+    let address = device.address.to_string();
+    let is_its =
+        |it: &str| it.eq_ignore_ascii_case("all") || it.eq_ignore_ascii_case(&address) || it.contains('$');
+    let is_on = device.id.vendor == NVIDIA && !line.trim_start().starts_with('#');
+    is_on && arguments.split_whitespace().any(is_its)
+}
+
 fn scripts(scene: Scene<'_>, device: &PciDevice, owners: &mut Vec<Owner>) -> Result<()> {
     let mut files: Vec<_> = SCRIPTS.iter().map(|it| Path::new(it).to_owned()).collect();
     for directory in SCRIPT_DIRECTORIES {
@@ -163,6 +195,10 @@ fn scripts(scene: Scene<'_>, device: &PciDevice, owners: &mut Vec<Owner>) -> Res
         // Whatever lies there need not be text.
         let text = scene.after.read_bytes(&path)?.unwrap_or_default();
         for (index, line) in String::from_utf8_lossy(&text).lines().enumerate() {
+            if manages(device, line) {
+                let evidence = format!("{}:{}: {}", path.display(), index + 1, line.trim());
+                owners.push(Owner { who: "NVIDIA's sriov-manage", sets: None, evidence });
+            }
             let Some((before, _)) = line.split_once("sriov_numvfs") else { continue };
             let word = before.rsplit(char::is_whitespace).next().unwrap_or(before);
             let own = |it: &str| it == address || names_interface(device, it);

@@ -4,12 +4,12 @@ use std::path::Path;
 
 use super::{Case, Link, Standing};
 use crate::error::Result;
-use crate::formats::mount_table::{parse_mountinfo, parse_swaps};
+use crate::guards::rebinding;
+use crate::machine::guests;
+use crate::machine::needs;
 use crate::machine::open_files;
 use crate::machine::pci_bus;
 use crate::machine::pci_bus::driver_name::is_for_guests;
-
-const BLOCK: &str = "/sys/class/block";
 
 /// The IOMMU group and its members: a guest gets all of a group or nothing of it.
 pub(super) fn group(case: &Case<'_>) -> Result<Link> {
@@ -72,13 +72,18 @@ pub(super) fn driver(case: &Case<'_>) -> Result<Link> {
 pub(super) fn holders(case: &Case<'_>) -> Result<Option<Link>> {
     let mut evidence = screens(case)?;
     evidence.extend(interfaces(case)?);
-    evidence.extend(file_systems(case)?);
+    evidence.extend(needed(case)?);
     let directory = pci_bus::directory(case.device.address);
     if !case.device.virtfns.is_empty() {
         let count = case.device.virtfns.len();
         evidence.push(format!("{}/virtfn*: {count} virtual functions", directory.display()));
     }
-    let (by_processes, hidden) = guests(case)?;
+    for guest in
+        guests::started_at_boot(case.host)?.iter().filter(|it| it.devices.contains(&case.device.address))
+    {
+        evidence.push(rebinding::taken_by(guest, case.device.address));
+    }
+    let (by_processes, hidden) = processes(case)?;
     evidence.extend(by_processes);
     let (standing, finding) = match (evidence.is_empty(), hidden) {
         (true, 0) => {
@@ -131,52 +136,20 @@ fn interfaces(case: &Case<'_>) -> Result<Vec<String>> {
     Ok(evidence)
 }
 
-/// File systems and swap on the disks behind the device, through volumes and encryption.
-fn file_systems(case: &Case<'_>) -> Result<Vec<String>> {
-    let mut names = Vec::new();
-    for name in case.host.list(Path::new(BLOCK))? {
-        if is_below(case, &Path::new(BLOCK).join(&name))? {
-            with_holders(case, &name, &mut names)?;
-        }
-    }
-    if names.is_empty() {
-        return Ok(Vec::new());
-    }
-    let nodes = |name: &String| -> Result<Vec<String>> {
-        let mapped = case.host.attribute(&Path::new(BLOCK).join(name).join("dm/name"))?;
-        Ok(std::iter::once(format!("/dev/{name}"))
-            .chain(mapped.map(|it| format!("/dev/mapper/{it}")))
-            .collect())
-    };
-    let mountinfo = case.host.parsed(Path::new("/proc/self/mountinfo"), parse_mountinfo)?;
-    let table = case.host.parsed(Path::new("/proc/mounts"), crate::formats::mount_table::parse_fstab)?;
-    let mounts = mountinfo.or(table);
-    let swaps = case.host.parsed(Path::new("/proc/swaps"), parse_swaps)?;
-    let mut evidence = Vec::new();
-    for name in &names {
-        let nodes = nodes(name)?;
-        let mounted = mounts.iter().flat_map(|it| it.iter()).filter(|it| nodes.contains(&it.source));
-        evidence.extend(mounted.map(|it| format!("{} is mounted on {}", it.source, it.point)));
-        let swapped = swaps.iter().flat_map(|it| it.iter()).filter(|it| nodes.contains(it));
-        evidence.extend(swapped.map(|it| format!("{it} is swap")));
+/// What the host needs of the device beside its own interfaces: file systems, swap, volumes, the ways that go over it.
+fn needed(case: &Case<'_>) -> Result<Vec<String>> {
+    let mut evidence: Vec<String> = Vec::new();
+    for need in needs::of(case.host)?.iter().filter(|it| it.is_certain && it.hangs_on(case.device.address)) {
+        let hops = need.evidence.iter().filter(|it| !evidence.contains(it)).cloned().collect::<Vec<_>>();
+        evidence.extend(hops);
     }
     Ok(evidence)
 }
 
-fn with_holders(case: &Case<'_>, name: &str, names: &mut Vec<String>) -> Result<()> {
-    // A volume may be reached by several of its disks.
-    if names.iter().any(|it| it == name) {
-        return Ok(());
-    }
-    names.push(name.to_owned());
-    for holder in case.host.list(&Path::new(BLOCK).join(name).join("holders"))? {
-        with_holders(case, &holder, names)?;
-    }
-    Ok(())
-}
-
-/// Processes that have the device's vfio node open, and how many processes hide their files.
-fn guests(case: &Case<'_>) -> Result<(Vec<String>, usize)> {
-    let open = open_files::of_guests(case.host, case.device)?;
-    Ok((open.found.iter().map(ToString::to_string).collect(), open.hidden))
+/// Processes that have the device open, and how many processes hide their files.
+fn processes(case: &Case<'_>) -> Result<(Vec<String>, usize)> {
+    let of_guests = open_files::of_guests(case.host, case.device)?;
+    let of_host = open_files::of_device(case.host, case.device)?;
+    let found = of_guests.found.iter().chain(&of_host.found);
+    Ok((found.map(ToString::to_string).collect(), of_guests.hidden.max(of_host.hidden)))
 }
