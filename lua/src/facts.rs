@@ -36,8 +36,8 @@ pub trait Facts {
     /// When a file of the host cannot be read.
     fn devices(&self) -> Result<Vec<Device>>;
 
-    /// Returns the modules that match the device at `address` and exist for the running kernel, in the order of
-    /// depmod's index, with underscores.
+    /// Returns the modules that `alias` lines of modprobe.d name for the device at `address`, then those that match it and
+    /// exist for the running kernel, in the order of depmod's index, with underscores.
     ///
     /// # Errors
     /// When a file of the host cannot be read.

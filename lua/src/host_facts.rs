@@ -5,6 +5,7 @@ use hoststate_core::error::{Error, Result};
 use hoststate_core::formats::pci::PciAddress;
 use hoststate_core::machine::facts as host_facts;
 use hoststate_core::machine::kernels;
+use hoststate_core::machine::modprobe_d;
 use hoststate_core::machine::pci_bus::{self, PciDevice};
 use hoststate_core::mechanism::distro::{Distro, Family};
 use serde_json::{Map, Value};
@@ -52,7 +53,9 @@ impl Facts for HostFacts<'_> {
         })?;
         match (release, pci_bus::device(self.host, address)?) {
             (Some(release), Some(device)) => {
-                let modules = pci_bus::modules(self.host, &release, &device)?;
+                let mut modules = modprobe_d::aliased(self.host, &device.modalias)?;
+                let of_index = pci_bus::modules(self.host, &release, &device)?;
+                modules.extend(of_index.into_iter().filter(|it| !modules.contains(it)).collect::<Vec<_>>());
                 Ok(modules.iter().map(|it| it.as_str().to_owned()).collect())
             }
             _ => Ok(Vec::new()),

@@ -83,3 +83,24 @@ fn a_script_of_the_image_that_names_the_disk_of_root_is_refused_when_the_image_i
     let (plan, _) = run(&tree, "plan", kvm);
     assert!(!plan.contains("refused"), "{plan}");
 }
+
+#[test]
+fn a_module_that_an_install_line_inserts_without_its_softdeps_comes_first() {
+    let lines = "alias pci:v000010DEd*sv*sd*bc03sc00i00* nvidia\ninstall nvidia modprobe -i nouveau\n";
+    let tree = host(
+        "ubuntu-24.04",
+        &[
+            ("/etc/modprobe.d/nvidia.conf", Some(lines)),
+            ("/etc/modprobe.d/vfio.conf", Some("options vfio-pci ids=10de:0ffc\n")),
+        ],
+    );
+    let playbook = "vfio_pci_ids { ids = { '10de:0ffc' }, file = 'vfio.conf' }\n\
+                    modprobe_softdep { module = 'nouveau', pre = { 'vfio-pci' } }";
+    let (plan, _) = run(&tree, "plan", playbook);
+    assert!(plan.contains("0000:01:00.0 will not be on vfio-pci after a boot: nouveau takes it"), "{plan}");
+    assert!(plan.contains("install nvidia modprobe -i nouveau"), "{plan}");
+    // The softdep of the module that udev asks for is heeded, and the composite declares it.
+    let (plan, _) = run(&tree, "plan", "gpu_passthrough { device = '01:00.0', file = 'vfio.conf' }");
+    assert!(plan.contains("softdep nvidia: (absent) -> pre: vfio-pci"), "{plan}");
+    assert!(!plan.contains("will not be on vfio-pci"), "{plan}");
+}

@@ -9,8 +9,9 @@ use hoststate_abi::host_view::predicted::Prediction;
 use hoststate_abi::setting::Place;
 
 use crate::error::Result;
+use crate::formats::fnmatch;
 use crate::formats::kernel_cmdline::Cmdline;
-use crate::formats::modprobe_conf::{DIRECTORIES, ModprobeConf, ModprobeView, Origin};
+use crate::formats::modprobe_conf::{DIRECTORIES, ModprobeConf, ModprobeView, ModuleName, Origin, Winner};
 use crate::machine::kernels;
 
 /// Returns what all files of modprobe.d, the softdeps of the newest kernel and the running kernel's command line
@@ -113,6 +114,26 @@ pub fn read_for(host: &HostView, kernel: Option<&str>, parameters: &Cmdline) -> 
         }
     }
     Ok(view.with_command_line(parameters.parameters().chain(parameters.init_parameters()).map(|it| it.raw())))
+}
+
+/// Returns the modules that `alias` lines name for a modalias: what udev loads for such a device, in the place of what the
+/// index names (libkmod/libkmod-module.c, `kmod_module_new_from_lookup`).
+///
+/// # Errors
+/// When a file or directory exists and cannot be read.
+pub fn aliased(host: &HostView, modalias: &str) -> Result<Vec<ModuleName>> {
+    let folded = modalias.replace('-', "_");
+    let mut modules = Vec::new();
+    for Winner { value: (pattern, module), .. } in view(host)?.aliases() {
+        if fnmatch::matches(&pattern, &folded)
+            && let Ok(module) = ModuleName::parse(&module)
+            && module.as_str() != "off"
+            && !modules.contains(&module)
+        {
+            modules.push(module);
+        }
+    }
+    Ok(modules)
 }
 
 /// Returns whether a line in `file` takes effect before one at `origin`: files are read in bytewise order of their

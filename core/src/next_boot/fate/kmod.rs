@@ -192,7 +192,12 @@ impl Place<'_> {
                 self.with_softdeps(need, request, &because, seen, out);
             }
         }
-        self.with_softdeps(module, request, because, seen, out);
+        // `modprobe -i` leaves out what the configuration says of the module itself, its softdeps as well.
+        if request.runs_install {
+            self.with_softdeps(module, request, because, seen, out);
+        } else {
+            self.insert(module, request, because, out);
+        }
     }
 
     fn with_softdeps(
@@ -219,7 +224,7 @@ impl Place<'_> {
         if let Some(softdep) = &softdep {
             around(&softdep.value.pre, "pre", seen, out);
         }
-        match self.policy.install(module).filter(|_| request.runs_install) {
+        match self.policy.install(module) {
             Some(install) => {
                 let place = self.place(&install.origin);
                 self.run(module, &install.value, &place, request, because, out);
@@ -336,8 +341,8 @@ impl Place<'_> {
     fn switches(&self, module: &ModuleName) -> Switches {
         let is_on = |module: &ModuleName, option: &str| {
             let options = self.policy.options(module);
-            let values = options.iter().flat_map(|it| params(&it.value)).filter(|it| it.0 == option);
-            values.last().is_some_and(|it| is_true(it.1))
+            let mut values = options.iter().flat_map(|it| params(&it.value)).filter(|it| it.0 == option);
+            values.next_back().is_some_and(|it| is_true(it.1))
         };
         let vfio = ModuleName::parse("vfio");
         Switches {

@@ -49,7 +49,7 @@ const DENIED: [(u16, (u32, u32)); 8] = [
 
 /// Returns whether vfio-pci of a kernel refuses a device by its denylist.
 fn is_denied(device: &PciDevice, release: &str) -> bool {
-    let is_its = |it: &&(u16, (u32, u32))| u32::from(it.0) == u32::from(device.id.device);
+    let is_its = |it: &&(u16, (u32, u32))| u32::from(it.0) == device.id.device;
     device.id.vendor == 0x8086
         && DENIED.iter().find(is_its).is_some_and(|it| !kernels::is_older(release, it.1))
 }
