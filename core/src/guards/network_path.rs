@@ -2,7 +2,7 @@
 //! itself or to drop the virtual function in use.
 
 use crate::error::Result;
-use crate::guards::rebinding;
+use crate::guards::{rebinding, second_owner};
 use crate::machine::needs::{self, Kind, Need};
 use crate::machine::pci_bus;
 use crate::plan::scene::{Hazard, Scene, Severity};
@@ -20,7 +20,7 @@ const RESETTING: [&str; 2] = ["i40e", "ixgbe"];
 pub fn hazards(scene: Scene<'_>) -> Result<Vec<Hazard>> {
     let rebindings = rebinding::rebindings(scene)?;
     let counts = scene.counts();
-    if rebindings.all.is_empty() && counts.is_empty() {
+    if rebindings.all.is_empty() && scene.changes.is_empty() {
         return Ok(Vec::new());
     }
     let needs = needs::of(scene.before)?;
@@ -70,6 +70,31 @@ pub fn hazards(scene: Scene<'_>) -> Result<Vec<Hazard>> {
         let link = pci_bus::directory(address).join("driver");
         let hazard = Hazard::new(NAME, severity, &identity, message).on(address).shown_by(evidence(&hit));
         hazards.push(hazard.shown_by([format!("{} is {driver}", link.display()), written]));
+    }
+    for (device, count) in second_owner::wanted_counts(scene)? {
+        let driver = device.driver.as_deref().unwrap_or_default();
+        let now = device.sriov.map_or(0, |it| it.numvfs).to_string();
+        // At boot the rule makes them while the root file system is in use already.
+        let hit: Vec<&Need> = needs
+            .iter()
+            .filter(|it| it.kind == Kind::Storage && it.devices.contains(&device.address))
+            .collect();
+        let is_told = hazards.iter().any(|it| it.device.as_deref() == Some(&device.address.to_string()));
+        if hit.is_empty() || is_told || now == count || !RESETTING.contains(&driver) {
+            continue;
+        }
+        let address = device.address;
+        let message = format!(
+            "{address} gets {count} virtual functions: its driver resets the card for that, and {} goes over it",
+            purposes(&hit)
+        );
+        let address_text = address.to_string();
+        let mut identity: Vec<&str> = vec![&address_text, driver, &now, &count];
+        identity.extend(hit.iter().map(|it| it.name.as_str()));
+        let link = pci_bus::directory(address).join("driver");
+        let hazard =
+            Hazard::new(NAME, Severity::Refuse, &identity, message).on(address).shown_by(evidence(&hit));
+        hazards.push(hazard.shown_by([format!("{} is {driver}", link.display())]));
     }
     Ok(hazards)
 }

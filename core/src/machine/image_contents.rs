@@ -49,9 +49,13 @@ pub fn news(host: &HostView) -> Option<String> {
     host.memory::<Images>().news()
 }
 
-/// Returns whether a file of an image is a script of the boot: of initramfs-tools, or a hook of dracut.
+/// Returns whether a file of an image is a script of the boot: of initramfs-tools, or a hook of dracut. Those that an
+/// image is still to get have the path that they have on the host.
 pub fn is_script(path: &str) -> bool {
-    path.starts_with("scripts/") || path.contains("dracut/hooks/")
+    let of_host = ["etc/initramfs-tools/scripts/", "usr/lib/dracut/modules.d/"];
+    path.starts_with("scripts/")
+        || path.contains("dracut/hooks/")
+        || of_host.iter().any(|it| path.starts_with(it))
 }
 
 /// Which files of an image are kept with their text.

@@ -69,6 +69,15 @@ fn the_card_over_which_root_comes_by_iscsi_is_not_taken() {
     "#]],
     );
     harmless(&tree, take(FREE));
+    // So it is where the card is only reset, when its virtual functions are made.
+    let sriov = hoststate_testkit::pci::SysfsSriov { total: 8, offset: 16, stride: 1, device: 0x154c };
+    SysfsDevice::new(SECOND, 0x8086, 0x1572, 0x02_0000).driver("i40e").group(4).sriov(sriov).write(&tree);
+    let four = json!([{ "type": "sriov_numvfs", "device": SECOND, "numvfs": 4 }]);
+    let plan = crate::plan(&tree, &four, &[]);
+    let found: Vec<&str> = plan.guards.iter().map(|it| it.message.as_str()).collect();
+    let what =
+        "0000:04:00.0 gets 4 virtual functions: its driver resets the card for that, and / goes over it";
+    assert_eq!(found, [what]);
 }
 
 #[test]

@@ -80,11 +80,11 @@ pub(super) fn contents(
 }
 
 /// Adds the scripts of this host that the generator puts into the image: those of initramfs-tools below /etc, and what
-/// modules of dracut consist of, under the name that they have there.
+/// modules of dracut consist of, under the path that they have here.
 fn own_scripts(host: &HostView, generator: &dyn Initramfs, new: &mut Contents) -> Result<()> {
-    let (top, below) = match generator.name() {
-        "dracut" => (Path::new("/usr/lib/dracut/modules.d"), "var/lib/dracut/hooks"),
-        _ => (Path::new("/etc/initramfs-tools/scripts"), "scripts"),
+    let top = match generator.name() {
+        "dracut" => Path::new("/usr/lib/dracut/modules.d"),
+        _ => Path::new("/etc/initramfs-tools/scripts"),
     };
     for part in host.list(top)? {
         let directory = top.join(&part);
@@ -97,7 +97,7 @@ fn own_scripts(host: &HostView, generator: &dyn Initramfs, new: &mut Contents) -
                 continue;
             }
             let text = host.read_lossy(&path)?;
-            new.files.insert(format!("{below}/{part}/{name}"), text);
+            new.files.insert(path.display().to_string().trim_start_matches('/').to_owned(), text);
         }
     }
     Ok(())
