@@ -104,3 +104,38 @@ fn a_module_that_an_install_line_inserts_without_its_softdeps_comes_first() {
     assert!(plan.contains("softdep nvidia: (absent) -> pre: vfio-pci"), "{plan}");
     assert!(!plan.contains("will not be on vfio-pci"), "{plan}");
 }
+
+#[test]
+fn virtual_functions_to_come_have_a_fate() {
+    let tree = host("ubuntu-24.04", &[]);
+    let next = |playbook: &str| {
+        let (text, _) = crate::hosts::answer(&tree, &["plan", "playbook.lua", "--format", "json"], playbook);
+        let plan: serde_json::Value = serde_json::from_str(&text).expect("a plan");
+        let devices = plan["next_boot"]["devices"].as_array().expect("devices").clone();
+        let coming = devices
+            .into_iter()
+            .filter(|it| it["address"].as_str().is_some_and(|it| it.starts_with("0000:3b:02")));
+        coming.map(|it| format!("{} {} {}", it["address"], it["next"], it["certainty"])).collect::<Vec<_>>()
+    };
+    let shown = |driver: &str| {
+        ["0000:3b:02.0", "0000:3b:02.1"].map(|it| format!("\"{it}\" \"{driver}\" \"certain\""))
+    };
+    assert_eq!(next("sriov_nic { device = '3b:00.0', numvfs = 2, driver = 'vfio-pci' }"), shown("vfio-pci"));
+    assert_eq!(next("sriov_numvfs { device = '3b:00.0', numvfs = 2 }"), shown("iavf"));
+    // Without autoprobe only an override binds them.
+    assert!(next("sriov_numvfs { device = '3b:00.0', numvfs = 2, autoprobe = false }").is_empty());
+}
+
+#[test]
+fn what_only_a_boot_tells_is_not_promised() {
+    let tree = host("ubuntu-24.04", &[("/boot/initrd.img-6.8.0-45-generic", Some("no archive\n"))]);
+    let playbook = "vfio_pci_ids { ids = { '10de:0ffc', '10de:0e1b' } }\n\
+                    modprobe_softdep { module = 'nouveau', pre = { 'vfio-pci' } }";
+    let (plan, _) = run(&tree, "plan", playbook);
+    let (sure, unsure) = plan.split_once("A reboot may bring:").expect("a heading of its own");
+    assert!(!sure.contains("driver of 0000:01:00.0"), "{plan}");
+    assert!(
+        unsure.contains("driver of 0000:01:00.0: nouveau -> vfio-pci: not known: /boot/initrd.img"),
+        "{plan}"
+    );
+}

@@ -34,7 +34,8 @@ pub(crate) fn why(tree: &Tree, device: &str, playbook: &str) -> (String, Option<
     answer(tree, &["why", device, "playbook.lua"], playbook)
 }
 
-fn answer(tree: &Tree, words: &[&str], playbook: &str) -> (String, Option<i32>) {
+/// Returns what a command says, and its exit status.
+pub(crate) fn answer(tree: &Tree, words: &[&str], playbook: &str) -> (String, Option<i32>) {
     let directory = tempfile::TempDir::new().expect("a temporary directory");
     std::fs::write(directory.path().join("playbook.lua"), playbook).expect("a playbook");
     let mut process = Command::new(env!("CARGO_BIN_EXE_hoststate"));

@@ -41,10 +41,11 @@ pub fn modules(host: &HostView, kernel_release: &str, device: &PciDevice) -> Res
         })
     })?;
     let known = claimed.by_kernel.borrow().get(kernel_release).cloned();
-    let claims = match known {
+    // One that is still to come is asked about as well.
+    let claims = match known.filter(|it| it.contains_key(&device.modalias)) {
         Some(claims) => claims,
         None => {
-            let claims = Rc::new(claims(host, kernel_release)?);
+            let claims = Rc::new(claims(host, kernel_release, &device.modalias)?);
             claimed.by_kernel.borrow_mut().insert(kernel_release.to_owned(), Rc::clone(&claims));
             claims
         }
@@ -52,7 +53,7 @@ pub fn modules(host: &HostView, kernel_release: &str, device: &PciDevice) -> Res
     Ok(claims.get(&device.modalias).cloned().unwrap_or_default())
 }
 
-fn claims(host: &HostView, kernel_release: &str) -> Result<HashMap<String, Vec<ModuleName>>> {
+fn claims(host: &HostView, kernel_release: &str, asked: &str) -> Result<HashMap<String, Vec<ModuleName>>> {
     let directory = modules_directory(kernel_release);
     let text =
         |name: &str| -> Result<String> { Ok(host.read_lossy(&directory.join(name))?.unwrap_or_default()) };
@@ -62,15 +63,16 @@ fn claims(host: &HostView, kernel_release: &str) -> Result<HashMap<String, Vec<M
     let alias = ModulesAlias::parse(&alias);
     let builtin_aliases = ModulesAlias::parse(&builtin_aliases);
     let mut claims = HashMap::new();
-    for device in devices(host)?.iter() {
-        let mut modules = alias.resolve(&device.modalias);
-        for module in builtin_aliases.resolve(&device.modalias) {
+    let devices = devices(host)?;
+    for modalias in devices.iter().map(|it| it.modalias.as_str()).chain([asked]) {
+        let mut modules = alias.resolve(modalias);
+        for module in builtin_aliases.resolve(modalias) {
             if !modules.contains(&module) {
                 modules.push(module);
             }
         }
         modules.retain(|it| files.contains(it) || builtin.contains(it));
-        claims.insert(device.modalias.clone(), modules);
+        claims.insert(modalias.to_owned(), modules);
     }
     Ok(claims)
 }
