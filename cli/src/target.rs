@@ -11,6 +11,7 @@ use hoststate_core::plan::finding::Finding;
 use hoststate_core::plan::planned::Plan;
 use hoststate_core::planner::{Planner, Runtime};
 use hoststate_core::record::STATE_DIRECTORY;
+use hoststate_core::record::command::RunCommand;
 use hoststate_core::record::past::Past;
 use hoststate_core::record::provenance::boot_id;
 use hoststate_core::record::recorder::Recorder;
@@ -193,7 +194,7 @@ impl Target {
     ///
     /// # Errors
     /// When a link on the way to the records cannot be read.
-    pub(crate) fn recorder(&self, command: impl Into<String>, playbook: Option<&Path>) -> Result<Recorder> {
+    pub(crate) fn recorder(&self, command: RunCommand, playbook: Option<&Path>) -> Result<Recorder> {
         let recorder = Recorder::new(self.records()?, command, self.boot_id.clone());
         Ok(recorder.by(provenance(playbook, &self.accepted)))
     }

@@ -1,8 +1,8 @@
 //! The facts of a real host or tree, read when a playbook asks for them.
 
 use hoststate_abi::host_view::HostView;
+use hoststate_abi::pci_address::PciAddress;
 use hoststate_core::error::{Error, Result};
-use hoststate_core::formats::pci::PciAddress;
 use hoststate_core::machine::facts as host_facts;
 use hoststate_core::machine::kernels;
 use hoststate_core::machine::modprobe_d;

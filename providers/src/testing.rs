@@ -46,7 +46,7 @@ pub(crate) fn show_error(err: &Error) -> String {
 
 fn show_one(view: &HostView, setting: &Setting) -> String {
     let none = || "(nothing)".to_owned();
-    let mut text = format!("{}: ", setting.subject);
+    let mut text = format!("{}: ", setting.about);
     match &setting.state {
         State::Converged => text.push_str("converged\n"),
         State::Deferred { reason } => text.push_str(&format!("deferred: {reason}\n")),

@@ -2,14 +2,15 @@
 
 use std::path::{Path, PathBuf};
 
+use hoststate_abi::about::About;
 use hoststate_abi::host_view::HostView;
 use hoststate_core::host::Host;
 use hoststate_core::language::registry::Declared;
 use hoststate_core::machine::trust::require_own;
 use hoststate_core::plan::planned::{Change, Plan};
 use hoststate_core::planner::Planner;
+use hoststate_core::record::command::RunCommand;
 use hoststate_core::record::lock::LockedHost;
-use hoststate_core::record::{AT_BOOT, CONFIRM_BOOT, CONVERGE_AT_BOOT};
 use hoststate_core::run::apply::Agreed;
 use hoststate_core::run::finish::{Finish, Finished};
 use hoststate_core::trial::confirm;
@@ -84,12 +85,12 @@ impl<'a> Wanted<'a> {
         if self.trial.is_empty() { &self.declared } else { &self.trial }
     }
 
-    /// Returns the name of the command in the records.
-    pub(crate) fn command(&self) -> &'static str {
+    /// Returns the command, as the record has it.
+    pub(crate) fn command(&self) -> RunCommand {
         match self.when {
-            When::Now => "converge",
-            When::AlsoAtBoot => CONVERGE_AT_BOOT,
-            When::OnceConfirmed => CONFIRM_BOOT,
+            When::Now => RunCommand::Converge,
+            When::AlsoAtBoot => RunCommand::ConvergeAtBoot,
+            When::OnceConfirmed => RunCommand::ConfirmBoot,
         }
     }
 
@@ -201,12 +202,13 @@ impl<'a> Wanted<'a> {
 
 /// Returns what is left of a plan when the words it waits for are there.
 fn after_the_trial(mut plan: Plan) -> Plan {
-    let is_there = |it: &Change| it.waits_for_reboot() && it.subject == "/proc/cmdline";
+    let is_there = |it: &Change| it.waits_for_reboot() && it.about == About::RunningParameters;
     let (there, left): (Vec<Change>, Vec<Change>) = plan.changes.into_iter().partition(is_there);
     plan.changes = left;
     if !there.is_empty() {
         plan.summary.only_reboot = plan.summary.only_reboot.saturating_sub(1);
-        plan.reboot.because.retain(|it| !it.contains(": /proc/cmdline"));
+        let told: Vec<String> = there.iter().map(Change::reason).collect();
+        plan.reboot.because.retain(|it| !told.contains(it));
         plan.reboot.required = plan.changes.iter().any(Change::waits_for_reboot);
     }
     plan
@@ -264,8 +266,8 @@ pub(crate) fn finish(arguments: &ConvergeArguments, session: &Session) -> Result
         session.print("The host was not booted yet: what is left waits for the next boot.\n")?;
         return Ok(Exit::Success);
     }
-    let lock = lock(&target, CONVERGE_AT_BOOT)?;
-    let mut recorder = target.recorder(AT_BOOT, None)?;
+    let lock = lock(&target, &RunCommand::ConvergeAtBoot.to_string())?;
+    let mut recorder = target.recorder(RunCommand::AtBoot, None)?;
     let interrupt = session.interrupt()?;
     let mut watcher = Progress::from_the_start(session, target.activate, interrupt);
     let (recorder, watcher) = (&mut recorder, &mut watcher);

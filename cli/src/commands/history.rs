@@ -152,7 +152,7 @@ impl Commands {
         Entry {
             run: record.id,
             sequence: record.sequence,
-            command: record.command,
+            command: record.command.to_string(),
             state,
             outcome: record.outcome,
             reason: record.reason,

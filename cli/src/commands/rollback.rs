@@ -5,6 +5,7 @@ use std::fmt::Write;
 use hoststate_abi::host_view::HostView;
 use hoststate_core::host::Host;
 use hoststate_core::plan::planned::Plan;
+use hoststate_core::record::command::RunCommand;
 use hoststate_core::record::report::Report;
 use hoststate_core::record::store::Unreadable;
 use hoststate_core::run::apply::{Agreed, is_actionable};
@@ -41,12 +42,12 @@ pub(crate) fn run(arguments: &RollbackArguments, session: &Session) -> Result<Ex
     }
     let declared = [undone.declared()];
     let id = &undone.record().id;
-    let command = format!("rollback {id}");
+    let command = RunCommand::Rollback(id.clone());
     if arguments.check {
         show(&plan, &target, session)?;
         return Ok(Exit::of_plan(&plan, target.detail));
     }
-    let recorder = target.recorder(&command, None)?.undoing(undone.outputs());
+    let recorder = target.recorder(command.clone(), None)?.undoing(undone.outputs());
     // Who says yes beforehand agreed to the run being undone, who is asked, to what was shown.
     let agreed = if arguments.yes { Agreed::Declarations } else { Agreed::Plan };
     let converge = Converge { target: &target, declared: &declared, agreed, session };
@@ -71,7 +72,7 @@ pub(crate) fn run(arguments: &RollbackArguments, session: &Session) -> Result<Ex
         session,
         is_given: arguments.yes,
         interrupt: &interrupt,
-        command: &command,
+        command: &command.to_string(),
     };
     let again = || {
         refuse_changed(&undone, &target, arguments)?;
@@ -111,9 +112,9 @@ impl Wanted {
 }
 
 /// Records that nothing is left of a rollback that did not come to its end: others have done it since.
-fn record_the_end(target: &Target, command: &str, report: &Report) -> Result<()> {
-    let lock = lock(target, command)?;
-    target.recorder(command, None)?.verdict(&mut report.clone(), None)?;
+fn record_the_end(target: &Target, command: &RunCommand, report: &Report) -> Result<()> {
+    let lock = lock(target, &command.to_string())?;
+    target.recorder(command.clone(), None)?.verdict(&mut report.clone(), None)?;
     lock.end();
     Ok(())
 }

@@ -132,7 +132,7 @@ impl Status {
         self.reboot.extend(together(reboot).iter().map(difference));
         self.drift.extend(together(drift).iter().map(difference));
         self.drift.extend(plan.deferred.iter().map(|it| format!("{}: {}", it.resource, it.reason)));
-        self.drift.extend(plan.conflicts.iter().map(|it| format!("{}: {}", it.subject, it.reason)));
+        self.drift.extend(plan.conflicts.iter().map(|it| format!("{}: {}", it.about, it.reason)));
         let is_refused = |it: &&Finding| it.verdict == Verdict::BootRefused;
         for it in plan.after_boot.iter().filter(is_refused) {
             if !self.refused.contains(&it.reason) {
@@ -148,10 +148,10 @@ impl Status {
 fn difference(setting: &Together<'_>) -> String {
     let (first, actual) = (setting.first(), setting.actual());
     if let Some(lacks) = actual.as_ref().filter(|_| setting.is_made_anew() && !first.waits_for_reboot()) {
-        return format!("{}: {lacks}", first.subject);
+        return format!("{}: {lacks}", first.about);
     }
     let value = |it: Option<String>| it.unwrap_or_else(|| "(absent)".to_owned());
-    format!("{}: {} -> {}", first.subject, value(actual), value(setting.desired()))
+    format!("{}: {} -> {}", first.about, value(actual), value(setting.desired()))
 }
 
 /// Returns the last run that stands and has declarations, whoever's they are.

@@ -15,7 +15,7 @@ pub(crate) fn amount(plan: &Plan, activate: Activate) -> String {
     let tools = plan.activations.len();
     add(&mut parts, runs + if activate == Activate::Run { tools } else { 0 }, "command");
     let live = plan.changes.iter().filter(|it| it.steps.iter().any(is_attribute));
-    add(&mut parts, live.map(|it| &it.subject).collect::<BTreeSet<_>>().len(), "kernel setting");
+    add(&mut parts, live.map(|it| &it.about).collect::<BTreeSet<_>>().len(), "kernel setting");
     if activate == Activate::Skip && tools > 0 {
         parts.push(format!("{} left to you", counted(tools, "command")));
     }

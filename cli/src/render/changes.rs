@@ -88,7 +88,7 @@ fn sign_of<'a>(changes: impl Iterator<Item = &'a Change>) -> (&'static str, Pain
 }
 
 fn setting(out: &mut String, screen: &Screen, indent: usize, change: &Change) {
-    let mut line = difference(screen, &change.subject, change.actual.as_deref(), change.desired.as_deref());
+    let mut line = difference(screen, &change.about, change.actual.as_deref(), change.desired.as_deref());
     if let Some(activation) = &change.activation {
         line.push_str(&match change.waits_for_reboot() {
             true if change.in_vain => "  (a reboot did not help)".to_owned(),

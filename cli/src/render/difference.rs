@@ -1,12 +1,14 @@
 //! What one setting is and shall be, on one line.
 
+use hoststate_abi::about::About;
+
 use crate::render::escape::visible_line;
 use crate::render::screen::{Amount, Screen};
 
 /// Returns what one setting is and shall be, on one line, without the reason.
 pub(crate) fn difference(
     screen: &Screen,
-    subject: &str,
+    about: &About,
     actual: Option<&str>,
     desired: Option<&str>,
 ) -> String {
@@ -18,7 +20,7 @@ pub(crate) fn difference(
         _ => (actual.map(str::to_owned), desired.map(str::to_owned)),
     };
     let value = |it: Option<String>| it.map_or("(absent)".to_owned(), |it| visible_line(&it).into_owned());
-    format!("{}: {} {} {}", visible_line(subject), value(actual), screen.arrow(), value(desired))
+    format!("{}: {} {} {}", visible_line(&about.to_string()), value(actual), screen.arrow(), value(desired))
 }
 
 /// Returns both values without the words that a long one, such as a command line, has in common with the other.
@@ -51,12 +53,14 @@ fn without_common(screen: &Screen, actual: &str, desired: &str) -> (String, Stri
 mod tests {
     use expect_test::{Expect, expect};
 
+    use hoststate_abi::about::About;
+
     use super::difference;
     use crate::render::screen::{Amount, Screen};
 
     fn check(actual: Option<&str>, desired: Option<&str>, expected: Expect) {
         let screen = Screen { colour: false, width: None, unicode: false, amount: Amount::Usual };
-        expected.assert_eq(&difference(&screen, "cmdline", actual, desired));
+        expected.assert_eq(&difference(&screen, &About::from("cmdline"), actual, desired));
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use hoststate_abi::about::About;
 use hoststate_core::language::declaration::{Origin, ResourceId};
 use hoststate_core::mechanism::host_summary::HostSummary;
 use hoststate_core::next_boot::fate::{Certainty, Fate};
@@ -11,7 +12,6 @@ use hoststate_core::plan::parameter_change::ParameterChange;
 use hoststate_core::plan::planned::{Change, Conflict, Deferred, Plan, PlannedActivation, Summary, Unread};
 use hoststate_core::plan::scene::{Hazard, Severity};
 use hoststate_core::run::apply::Activate;
-use hoststate_core::verdict::driver_of;
 
 use crate::render::amount::{amount, counted};
 use crate::render::changes::{changes, heading};
@@ -100,14 +100,14 @@ fn activations(out: &mut String, screen: &Screen, plan: &Plan, activate: Activat
     for PlannedActivation { activation, argv, .. } in &plan.activations {
         screen.prose(out, INNER, &command(argv));
         let asking = plan.changes.iter().filter(|it| it.activation.as_ref() == Some(activation));
-        for reason in distinct(asking.map(|it| found(&it.subject, it.actual.as_deref()))) {
+        for reason in distinct(asking.map(|it| found(&it.about, it.actual.as_deref()))) {
             screen.prose(out, INNER * 2, &reason);
         }
     }
 }
 
-fn found(subject: &str, actual: Option<&str>) -> String {
-    format!("{}: {}", visible_line(subject), actual.map_or("(absent)".into(), visible_line))
+fn found(about: &About, actual: Option<&str>) -> String {
+    format!("{}: {}", visible_line(&about.to_string()), actual.map_or("(absent)".into(), visible_line))
 }
 
 fn distinct(lines: impl Iterator<Item = String>) -> Vec<String> {
@@ -143,13 +143,13 @@ fn cmdline(out: &mut String, screen: &Screen, parameters: &[ParameterChange]) {
 /// Adds the reasons for a reboot, and apart from them what it may bring: a driver is promised only where it surely comes.
 pub(crate) fn reboot(out: &mut String, screen: &Screen, changes: &[Change], fates: &[Fate]) {
     let doubt = |change: &Change| {
-        let address = driver_of(change)?;
+        let address = change.about.driver_of()?;
         fates.iter().filter(|it| it.address == address).find_map(|it| match &it.certainty {
             Certainty::Unknown { reason } => Some(reason),
             Certainty::Certain | Certainty::Race { .. } => None,
         })
     };
-    let line = |it: &Change| difference(screen, &it.subject, it.actual.as_deref(), it.desired.as_deref());
+    let line = |it: &Change| difference(screen, &it.about, it.actual.as_deref(), it.desired.as_deref());
     let waiting = || changes.iter().filter(|it| it.expects_reboot());
     let reasons = distinct(waiting().filter(|it| doubt(it).is_none()).map(line));
     let unknown =
@@ -237,7 +237,7 @@ pub(crate) fn conflicts(out: &mut String, screen: &Screen, conflicts: &[Conflict
     for it in conflicts {
         let name = it.resource.to_string();
         heading(out, screen, 0, ("!", Paint::Warning), &name, it.playbook.as_ref());
-        let line = difference(screen, &it.subject, it.actual.as_deref(), it.desired.as_deref());
+        let line = difference(screen, &it.about, it.actual.as_deref(), it.desired.as_deref());
         screen.prose(out, INNER, &line);
         screen.prose(out, INNER, &it.reason);
         if let Some(other) = &it.other {
@@ -285,7 +285,7 @@ fn summary(screen: &Screen, plan: &Plan, activate: Activate) -> String {
         return screen.paint(paint, &text);
     }
     let in_vain: BTreeSet<_> =
-        plan.changes.iter().filter(|it| it.in_vain).map(|it| (it.scope, &it.subject)).collect();
+        plan.changes.iter().filter(|it| it.in_vain).map(|it| (it.scope, &it.about)).collect();
     // First what the question asks for, in the same words.
     let mut parts = vec![amount(plan, activate)];
     if !in_vain.is_empty() {

@@ -13,7 +13,7 @@ pub(crate) fn together<'a>(changes: impl IntoIterator<Item = &'a Change>) -> Vec
     let mut groups: Vec<Together<'a>> = Vec::new();
     let mut group_of = BTreeMap::new();
     for it in changes {
-        let at = *group_of.entry((it.scope, &it.subject, it.expects_reboot())).or_insert(groups.len());
+        let at = *group_of.entry((it.scope, &it.about, it.expects_reboot())).or_insert(groups.len());
         match groups.get_mut(at) {
             Some(group) => group.0.push(it),
             None => groups.push(Together(vec![it])),

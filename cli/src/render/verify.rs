@@ -27,7 +27,7 @@ pub(crate) fn text(screen: &Screen, plan: &Plan, declared: &[Declared], findings
         out.push('\n');
     };
     for it in &plan.conflicts {
-        let setting = difference(screen, &it.subject, it.actual.as_deref(), it.desired.as_deref());
+        let setting = difference(screen, &it.about, it.actual.as_deref(), it.desired.as_deref());
         let resource = named(&it.resource, it.playbook.as_ref());
         let label = if it.gone.is_some() { "gone    " } else { "conflict" };
         line(Paint::Removed, label, &format!("{resource}: {setting}: {}", it.reason));
@@ -35,7 +35,7 @@ pub(crate) fn text(screen: &Screen, plan: &Plan, declared: &[Declared], findings
     }
     for group in together(&plan.changes) {
         let (it, resources) = (group.first(), group.resources());
-        let setting = difference(screen, &it.subject, group.actual().as_deref(), group.desired().as_deref());
+        let setting = difference(screen, &it.about, group.actual().as_deref(), group.desired().as_deref());
         let resource = named(&it.resource, it.playbook.as_ref());
         let others = resources.len() - 1;
         let others = if others > 0 { format!(" and {}", counted(others, "other")) } else { String::new() };

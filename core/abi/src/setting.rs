@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::about::About;
 use crate::activation::Activation;
 use crate::step::Step;
 
@@ -57,8 +58,9 @@ impl std::fmt::Display for Place {
 pub struct Setting {
     /// When it is true.
     pub scope: Scope,
-    /// What is compared, in words a person finds on the host: a path, a device, a line.
-    pub subject: String,
+    /// What is compared.
+    #[serde(flatten)]
+    pub about: About,
     /// What changing it interrupts.
     #[serde(default)]
     pub disruption: Disruption,
@@ -111,12 +113,12 @@ pub enum Remedy {
 
 impl Setting {
     /// Returns a persistent setting that disrupts nothing.
-    pub fn persistent(subject: impl Into<String>, state: State) -> Self {
-        Self { scope: Scope::Persistent, subject: subject.into(), disruption: Disruption::None, state }
+    pub fn persistent(about: impl Into<About>, state: State) -> Self {
+        Self { scope: Scope::Persistent, about: about.into(), disruption: Disruption::None, state }
     }
 
     /// Returns a setting of the running system.
-    pub fn runtime(subject: impl Into<String>, disruption: Disruption, state: State) -> Self {
-        Self { scope: Scope::Runtime, subject: subject.into(), disruption, state }
+    pub fn runtime(about: impl Into<About>, disruption: Disruption, state: State) -> Self {
+        Self { scope: Scope::Runtime, about: about.into(), disruption, state }
     }
 }

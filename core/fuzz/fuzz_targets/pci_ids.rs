@@ -1,7 +1,8 @@
 //! PCI addresses, ids and modaliases: what is printed is read again.
 #![no_main]
 
-use hoststate_core::formats::pci::{PciAddress, PciId, PciIdPattern, parse_id_list};
+use hoststate_abi::pci_address::PciAddress;
+use hoststate_core::formats::pci::{PciId, PciIdPattern, parse_id_list};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|text: &str| {

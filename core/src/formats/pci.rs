@@ -1,23 +1,18 @@
-//! PCI addresses, ids and modaliases: one flat vocabulary over the submodules that own its parts.
+//! PCI ids and modaliases: one flat vocabulary over the submodules that own its parts.
 
-mod address;
 mod class;
 mod id;
 mod pattern;
 #[cfg(test)]
 mod tests;
 
-pub use self::address::PciAddress;
 pub use self::class::class_name;
 pub use self::id::PciId;
 pub use self::pattern::{IdList, PciIdPattern, parse_id_list};
 
-/// Text that is not the PCI address, id or modalias it should be.
+/// Text that is not the PCI id or modalias it should be.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PciError {
-    /// Not `DDDD:BB:DD.F` nor `BB:DD.F`.
-    #[error("`{0}` is not a PCI address, expected `DDDD:BB:DD.F` in hexadecimal such as `0000:01:00.0`")]
-    Address(String),
     /// Not `vendor:device[:subvendor[:subdevice[:class[:mask]]]]`.
     #[error(
         "`{0}` is not a PCI id, expected `vendor:device[:subvendor[:subdevice[:class[:mask]]]]` in hexadecimal such as `10de:0ffc`"

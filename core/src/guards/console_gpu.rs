@@ -4,9 +4,9 @@ use std::io;
 use std::path::Path;
 
 use hoststate_abi::host_view::HostView;
+use hoststate_abi::pci_address::PciAddress;
 
 use crate::error::Result;
-use crate::formats::pci::PciAddress;
 use crate::guards::rebinding::{self, Rebinding};
 use crate::machine::pci_bus::driver_name;
 use crate::machine::pci_bus::{self, PciDevice};

@@ -7,11 +7,12 @@ use std::rc::Rc;
 
 use hoststate_abi::host_view::HostView;
 use hoststate_abi::host_view::predicted::Prediction;
+use hoststate_abi::pci_address::PciAddress;
 
 use crate::error::{Error, Result};
 use crate::formats::kernel_cmdline::Cmdline;
 use crate::formats::modprobe_conf::{ModprobeView, ModuleName};
-use crate::formats::pci::{PciAddress, PciIdPattern};
+use crate::formats::pci::PciIdPattern;
 use crate::guards::boot_parameters::{self, BootParameters};
 use crate::machine::guests::{self, Guest};
 use crate::machine::modprobe_d;

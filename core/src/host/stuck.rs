@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use hoststate_abi::host_view::HostView;
+use hoststate_abi::pci_address::PciAddress;
 
-use crate::formats::pci::PciAddress;
 use crate::machine::open_files;
 use crate::machine::pci_bus;
 

@@ -1,17 +1,44 @@
 //! Declarations that no host can follow at once: what two of them want of one subject.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use crate::error::Error;
+use crate::formats::modprobe_conf::ModuleName;
 use crate::language::registry::{Declared, Rejected};
+use crate::language::selector::DeviceSelector;
 
 /// What a resource wants of a subject, whatever the host.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Claim {
-    /// What is governed, in words: `driver of 0000:01:00.0`.
-    pub subject: String,
+    /// What is governed.
+    pub subject: Governed,
     /// What it shall be.
     pub wish: Wish,
+}
+
+/// What two declarations can disagree about. `Display` names it for people.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Governed {
+    /// The IOMMU of the host.
+    Iommu,
+    /// A kernel parameter, by its name with `_` for `-`: they are one character to the kernel.
+    KernelParameter(String),
+    /// The driver of a device.
+    Driver(DeviceSelector),
+    /// The number of virtual functions of a device.
+    NumVfs(DeviceSelector),
+    /// Whether drivers take the virtual functions of a device as they come.
+    Autoprobe(DeviceSelector),
+    /// A parameter of a module.
+    ModuleParameter {
+        /// The module.
+        module: ModuleName,
+        /// The parameter.
+        parameter: String,
+    },
+    /// Whether a module can be loaded by name.
+    Install(ModuleName),
 }
 
 /// What a subject shall be.
@@ -29,18 +56,34 @@ pub enum Wish {
 
 impl Claim {
     /// Returns the claim of one value and no other.
-    pub fn exactly(subject: impl Into<String>, value: impl Into<String>) -> Self {
-        Self { subject: subject.into(), wish: Wish::Exactly(vec![value.into()]) }
+    pub fn exactly(subject: Governed, value: impl Into<String>) -> Self {
+        Self { subject, wish: Wish::Exactly(vec![value.into()]) }
     }
 
     /// Returns the claim that no IOMMU is in use.
     pub fn iommu_off() -> Self {
-        Self::exactly("IOMMU", "off")
+        Self::exactly(Governed::Iommu, "off")
     }
 
     /// Returns the claim of a device that is given to vfio-pci: without an IOMMU it is refused.
     pub fn iommu_for_vfio() -> Self {
-        Self::exactly("IOMMU", "on, for vfio-pci")
+        Self::exactly(Governed::Iommu, "on, for vfio-pci")
+    }
+}
+
+impl fmt::Display for Governed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Iommu => f.write_str("IOMMU"),
+            Self::KernelParameter(name) => write!(f, "kernel parameter `{name}`"),
+            Self::Driver(device) => write!(f, "driver of {device}"),
+            Self::NumVfs(device) => write!(f, "number of virtual functions of {device}"),
+            Self::Autoprobe(device) => write!(f, "autoprobe of {device}"),
+            Self::ModuleParameter { module, parameter } => {
+                write!(f, "parameter `{parameter}` of {}", module.as_str())
+            }
+            Self::Install(module) => write!(f, "`install` of {}", module.as_str()),
+        }
     }
 }
 
@@ -78,7 +121,7 @@ impl Wish {
 #[derive(Debug)]
 pub struct Contradiction<'a> {
     /// What they disagree about.
-    pub subject: String,
+    pub subject: Governed,
     /// The earlier one, and what it wants.
     pub earlier: (&'a Declared, Wish),
     /// The later one, and what it wants.
@@ -110,7 +153,7 @@ impl Contradiction<'_> {
 /// Returns each declaration that wants something else than an earlier one.
 pub fn find(declared: &[Declared]) -> Vec<Contradiction<'_>> {
     // Wishes that are the same are one, so that many declarations of one thing stay few comparisons.
-    let mut wishes: BTreeMap<String, Vec<(Wish, &Declared)>> = BTreeMap::new();
+    let mut wishes: BTreeMap<Governed, Vec<(Wish, &Declared)>> = BTreeMap::new();
     let mut found = Vec::new();
     for later in declared {
         for Claim { subject, wish } in later.resource.claims() {

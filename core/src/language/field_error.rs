@@ -1,9 +1,9 @@
 //! What is wrong with the fields of a declaration: the value as it was written, and how to write it right.
 
+use hoststate_abi::pci_address::PciAddress;
 use serde_json::{Map, Value};
 
 use crate::error::Error;
-use crate::formats::pci::PciAddress;
 use crate::language::notation::Notation;
 use crate::language::registry::nearest;
 use crate::language::repair::{guesses, nearest_address};

@@ -6,11 +6,11 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
+use hoststate_abi::pci_address::PciAddress;
 use schemars::Schema;
 use serde_json::{Map, Value};
 
 use crate::error::{Error, Result, Several};
-use crate::formats::pci::PciAddress;
 use crate::language::declaration::{Declaration, ResourceId};
 use crate::language::external_type::{self, ExternalType, FieldCheck};
 use crate::language::field_error::{self, Explainer, Misfit};

@@ -1,8 +1,7 @@
 //! What somebody meant who wrote the value of a field in another way: guesses, for the decoder to judge.
 
+use hoststate_abi::pci_address::PciAddress;
 use serde_json::{Map, Value};
-
-use crate::formats::pci::PciAddress;
 
 /// A way to write one value as others; `None` where it does not apply.
 type Rewrite = fn(&Value) -> Option<Vec<Value>>;

@@ -3,9 +3,10 @@
 use std::fmt;
 
 use hoststate_abi::host_view::HostView;
+use hoststate_abi::pci_address::PciAddress;
 
 use crate::error::{Error, Result};
-use crate::formats::pci::{PciAddress, class_name};
+use crate::formats::pci::class_name;
 use crate::machine::pci_bus::{self, PciDevice};
 
 mod class;
@@ -16,7 +17,7 @@ mod tests;
 use class::ClassPattern;
 
 /// A device by address or by what it is.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum DeviceSelector {
     /// The device at this address.
     Address(PciAddress),
@@ -25,7 +26,7 @@ pub enum DeviceSelector {
 }
 
 /// What a device must have; at least one of them is given.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct DeviceTraits {
     /// Its address.
     pub address: Option<PciAddress>,

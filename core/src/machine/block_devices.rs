@@ -3,10 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use hoststate_abi::host_view::HostView;
+use hoststate_abi::pci_address::PciAddress;
 
 use crate::error::Result;
 use crate::formats::mount_table::{self, Mount};
-use crate::formats::pci::PciAddress;
 use crate::machine::pci_bus;
 
 /// Every block device by its name.

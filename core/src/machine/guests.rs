@@ -3,9 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use hoststate_abi::host_view::HostView;
+use hoststate_abi::pci_address::PciAddress;
 
 use crate::error::Result;
-use crate::formats::pci::PciAddress;
 
 /// Links to the guests that libvirt starts (libvirt, `virsh autostart`).
 const AUTOSTART: &str = "/etc/libvirt/qemu/autostart";

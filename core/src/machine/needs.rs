@@ -5,9 +5,9 @@ use std::rc::Rc;
 
 use hoststate_abi::host_view::HostView;
 use hoststate_abi::host_view::predicted::Prediction;
+use hoststate_abi::pci_address::PciAddress;
 
 use crate::error::{Error, Result};
-use crate::formats::pci::PciAddress;
 
 mod keyboard;
 mod network;

@@ -6,9 +6,10 @@ use std::rc::Rc;
 
 use hoststate_abi::host_view::HostView;
 use hoststate_abi::host_view::predicted::Prediction;
+use hoststate_abi::pci_address::PciAddress;
 
 use crate::error::{Error, Result};
-use crate::formats::pci::{PciAddress, PciId};
+use crate::formats::pci::PciId;
 
 pub mod config_space;
 pub mod driver_name;
@@ -227,7 +228,7 @@ impl PciDevice {
 }
 
 fn parse_address(path: &Path, text: &str) -> Result<PciAddress> {
-    text.parse().map_err(|err: crate::formats::pci::PciError| malformed(path, err.to_string()))
+    text.parse().map_err(|err: hoststate_abi::pci_address::PciAddressError| malformed(path, err.to_string()))
 }
 
 /// A kernel attribute that does not hold what the kernel writes there: most likely a damaged capture.

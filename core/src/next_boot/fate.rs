@@ -2,10 +2,10 @@
 
 use std::fmt;
 
+use hoststate_abi::pci_address::PciAddress;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::formats::pci::PciAddress;
 use crate::machine::pci_bus::PciDevice;
 
 /// What stands between a place and the module that it does not have.

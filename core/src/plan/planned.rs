@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashSet};
 use std::path::PathBuf;
 
+use hoststate_abi::about::About;
 use hoststate_abi::activation::Activation;
 use hoststate_abi::setting::{Disruption, Place, Scope};
 use hoststate_abi::step::Step;
@@ -75,7 +76,8 @@ pub struct Change {
     /// When the setting is true.
     pub scope: Scope,
     /// What is compared.
-    pub subject: String,
+    #[serde(flatten)]
+    pub about: About,
     /// As found; absent when there is nothing.
     pub actual: Option<String>,
     /// As wanted; absent when there shall be nothing.
@@ -105,20 +107,20 @@ impl Change {
 
     /// Returns why a reboot is asked for, as [`Reboot::because`] says it.
     pub fn reason(&self) -> String {
-        reason(&self.resource, &self.subject, self.desired.as_deref())
+        reason(&self.resource, &self.about, self.desired.as_deref())
     }
 
     /// Returns what it is a difference of: the same setting has the same in every plan.
-    pub fn setting(&self) -> (&ResourceId, Scope, &str) {
-        (&self.resource, self.scope, &self.subject)
+    pub fn setting(&self) -> (&ResourceId, Scope, &About) {
+        (&self.resource, self.scope, &self.about)
     }
 }
 
 /// Returns what an activation is for.
-pub fn reason(resource: &ResourceId, subject: &str, desired: Option<&str>) -> String {
+pub fn reason(resource: &ResourceId, about: &About, desired: Option<&str>) -> String {
     match desired {
-        Some(desired) => format!("{resource}: {subject}: {desired}"),
-        None => format!("{resource}: {subject}"),
+        Some(desired) => format!("{resource}: {about}: {desired}"),
+        None => format!("{resource}: {about}"),
     }
 }
 
@@ -183,7 +185,8 @@ pub struct Unread {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Conflict {
     /// What is compared.
-    pub subject: String,
+    #[serde(flatten)]
+    pub about: About,
     /// As wanted by the resource.
     pub desired: Option<String>,
     /// As it would be all the same.
@@ -268,7 +271,7 @@ impl Plan {
     pub fn obstacles(&self) -> Option<String> {
         let hazards = self.refusals().map(|it| format!("{}: {}", it.id, it.message));
         let conflicts =
-            self.conflicts.iter().map(|it| format!("{}: {}: {}", it.resource, it.subject, it.reason));
+            self.conflicts.iter().map(|it| format!("{}: {}: {}", it.resource, it.about, it.reason));
         let lines: Vec<String> = hazards.chain(conflicts).collect();
         (!lines.is_empty()).then(|| lines.join("\n"))
     }
@@ -285,7 +288,7 @@ impl Plan {
                 || agreed.activations.iter().any(is_made_again)
         };
         let settings = self.changes.iter().filter(|it| is_done(it) && !is_named(it));
-        let settings = settings.map(|it| format!("{}: {}", it.resource, it.subject));
+        let settings = settings.map(|it| format!("{}: {}", it.resource, it.about));
         let hazards = self.guards.iter().filter(|it| !agreed.guards.iter().any(|known| known.id == it.id));
         settings.chain(hazards.map(|it| format!("{}: {}", it.id, it.message))).collect()
     }

@@ -4,6 +4,7 @@ use std::collections::{BTreeSet, HashSet};
 use std::path::{Path, PathBuf};
 
 use hoststate_abi::activation::Activation;
+use hoststate_abi::pci_address::PciAddress;
 
 use hoststate_abi::host_view::HostView;
 use hoststate_abi::step::Step;
@@ -11,7 +12,6 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::error::Result;
-use crate::formats::pci::PciAddress;
 use crate::mechanism::distro::Distro;
 use crate::next_boot::fate::Fate;
 use crate::plan::planned::Change;

@@ -20,7 +20,6 @@ use crate::next_boot::{Menu, NextBoot};
 use crate::plan::finding::{Finding, Verdict};
 use crate::plan::parameter_change::{self, ParameterChange};
 use crate::plan::planned::{Change, FileChange};
-use crate::verdict::driver_of;
 
 /// What the planner has to say about the next boot.
 pub(super) struct Booting {
@@ -82,7 +81,7 @@ impl Planner<'_> {
                 playbook: declared.declaration.playbook.clone(),
                 composite: declared.declaration.composite.clone(),
                 scope: Scope::Persistent,
-                subject,
+                about: subject.into(),
                 actual: Some(shortfall),
                 desired: Some("has all that is wanted".to_owned()),
                 steps: Vec::new(),
@@ -131,7 +130,7 @@ impl Planner<'_> {
             }
         }
         let waiting = draft.changes.iter().enumerate().filter(|it| it.1.waits_for_reboot());
-        for (index, change, address) in waiting.filter_map(|it| Some((it.0, it.1, driver_of(it.1)?))) {
+        for (index, change, address) in waiting.filter_map(|it| Some((it.0, it.1, it.1.about.driver_of()?))) {
             declared.insert(address);
             let fate = fates.iter().find(|it| it.address == address && it.next != change.desired);
             if let Some(fate) = fate.filter(|it| !matches!(it.certainty, Certainty::Unknown { .. })) {

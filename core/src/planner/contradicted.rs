@@ -26,7 +26,7 @@ impl Draft {
             let (resource, playbook) = named(it.later.0);
             let (other, other_playbook) = named(it.earlier.0);
             self.conflicts.push(Conflict {
-                subject: it.subject,
+                about: it.subject.to_string().into(),
                 desired: Some(it.later.1.shown()),
                 actual: Some(it.earlier.1.shown()),
                 resource,
@@ -57,7 +57,7 @@ impl Draft {
                 Some((other, theirs)) if theirs != value && *other != index => {
                     let (resource, playbook) = named(&all[index]);
                     self.conflicts.push(Conflict {
-                        subject: setting.subject.clone(),
+                        about: setting.about.clone(),
                         desired: Some(value.clone()),
                         actual: Some(theirs.clone()),
                         resource,

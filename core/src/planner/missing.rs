@@ -1,9 +1,10 @@
 //! Declared devices that are not there, and that no declaration makes; and those of which there are several.
 
+use hoststate_abi::about::About;
 use hoststate_abi::host_view::HostView;
+use hoststate_abi::pci_address::PciAddress;
 
 use crate::error::Result;
-use crate::formats::pci::PciAddress;
 use crate::language::declaration::{Declaration, ResourceId};
 use crate::language::registry::Declared;
 use crate::language::selector::{self, DeviceSelector};
@@ -52,9 +53,9 @@ pub(crate) fn devices(declared: &[Declared], host: &HostView, past: Past<'_>) ->
             None => reason,
         };
         missing.push(Conflict {
-            subject: device.address().map_or_else(
-                || format!("PCI device with {device}"),
-                |it| pci_bus::directory(it).display().to_string(),
+            about: device.address().map_or_else(
+                || About::Named(format!("PCI device with {device}")),
+                |it| About::File(pci_bus::directory(it)),
             ),
             desired: Some("a device".to_owned()),
             actual: None,

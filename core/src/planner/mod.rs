@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
+use hoststate_abi::about::About;
 use hoststate_abi::activation::Activation;
 use hoststate_abi::host_view::HostView;
 use hoststate_abi::lines::LineEdit;
@@ -10,7 +11,7 @@ use hoststate_abi::setting::{Remedy, Scope, Setting, State};
 use hoststate_abi::step::Step;
 
 use crate::error::Result;
-use crate::guards::ineffective_parameters::running::{self, Ineffective};
+use crate::guards::ineffective_parameters::running;
 use crate::language::declaration::{Declaration, Origin, ResourceId};
 use crate::language::parts;
 use crate::language::registry::Declared;
@@ -161,8 +162,7 @@ impl Planner<'_> {
             activations.push(PlannedActivation { activation, argv, because });
         }
         let mut guards = self.guarded(view, &draft.changes, &booting)?;
-        let in_vain = running::find(view, self.declared)?;
-        guards.extend(in_vain.iter().map(Ineffective::hazard));
+        running::warn(view, self.declared, &mut guards)?;
         let doubts = doubts::find(self.declared);
         guards.extend(doubts.iter().map(Doubt::hazard));
         if !draft.changes.is_empty() {
@@ -182,7 +182,7 @@ impl Planner<'_> {
         // Several resources may ask for the same image or boot entries: that is one thing to change.
         let count = |waits: bool| {
             let counted = draft.changes.iter().filter(|it| it.waits_for_reboot() == waits);
-            counted.map(|it| (it.scope, &it.subject)).collect::<BTreeSet<_>>().len()
+            counted.map(|it| (it.scope, &it.about)).collect::<BTreeSet<_>>().len()
         };
         let summary = Summary {
             in_desired_state: draft.converged,
@@ -262,7 +262,7 @@ impl Draft {
         let declared = &all[index];
         let converged = settled.iter().filter(|it| it.state == State::Converged).count();
         self.converged += converged.saturating_sub(written.len());
-        let made: BTreeSet<String> = written.iter().map(|it| it.subject.clone()).collect();
+        let made: BTreeSet<About> = written.iter().map(|it| it.about.clone()).collect();
         for setting in written {
             self.change(declared, setting);
         }
@@ -280,7 +280,7 @@ impl Draft {
                 }
                 State::Blocked { .. } => self.blocked(all, index, setting),
                 State::Drifted { .. } if still_drifts => {
-                    let twice = made.contains(&setting.subject);
+                    let twice = made.contains(&setting.about);
                     self.overwritten(all, index, twice, setting);
                 }
                 State::Drifted { .. } => {
@@ -302,7 +302,7 @@ impl Draft {
             Remedy::Steps(steps) => (steps, None),
             Remedy::Activation(activation) => {
                 let because = self.activations.entry(activation.clone()).or_default();
-                let reason = reason(&resource, &setting.subject, desired.as_deref());
+                let reason = reason(&resource, &setting.about, desired.as_deref());
                 // A resource says the same twice only in a row.
                 if because.last() != Some(&reason) {
                     because.push(reason);
@@ -314,7 +314,7 @@ impl Draft {
             resource,
             playbook,
             scope: setting.scope,
-            subject: setting.subject,
+            about: setting.about,
             actual,
             desired,
             steps,
@@ -331,7 +331,7 @@ impl Draft {
         let other = writer.filter(|it| *it != index).map(|it| &all[it]);
         let (resource, playbook) = named(&all[index]);
         self.conflicts.push(Conflict {
-            subject: setting.subject,
+            about: setting.about,
             desired,
             actual,
             resource,
@@ -356,7 +356,7 @@ impl Draft {
         let State::Drifted { actual, desired, .. } = setting.state else { return };
         let (resource, playbook) = named(&all[index]);
         self.conflicts.push(Conflict {
-            subject: setting.subject,
+            about: setting.about,
             desired,
             actual,
             resource,

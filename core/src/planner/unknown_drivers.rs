@@ -63,7 +63,7 @@ pub(crate) fn find(declared: &[Declared], host: &HostView) -> Result<Unknown> {
             format!("; did you mean {}?", near.spelled_by_kernel(&registered))
         });
         unknown.conflicts.push(Conflict {
-            subject: format!("driver {driver}"),
+            about: format!("driver {driver}").into(),
             desired: Some(driver.to_owned()),
             actual: None,
             resource: it.id.clone(),

@@ -2,7 +2,7 @@
 //! else as always.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use hoststate_abi::host_view::HostView;
 use hoststate_abi::setting::{Setting, State};
@@ -27,10 +27,7 @@ impl Draft {
         view: &HostView,
     ) {
         settings.retain_mut(|setting| {
-            let path = Path::new(&setting.subject);
-            if !path.is_absolute() || !view.is_withheld(path) {
-                return true;
-            }
+            let Some(path) = setting.about.path().filter(|it| view.is_withheld(it)) else { return true };
             match &mut setting.state {
                 State::Drifted { actual, .. } if changes_sources => {
                     *actual = Some(NOT_READ.to_owned());

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use hoststate_abi::about::About;
 use hoststate_abi::host_view::HostView;
 use hoststate_abi::setting::{Remedy, Setting, State};
 use hoststate_abi::step::Step;
@@ -19,6 +20,7 @@ use crate::language::resource::Context;
 use crate::mechanism::distro::Distro;
 use crate::plan::planned::{Change, Plan};
 use crate::planner::{Planner, Runtime};
+use crate::record::command::RunCommand;
 use crate::record::past::Past;
 use crate::record::recorder::Recorder;
 use crate::record::report::StepReport;
@@ -155,13 +157,14 @@ fn try_laws(trial: &Trial<'_>, host: &dyn Host) -> Result<Conformity> {
         past: Past::default(),
     };
     let plan = planner.plan(&mut host.view())?;
-    if let Some(conflict) = plan.conflicts.iter().find(|it| !was_blocked(&first, &it.subject)) {
+    if let Some(conflict) = plan.conflicts.iter().find(|it| !was_blocked(&first, &it.about)) {
         let mend = "Compare with the predicted files where the request has them, and write what makes the \
                     comparison come out equal.";
-        findings.push(BrokenLaw::new(LAWS[4], format!("{}: {}", conflict.subject, conflict.reason), mend));
+        findings.push(BrokenLaw::new(LAWS[4], format!("{}: {}", conflict.about, conflict.reason), mend));
         return Ok(Conformity { tried: 5, findings });
     }
-    let mut recorder = Recorder::new(trial.records.clone(), "conformance", None);
+    let mut recorder =
+        Recorder::new(trial.records.clone(), RunCommand::Other("conformance".to_owned()), None);
     let mut rounds = Rounds::default();
     let run = Run {
         planner,
@@ -203,7 +206,7 @@ fn try_laws(trial: &Trial<'_>, host: &dyn Host) -> Result<Conformity> {
         let shown = |it: &Option<String>| it.clone().unwrap_or_else(|| "(absent)".to_owned());
         let what = format!(
             "{}: {} -> {} after it was done",
-            change.subject,
+            change.about,
             shown(&change.actual),
             shown(&change.desired)
         );
@@ -212,8 +215,8 @@ fn try_laws(trial: &Trial<'_>, host: &dyn Host) -> Result<Conformity> {
     Ok(Conformity { tried: LAWS.len(), findings })
 }
 
-fn was_blocked(settings: &[Setting], subject: &str) -> bool {
-    settings.iter().any(|it| it.subject == subject && matches!(it.state, State::Blocked { .. }))
+fn was_blocked(settings: &[Setting], about: &About) -> bool {
+    settings.iter().any(|it| it.about == *about && matches!(it.state, State::Blocked { .. }))
 }
 
 /// Returns whether the host of a trial could make this change.
@@ -231,7 +234,7 @@ fn difference(first: &[Setting], second: &[Setting]) -> Option<String> {
         return Some(format!("first {} settings, then {}", first.len(), second.len()));
     }
     let (one, _) = first.iter().zip(second).find(|(one, other)| one != other)?;
-    Some(format!("{} differs", one.subject))
+    Some(format!("{} differs", one.about))
 }
 
 /// Returns every file and link of a tree, with its bytes or what the link holds.

@@ -52,7 +52,7 @@ impl Rights<'_> {
         for setting in &settings {
             self.check(setting, host).map_err(|err| match err {
                 Error::Invalid { what, hint } => {
-                    Error::Invalid { what: format!("{}: {what}", setting.subject), hint }
+                    Error::Invalid { what: format!("{}: {what}", setting.about), hint }
                 }
                 other => other,
             })?;

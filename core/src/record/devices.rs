@@ -3,12 +3,12 @@
 use std::path::Path;
 
 use hoststate_abi::host_view::HostView;
+use hoststate_abi::pci_address::PciAddress;
 use hoststate_abi::step::Step;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::error::Result;
-use crate::formats::pci::PciAddress;
 use crate::machine::pci_bus;
 use crate::plan::planned::Plan;
 

@@ -6,11 +6,13 @@ use std::io::{BufReader, Read};
 use serde::de::{Error, IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
+use crate::record::command::RunCommand;
+
 /// The beginning of a record.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Heading {
     /// `converge`, or `rollback` with the id of the run it undid.
-    pub command: String,
+    pub command: RunCommand,
     /// Whose declarations it converged to.
     pub owner: Option<String>,
 }
@@ -21,15 +23,15 @@ pub(super) fn of(text: impl Read) -> Option<Heading> {
     let mut read = serde_json::Deserializer::from_reader(BufReader::new(text));
     match read.deserialize_map(&mut found) {
         // What stands behind the provenance is not read, which is an error to whoever wants a whole object.
-        Ok(()) | Err(_) => found.is_whole.then_some(found.heading),
+        Ok(()) | Err(_) => Some(Heading { command: found.command?, owner: found.provenance?.owner }),
     }
 }
 
 /// The heading, as far as it was read.
 #[derive(Default)]
 struct Until {
-    heading: Heading,
-    is_whole: bool,
+    command: Option<RunCommand>,
+    provenance: Option<Owned>,
 }
 
 /// Of the provenance.
@@ -48,11 +50,9 @@ impl<'de> Visitor<'de> for &mut Until {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
         while let Some(key) = map.next_key::<String>()? {
             match key.as_str() {
-                "command" => self.heading.command = map.next_value()?,
+                "command" => self.command = Some(map.next_value()?),
                 "provenance" => {
-                    let owned: Option<Owned> = map.next_value()?;
-                    self.is_whole = owned.is_some() && !self.heading.command.is_empty();
-                    self.heading.owner = owned.and_then(|it| it.owner);
+                    self.provenance = map.next_value()?;
                     return Err(A::Error::custom("the rest is not asked for"));
                 }
                 _ => drop(map.next_value::<IgnoredAny>()?),
@@ -65,11 +65,12 @@ impl<'de> Visitor<'de> for &mut Until {
 #[cfg(test)]
 mod tests {
     use super::{Heading, of};
+    use crate::record::command::RunCommand;
 
     #[test]
     fn only_the_beginning_of_a_record_is_read() {
         let text = r#"{"format":"f","sequence":3,"id":"x","command":"converge","provenance":{"began":"","owner":"gpu.lua"},"#;
-        let heading = Heading { command: "converge".to_owned(), owner: Some("gpu.lua".to_owned()) };
+        let heading = Heading { command: RunCommand::Converge, owner: Some("gpu.lua".to_owned()) };
         assert_eq!(of(format!("{text}damaged").as_bytes()), Some(heading));
         assert_eq!(of(&br#"{"command":"converge","declarations":[]}"#[..]), None, "no provenance");
         assert_eq!(of(&br#"{"provenance":{"owner":null},"command":"converge"}"#[..]), None, "another order");

@@ -7,10 +7,11 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::error::Result;
+use crate::record::RunRecord;
+use crate::record::command::RunCommand;
 use crate::record::heading::Heading;
 use crate::record::report::Outcome;
 use crate::record::store::{RecordStore, Unreadable};
-use crate::record::{AT_BOOT, ROLLBACK, RunRecord};
 
 /// How it is with a run now.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -84,7 +85,7 @@ pub fn newest_first(
 /// # Errors
 /// When the records cannot be listed.
 pub fn rollbacks_since(store: &RecordStore, id: &str, machine: &HostView) -> Result<Vec<Told>> {
-    let is_other = |it: Heading| it.command != AT_BOOT && !it.command.starts_with(ROLLBACK);
+    let is_other = |it: Heading| !matches!(it.command, RunCommand::AtBoot | RunCommand::Rollback(_));
     let mut ledger = Ledger::default();
     let mut told = Vec::new();
     for filed in store.filed()?.into_iter().rev().take_while(|it| it.id != id) {
@@ -108,7 +109,7 @@ impl Ledger {
     /// Returns what became of the next older run.
     fn told(&mut self, record: RunRecord, machine: &HostView) -> Told {
         let mut state = state(&record, &self.undone, machine);
-        if record.command == AT_BOOT {
+        if record.command == RunCommand::AtBoot {
             let (by, is_refused) = (record.id.clone(), record.refused_boot.is_some());
             self.after_boot = Some(State::Booted { by, is_refused });
         } else if let Some(is_trial) = record.left_to_a_boot() {
@@ -155,7 +156,7 @@ pub fn in_effect(store: &RecordStore, machine: &HostView) -> Result<Vec<InEffect
         // Of an owner whose newest run is found no older one tells anything: it is not read.
         let is_told = |it: Heading| {
             let is_older = it.owner.is_some() && found.iter().any(|known| known.owner == it.owner);
-            is_older && it.command != AT_BOOT && !it.command.starts_with(ROLLBACK)
+            is_older && !matches!(it.command, RunCommand::AtBoot | RunCommand::Rollback(_))
         };
         if finished.is_none() && store.heading(&filed.id).is_some_and(is_told) {
             continue;
@@ -167,7 +168,7 @@ pub fn in_effect(store: &RecordStore, machine: &HostView) -> Result<Vec<InEffect
         }
         let record = told.record;
         // What ran after a boot finished what an older run of an owner had begun.
-        if record.command == AT_BOOT {
+        if record.command == RunCommand::AtBoot {
             finished.get_or_insert(record);
             continue;
         }

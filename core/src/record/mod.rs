@@ -10,12 +10,14 @@ use serde::{Deserialize, Serialize};
 use crate::language::declaration::Declaration;
 use crate::machine::metadata::Metadata;
 use crate::plan::planned::{FileChange, PlannedActivation};
+use crate::record::command::RunCommand;
 use crate::record::devices::DeviceBefore;
 use crate::record::output::Output;
 use crate::record::provenance::Provenance;
 use crate::record::refused_boot::RefusedBoot;
 use crate::record::report::{Outcome, StepReport};
 
+pub mod command;
 pub mod devices;
 pub mod heading;
 pub mod history;
@@ -34,15 +36,6 @@ pub const RUN_FORMAT: &str = "hoststate.run/2";
 /// The format before it, which is read as well: without number, provenance and what was left.
 pub const OLD_RUN_FORMAT: &str = "hoststate.run/1";
 
-/// Name of the run after a boot, in the records.
-pub const AT_BOOT: &str = "at boot";
-
-/// Name of a run whose rest is done after the boot, in the records.
-pub const CONVERGE_AT_BOOT: &str = "converge --at-boot";
-
-/// Name of a run that lets a boot be tried, in the records.
-pub const CONFIRM_BOOT: &str = "converge --confirm-boot";
-
 /// Where a host keeps its run records and the lock.
 pub const STATE_DIRECTORY: &str = "/var/lib/hoststate";
 
@@ -58,7 +51,7 @@ pub struct RunRecord {
     /// Name of the run: the second it began, in UTC.
     pub id: String,
     /// `converge`, or `rollback` with the id of the run it undid.
-    pub command: String,
+    pub command: RunCommand,
     /// Who ran it, from where, and with what; absent in records of the old format.
     #[serde(default)]
     pub provenance: Option<Provenance>,
@@ -98,7 +91,10 @@ pub struct RunRecord {
 impl RunRecord {
     /// Returns the run that this one undid or set out to undo; `None` for one that is no rollback.
     pub fn undoes(&self) -> Option<&str> {
-        self.command.strip_prefix(ROLLBACK).map(str::trim)
+        match &self.command {
+            RunCommand::Rollback(run) => Some(run),
+            _ => None,
+        }
     }
 
     /// Returns whether there is something to undo.
@@ -109,9 +105,9 @@ impl RunRecord {
     /// Returns whether a boot is tried for it, if it came to its end and left something to a boot.
     pub fn left_to_a_boot(&self) -> Option<bool> {
         let is_ready = self.is_complete() && !self.files.is_empty();
-        match self.command.as_str() {
-            CONFIRM_BOOT if is_ready => Some(true),
-            CONVERGE_AT_BOOT if is_ready => Some(false),
+        match self.command {
+            RunCommand::ConfirmBoot if is_ready => Some(true),
+            RunCommand::ConvergeAtBoot if is_ready => Some(false),
             _ => None,
         }
     }
@@ -131,6 +127,3 @@ impl RunRecord {
         self.outcome.is_some_and(|it| !it.is_unfinished())
     }
 }
-
-/// How the command of a rollback begins in the records.
-pub const ROLLBACK: &str = "rollback ";

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use hoststate_abi::about::About;
 use hoststate_abi::activation::Activation;
 use hoststate_abi::host_view::HostView;
 use schemars::JsonSchema;
@@ -61,10 +62,11 @@ impl Output {
     }
 
     /// Returns what is compared.
-    pub fn subject(&self) -> String {
-        match &self.path {
-            Some(path) => path.display().to_string(),
-            None => self.activation.to_string(),
+    pub fn about(&self) -> About {
+        match (&self.path, &self.activation) {
+            (Some(path), Activation::Initramfs { .. }) => About::Image(path.clone()),
+            (Some(path), _) => About::File(path.clone()),
+            (None, activation) => About::Named(activation.to_string()),
         }
     }
 }

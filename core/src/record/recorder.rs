@@ -9,6 +9,7 @@ use crate::host::Host;
 use crate::language::declaration::Declaration;
 use crate::machine::image_contents::IMAGES;
 use crate::plan::planned::Plan;
+use crate::record::command::RunCommand;
 use crate::record::devices;
 use crate::record::output::Output;
 use crate::record::provenance::Provenance;
@@ -21,7 +22,7 @@ use crate::record::{RUN_FORMAT, RunRecord};
 #[derive(Debug)]
 pub struct Recorder {
     store: RecordStore,
-    command: String,
+    command: RunCommand,
     boot_id: Option<String>,
     provenance: Option<Provenance>,
     outputs: Vec<Output>,
@@ -30,8 +31,8 @@ pub struct Recorder {
 
 impl Recorder {
     /// Returns a recorder for a run of `command`; nothing is written before the run changes something.
-    pub fn new(store: RecordStore, command: impl Into<String>, boot_id: Option<String>) -> Self {
-        Self { store, command: command.into(), boot_id, provenance: None, outputs: Vec::new(), record: None }
+    pub fn new(store: RecordStore, command: RunCommand, boot_id: Option<String>) -> Self {
+        Self { store, command, boot_id, provenance: None, outputs: Vec::new(), record: None }
     }
 
     /// Says who runs it, from where, and with what. When it begins is noted when it does.

@@ -183,7 +183,7 @@ impl Left {
     pub fn in_words(&self) -> Vec<String> {
         let activations = self.activations.iter().map(|it| it.activation.to_string());
         let work = |it: &&Change| it.activation.is_none();
-        let changes = self.changes.iter().filter(work).map(|it| it.subject.clone());
+        let changes = self.changes.iter().filter(work).map(|it| it.about.to_string());
         let rest = self.deferred.iter().map(|it| it.resource.to_string());
         activations.chain(changes).chain(rest).collect()
     }

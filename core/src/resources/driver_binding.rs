@@ -2,16 +2,17 @@
 
 use std::path::Path;
 
+use hoststate_abi::about::About;
 use hoststate_abi::activation::Activation;
 use hoststate_abi::host_view::HostView;
+use hoststate_abi::pci_address::PciAddress;
 use hoststate_abi::setting::{Disruption, Remedy, Setting, State};
 use hoststate_abi::step::Step;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::error::{Error, Result};
-use crate::formats::pci::PciAddress;
-use crate::language::contradiction::Claim;
+use crate::language::contradiction::{Claim, Governed};
 use crate::language::resource::{Context, Resource, ResourceType};
 use crate::language::selector::{DeviceSelector, Found};
 use crate::machine::pci_bus::{self, DriverName, PciDevice};
@@ -57,7 +58,7 @@ impl Resource for DriverBinding {
     fn claims(&self) -> Vec<Claim> {
         let driver = self.driver.to_string().replace('_', "-");
         let iommu = (driver == "vfio-pci").then(Claim::iommu_for_vfio);
-        iommu.into_iter().chain([Claim::exactly(format!("driver of {}", self.device), driver)]).collect()
+        iommu.into_iter().chain([Claim::exactly(Governed::Driver(self.device.clone()), driver)]).collect()
     }
 
     fn device(&self) -> Option<&DeviceSelector> {
@@ -87,7 +88,7 @@ impl Resource for DriverBinding {
             None if pci_bus::is_visible(cx.host)? => {
                 let reason = format!("there is no PCI device at {address}");
                 let state = State::Deferred { reason };
-                settings.push(Setting::runtime(subject(address, "driver"), Disruption::None, state));
+                settings.push(Setting::runtime(About::Driver(address), Disruption::None, state));
             }
             None => {}
         }
@@ -116,14 +117,14 @@ impl DriverBinding {
         let directory = pci_bus::directory(address);
         let disruption = if device.interfaces.is_empty() { Disruption::Device } else { Disruption::Network };
         let is_bound = device.driver.as_deref() == Some(driver);
-        let bound = |state| Setting::runtime(subject(address, "driver"), disruption, state);
+        let bound = |state| Setting::runtime(About::Driver(address), disruption, state);
         let (actual, desired) = (device.driver.clone(), Some(driver.to_owned()));
         if !is_bound && self.driver.needs_iommu_group() && device.iommu_group.is_none() {
             let setting = match iommu::why_no_group(cx, device)? {
                 iommu::NoGroup::UntilBoot => {
                     let remedy = Remedy::Activation(Activation::Reboot);
                     let state = State::Drifted { actual, desired, remedy };
-                    Setting::runtime(subject(address, "driver"), Disruption::Reboot, state)
+                    Setting::runtime(About::Driver(address), Disruption::Reboot, state)
                 }
                 iommu::NoGroup::Forever(reason) => {
                     bound(State::Blocked { actual, desired, by: None, reason })
@@ -159,7 +160,11 @@ impl DriverBinding {
             steps.push(write(Path::new(pci_bus::DRIVERS_PROBE).to_owned()));
             State::Drifted { actual, desired, remedy: Remedy::Steps(steps) }
         };
-        let overridden = Setting::runtime(subject(address, "driver_override"), Disruption::None, overridden);
+        let overridden = Setting::runtime(
+            About::Attribute(pci_bus::directory(address).join("driver_override")),
+            Disruption::None,
+            overridden,
+        );
         Ok(vec![overridden, bound(state)])
     }
 }
@@ -188,8 +193,4 @@ fn after_boot(host: &HostView, address: PciAddress, driver: &str) -> Result<Sett
         format!("{event}, RUN+=\"/bin/sh -c '{there} || {{ {leave}; {probe}; {restore_driver}; }}'\""),
     ];
     PciRules { file: Path::new(RULES), owner: DriverBinding::NAME, address, rules }.setting(host)
-}
-
-fn subject(address: PciAddress, attribute: &str) -> String {
-    pci_bus::directory(address).join(attribute).display().to_string()
 }

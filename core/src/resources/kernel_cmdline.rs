@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use crate::error::{Error, Result};
 use crate::formats::kernel_cmdline::{Cmdline, CmdlineEdit, Parameter};
-use crate::language::contradiction::{Claim, Wish};
+use crate::language::contradiction::{Claim, Governed, Wish};
 use crate::language::resource::{Context, Resource, ResourceType};
 use crate::machine::iommu;
 use crate::mechanism::distro::cmdline::running;
@@ -75,12 +75,12 @@ impl Resource for KernelCmdline {
     fn claims(&self) -> Vec<Claim> {
         // The kernel takes `-` and `_` in a name for one character.
         let folded = |parameter: &Parameter| parameter.name().replace('-', "_");
-        let subject = |parameter: &Parameter| format!("kernel parameter `{}`", folded(parameter));
+        let subject = |parameter: &Parameter| Governed::KernelParameter(folded(parameter));
         let spelled = |parameter: &Parameter| match parameter.value() {
             Some(value) => format!("{}={value}", folded(parameter)),
             None => folded(parameter),
         };
-        let mut exact: Vec<(String, Vec<String>)> = Vec::new();
+        let mut exact: Vec<(Governed, Vec<String>)> = Vec::new();
         for parameter in &self.present {
             match exact.iter_mut().find(|(it, _)| *it == subject(parameter)) {
                 Some((_, parameters)) => parameters.push(spelled(parameter)),

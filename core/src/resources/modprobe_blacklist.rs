@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use crate::error::Result;
 use crate::formats::modprobe_conf::{ModprobeConf, ModprobeError, ModuleName, Origin, Winner};
-use crate::language::contradiction::Claim;
+use crate::language::contradiction::{Claim, Governed};
 use crate::language::resource::{Context, Resource, ResourceType};
 use crate::machine::modprobe_d;
 use crate::resources::modprobe_file::{self, ConfFile};
@@ -42,8 +42,7 @@ impl ResourceType for ModprobeBlacklist {
 
 impl Resource for ModprobeBlacklist {
     fn claims(&self) -> Vec<Claim> {
-        let claim =
-            |it: bool| Claim::exactly(format!("`install` of {}", self.module.as_str()), it.to_string());
+        let claim = |it: bool| Claim::exactly(Governed::Install(self.module.clone()), it.to_string());
         self.install.map(claim).into_iter().collect()
     }
 

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::error::{Error, Result};
 use crate::formats::modprobe_conf::ModuleName;
-use crate::language::contradiction::Claim;
+use crate::language::contradiction::{Claim, Governed};
 use crate::language::resource::{Context, Resource, ResourceType};
 use crate::machine::modprobe_d;
 use crate::resources::modprobe_file::{self, ConfFile};
@@ -72,7 +72,7 @@ impl Resource for ModprobeOptions {
         let claim = |(parameter, OptionValue(value)): (&String, &OptionValue)| {
             let value = number(value).map_or_else(|| value.clone(), |it| it.to_string());
             let parameter = parameter.replace('-', "_");
-            Claim::exactly(format!("parameter `{parameter}` of {}", self.module.as_str()), value)
+            Claim::exactly(Governed::ModuleParameter { module: self.module.clone(), parameter }, value)
         };
         self.options.iter().map(claim).collect()
     }

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
+use hoststate_abi::about::About;
 use hoststate_abi::host_view::HostView;
 use hoststate_abi::host_view::predicted::Prediction;
 use hoststate_abi::lines::LineEdit;
@@ -239,6 +240,10 @@ impl Running {
             let modprobe = Step::Run { argv: vec!["modprobe".to_owned(), module.spelled().to_owned()] };
             State::Drifted { actual: None, desired, remedy: Remedy::Steps(vec![modprobe]) }
         };
-        Ok(Setting::runtime(format!("/sys/module/{}", module.as_str()), Disruption::None, state))
+        Ok(Setting::runtime(
+            About::Attribute(PathBuf::from(format!("/sys/module/{}", module.as_str()))),
+            Disruption::None,
+            state,
+        ))
     }
 }

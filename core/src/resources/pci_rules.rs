@@ -3,11 +3,11 @@
 use std::path::Path;
 
 use hoststate_abi::host_view::HostView;
+use hoststate_abi::pci_address::PciAddress;
 use hoststate_abi::setting::{Remedy, Setting, State};
 use hoststate_abi::step::Step;
 
 use crate::error::Result;
-use crate::formats::pci::PciAddress;
 use crate::formats::udev_rules::{UdevRules, assigned_attributes};
 
 /// The rules a device shall have.

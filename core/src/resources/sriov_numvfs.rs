@@ -2,15 +2,16 @@
 
 use std::path::Path;
 
+use hoststate_abi::about::About;
 use hoststate_abi::host_view::HostView;
+use hoststate_abi::pci_address::PciAddress;
 use hoststate_abi::setting::{Disruption, Remedy, Setting, State};
 use hoststate_abi::step::Step;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::error::{Error, Result};
-use crate::formats::pci::PciAddress;
-use crate::language::contradiction::Claim;
+use crate::language::contradiction::{Claim, Governed};
 use crate::language::resource::{Context, Resource, ResourceType};
 use crate::language::selector::{DeviceSelector, Found};
 use crate::machine::kernels;
@@ -47,9 +48,10 @@ impl ResourceType for SriovNumvfs {
 
 impl Resource for SriovNumvfs {
     fn claims(&self) -> Vec<Claim> {
-        let of = |what: &str| format!("{what} of {}", self.device);
-        let autoprobe = self.autoprobe.map(|it| Claim::exactly(of("autoprobe"), it.to_string()));
-        let numvfs = Claim::exactly(of("number of virtual functions"), self.numvfs.to_string());
+        let of_autoprobe =
+            |it: bool| Claim::exactly(Governed::Autoprobe(self.device.clone()), it.to_string());
+        let autoprobe = self.autoprobe.map(of_autoprobe);
+        let numvfs = Claim::exactly(Governed::NumVfs(self.device.clone()), self.numvfs.to_string());
         autoprobe.into_iter().chain([numvfs]).collect()
     }
 
@@ -157,8 +159,8 @@ impl SriovNumvfs {
             settings.push(autoprobe(device, sriov, wanted)?);
         }
         let disruption = if device.interfaces.is_empty() { Disruption::Device } else { Disruption::Network };
-        let subject = attribute(device.address, "sriov_numvfs");
-        settings.push(Setting::runtime(subject, disruption, self.numvfs(device, sriov)?));
+        let about = attribute(device.address, "sriov_numvfs");
+        settings.push(Setting::runtime(about, disruption, self.numvfs(device, sriov)?));
         Ok(settings)
     }
 
@@ -204,7 +206,7 @@ fn is_before_sriov_numvfs(host: &HostView) -> Result<bool> {
 }
 
 fn autoprobe(device: &PciDevice, sriov: Sriov, wanted: bool) -> Result<Setting> {
-    let subject = attribute(device.address, "sriov_drivers_autoprobe");
+    let about = attribute(device.address, "sriov_drivers_autoprobe");
     let number = |is_on: bool| u8::from(is_on).to_string();
     let state = match sriov.autoprobe {
         Some(actual) if actual == wanted => State::Converged,
@@ -224,9 +226,9 @@ fn autoprobe(device: &PciDevice, sriov: Sriov, wanted: bool) -> Result<Setting> 
             State::Drifted { actual: Some(number(actual)), desired: Some(number(wanted)), remedy }
         }
     };
-    Ok(Setting::runtime(subject, Disruption::None, state))
+    Ok(Setting::runtime(about, Disruption::None, state))
 }
 
-fn attribute(address: PciAddress, name: &str) -> String {
-    pci_bus::directory(address).join(name).display().to_string()
+fn attribute(address: PciAddress, name: &str) -> About {
+    About::Attribute(pci_bus::directory(address).join(name))
 }

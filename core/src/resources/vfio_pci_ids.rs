@@ -1,5 +1,6 @@
 //! `vfio_pci_ids`: PCI ids that vfio-pci claims at boot.
 
+use hoststate_abi::about::About;
 use hoststate_abi::activation::Activation;
 use hoststate_abi::host_view::HostView;
 use hoststate_abi::setting::{Disruption, Remedy, Setting, State};
@@ -193,7 +194,7 @@ impl VfioPciIds {
                     remedy: Remedy::Activation(Activation::Reboot),
                 }
             };
-            Setting::runtime(format!("driver of {}", device.address), Disruption::Reboot, state)
+            Setting::runtime(About::DriverAtBoot(device.address), Disruption::Reboot, state)
         });
         Ok(settings.collect())
     }

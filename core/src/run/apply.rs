@@ -373,7 +373,7 @@ fn no_effect(change: &Change) -> Error {
     let wanted = change.desired.as_deref().unwrap_or("(nothing)");
     let found = change.actual.as_deref().unwrap_or("(nothing)");
     let what =
-        format!("{}: every step succeeded, but {} is {found}, not {wanted}", change.resource, change.subject);
+        format!("{}: every step succeeded, but {} is {found}, not {wanted}", change.resource, change.about);
     let hint = restore_driver::hint(change).unwrap_or_else(|| {
         "Something undoes the change or ignores it; the steps above show what ran.".to_owned()
     });

@@ -1,12 +1,13 @@
 //! Gives a device back to the driver it had, when the one it should get does not take it.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
+use hoststate_abi::about::About;
 use hoststate_abi::host_view::HostView;
+use hoststate_abi::pci_address::PciAddress;
 use hoststate_abi::step::Step;
 
 use crate::error::{Error, Result};
-use crate::formats::pci::PciAddress;
 use crate::machine::pci_bus;
 use crate::plan::planned::{Change, Plan};
 
@@ -40,7 +41,7 @@ pub fn driverless(plan: &Plan, host: &HostView) -> Result<Vec<Driverless>> {
             continue;
         }
         let attribute = pci_bus::directory(address).join("driver_override");
-        let old = plan.changes.iter().find(|it| attribute.as_os_str() == it.subject.as_str());
+        let old = plan.changes.iter().find(|it| it.about == About::Attribute(attribute.clone()));
         let mut steps = Vec::new();
         // Without such a change the override is what it was, and names the driver that does not take the device.
         let before = old.and_then(|it| it.actual.clone()).filter(|it| it != wanted);
@@ -92,11 +93,12 @@ pub fn hint(change: &Change) -> Option<String> {
     Some(format!("{wanted} does not take {address}; `dmesg | grep {address}` has why."))
 }
 
+/// The device whose driver now a setting is.
 fn driver_of(change: &Change) -> Option<PciAddress> {
-    let path = Path::new(&change.subject);
-    let directory = path.parent().filter(|_| path.ends_with("driver"))?;
-    let address: PciAddress = directory.file_name()?.to_str()?.parse().ok()?;
-    (pci_bus::directory(address) == directory).then_some(address)
+    match change.about {
+        About::Driver(device) => Some(device),
+        _ => None,
+    }
 }
 
 #[cfg(test)]

@@ -21,6 +21,7 @@ use crate::mechanism::distro::Distro;
 use crate::mechanism::distro::cmdline::running;
 use crate::plan::diff::unified;
 use crate::plan::planned::{FileChange, Plan};
+use crate::record::command::UNDO;
 use crate::record::output::{Output, output};
 use crate::record::report::StepStatus;
 use crate::record::{OLD_RUN_FORMAT, RunRecord};
@@ -28,9 +29,6 @@ use crate::record::{OLD_RUN_FORMAT, RunRecord};
 mod devices;
 mod parameters;
 pub mod select;
-
-/// Name of the resource in plans and reports.
-const KIND: &str = "rollback";
 
 /// How a run is undone on the host as it is now.
 #[derive(Debug, Clone)]
@@ -94,7 +92,7 @@ impl Undo {
     /// Returns what is converged to.
     pub fn declared(&self) -> Declared {
         let declaration = Declaration {
-            kind: KIND.to_owned(),
+            kind: UNDO.to_owned(),
             name: Some(self.record.id.clone()),
             playbook: None,
             composite: None,
@@ -136,7 +134,7 @@ impl Undo {
     }
 
     fn id(&self) -> ResourceId {
-        ResourceId { kind: KIND.to_owned(), name: self.record.id.clone() }
+        ResourceId { kind: UNDO.to_owned(), name: self.record.id.clone() }
     }
 
     fn files(&self) -> impl Iterator<Item = &FileChange> {
@@ -203,7 +201,6 @@ impl Undo {
 
     fn file(&self, host: &HostView, it: &FileChange) -> Result<Option<Setting>> {
         let FileChange { path, before, .. } = it;
-        let subject = path.display().to_string();
         let now = host.read_lossy(path)?;
         if now == *before {
             return Ok(None);
@@ -227,7 +224,7 @@ impl Undo {
             );
             State::Blocked { actual, desired, by: None, reason }
         };
-        Ok(Some(Setting::persistent(subject, state)))
+        Ok(Some(Setting::persistent(path, state)))
     }
 
     /// Compares what tools make with what they made before: the boot configuration by its parameters, everything by
@@ -247,7 +244,7 @@ impl Undo {
                     desired: Some("made from the files as they were before".to_owned()),
                     remedy: Remedy::Activation(activation.clone()),
                 };
-                settings.push(Setting::persistent(before.subject(), state));
+                settings.push(Setting::persistent(before.about(), state));
             }
         }
         if !self.outputs.contains_key(&Activation::BootConfig)

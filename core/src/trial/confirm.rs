@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use hoststate_abi::about::About;
 use hoststate_abi::activation::Activation;
 use hoststate_abi::host_view::HostView;
 use hoststate_abi::setting::{Disruption, Remedy, Setting, State};
@@ -150,7 +151,7 @@ impl Resource for Tried {
         let desired = Some(format!("{after} (for one boot{panic}{back})"));
         let remedy = Remedy::Activation(Activation::Reboot);
         let state = State::Drifted { actual: Some(parameters.join(" ")), desired, remedy };
-        settings.push(Setting::runtime("/proc/cmdline", Disruption::Reboot, state));
+        settings.push(Setting::runtime(About::RunningParameters, Disruption::Reboot, state));
         Ok(settings)
     }
 }

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use hoststate_abi::about::About;
 use hoststate_abi::host_view::HostView;
 use hoststate_abi::setting::{Remedy, Setting, State};
 use hoststate_abi::step::Step;
@@ -217,12 +218,12 @@ fn written(
     actual: Option<String>,
     holds: &str,
 ) -> Setting {
-    let subject = path.display().to_string();
+    let about = About::File(path.clone());
     let state = if found.as_ref() == Some(&text) {
         State::Converged
     } else {
         let remedy = Remedy::Steps(vec![Step::WriteFile { path, text }]);
         State::Drifted { actual, desired: Some(holds.to_owned()), remedy }
     };
-    Setting::persistent(subject, state)
+    Setting::persistent(about, state)
 }

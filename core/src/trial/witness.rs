@@ -4,11 +4,11 @@ use std::net::IpAddr;
 use std::path::Path;
 
 use hoststate_abi::host_view::HostView;
+use hoststate_abi::pci_address::PciAddress;
 use serde::{Deserialize, Serialize};
 
 use crate::error::Result;
 use crate::formats::mount_table;
-use crate::formats::pci::PciAddress;
 use crate::formats::proc_net::{self, Route};
 use crate::machine::block_devices;
 use crate::machine::interfaces::{NET, lower};

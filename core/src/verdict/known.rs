@@ -2,16 +2,16 @@
 
 use std::collections::{BTreeMap, HashSet};
 
+use super::Judged;
 use super::refused::{Refused, Retrial};
 use super::taken_back::Chain;
-use super::{Judged, driver_of};
 use crate::error::Result;
 use crate::language::declaration::{Alike, ResourceId};
 use crate::language::registry::Declared;
 use crate::machine::facts;
 use crate::plan::finding::Finding;
+use crate::record::command::{RunCommand, UNDO};
 use crate::record::past::has_put_in_place;
-use crate::record::{AT_BOOT, ROLLBACK};
 
 /// A run that put something in place.
 #[derive(Debug, Clone)]
@@ -48,7 +48,7 @@ impl Known {
         }
         let changes = judged.plan.changes.iter();
         let asked: HashSet<&ResourceId> = changes
-            .filter(|it| it.waits_for_reboot() || driver_of(it).is_some())
+            .filter(|it| it.waits_for_reboot() || it.about.driver_of().is_some())
             .map(|it| &it.resource)
             .collect();
         let mut open: Vec<&Declared> = judged.declared.iter().filter(|it| asked.contains(&it.id)).collect();
@@ -59,7 +59,11 @@ impl Known {
             let was_booted_since = judged.past.was_booted_since(run) == Some(true);
             let alike = Alike::of(&run.declarations);
             let is_refused = retrial.found_in(run, &alike).map(|it| known.refused = Some(it)).is_some();
-            if std::mem::take(&mut is_newest) && run.command == AT_BOOT && !was_booted_since && !is_refused {
+            if std::mem::take(&mut is_newest)
+                && run.command == RunCommand::AtBoot
+                && !was_booted_since
+                && !is_refused
+            {
                 known.failed = run.reason.clone().map(|it| (run.id.clone(), it));
             }
             open.retain(|Declared { id, declaration, .. }| {
@@ -74,7 +78,7 @@ impl Known {
                 is_continued |= it.go_on(run, &alike, judged.past);
             }
             // Nothing older than the run that a rollback undoes had to do with undoing it.
-            let is_undone = |it: &Declared| it.declaration.kind == ROLLBACK.trim() && it.id.name == run.id;
+            let is_undone = |it: &Declared| it.declaration.kind == UNDO && it.id.name == run.id;
             open.is_empty() && !is_continued || judged.declared.iter().all(is_undone)
         })?;
         known.taken_back = chains.into_iter().filter_map(Chain::finding).collect();

@@ -1,15 +1,15 @@
 //! What a boot made of the wanted state: one finding for each thing that is not so, with its reason.
 
 use std::collections::BTreeSet;
-use std::path::Path;
 
+use hoststate_abi::about::About;
 use hoststate_abi::activation::Activation;
 use hoststate_abi::host_view::HostView;
+use hoststate_abi::pci_address::PciAddress;
 use hoststate_abi::setting::Scope;
 
 use crate::error::Result;
 use crate::formats::kernel_cmdline::{Cmdline, Parameter};
-use crate::formats::pci::PciAddress;
 use crate::guards::ineffective_parameters::running::{self, Ineffective};
 use crate::language::declaration::ResourceId;
 use crate::language::registry::Declared;
@@ -61,7 +61,7 @@ pub fn judge(
     plan.reboot.because.retain(|it| !is_vain(it));
     plan.reboot.required &= !plan.reboot.because.is_empty();
     let count = |is_it: &dyn Fn(&&Change) -> bool| {
-        plan.changes.iter().filter(is_it).map(|it| (it.scope, &it.subject)).collect::<BTreeSet<_>>().len()
+        plan.changes.iter().filter(is_it).map(|it| (it.scope, &it.about)).collect::<BTreeSet<_>>().len()
     };
     let waiting = count(&|it| it.expects_reboot());
     plan.summary.to_change += plan.summary.only_reboot - waiting;
@@ -100,7 +100,7 @@ impl Judged<'_> {
     fn judge(self) -> Result<Judgement> {
         let mut findings = Vec::new();
         for it in &self.plan.conflicts {
-            let reason = format!("{}: {}", it.subject, it.reason);
+            let reason = format!("{}: {}", it.about, it.reason);
             findings.push(finding(Verdict::Blocked, Some(&it.resource), reason));
         }
         let known = Known::of(self)?;
@@ -114,12 +114,12 @@ impl Judged<'_> {
             let was_booted = known.runs.get(&it.resource).is_some_and(|it| it.was_booted_since);
             let is_early = it.waits_for_reboot() && is_incomplete;
             // What is found about one device of a declaration says nothing about the others: the planner marked it.
-            let lacks = it.in_vain || lacking.contains(&it.resource) && driver_of(it).is_none();
+            let lacks = it.in_vain || lacking.contains(&it.resource) && it.about.driver_of().is_none();
             if it.waits_for_reboot() && lacks {
                 in_vain.push(index);
                 continue;
             }
-            match driver_of(it).filter(|_| was_booted && !is_early) {
+            match it.about.driver_of().filter(|_| was_booted && !is_early) {
                 Some(address) => {
                     findings.push(self.bound_elsewhere(it, address)?);
                     in_vain.extend(it.waits_for_reboot().then_some(index));
@@ -209,7 +209,7 @@ impl Judged<'_> {
         for (index, run) in booted_in_vain {
             let change = &self.plan.changes[index];
             let lost = match (&booted, menu.taken()) {
-                (Some(booted), Some(entry)) if change.subject == "/proc/cmdline" => {
+                (Some(booted), Some(entry)) if change.about == About::RunningParameters => {
                     lost(change, booted, entry).map(|reason| (Verdict::ParameterLost, reason))
                 }
                 _ => None,
@@ -251,21 +251,13 @@ fn finding(verdict: Verdict, resource: Option<&ResourceId>, reason: String) -> F
 
 fn difference(change: &Change) -> String {
     let value = |it: &Option<String>| it.clone().unwrap_or_else(|| "(absent)".to_owned());
-    format!("{} is {}, not {}", change.subject, value(&change.actual), value(&change.desired))
+    format!("{} is {}, not {}", change.about, value(&change.actual), value(&change.desired))
 }
 
 /// Returns whether a boot before this change could not have what it makes: a file, an image, a boot entry.
 fn outlasts_a_boot(change: &Change) -> bool {
     let is_made_by_tool = change.activation.as_ref().is_some_and(|it| *it != Activation::Reboot);
     is_made_by_tool || (change.scope == Scope::Persistent && !change.waits_for_reboot())
-}
-
-/// Returns the device whose driver a setting is; `None` for any other setting.
-pub fn driver_of(change: &Change) -> Option<PciAddress> {
-    let path = Path::new(&change.subject);
-    let named = change.subject.strip_prefix("driver of ");
-    let in_sysfs = || path.parent().filter(|_| path.ends_with("driver"))?.file_name()?.to_str();
-    named.or_else(in_sysfs)?.parse().ok()
 }
 
 /// Says which entry was booted instead of the default, if one was.

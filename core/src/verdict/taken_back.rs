@@ -66,7 +66,7 @@ impl<'a> Chain<'a> {
     }
 
     fn is_continued_by(&mut self, run: &RunRecord, alike: &Alike<'_>, past: Past<'_>) -> bool {
-        if run.command.starts_with("rollback") {
+        if run.undoes().is_some() {
             return false;
         }
         let Some(then) = alike.find(self.wanted) else {

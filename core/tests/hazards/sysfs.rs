@@ -41,7 +41,7 @@ impl Resource for Write {
             let is_so = cx.host.read(path.as_ref())?.as_ref() == Some(text);
             let write = Step::WriteFile { path: path.into(), text: text.clone() };
             let state = if is_so { State::Converged } else { drifted(vec![write]) };
-            settings.push(Setting::persistent(path, state));
+            settings.push(Setting::persistent(path.as_str(), state));
         }
         if !self.attributes.is_empty() {
             let write = |(path, value): &(String, String)| Step::WriteAttribute {

@@ -146,11 +146,11 @@ fn describe(plan: &Plan) -> String {
     for it in &plan.changes {
         let value = |it: &Option<String>| it.clone().unwrap_or_else(|| "-".to_owned());
         let disruption = format!("{:?}", it.disruption).to_lowercase();
-        lines.push(format!("{}: {} to {} ({disruption})", it.subject, value(&it.actual), value(&it.desired)));
+        lines.push(format!("{}: {} to {} ({disruption})", it.about, value(&it.actual), value(&it.desired)));
         lines.extend(it.steps.iter().map(|step| format!("  {step}")));
         lines.extend(it.activation.iter().map(|activation| format!("  {activation}")));
     }
     lines.extend(plan.deferred.iter().map(|it| format!("deferred: {}", it.reason)));
-    lines.extend(plan.conflicts.iter().map(|it| format!("blocked: {}: {}", it.subject, it.reason)));
+    lines.extend(plan.conflicts.iter().map(|it| format!("blocked: {}: {}", it.about, it.reason)));
     if lines.is_empty() { "nothing to do".to_owned() } else { lines.join("\n") }
 }

@@ -86,7 +86,7 @@ impl Bootloader for Bls {
                 by: None,
                 reason: "there is no boot entry but for rescue; reinstall the kernel package".to_owned(),
             };
-            return Ok(vec![Setting::persistent(ENTRIES, state)]);
+            return Ok(vec![Setting::persistent(Path::new(ENTRIES), state)]);
         };
         let mut settings = Vec::new();
         let refers = |it: &&&Found| options::refers_to(&it.options, KERNELOPTS);
@@ -214,7 +214,7 @@ impl Bls {
                     by: place(),
                     reason: unclear.why,
                 };
-                return Ok(Some(Setting::persistent(self.subject(), state)));
+                return Ok(Some(Setting::persistent(&self.grubenv, state)));
             }
         };
         if new == old {
@@ -232,11 +232,7 @@ impl Bls {
         variables.values.insert(KERNELOPTS.to_owned(), new.clone());
         let remedy = Remedy::Steps(vec![Step::WriteFile { path: self.grubenv.clone(), text }]);
         let state = State::Drifted { actual: Some(flat(&old)), desired: Some(flat(&new)), remedy };
-        Ok(Some(Setting::persistent(self.subject(), state)))
-    }
-
-    fn subject(&self) -> String {
-        self.grubenv.display().to_string()
+        Ok(Some(Setting::persistent(&self.grubenv, state)))
     }
 }
 
@@ -277,7 +273,6 @@ impl Found {
         (before, variables): (&Variables, &Variables),
         wanted: &CmdlineEdit,
     ) -> Result<Setting> {
-        let subject = self.path.display().to_string();
         let actual = before.line(&self.options);
         let alone = later::without_copies(&self.options, variables, wanted);
         let new = match options::edit(&alone, &variables.values, wanted)? {
@@ -290,14 +285,14 @@ impl Found {
                     by: Some(Place { file: file.to_owned(), line: None }),
                     reason: fault.why,
                 };
-                return Ok(Setting::persistent(subject, state));
+                return Ok(Setting::persistent(&self.path, state));
             }
         };
         let desired = variables.line(&new);
         let kernel = self.entry.linux().unwrap_or_default();
-        grub_text::check_length(&subject, kernel, &desired.to_string())?;
+        grub_text::check_length(&self.path.display().to_string(), kernel, &desired.to_string())?;
         if new == self.options {
-            return Ok(Setting::persistent(subject, State::Converged));
+            return Ok(Setting::persistent(&self.path, State::Converged));
         }
         // Bytes that are no UTF-8 must not be replaced: this read refuses them.
         host.read(&self.path)?;
@@ -306,7 +301,7 @@ impl Found {
         let remedy =
             Remedy::Steps(vec![Step::WriteFile { path: self.path.clone(), text: entry.to_string() }]);
         let (actual, desired) = (Some(actual.to_string()), Some(desired.to_string()));
-        Ok(Setting::persistent(subject, State::Drifted { actual, desired, remedy }))
+        Ok(Setting::persistent(&self.path, State::Drifted { actual, desired, remedy }))
     }
 }
 

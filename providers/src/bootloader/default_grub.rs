@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
+use hoststate_abi::about::About;
 use hoststate_abi::host_view::HostView;
 use hoststate_abi::setting::{Place, Remedy, Setting, State};
 use hoststate_abi::step::Step;
@@ -154,7 +155,7 @@ impl Sources {
         };
         let actual = variables.line();
         if loader.expand(&actual).satisfies(wish) {
-            return Ok(Setting::persistent(DEFAULT_GRUB, State::Converged));
+            return Ok(Setting::persistent(Path::new(DEFAULT_GRUB), State::Converged));
         }
         let edit = &grub_text::beside(&loader.given(&actual), wish);
         if let Some((name, reason)) = variables.broken_line() {
@@ -210,7 +211,12 @@ impl Sources {
             text => Step::WriteFile { path, text },
         });
         let steps = steps.collect();
-        let subject = paths.iter().map(|it| it.display().to_string()).collect::<Vec<_>>().join(", ");
+        let about = match paths.as_slice() {
+            [only] => About::from(only),
+            several => {
+                several.iter().map(|it| it.display().to_string()).collect::<Vec<_>>().join(", ").into()
+            }
+        };
         let state = State::Drifted {
             actual: Some(actual.to_string()),
             desired: Some(format!(
@@ -219,7 +225,7 @@ impl Sources {
             )),
             remedy: Remedy::Steps(steps),
         };
-        Ok(Setting::persistent(subject, state))
+        Ok(Setting::persistent(about, state))
     }
 
     /// Sources the files up to the given one, or all.
@@ -359,5 +365,5 @@ fn host_text(host: &HostView, sources: &Sources, path: &Path) -> Result<String> 
 
 fn blocked(by: Option<Place>, actual: Option<String>, edit: &CmdlineEdit, reason: String) -> Setting {
     let state = State::Blocked { actual, desired: Some(grub_text::wish(edit)), by, reason };
-    Setting::persistent(DEFAULT_GRUB, state)
+    Setting::persistent(Path::new(DEFAULT_GRUB), state)
 }

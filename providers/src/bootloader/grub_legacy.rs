@@ -109,7 +109,7 @@ impl Bootloader for GrubLegacy {
                 State::Drifted { actual: Some(actual), desired: Some(desired), remedy }
             }
         };
-        Ok(vec![Setting::persistent(self.conf.display().to_string(), state)])
+        Ok(vec![Setting::persistent(&self.conf, state)])
     }
 
     /// The package of a new kernel copies the arguments of the default stanza.

@@ -65,7 +65,7 @@ impl Bootloader for GrubMkconfig {
                 by: Some(Place { file: "/etc/grub.d/10_linux".into(), line: None }),
                 reason: format!("`{}` is written into every boot entry by this script", parameter.name()),
             };
-            return Ok(vec![Setting::persistent(self.output.display().to_string(), state)]);
+            return Ok(vec![Setting::persistent(&self.output, state)]);
         }
         let cfg = self.cfg(host)?;
         for entry in cfg.iter().flat_map(|it| governed(it)).filter(|it| !it.recovery) {
@@ -88,7 +88,7 @@ impl Bootloader for GrubMkconfig {
             }
         }
         let generated = Setting::persistent(
-            self.output.display().to_string(),
+            &self.output,
             generated(cfg.as_deref(), &kernels, wanted, &loader, foreign_root::mounted(host)?.as_ref()),
         );
         Ok(vec![source, generated])
@@ -209,7 +209,7 @@ impl GrubMkconfig {
         );
         let desired = Some(grub_text::wish(wanted));
         let state = State::Blocked { actual: None, desired, by, reason };
-        Ok(Some(Setting::persistent(self.output.display().to_string(), state)))
+        Ok(Some(Setting::persistent(&self.output, state)))
     }
 
     /// Whose GRUB it is: that of RHEL 7 is as released, later ones bring `blscfg` and the tool that turns to it.

@@ -179,7 +179,7 @@ impl Configuration {
                 );
                 let desired = Some(format!("{list}: {}", absent.join(" ")));
                 let state = State::Blocked { actual: None, desired, by: self.winner(list), reason };
-                return Ok(Setting::persistent(OWN, state));
+                return Ok(Setting::persistent(Path::new(OWN), state));
             }
             let old = self.words(list);
             if !old.is_empty() {
@@ -188,7 +188,7 @@ impl Configuration {
             desired.push(format!("{list}: {}", result.join(" ")));
         }
         if desired.is_empty() {
-            return Ok(Setting::persistent(OWN, State::Converged));
+            return Ok(Setting::persistent(Path::new(OWN), State::Converged));
         }
         let step = Step::WriteFile { path: OWN.into(), text: own.to_string() };
         let state = State::Drifted {
@@ -196,7 +196,7 @@ impl Configuration {
             desired: Some(desired.join("; ")),
             remedy: Remedy::Steps(vec![step]),
         };
-        Ok(Setting::persistent(OWN, state))
+        Ok(Setting::persistent(Path::new(OWN), state))
     }
 
     fn winner(&self, list: &str) -> Option<Place> {

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
+use hoststate_abi::about::About;
 use hoststate_abi::activation::Activation;
 use hoststate_abi::host_view::HostView;
 use hoststate_abi::setting::{Remedy, Setting, State};
@@ -76,14 +77,14 @@ impl Kernel {
             Some(Ok(contents)) => {
                 let lacks = lacks(contents)?;
                 if lacks.is_empty() {
-                    return Ok(Setting::persistent(self.subject(), State::Converged));
+                    return Ok(Setting::persistent(self.about(), State::Converged));
                 }
                 Some(lacks.join("; "))
             }
         };
         let remedy = Remedy::Activation(Activation::Initramfs { kernel: self.release.clone() });
         let state = State::Drifted { actual, desired: Some(desired), remedy };
-        Ok(Setting::persistent(self.subject(), state))
+        Ok(Setting::persistent(self.about(), state))
     }
 
     /// Refuses modules that this kernel does not have: no image could contain them.
@@ -102,7 +103,7 @@ impl Kernel {
                 kernels::modules_directory(&self.release).display()
             ),
         };
-        Setting::persistent(self.subject(), state)
+        Setting::persistent(self.about(), state)
     }
 
     /// Says which of these modules' files are missing; built-in ones have none.
@@ -113,8 +114,8 @@ impl Kernel {
         Some(format!("lacks the module {}", list(missing)))
     }
 
-    fn subject(&self) -> String {
-        self.image.display().to_string()
+    fn about(&self) -> About {
+        About::Image(self.image.clone())
     }
 }
 

@@ -71,14 +71,14 @@ impl Initramfs for InitramfsTools {
         let missing: Vec<&ModuleName> = wanted.iter().filter(|it| !list.contains(it)).collect();
         let mut settings = Vec::new();
         if missing.is_empty() {
-            settings.push(Setting::persistent(MODULES, State::Converged));
+            settings.push(Setting::persistent(Path::new(MODULES), State::Converged));
         } else {
             let actual = Some(list.modules().join(", ")).filter(|it| !it.is_empty());
             missing.into_iter().for_each(|it| list.add(it));
             let step = Step::WriteFile { path: MODULES.into(), text: list.to_string() };
             let desired = Some(list.modules().join(", "));
             let state = State::Drifted { actual, desired, remedy: Remedy::Steps(vec![step]) };
-            settings.push(Setting::persistent(MODULES, state));
+            settings.push(Setting::persistent(Path::new(MODULES), state));
         }
         let switched_off = switched_off(host)?;
         for kernel in image::kernels(host, self)? {

@@ -9,6 +9,7 @@ use hoststate_core::host::{Done, Host};
 use hoststate_core::language::registry::Declared;
 use hoststate_core::plan::scene::{Guard, Hazard, Severity};
 use hoststate_core::planner::Planner;
+use hoststate_core::record::command::RunCommand;
 use hoststate_core::record::recorder::Recorder;
 use hoststate_core::record::report::{Outcome, Report, StepStatus};
 use hoststate_core::run::finish::{Finish, Finished};
@@ -98,7 +99,7 @@ pub(crate) fn finished_on(lab: &Lab, host: &dyn Host, guards: &[Guard]) -> Finis
     let json: Vec<String> =
         record.declarations.iter().map(|it| serde_json::to_string(it).expect("JSON")).collect();
     let declared = declared(&json.join(","));
-    let mut recorder = Recorder::new(lab.store(), "at boot", boot_id(lab));
+    let mut recorder = Recorder::new(lab.store(), RunCommand::AtBoot, boot_id(lab));
     let mut watcher = Audience::default();
     let planner = Planner { guards, ..lab.planner(&declared) };
     let boot_id = boot_id(lab);
@@ -236,7 +237,7 @@ fn what_is_left_for_after_the_boot_is_done_once_and_its_verdict_recorded() {
         let ended = [Outcome::Converged, Outcome::InDesiredState];
         assert!(ended.contains(&report.outcome), "{kind:?}: {:?} {:?}", report.outcome, report.error);
         let record = lab.store().read(report.run.as_ref().unwrap()).unwrap();
-        assert_eq!((record.outcome, record.command.as_str()), (Some(report.outcome), "at boot"));
+        assert_eq!((record.outcome, record.command), (Some(report.outcome), RunCommand::AtBoot));
         assert!(report.steps.iter().all(|it| it.status == StepStatus::Done), "{:?}", report.steps);
         assert_eq!(trial::pending(&lab.host.tree().view()).unwrap(), None);
         assert_eq!(lab.host.tree().listing("/etc/systemd"), "", "{kind:?}");

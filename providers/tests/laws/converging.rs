@@ -12,7 +12,7 @@ use crate::lab::{EVERY_TYPE, Fate, Fated, KINDS, Kind, Lab};
 /// Says what of a plan would still be done now.
 fn work(plan: &Plan) -> Vec<String> {
     let work = plan.changes.iter().filter(|it| !it.waits_for_reboot());
-    let work = work.map(|it| format!("{}: {} {:?}", it.resource, it.subject, it.desired));
+    let work = work.map(|it| format!("{}: {} {:?}", it.resource, it.about, it.desired));
     let conflicts = plan.conflicts.iter().map(|it| format!("{}: {}", it.resource, it.reason));
     work.chain(conflicts).chain(plan.deferred.iter().map(|it| it.reason.clone())).collect()
 }

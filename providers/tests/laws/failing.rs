@@ -5,11 +5,13 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use expect_test::expect;
+use hoststate_abi::about::About;
 use hoststate_abi::host_view::HostView;
 use hoststate_abi::step::Step;
 use hoststate_core::error::Result;
 use hoststate_core::host::{Done, Host};
 use hoststate_core::machine::pci_bus;
+use hoststate_core::plan::planned::Change;
 use hoststate_core::record::report::{Outcome, Report, StepStatus};
 use hoststate_testkit::sim::SimHost;
 
@@ -45,13 +47,11 @@ fn a_failed_image_of_one_kernel_leaves_the_others_theirs_and_stops_what_comes_af
         assert_eq!(of("modprobe"), (None, None), "{kind:?}: {ended:?}");
         let last = host.asked().pop();
         assert!(matches!(last, Some(Step::Run { .. })), "{kind:?}: {last:?} was done after the failure");
-        let left: Vec<&str> = report
-            .left
-            .changes
-            .iter()
-            .map(|it| it.subject.as_str())
-            .filter(|it| it.contains("img"))
-            .collect();
+        let image = |it: &Change| match &it.about {
+            About::Image(path) => Some(path.display().to_string()),
+            _ => None,
+        };
+        let left: Vec<String> = report.left.changes.iter().filter_map(image).collect();
         assert!(!left.is_empty() && left.iter().all(|it| it.contains(KERNELS[1])), "{kind:?}: {left:?}");
         let healed = lab.converge(EVERY_TYPE);
         assert_eq!(healed.outcome, Outcome::RebootRequired, "{kind:?}: {:?}", healed.error);
@@ -192,9 +192,9 @@ fn a_device_that_its_new_driver_does_not_take_goes_back_to_the_old_one_now_and_a
     "#]]
     .assert_debug_eq(&report.error);
     assert_eq!(display(&lab), nouveau);
-    let left: Vec<_> =
-        report.left.changes.iter().map(|it| (it.actual.as_deref(), it.subject.as_str())).collect();
-    assert!(left.contains(&(Some("nouveau"), "/sys/bus/pci/devices/0000:01:00.0/driver")), "{left:?}");
+    let left: Vec<_> = report.left.changes.iter().map(|it| (it.actual.as_deref(), &it.about)).collect();
+    let driver = About::Driver("0000:01:00.0".parse().unwrap());
+    assert!(left.contains(&(Some("nouveau"), &driver)), "{left:?}");
     lab.host.reboot();
     assert_eq!(display(&lab), nouveau);
 }

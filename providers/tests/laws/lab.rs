@@ -11,6 +11,7 @@ use hoststate_core::language::registry::{Declared, Registry};
 use hoststate_core::mechanism::distro::Distro;
 use hoststate_core::plan::planned::Plan;
 use hoststate_core::planner::{Planner, Runtime};
+use hoststate_core::record::command::RunCommand;
 use hoststate_core::record::past::Past;
 use hoststate_core::record::recorder::Recorder;
 use hoststate_core::record::report::{Report, StepReport};
@@ -201,7 +202,7 @@ impl Lab {
         first: Plan,
         command: &str,
     ) -> (Report, Vec<Plan>) {
-        let mut recorder = Recorder::new(self.store(), command, self.boot_id());
+        let mut recorder = Recorder::new(self.store(), RunCommand::from(command.to_owned()), self.boot_id());
         let mut audience = Audience { stop_after: self.stop_after.clone(), ..Audience::default() };
         let planner = self.planner(declared);
         let (recorder, watcher) = (&mut recorder, &mut audience);

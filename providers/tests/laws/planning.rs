@@ -106,7 +106,7 @@ fn check_conflict(kind: Kind, files: &[(&str, &str)], playbook: &str, expect: Ex
     let plan = lab.plan(playbook);
     let shown = plan.conflicts.iter().map(|it| {
         let foreign = it.foreign.as_ref().map(|place| format!(" ({place})")).unwrap_or_default();
-        format!("{}: {}{foreign}: {}\n", it.resource, it.subject, it.reason)
+        format!("{}: {}{foreign}: {}\n", it.resource, it.about, it.reason)
     });
     expect.assert_eq(&shown.collect::<String>());
     let report = lab.converge(playbook);

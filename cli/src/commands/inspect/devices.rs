@@ -1,9 +1,10 @@
 //! PCI devices as a tree, with what passthrough needs to know about each.
 
 use hoststate_abi::host_view::HostView;
+use hoststate_abi::pci_address::PciAddress;
 use hoststate_core::error::Error as EngineError;
 use hoststate_core::formats::modprobe_conf::ModuleName;
-use hoststate_core::formats::pci::{PciAddress, class_name};
+use hoststate_core::formats::pci::class_name;
 use hoststate_core::machine::kernels;
 use hoststate_core::machine::pci_bus::{self, PciDevice};
 use hoststate_core::mechanism::distro::Distro;

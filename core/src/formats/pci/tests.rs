@@ -3,11 +3,12 @@
 use std::fmt::{Debug, Display};
 
 use expect_test::{Expect, expect};
+use hoststate_abi::pci_address::PciAddress;
 use proptest::prelude::*;
 
-use super::{PciAddress, PciError, PciId, PciIdPattern, class_name, parse_id_list};
+use super::{PciId, PciIdPattern, class_name, parse_id_list};
 
-fn check<T: Display>(parse: impl Fn(&str) -> Result<T, PciError>, inputs: &[&str], expect: Expect) {
+fn check<T: Display, E: Display>(parse: impl Fn(&str) -> Result<T, E>, inputs: &[&str], expect: Expect) {
     let show = |input: &&str| match parse(input) {
         Ok(value) => format!("{input} = {value}\n"),
         Err(err) => format!("{err}\n"),
@@ -161,9 +162,10 @@ fn classes_have_field_words() {
     assert_eq!([0x07_0002, 0x0b_4000, 0xff_0000].map(class_name), ["serial", "processor", "other"]);
 }
 
-fn survives_its_own_spelling<T>(value: T) -> Result<(), TestCaseError>
+fn survives_its_own_spelling<T, E>(value: T) -> Result<(), TestCaseError>
 where
-    T: Display + Debug + PartialEq + std::str::FromStr<Err = PciError>,
+    T: Display + Debug + PartialEq + std::str::FromStr<Err = E>,
+    E: Debug,
 {
     prop_assert_eq!(value.to_string().parse::<T>().unwrap(), value);
     Ok(())

@@ -46,6 +46,19 @@ impl Ineffective<'_> {
     }
 }
 
+/// Adds a warning of each. What the running kernel has without effect, and the plan gives the next one, is one thing.
+///
+/// # Errors
+/// As [`find`].
+pub fn warn(host: &HostView, declared: &[Declared], hazards: &mut Vec<Hazard>) -> Result<()> {
+    for hazard in find(host, declared)?.iter().map(Ineffective::hazard) {
+        if hazards.iter().all(|it| it.id != hazard.id) {
+            hazards.push(hazard);
+        }
+    }
+    Ok(())
+}
+
 /// Finds the parameters among those that declarations want.
 ///
 /// # Errors

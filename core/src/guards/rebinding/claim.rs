@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use hoststate_abi::host_view::HostView;
+use hoststate_abi::pci_address::PciAddress;
 
 use super::{Cause, Kind, loads_nothing};
 use crate::error::{Error, Result};
 use crate::formats::kernel_cmdline::Cmdline;
 use crate::formats::modprobe_conf::{ModprobeView, ModuleName, Origin, params};
-use crate::formats::pci::{PciAddress, PciIdPattern, parse_id_list};
+use crate::formats::pci::{PciIdPattern, parse_id_list};
 use crate::formats::udev_rules::rule::{self, UdevRule};
 use crate::guards::boot_parameters::BootParameters;
 use crate::machine::modprobe_d;

@@ -3,9 +3,11 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use hoststate_abi::pci_address::PciAddress;
+
 use super::claim::{Claim, attribute};
 use super::{Cause, Kind};
-use crate::formats::pci::{PciAddress, PciIdPattern};
+use crate::formats::pci::PciIdPattern;
 use crate::machine::pci_bus::PciDevice;
 use crate::plan::scene::Scene;
 

@@ -8,7 +8,7 @@ use crate::language::registry::nearest;
 /// The word or the digits a playbook gives for a class.
 ///
 /// Invariant: a word that [`class_name`] knows, or 2, 4 or 6 lower-case hexadecimal digits.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct ClassPattern(String);
 
 impl ClassPattern {

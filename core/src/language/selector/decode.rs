@@ -3,12 +3,12 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use hoststate_abi::pci_address::PciAddress;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};
 
 use super::class::ClassPattern;
 use super::{DeviceSelector, DeviceTraits};
-use crate::formats::pci::PciAddress;
 use crate::language::registry::nearest;
 
 /// The keys of a selector table.

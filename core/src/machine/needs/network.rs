@@ -6,10 +6,10 @@ use std::net::IpAddr;
 use std::path::Path;
 
 use hoststate_abi::host_view::HostView;
+use hoststate_abi::pci_address::PciAddress;
 
 use super::{Kind, Need};
 use crate::error::Result;
-use crate::formats::pci::PciAddress;
 use crate::formats::proc_net::{self, Route};
 use crate::machine::interfaces::{self, NET};
 use crate::machine::pci_bus;

@@ -4,10 +4,11 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use hoststate_abi::host_view::HostView;
+use hoststate_abi::pci_address::PciAddress;
 
 use super::{Interface, PciDevice, Sriov, directory, malformed, parse_address};
 use crate::error::Result;
-use crate::formats::pci::{PciAddress, PciId};
+use crate::formats::pci::PciId;
 
 /// What `driver_override` reads as when it is not set (drivers/pci/pci-sysfs.c prints a null pointer).
 const UNSET: &str = "(null)";

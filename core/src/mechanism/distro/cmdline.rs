@@ -1,5 +1,6 @@
 //! How a kernel command line compares with what is wanted of it: as people see it, and as a setting.
 
+use hoststate_abi::about::About;
 use hoststate_abi::activation::Activation;
 use hoststate_abi::setting::{Disruption, Remedy, Setting, State};
 
@@ -13,7 +14,7 @@ pub fn running(cmdline: &Cmdline, edit: &CmdlineEdit) -> Setting {
         let (actual, desired) = shown(cmdline, edit);
         State::Drifted { actual, desired, remedy: Remedy::Activation(Activation::Reboot) }
     };
-    Setting::runtime("/proc/cmdline", Disruption::Reboot, state)
+    Setting::runtime(About::RunningParameters, Disruption::Reboot, state)
 }
 
 /// Returns, for people, the parameters that an edit is about: those found and those wanted.

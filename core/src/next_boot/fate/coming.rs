@@ -3,10 +3,11 @@
 use std::path::Path;
 
 use hoststate_abi::host_view::HostView;
+use hoststate_abi::pci_address::PciAddress;
 
 use super::rules::{self, Rules};
 use crate::error::Result;
-use crate::formats::pci::{PciAddress, PciId};
+use crate::formats::pci::PciId;
 use crate::machine::pci_bus::{self, PciDevice, rule_values};
 
 /// A virtual function to come.

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use hoststate_abi::pci_address::PciAddress;
+
 use super::kmod::{Insert, Inserts, Kernel, Place, Switches, is_true};
 use super::takes::{BY_ID, Takes};
 use super::{Certainty, Stage, scripts};
 use crate::formats::kernel_cmdline::{Cmdline, Parameter};
 use crate::formats::modprobe_conf::ModuleName;
-use crate::formats::pci::PciAddress;
 use crate::machine::pci_bus::PciDevice;
 use crate::next_boot::iommu::Iommu;
 

@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use hoststate_abi::host_view::HostView;
+use hoststate_abi::pci_address::PciAddress;
 
 use super::play::Rule;
 use crate::error::Result;
-use crate::formats::pci::PciAddress;
 use crate::formats::udev_rules::rule::{self, UdevRule};
 use crate::machine::image_contents::Contents;
 use crate::machine::pci_bus::{self, PciDevice};

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use hoststate_abi::about::About;
 use hoststate_abi::activation::Activation;
 use hoststate_abi::host_view::HostView;
 use hoststate_abi::setting::{Disruption, Remedy, Setting, State};
@@ -45,14 +46,14 @@ fn count(device: &PciDevice, before: &DeviceBefore) -> Vec<Setting> {
     let (Some(sriov), Some(numvfs)) = (device.sriov, before.numvfs) else { return Vec::new() };
     let directory = pci_bus::directory(device.address);
     let write = |name: &str, value: String| Step::WriteAttribute { path: directory.join(name), value };
-    let subject = |name: &str| directory.join(name).display().to_string();
+    let about = |name: &str| About::Attribute(directory.join(name));
     let mut settings = Vec::new();
     if let (Some(now), Some(then)) = (sriov.autoprobe, before.autoprobe)
         && now != then
     {
         let steps = vec![write("sriov_drivers_autoprobe", u8::from(then).to_string())];
         let state = drifted(u8::from(now).to_string(), u8::from(then).to_string(), Remedy::Steps(steps));
-        settings.push(Setting::runtime(subject("sriov_drivers_autoprobe"), Disruption::None, state));
+        settings.push(Setting::runtime(about("sriov_drivers_autoprobe"), Disruption::None, state));
     }
     if sriov.numvfs != numvfs {
         // Only the device's own driver makes and removes functions (drivers/pci/iov.c, sriov_numvfs_store).
@@ -65,7 +66,7 @@ fn count(device: &PciDevice, before: &DeviceBefore) -> Vec<Setting> {
         };
         let disruption = if device.interfaces.is_empty() { Disruption::Device } else { Disruption::Network };
         let state = drifted(sriov.numvfs.to_string(), numvfs.to_string(), remedy);
-        settings.push(Setting::runtime(subject("sriov_numvfs"), disruption, state));
+        settings.push(Setting::runtime(about("sriov_numvfs"), disruption, state));
     }
     settings
 }
@@ -90,7 +91,7 @@ fn driver(host: &HostView, device: &PciDevice, before: &DeviceBefore) -> Result<
             desired: before.driver_override.clone(),
             remedy: Remedy::Steps(vec![restore]),
         };
-        return Ok(vec![Setting::runtime(attribute.display().to_string(), Disruption::None, state)]);
+        return Ok(vec![Setting::runtime(About::Attribute(attribute), Disruption::None, state)]);
     }
     let mut steps = Vec::new();
     if let Some(driver) = &before.driver {
@@ -112,7 +113,7 @@ fn driver(host: &HostView, device: &PciDevice, before: &DeviceBefore) -> Result<
         desired: before.driver.clone(),
         remedy: Remedy::Steps(steps),
     };
-    Ok(vec![Setting::runtime(directory.join("driver").display().to_string(), disruption, state)])
+    Ok(vec![Setting::runtime(About::Driver(device.address), disruption, state)])
 }
 
 fn drifted(actual: String, desired: String, remedy: Remedy) -> State {

@@ -4,6 +4,7 @@
 use std::path::PathBuf;
 use std::rc::Rc;
 
+use hoststate_abi::about::About;
 use hoststate_abi::host_view::HostView;
 use hoststate_abi::setting::State;
 
@@ -60,8 +61,8 @@ impl Policy {
                 });
             let wanted = std::slice::from_ref(module);
             let settings = supported(distro.initramfs.early_modules(host, wanted))?.unwrap_or_default();
-            let subject = image.display().to_string();
-            let by_image = settings.iter().any(|it| it.subject == subject && it.state == State::Converged);
+            let about = About::Image(image.clone());
+            let by_image = settings.iter().any(|it| it.about == about && it.state == State::Converged);
             // Only dracut reads that parameter.
             if by_image || (by_parameter && distro.initramfs.name() == "dracut") {
                 policy.early.push(module.clone());

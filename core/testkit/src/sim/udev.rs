@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use hoststate_core::formats::pci::PciAddress;
+use hoststate_abi::pci_address::PciAddress;
 use hoststate_core::formats::udev_rules::assigned_attributes;
 
 use super::{SimHost, kernel, modules};

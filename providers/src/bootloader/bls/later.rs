@@ -165,7 +165,7 @@ pub(super) fn setting(
             remedy: Remedy::Steps(vec![Step::WriteFile { path, text: new }]),
         },
     };
-    Ok(Some(Setting::persistent(KERNEL_CMDLINE, state)))
+    Ok(Some(Setting::persistent(Path::new(KERNEL_CMDLINE), state)))
 }
 
 /// Returns options without the copies of what tuned's variable gives as it is wanted.

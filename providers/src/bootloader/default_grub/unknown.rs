@@ -3,7 +3,7 @@
 //! A line `NAME="$NAME more"` behind everything else is right whatever stands before it, and the generated menu shows
 //! what the shell made of the rest.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use hoststate_abi::host_view::HostView;
 use hoststate_abi::setting::{Place, Remedy, Setting, State};
@@ -39,7 +39,7 @@ impl Sources {
         generated: &[Cmdline],
         (place, why): (Place, String),
     ) -> Result<Setting> {
-        let converged = Setting::persistent(DEFAULT_GRUB, State::Converged);
+        let converged = Setting::persistent(Path::new(DEFAULT_GRUB), State::Converged);
         if !generated.is_empty() && generated.iter().all(|it| it.satisfies(wish)) {
             return Ok(converged);
         }
@@ -112,6 +112,6 @@ impl Sources {
             desired: Some(grub_text::wish(&alone)),
             remedy: Remedy::Steps(vec![Step::WriteFile { path: path.clone(), text }]),
         };
-        Ok(Setting::persistent(path.display().to_string(), state))
+        Ok(Setting::persistent(&path, state))
     }
 }

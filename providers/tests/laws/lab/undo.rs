@@ -2,6 +2,7 @@
 
 use hoststate_abi::host_view::HostView;
 use hoststate_core::host::Host;
+use hoststate_core::record::command::RunCommand;
 use hoststate_core::record::recorder::Recorder;
 use hoststate_core::record::report::Report;
 use hoststate_core::run::apply::{Activate, Run};
@@ -31,7 +32,7 @@ impl Lab {
         assert!(undo.changed_since(&self.host.view()).expect("readable files").is_empty());
         let declared = [undo.declared()];
         let first = undo.furnished(self.try_plan(&declared).expect("a plan"));
-        let command = format!("rollback {}", undo.record().id);
+        let command = RunCommand::Rollback(undo.record().id.clone());
         let mut recorder = Recorder::new(self.store(), command, self.boot_id()).undoing(undo.outputs());
         let mut audience = Audience::default();
         let (recorder, watcher) = (&mut recorder, &mut audience);

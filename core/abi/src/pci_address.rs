@@ -4,14 +4,8 @@ use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
-use nom::bytes::complete::{tag, take_while_m_n};
-use nom::combinator::{all_consuming, map_res, opt, verify};
-use nom::sequence::terminated;
-use nom::{IResult, Parser};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
-
-use super::PciError;
 
 /// The address of a PCI function, `DDDD:BB:DD.F` in hexadecimal, as sysfs names it.
 ///
@@ -65,38 +59,53 @@ impl fmt::Display for PciAddress {
     }
 }
 
-fn hex(min: usize, max: usize) -> impl FnMut(&str) -> IResult<&str, u32> {
-    move |input| {
-        let digits = take_while_m_n(min, max, |c: char| c.is_ascii_hexdigit());
-        map_res(digits, |text: &str| u32::from_str_radix(text, 16)).parse(input)
+/// Text that is not the address of a PCI function.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PciAddressError(String);
+
+impl fmt::Display for PciAddressError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(text) = self;
+        write!(
+            f,
+            "`{text}` is not a PCI address, expected `DDDD:BB:DD.F` in hexadecimal such as `0000:01:00.0`"
+        )
     }
 }
 
-fn address(input: &str) -> IResult<&str, PciAddress> {
-    // With backtracking: in `01:00.0` the first field is the bus.
-    let (rest, domain) = opt(terminated(hex(4, 8), tag(":"))).parse(input)?;
-    let (rest, bus) = terminated(map_res(hex(2, 2), u8::try_from), tag(":")).parse(rest)?;
-    let device = verify(map_res(hex(2, 2), u8::try_from), |device| *device <= 0x1f);
-    let (rest, device) = terminated(device, tag(".")).parse(rest)?;
-    let (rest, function) = verify(map_res(hex(1, 1), u8::try_from), |f| *f <= 7).parse(rest)?;
-    Ok((rest, PciAddress { domain: domain.unwrap_or(0), bus, device, function }))
+impl std::error::Error for PciAddressError {}
+
+/// Reads hexadecimal digits, as many as `lengths` allows.
+fn hex(text: &str, lengths: std::ops::RangeInclusive<usize>) -> Option<u32> {
+    let is_hex = lengths.contains(&text.len()) && text.bytes().all(|it| it.is_ascii_hexdigit());
+    u32::from_str_radix(text, 16).ok().filter(|_| is_hex)
+}
+
+fn address(text: &str) -> Option<PciAddress> {
+    let (place, function) = text.rsplit_once('.')?;
+    let (place, device) = place.rsplit_once(':')?;
+    let (domain, bus) = place.rsplit_once(':').map_or((None, place), |(domain, bus)| (Some(domain), bus));
+    let byte = |text: &str, most: u8| u8::try_from(hex(text, 2..=2)?).ok().filter(|it| *it <= most);
+    Some(PciAddress {
+        domain: domain.map_or(Some(0), |it| hex(it, 4..=8))?,
+        bus: byte(bus, u8::MAX)?,
+        device: byte(device, 0x1f)?,
+        function: u8::try_from(hex(function, 1..=1)?).ok().filter(|it| *it <= 7)?,
+    })
 }
 
 impl FromStr for PciAddress {
-    type Err = PciError;
+    type Err = PciAddressError;
 
-    fn from_str(text: &str) -> Result<Self, PciError> {
-        match all_consuming(address).parse(text) {
-            Ok((_, address)) => Ok(address),
-            Err(_) => Err(PciError::Address(text.to_owned())),
-        }
+    fn from_str(text: &str) -> Result<Self, PciAddressError> {
+        address(text).ok_or_else(|| PciAddressError(text.to_owned()))
     }
 }
 
 impl TryFrom<String> for PciAddress {
-    type Error = PciError;
+    type Error = PciAddressError;
 
-    fn try_from(text: String) -> Result<Self, PciError> {
+    fn try_from(text: String) -> Result<Self, PciAddressError> {
         text.parse()
     }
 }
