@@ -88,8 +88,8 @@ fn read(
     let registry = added.as_ref().unwrap_or(evaluation.options.registry);
     registry.decode(declaration).map_err(|rejected| {
         rejected.map(|it| {
-            let error = Error::of_declaration(&it, evaluation.options.facts);
-            nil::field(evaluation, &it.declaration, &error).unwrap_or(error)
+            let error = || Error::of_declaration(&it, evaluation.options.facts);
+            nil::field(evaluation, &it).unwrap_or_else(error)
         })
     })
 }

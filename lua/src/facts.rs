@@ -2,6 +2,8 @@
 
 use hoststate_core::error::{Error, Result};
 use hoststate_core::language::selector::DeviceSelector;
+use hoststate_core::language::selector::decode::meant;
+use serde::Deserialize;
 use serde_json::{Map, Value};
 
 /// Facts about a host. Each is asked for when a playbook first touches it, and not again.
@@ -60,8 +62,13 @@ pub trait Facts {
 /// # Errors
 /// When it has an unknown key or a wrong value.
 pub(crate) fn selector(fields: &Map<String, Value>) -> Result<DeviceSelector> {
-    serde_json::from_value(Value::Object(fields.clone())).map_err(|err| {
-        Error::invalid(format!("host.pci:find: {err}"), "A selector has the fields of `device`.")
+    let fields = Value::Object(fields.clone());
+    DeviceSelector::deserialize(&fields).map_err(|err| {
+        let hint = match meant(&fields) {
+            Some(meant) => format!("Did you mean {meant}?"),
+            None => "A selector has the fields of `device`.".to_owned(),
+        };
+        Error::invalid(format!("host.pci:find: {err}"), hint)
     })
 }
 

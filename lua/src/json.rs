@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use hoststate_core::error::{Error as EngineError, Several};
 use hoststate_core::language::declaration::ResourceId;
+use hoststate_core::language::field_error::Misfit;
 use hoststate_core::language::json_playbook::Located;
 use hoststate_core::language::notation::Notation;
 use hoststate_core::language::registry::{self, Registry};
@@ -85,7 +86,8 @@ fn decode(options: &Options<'_>, it: &Located, errors: &mut Vec<Error>) -> Optio
         Err(rejected) => {
             errors.extend(rejected.iter().map(|wrong| {
                 let error = Error::of_declaration(wrong, options.facts);
-                Error { what: label(it, &error.what), ..error }.at(it.at(wrong.path.as_deref()))
+                Error { what: label(it, &error.what), ..error }
+                    .at(it.at(wrong.misfit.as_ref().and_then(Misfit::path)))
             }));
             None
         }

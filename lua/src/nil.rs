@@ -1,15 +1,17 @@
 //! What is said about a value that is nil: where it most likely comes from.
 
-use hoststate_core::language::declaration::{Declaration, Origin};
+use hoststate_core::language::declaration::Origin;
+use hoststate_core::language::field_error::Misfit;
+use hoststate_core::language::registry::Rejected;
 
 use crate::error::Error;
 use crate::evaluation::Evaluation;
 use crate::tokens::{Kind, Token, tokens};
 
-/// Returns the error about a field that a declaration lacks, if its author wrote one and gave it nil. `error` is what
-/// decoding said.
-pub(crate) fn field(evaluation: &Evaluation<'_>, declaration: &Declaration, error: &Error) -> Option<Error> {
-    let missing = error.what.split_once("missing field `")?.1.split_once('`')?.0;
+/// Returns the error about a field that a declaration lacks, if its author wrote one and gave it nil.
+pub(crate) fn field(evaluation: &Evaluation<'_>, rejected: &Rejected) -> Option<Error> {
+    let Some(Misfit::Missing(missing)) = &rejected.misfit else { return None };
+    let declaration = &rejected.declaration;
     let origin = declaration.playbook.as_ref()?;
     let files = evaluation.files.borrow();
     let text = &files.iter().find(|it| it.name == origin.file)?.text;

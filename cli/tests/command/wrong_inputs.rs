@@ -169,7 +169,7 @@ fn lua_that_is_none_and_lua_of_other_habits() {
         1 | local gpu = host.pci:find { vendor = "10de" }[1]\nprint(gpu.address) | `gpu` is nil | gpu.lua:1 finds nothing because `check` looks at no host
         1 | local gpu = host.pci:find { vendor = "10de" }\nprint(gpu.address) | a list has no `address` | Take one of it
         1 | print(host.pci.find { vendor = "10de" }) | called without the list | with a colon
-        1 | print(#host.pci:find { vender = "10de" }) | a selector has no `vender`, did you mean `vendor`?
+        1 | print(#host.pci:find { vender = "10de" }) | a selector has no `vender` | Did you mean `vendor`?
         1 | print(host.distro.name) | `host.distro` has no `name` | There are: family, id, version
         1 | print(hots.distro.id) | there is no `hots` | Did you mean `host`?
         1 | require "cards" | there is no module "cards" | `name.lua` beside the playbook

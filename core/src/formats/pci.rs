@@ -8,7 +8,7 @@ mod tests;
 
 pub use self::class::class_name;
 pub use self::id::PciId;
-pub use self::pattern::{IdList, PciIdPattern, parse_id_list};
+pub use self::pattern::{IdList, PCI_ID_FORMAT, PciIdPattern, parse_id_list};
 
 /// Text that is not the PCI id or modalias it should be.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -144,7 +144,7 @@ impl Contradiction<'_> {
         let what = format!("{}: {}", self.subject, self.reason());
         Rejected {
             declaration: self.later.0.declaration.clone(),
-            path: None,
+            misfit: None,
             source: Error::invalid(what, "Decide which of the two it shall be."),
         }
     }

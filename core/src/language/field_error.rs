@@ -1,12 +1,16 @@
 //! What is wrong with the fields of a declaration: the value as it was written, and how to write it right.
 
 use hoststate_abi::pci_address::PciAddress;
+use schemars::JsonSchema;
 use serde_json::{Map, Value};
 
 use crate::error::Error;
+use crate::formats::pci::PCI_ID_FORMAT;
 use crate::language::notation::Notation;
 use crate::language::registry::nearest;
 use crate::language::repair::{guesses, nearest_address};
+use crate::language::selector::DeviceSelector;
+use crate::language::selector::decode::meant;
 
 /// A field that is not as its type wants it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,13 +26,26 @@ pub enum Misfit {
         /// What the decoder says.
         what: String,
     },
+    /// The address of a device, where its id is wanted.
+    AddressForId {
+        /// Where, as above.
+        path: String,
+        /// The address.
+        address: PciAddress,
+        /// What the decoder says.
+        what: String,
+    },
 }
 
 impl Misfit {
     /// Returns the path of the value; `None` where it is not there.
     pub fn path(&self) -> Option<&str> {
         match self {
-            Self::Unknown(path) | Self::Wrong { path, .. } if path != "." => Some(path),
+            Self::Unknown(path) | Self::Wrong { path, .. } | Self::AddressForId { path, .. }
+                if path != "." =>
+            {
+                Some(path)
+            }
             _ => None,
         }
     }
@@ -36,7 +53,10 @@ impl Misfit {
     /// Returns the field of the declaration that the path begins with.
     pub fn field(&self) -> &str {
         match self {
-            Self::Unknown(path) | Self::Missing(path) | Self::Wrong { path, .. } => top(path),
+            Self::Unknown(path)
+            | Self::Missing(path)
+            | Self::Wrong { path, .. }
+            | Self::AddressForId { path, .. } => top(path),
         }
     }
 }
@@ -70,7 +90,24 @@ impl Explainer<'_> {
         let meant: Vec<&str> = unknown.filter_map(|it| nearest(it.field(), fields.iter().copied())).collect();
         // A misspelt field is not missing as well.
         let is_new = |it: &&Misfit| !matches!(it, Misfit::Missing(field) if meant.contains(&field.as_str()));
-        misfits.iter().filter(is_new).map(|it| (it.clone(), self.explain(desired, it))).collect()
+        let told = |it: Misfit| {
+            let it = self.recognised(desired, it);
+            let error = self.explain(desired, &it);
+            (it, error)
+        };
+        misfits.iter().filter(is_new).cloned().map(told).collect()
+    }
+
+    /// Returns a wrong value as what it was meant to be, where that shows.
+    fn recognised(&self, desired: &Map<String, Value>, misfit: Misfit) -> Misfit {
+        let Misfit::Wrong { path, what } = misfit else { return misfit };
+        let field = top(&path);
+        let written = desired.get(field).and_then(|it| at(it, &path[field.len()..])?.as_str());
+        let address: Option<PciAddress> = written.and_then(|it| it.parse().ok());
+        match address.filter(|_| is_of_format(self.schema, &path, PCI_ID_FORMAT)) {
+            Some(address) => Misfit::AddressForId { path, address, what },
+            None => Misfit::Wrong { path, what },
+        }
     }
 
     fn explain(&self, desired: &Map<String, Value>, misfit: &Misfit) -> Error {
@@ -89,15 +126,26 @@ impl Explainer<'_> {
             Misfit::Missing(field) => {
                 Error::invalid(format!("{kind}: missing field `{field}`"), self.by_example(field))
             }
-            Misfit::Wrong { path, what } => self.wrong(desired, path, what),
+            Misfit::Wrong { path, what } => {
+                let (what, hint) = self.wrong(desired, path, what);
+                Error::invalid(what, hint)
+            }
+            Misfit::AddressForId { path, what, .. } => {
+                let (what, _) = self.wrong(desired, path, what);
+                let hint = format!(
+                    "That is the address of a device: `hoststate inspect devices` shows its id. {}",
+                    self.by_example(misfit.field())
+                );
+                Error::invalid(what, hint)
+            }
         }
     }
 
-    fn wrong(&self, desired: &Map<String, Value>, path: &str, what: &str) -> Error {
+    fn wrong(&self, desired: &Map<String, Value>, path: &str, what: &str) -> (String, String) {
         let kind = self.kind;
         let field = top(path);
         let Some(value) = desired.get(field) else {
-            return Error::invalid(format!("{kind}: {what}"), self.manual.clone());
+            return (format!("{kind}: {what}"), self.manual.clone());
         };
         let place = place(path);
         let written = at(value, &path[field.len()..]);
@@ -110,18 +158,16 @@ impl Explainer<'_> {
             }
             _ => format!("{kind}: {place}: {what}"),
         };
-        // A message that knows the nearest names it better than an example.
-        match what.split_once(", did you mean ") {
-            Some((what, meant)) => Error::invalid(what, format!("Did you mean {meant}")),
-            None => {
-                let hint = self.mended(field, value, written.unwrap_or(value), &what);
-                Error::invalid(what, hint)
-            }
-        }
+        // What was meant is more than an example.
+        let hint = match meant(value).filter(|_| is_selector(self.schema, field)) {
+            Some(meant) => format!("Did you mean {meant}?"),
+            None => self.mended(field, value, written.unwrap_or(value)),
+        };
+        (what, hint)
     }
 
     /// Says how to write the value of a field right.
-    fn mended(&self, field: &str, value: &Value, written: &Value, what: &str) -> String {
+    fn mended(&self, field: &str, value: &Value, written: &Value) -> String {
         let fits = |guess: &&Value| {
             let alone = Map::from_iter([(field.to_owned(), (*guess).clone())]);
             let judged = (self.judge)(&alone);
@@ -138,13 +184,6 @@ impl Explainer<'_> {
         let required = self.schema["required"].as_array();
         if written.is_null() && !required.is_some_and(|it| it.iter().any(|it| it == field)) {
             return format!("Leave it out, or give it a value. {}", self.by_example(field));
-        }
-        let is_address = |it: &str| it.parse::<PciAddress>().is_ok();
-        if what.contains("is not a PCI id") && written.as_str().is_some_and(is_address) {
-            return format!(
-                "That is the address of a device: `hoststate inspect devices` shows its id. {}",
-                self.by_example(field)
-            );
         }
         self.by_example(field)
     }
@@ -232,6 +271,25 @@ pub(crate) fn at<'a>(value: &'a Value, path: &str) -> Option<&'a Value> {
         };
     }
     Some(found)
+}
+
+/// Returns whether the schema of the value at a path has that format.
+fn is_of_format(root: &Value, path: &str, format: &str) -> bool {
+    let mut found = root;
+    for step in path.split(['.', '[']).filter(|it| !it.is_empty()) {
+        found = if step.ends_with(']') { &found["items"] } else { &found["properties"][step] };
+        while let Some(definition) = found["$ref"].as_str().and_then(|it| it.strip_prefix('#')) {
+            let Some(inner) = root.pointer(definition) else { return false };
+            found = inner;
+        }
+    }
+    found["format"] == format
+}
+
+/// Returns whether a field takes a selector of a device.
+fn is_selector(root: &Value, field: &str) -> bool {
+    let name = root["properties"][field]["$ref"].as_str().and_then(|it| it.rsplit('/').next());
+    name == Some(DeviceSelector::schema_name().as_ref())
 }
 
 fn contains(value: &Value, text: &str) -> bool {

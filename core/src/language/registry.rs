@@ -13,7 +13,7 @@ use serde_json::{Map, Value};
 use crate::error::{Error, Result, Several};
 use crate::language::declaration::{Declaration, ResourceId};
 use crate::language::external_type::{self, ExternalType, FieldCheck};
-use crate::language::field_error::{self, Explainer, Misfit};
+use crate::language::field_error::{Explainer, Misfit};
 use crate::language::fields::Fields;
 use crate::language::notation::Notation;
 use crate::language::resource::{Resource, ResourceType};
@@ -169,8 +169,8 @@ pub struct Declared {
 pub struct Rejected {
     /// The declaration.
     pub declaration: Declaration,
-    /// Where in it, such as `options.ids[1]`, counted from 0; `None` for the declaration itself.
-    pub path: Option<String>,
+    /// What does not fit; `None` for the declaration itself.
+    pub misfit: Option<Misfit>,
     /// What is wrong with it.
     pub source: Error,
 }
@@ -178,10 +178,10 @@ pub struct Rejected {
 impl Rejected {
     /// Returns the address of a device, where its id is meant.
     pub fn address_for_id(&self) -> Option<PciAddress> {
-        let (field, rest) = self.path.as_deref()?.split_at(self.path.as_deref()?.find('[')?);
-        let written = field_error::at(self.declaration.desired.get(field)?, rest)?.as_str()?;
-        let is_id = self.source.to_string().contains("is not a PCI id");
-        written.parse().ok().filter(|_| is_id)
+        match self.misfit {
+            Some(Misfit::AddressForId { address, .. }) => Some(address),
+            _ => None,
+        }
     }
 }
 
@@ -288,7 +288,7 @@ impl Registry {
     pub fn decode(&self, declaration: Declaration) -> Result<Declared, Several<Rejected>> {
         let decoded = match self.entry(&declaration.kind) {
             Ok(entry) => entry.decode(&declaration.desired).map_err(|err| explain(entry, &declaration, err)),
-            Err(unknown) => Err(Several::from((Some("type".to_owned()), unknown))),
+            Err(unknown) => Err(Several::from((Some(Misfit::Unknown("type".to_owned())), unknown))),
         };
         match decoded {
             Ok((derived, resource)) => {
@@ -299,9 +299,11 @@ impl Registry {
                     resource: resource.into(),
                 })
             }
-            Err(errors) => {
-                Err(errors.map(|(path, source)| Rejected { declaration: declaration.clone(), path, source }))
-            }
+            Err(errors) => Err(errors.map(|(misfit, source)| Rejected {
+                declaration: declaration.clone(),
+                misfit,
+                source,
+            })),
         }
     }
 
@@ -350,7 +352,7 @@ pub fn unique(declared: Vec<Declared>) -> Result<Vec<Declared>, Several<Rejected
                 };
                 let what = format!("{} is declared twice, first{at}, and they differ", declared.id);
                 let source = Error::invalid(what, "Merge the two into one declaration.");
-                rejected.push(Rejected { declaration: declared.declaration, path: None, source });
+                rejected.push(Rejected { declaration: declared.declaration, misfit: None, source });
             }
         }
     }
@@ -358,12 +360,12 @@ pub fn unique(declared: Vec<Declared>) -> Result<Vec<Declared>, Several<Rejected
 }
 
 /// Returns what is wrong, where in the declaration, and how to mend it.
-fn explain(entry: &Entry, declaration: &Declaration, err: DecodeError) -> Several<(Option<String>, Error)> {
+fn explain(entry: &Entry, declaration: &Declaration, err: DecodeError) -> Several<(Option<Misfit>, Error)> {
     let about_all = |error: Error| Several::from((None, error));
     match err {
         DecodeError::Shape => {
             let errors = entry.errors(&declaration.desired, Notation::of(declaration));
-            let errors = errors.into_iter().map(|(misfit, error)| (misfit.path().map(str::to_owned), error));
+            let errors = errors.into_iter().map(|(misfit, error)| (Some(misfit), error));
             match Several::none_of(errors.collect(), ()) {
                 Err(several) => several,
                 // The decoder that judges one after the other is the one that refused them together.

@@ -10,7 +10,7 @@ use crate::formats::pci::class_name;
 use crate::machine::pci_bus::{self, PciDevice};
 
 mod class;
-mod decode;
+pub mod decode;
 #[cfg(test)]
 mod tests;
 

@@ -250,9 +250,9 @@ fn what_find_gives_is_a_list_and_may_be_empty() {
         hint: `host.pci:find` at gpu.lua:1 finds nothing because `check` looks at no host; `hoststate plan` does. Write `if gpu then … end` around what needs the device.
 
         print(#host.pci:find { vender = '10de' })
-        error: host.pci:find: a selector has no `vender`, did you mean `vendor`?
+        error: host.pci:find: a selector has no `vender`
           at gpu.lua:1
-        hint: A selector has the fields of `device`.
+        hint: Did you mean `vendor`?
 
         print(#host.pci:find {})
         error: host.pci:find: an empty selector; it takes address, class, device, interface, mac, serial, slot, vendor

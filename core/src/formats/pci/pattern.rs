@@ -10,6 +10,9 @@ use serde::{Deserialize, Serialize};
 use super::id::hexadecimal;
 use super::{PciError, PciId};
 
+/// What a schema calls the format of an id.
+pub const PCI_ID_FORMAT: &str = "pci-id";
+
 /// `PCI_ANY_ID`: matches every value.
 const ANY: u32 = u32::MAX;
 
@@ -130,6 +133,7 @@ impl JsonSchema for PciIdPattern {
         json_schema!({
             "type": "string",
             "examples": ["10de:0ffc"],
+            "format": PCI_ID_FORMAT,
             "pattern": "^(0[xX])?[0-9a-fA-F]{1,8}(:(0[xX])?[0-9a-fA-F]{1,8}){1,5}$",
         })
     }

@@ -1,5 +1,6 @@
 //! A class of PCI devices, by word or by the first digits of its code.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use crate::formats::pci::class_name;
@@ -15,23 +16,33 @@ impl ClassPattern {
     /// Reads a word such as `display` or digits such as `03`, `0300`, `0x030000`.
     ///
     /// # Errors
-    /// With the nearest word.
+    /// When it is neither; all words, where none is near.
     pub(super) fn parse(text: &str) -> Result<Self, String> {
         let digits = text.trim_start_matches("0x").to_ascii_lowercase();
         let is_code = matches!(digits.len(), 2 | 4 | 6) && digits.bytes().all(|it| it.is_ascii_hexdigit());
         if is_code {
             return Ok(Self(digits));
         }
-        let words: std::collections::BTreeSet<&str> =
-            (0..=0xffff).map(|subclass| class_name(subclass << 8)).collect();
+        let words = Self::words();
         if words.contains(text) {
             return Ok(Self(text.to_owned()));
         }
-        let words: Vec<&str> = words.into_iter().collect();
-        Err(match nearest(text, words.iter().copied()) {
-            Some(near) => format!("there is no class {text:?}, did you mean {near:?}?"),
-            None => format!("there is no class {text:?}; classes are {}", words.join(", ")),
+        Err(match Self::nearest(text) {
+            Some(_) => format!("there is no class {text:?}"),
+            None => {
+                let words: Vec<&str> = words.into_iter().collect();
+                format!("there is no class {text:?}; classes are {}", words.join(", "))
+            }
         })
+    }
+
+    /// Returns the word that a text which is no class most likely was meant to be.
+    pub(super) fn nearest(text: &str) -> Option<&'static str> {
+        nearest(text, Self::words().into_iter())
+    }
+
+    fn words() -> BTreeSet<&'static str> {
+        (0..=0xffff).map(|subclass| class_name(subclass << 8)).collect()
     }
 
     /// Returns whether a 24-bit class is meant. The word of a whole base class also means the subclasses that have

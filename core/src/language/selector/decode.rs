@@ -6,6 +6,7 @@ use std::fmt;
 use hoststate_abi::pci_address::PciAddress;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};
+use serde_json::Value;
 
 use super::class::ClassPattern;
 use super::{DeviceSelector, DeviceTraits};
@@ -113,9 +114,20 @@ fn mac<E: Error>(Text(text): Text) -> Result<String, E> {
     }
 }
 
+/// Returns what a selector that cannot be was most likely meant to have: `vendor` for `vender`, "display" for "dislpay".
+pub fn meant(selector: &Value) -> Option<String> {
+    let fields = selector.as_object()?;
+    let unknown = fields.keys().find(|it| !KEYS.contains(&it.as_str()));
+    if let Some(unknown) = unknown {
+        return nearest(unknown, KEYS.into_iter()).map(|it| format!("`{it}`"));
+    }
+    let class = fields.get("class")?.as_str().filter(|it| ClassPattern::parse(it).is_err())?;
+    ClassPattern::nearest(class).map(|it| format!("{it:?}"))
+}
+
 fn unknown_key(key: &str) -> String {
     match nearest(key, KEYS.into_iter()) {
-        Some(near) => format!("a selector has no `{key}`, did you mean `{near}`?"),
+        Some(_) => format!("a selector has no `{key}`"),
         None => format!("a selector has no `{key}`; it takes {}", KEYS.join(", ")),
     }
 }
