@@ -465,12 +465,9 @@ local function names(...)
   return known
 end
 
-local device_fields = names("address", "vendor", "device", "subsystem_vendor", "subsystem_device", "class",
-  "class_name", "driver", "modules", "iommu_group", "boot_vga", "sriov_totalvfs", "sriov_numvfs", "sriov_offset",
-  "sriov_stride", "interface", "interfaces", "mac", "physfn", "virtfns")
+local device_fields = native.device_fields
 
 local function device(plain)
-  plain.interface = plain.interfaces[1]
   plain.interfaces = freeze("interfaces", plain.interfaces)
   plain.virtfns = freeze("virtfns", plain.virtfns)
   return freeze(plain.address, plain, device_fields, function(fields, key)

@@ -3,7 +3,8 @@
 use hoststate_core::error::{Error, Result};
 use hoststate_core::language::selector::DeviceSelector;
 use hoststate_core::language::selector::decode::meant;
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 /// Facts about a host. Each is asked for when a playbook first touches it, and not again.
@@ -72,6 +73,11 @@ pub(crate) fn selector(fields: &Map<String, Value>) -> Result<DeviceSelector> {
     })
 }
 
+/// Returns the schema of a device.
+pub(crate) fn device_schema() -> Value {
+    schemars::schema_for!(Device).to_value()
+}
+
 /// A distribution.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DistroFacts {
@@ -83,8 +89,9 @@ pub struct DistroFacts {
     pub family: String,
 }
 
-/// A PCI device.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+/// A PCI device of the host. Read-only; as a value of a field it is its address.
+// The table of a playbook, the editor's definitions and the manual are made of this struct.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Device {
     /// Address, `DDDD:BB:DD.F`.
     pub address: String,
@@ -102,6 +109,10 @@ pub struct Device {
     pub class_name: String,
     /// The driver it is bound to; absent when there is none.
     pub driver: Option<String>,
+    /// Modules of the running kernel that match it.
+    // Looked for when a playbook asks: [`Facts::modules`].
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub modules: Vec<String>,
     /// Number of its IOMMU group; absent while no IOMMU is in use.
     pub iommu_group: Option<u32>,
     /// Whether the firmware used it as the display; absent for devices that are none.
@@ -114,7 +125,9 @@ pub struct Device {
     pub sriov_offset: Option<u32>,
     /// Distance of one virtual function's routing id from the next.
     pub sriov_stride: Option<u32>,
-    /// Network interfaces, sorted.
+    /// Its first network interface.
+    pub interface: Option<String>,
+    /// Its network interfaces, sorted.
     pub interfaces: Vec<String>,
     /// Hardware address of the first network interface.
     pub mac: Option<String>,

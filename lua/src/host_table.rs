@@ -1,10 +1,13 @@
 //! What the table `host` is made of: plain Lua tables of facts, made when a playbook asks.
 
-use mlua::{Lua, Scope, Table};
+use std::collections::BTreeMap;
+
+use mlua::serde::SerializeOptions;
+use mlua::{Lua, LuaSerdeExt, Scope, Table};
 
 use crate::error::Error;
 use crate::evaluation::Evaluation;
-use crate::facts::Device;
+use crate::facts::device_schema;
 use crate::value;
 
 /// Adds the functions that give facts.
@@ -36,11 +39,16 @@ pub(crate) fn install<'scope, 'env>(
         "cpu_vendor",
         scope.create_function(move |lua, ()| facts.cpu_vendor().map_err(|err| raise(lua, err)))?,
     )?;
+    let schema = device_schema();
+    let fields = schema["properties"].as_object().into_iter().flat_map(|it| it.keys().cloned());
+    native.set("device_fields", fields.map(|it| (it, true)).collect::<BTreeMap<_, _>>())?;
     native.set(
         "devices",
         scope.create_function(move |lua, ()| {
             let devices = facts.devices().map_err(|err| raise(lua, err))?;
-            let tables = devices.into_iter().map(|it| device(lua, it)).collect::<mlua::Result<Vec<_>>>()?;
+            let plain = SerializeOptions::new().set_array_metatable(false).serialize_none_to_null(false);
+            let tables =
+                devices.iter().map(|it| lua.to_value_with(it, plain)).collect::<mlua::Result<Vec<_>>>()?;
             evaluation.limits.skip(lua);
             Ok(tables)
         })?,
@@ -64,27 +72,4 @@ pub(crate) fn install<'scope, 'env>(
             Ok(found)
         })?,
     )
-}
-
-fn device(lua: &Lua, device: Device) -> mlua::Result<Table> {
-    let table = lua.create_table()?;
-    table.set("address", device.address)?;
-    table.set("vendor", device.vendor)?;
-    table.set("device", device.device)?;
-    table.set("subsystem_vendor", device.subsystem_vendor)?;
-    table.set("subsystem_device", device.subsystem_device)?;
-    table.set("class", device.class)?;
-    table.set("class_name", device.class_name)?;
-    table.set("driver", device.driver)?;
-    table.set("iommu_group", device.iommu_group)?;
-    table.set("boot_vga", device.boot_vga)?;
-    table.set("sriov_totalvfs", device.sriov_totalvfs)?;
-    table.set("sriov_numvfs", device.sriov_numvfs)?;
-    table.set("sriov_offset", device.sriov_offset)?;
-    table.set("sriov_stride", device.sriov_stride)?;
-    table.set("interfaces", device.interfaces)?;
-    table.set("mac", device.mac)?;
-    table.set("physfn", device.physfn)?;
-    table.set("virtfns", device.virtfns)?;
-    Ok(table)
 }

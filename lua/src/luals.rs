@@ -6,6 +6,7 @@ use hoststate_core::language::registry::Registry;
 use serde_json::{Value, json};
 
 use crate::composites::COMPOSITES;
+use crate::facts::device_schema;
 
 /// The table `host` and the log, which have no schemas.
 const SHIPPED: &str = include_str!("../prelude/definitions.lua");
@@ -33,6 +34,8 @@ pub fn luals_definitions(registry: &Registry) -> String {
         define(&mut out, &mut written, entry.name(), &schema);
     }
     out.push_str(SHIPPED);
+    out.push('\n');
+    out.push_str(&device_class());
     for composite in &COMPOSITES {
         define(&mut out, &mut written, composite.name, &composite.fields.schema().to_value());
     }
@@ -57,6 +60,13 @@ fn define(out: &mut String, written: &mut Vec<String>, name: &str, schema: &Valu
     out.push('\n');
     comment(out, schema);
     out.push_str(&format!("---@param desired {class}\nfunction {name}(desired) end\n"));
+}
+
+/// Returns the class of a device, as the facts have it.
+fn device_class() -> String {
+    let (schema, found) = (device_schema(), BTreeMap::new());
+    let mut classes = Classes { scope: "hoststate.".to_owned(), definitions: &Value::Null, found, depth: 0 };
+    classes.class("hoststate.device", &schema)
 }
 
 fn comment(out: &mut String, schema: &Value) {
@@ -191,26 +201,27 @@ fn field_name(line: &str) -> &str {
 
 /// A field of a class that the definitions have beside the types.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Field<'a> {
+pub struct Field {
     /// Its name.
-    pub name: &'a str,
+    pub name: String,
     /// Its type, in the notation of the definitions.
-    pub kind: &'a str,
+    pub kind: String,
     /// What it is; empty where the name says so.
-    pub about: &'a str,
+    pub about: String,
     /// Whether it may be absent.
     pub is_optional: bool,
 }
 
 /// Returns the fields of a class such as `hoststate.device`; none where there is no such class.
-pub fn fields_of(class: &str) -> Vec<Field<'static>> {
+pub fn fields_of(class: &str) -> Vec<Field> {
     let is_it = |it: &&str| it.strip_prefix("---@class ").is_some_and(|it| it == class);
-    let lines = SHIPPED.lines().skip_while(|it| !is_it(it)).skip(1);
+    let text = format!("{SHIPPED}\n{}", device_class());
+    let lines = text.lines().skip_while(|it| !is_it(it)).skip(1);
     lines.map_while(|it| it.strip_prefix("---@field ")).filter_map(field).collect()
 }
 
 /// Reads `name? type what it is`. A type may have blanks between braces.
-fn field(line: &str) -> Option<Field<'_>> {
+fn field(line: &str) -> Option<Field> {
     let (name, rest) = line.split_once(' ')?;
     let mut depth = 0;
     let end = rest.find(|it: char| {
@@ -223,5 +234,10 @@ fn field(line: &str) -> Option<Field<'_>> {
     });
     let (kind, about) = rest.split_at(end.unwrap_or(rest.len()));
     let is_optional = name.ends_with('?');
-    Some(Field { name: name.trim_end_matches('?'), kind, about: about.trim_start(), is_optional })
+    Some(Field {
+        name: name.trim_end_matches('?').to_owned(),
+        kind: kind.to_owned(),
+        about: about.trim_start().to_owned(),
+        is_optional,
+    })
 }

@@ -111,8 +111,8 @@ fn terms(all: &[(&str, &str)]) -> Vec<Term> {
     all.iter().map(|(name, about)| Term::new(*name, *about)).collect()
 }
 
-fn fact(Field { name, kind, about, is_optional }: &Field<'_>) -> Term {
-    let kind = match *kind {
+fn fact(Field { name, kind, about, is_optional }: &Field) -> Term {
+    let kind = match kind.as_str() {
         "string[]" => "list of string",
         "integer" => "number",
         "hoststate.pci" => "list of devices",
@@ -121,7 +121,7 @@ fn fact(Field { name, kind, about, is_optional }: &Field<'_>) -> Term {
     };
     let kind = kind.replace('|', " or ");
     let kind = if *is_optional { format!("{kind}, may be absent") } else { kind };
-    Term { name: (*name).to_owned(), kind, about: (*about).to_owned() }
+    Term { name: name.clone(), kind, about: about.clone() }
 }
 
 /// Adds a type or composite.

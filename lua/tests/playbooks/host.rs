@@ -8,6 +8,7 @@ use crate::support::{Machine, check as check_without, device, outcome};
 
 fn check(text: &str, expect: Expect) {
     let mut nic = device("0000:3b:00.0", "8086:1592", "020000", "network", Some(20));
+    nic.interface = Some("ens1f0".into());
     nic.interfaces = vec!["ens1f0".into()];
     nic.driver = Some("ice".into());
     nic.sriov_totalvfs = Some(64);
