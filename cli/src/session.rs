@@ -13,6 +13,7 @@ use crate::render;
 use crate::render::errors;
 use crate::render::escape::visible_json;
 use crate::render::screen::{Amount, Screen};
+use crate::render::shown::Shown;
 use crate::signals::{EndAtOnce, Interrupt};
 
 /// The streams of one command.
@@ -65,6 +66,17 @@ impl Session {
         let mut stdout = io::stdout().lock();
         forgive_closed(stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()))
             .map_err(|err| Error::io("standard output", err))
+    }
+
+    /// Writes an answer to standard output, in the format that is wanted.
+    ///
+    /// # Errors
+    /// As for [`Self::print`].
+    pub(crate) fn show(&self, answer: &impl Shown) -> Result<()> {
+        match self.format {
+            Format::Json => self.print_json(answer),
+            Format::Text => self.print(&answer.text(&self.screen)),
+        }
     }
 
     /// Writes one JSON value to standard output.

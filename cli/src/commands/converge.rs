@@ -18,10 +18,10 @@ use crate::commands::plan::show;
 use crate::error::Result;
 use crate::exit::Exit;
 use crate::progress::Progress;
-use crate::render;
 use crate::render::amount::amount;
 use crate::render::escape::visible_line;
 use crate::render::report::Goal;
+use crate::render::shown::ShownReport;
 use crate::session::{Session, say};
 use crate::signals::Interrupt;
 use crate::target::Target;
@@ -166,10 +166,7 @@ impl Converge<'_> {
         if let (Outcome::Declined, Some(why)) = (report.outcome, &report.error) {
             self.session.say_failure(why);
         }
-        match self.session.format {
-            Format::Json => self.session.print_json(report)?,
-            Format::Text => self.session.print(&render::report::text(&self.session.screen, report, goal))?,
-        }
+        self.session.show(&ShownReport { report, goal })?;
         Ok(Exit::of_report(report, self.target.detail))
     }
 

@@ -17,6 +17,8 @@ use crate::args::{Format, HistoryArguments};
 use crate::error::Result;
 use crate::exit::Exit;
 use crate::render;
+use crate::render::screen::Screen;
+use crate::render::shown::Shown;
 use crate::session::Session;
 use crate::target::{records, root_of};
 
@@ -97,14 +99,18 @@ pub(crate) fn run(arguments: &HistoryArguments, session: &Session) -> Result<Exi
         None if arguments.all || session.format == Format::Json => commands.list(&store, usize::MAX)?,
         None => commands.list(&store, NEWEST)?,
     };
-    match (session.format, &history.runs[..]) {
-        (Format::Json, _) => session.print_json(&history)?,
-        (Format::Text, [entry]) if arguments.run.is_some() => {
-            session.print(&render::history::one(&session.screen, entry))?;
-        }
-        (Format::Text, _) => session.print(&render::history::list(&session.screen, &history))?,
-    }
+    session.show(&history)?;
     Ok(Exit::Success)
+}
+
+impl Shown for History {
+    fn text(&self, screen: &Screen) -> String {
+        match &self.runs[..] {
+            // Only a run that was asked for has its record with it.
+            [entry] if entry.record.is_some() => render::history::one(screen, entry),
+            _ => render::history::list(screen, self),
+        }
+    }
 }
 
 /// Returns what is told of a run of the host below `root`.

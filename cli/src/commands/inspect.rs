@@ -10,10 +10,12 @@ use hoststate_core::host::Host;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::args::{Format, InspectArguments, Inspected};
+use crate::args::{InspectArguments, Inspected};
 use crate::error::{Error, Result};
 use crate::exit::Exit;
 use crate::render::plan::{gap, title};
+use crate::render::screen::Screen;
+use crate::render::shown::Shown;
 use crate::session::Session;
 use crate::target::Target;
 
@@ -69,32 +71,35 @@ pub(crate) fn run(arguments: &InspectArguments, session: &Session) -> Result<Exi
         cmdline_refused,
         modules: wants(Inspected::Modules).then(|| modules::read(&view)).transpose()?,
     };
-    match session.format {
-        Format::Json => session.print_json(&inspection)?,
-        Format::Text => session.print(&text(&inspection, session))?,
-    }
+    session.show(&inspection)?;
     Ok(Exit::Success)
 }
 
-fn text(inspection: &Inspection, session: &Session) -> String {
+impl Shown for Inspection {
+    fn text(&self, screen: &Screen) -> String {
+        text(self, screen)
+    }
+}
+
+fn text(inspection: &Inspection, screen: &Screen) -> String {
     let mut out = host::text(&inspection.host);
     let mut section = |name: &str, body: String| {
         gap(&mut out);
-        title(&mut out, &session.screen, name);
+        title(&mut out, screen, name);
         out.push_str(&body);
     };
     if let Some(devices) = &inspection.devices {
-        section("PCI devices", devices::text(devices, &session.screen));
+        section("PCI devices", devices::text(devices, screen));
     }
     if let Some(cmdline) = &inspection.cmdline {
-        section("Kernel command line", cmdline::text(cmdline, &session.screen));
+        section("Kernel command line", cmdline::text(cmdline, screen));
     }
     if let Some(Refused { error, hint }) = &inspection.cmdline_refused {
         let hint = hint.as_ref().map(|it| format!("hint: {it}\n")).unwrap_or_default();
         section("Kernel command line", format!("{error}\n{hint}"));
     }
     if let Some(modules) = &inspection.modules {
-        section("Module configuration", modules::text(modules, &session.screen));
+        section("Module configuration", modules::text(modules, screen));
     }
     out
 }

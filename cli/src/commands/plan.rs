@@ -4,14 +4,15 @@ use hoststate_core::host::Host;
 use hoststate_core::machine::trust::Trust;
 use hoststate_core::plan::planned::Plan;
 
-use crate::args::{Format, PlanArguments};
+use crate::args::PlanArguments;
 use crate::commands::at_boot::Wanted;
 use crate::error::Result;
 use crate::exit::Exit;
 use crate::plugins::without_playbook;
+use crate::render::shown::ShownPlan;
+use crate::saved;
 use crate::session::Session;
 use crate::target::{Target, invoking_user};
-use crate::{render, saved};
 
 /// Runs the command.
 ///
@@ -39,8 +40,5 @@ pub(crate) fn run(arguments: &PlanArguments, session: &Session) -> Result<Exit> 
 /// # Errors
 /// When standard output cannot be written.
 pub(crate) fn show(plan: &Plan, target: &Target, session: &Session) -> Result<()> {
-    match session.format {
-        Format::Text => session.print(&render::plan::text(&session.screen, plan, target.activate)),
-        Format::Json => session.print_json(plan),
-    }
+    session.show(&ShownPlan { plan, activate: target.activate })
 }

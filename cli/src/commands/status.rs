@@ -12,12 +12,14 @@ use hoststate_core::trial::pending;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::args::{Format, StatusArguments};
+use crate::args::StatusArguments;
 use crate::commands::history::{Entry, entry};
 use crate::commands::rollback::undo;
 use crate::error::Result;
 use crate::exit::Exit;
 use crate::render;
+use crate::render::screen::Screen;
+use crate::render::shown::Shown;
 use crate::render::together::{Together, together};
 use crate::session::Session;
 use crate::target::Target;
@@ -35,7 +37,7 @@ pub(crate) struct Status {
     /// With what the host is compared: for each owner of declarations, the last run that was not undone; the newest
     /// first.
     pub(crate) owners: Vec<Owner>,
-    /// What waits for a reboot, or is about to happen at one: a boot that is to be tried, a way back.
+    /// What waits for a reboot, or is about to happen at one: a boot that is to be tried, a return to the default entry.
     pub(crate) reboot: Vec<String>,
     /// What was tried by a boot and is refused, so that no reboot brings it.
     pub(crate) refused: Vec<String>,
@@ -89,11 +91,14 @@ pub(crate) fn run(arguments: &StatusArguments, session: &Session) -> Result<Exit
     // A long list is cut at its end.
     let told = standing.iter().filter(|it| is_of_boot(it)).filter_map(render::verify::told);
     status.reboot.splice(..0, told);
-    match session.format {
-        Format::Json => session.print_json(&status)?,
-        Format::Text => session.print(&render::status::text(&session.screen, &status))?,
-    }
+    session.show(&status)?;
     Ok(exit)
+}
+
+impl Shown for Status {
+    fn text(&self, screen: &Screen) -> String {
+        render::status::text(screen, self)
+    }
 }
 
 impl Status {

@@ -3,16 +3,19 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
+use hoststate_core::language::registry::Declared;
 use hoststate_core::plan::finding::Finding;
 use hoststate_core::plan::planned::Plan;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::args::{Format, VerifyArguments};
+use crate::args::VerifyArguments;
 use crate::commands::status::last_declared;
 use crate::error::Result;
 use crate::exit::Exit;
 use crate::render;
+use crate::render::screen::Screen;
+use crate::render::shown::Shown;
 use crate::session::Session;
 use crate::target::Target;
 
@@ -36,13 +39,7 @@ pub(crate) fn run(arguments: &VerifyArguments, session: &Session) -> Result<Exit
         thread::sleep(PAUSE);
         (plan, findings) = target.judged(&declared)?;
     }
-    match session.format {
-        Format::Json => session.print_json(&Verification { plan: &plan, findings: &findings })?,
-        Format::Text => {
-            let text = render::verify::text(&session.screen, &plan, &declared, &findings);
-            session.print(&text)?;
-        }
-    }
+    session.show(&Verification { plan: &plan, findings: &findings, declared: &declared })?;
     Ok(Exit::of_verify(&plan))
 }
 
@@ -52,4 +49,13 @@ pub(crate) struct Verification<'a> {
     #[serde(flatten)]
     plan: &'a Plan,
     findings: &'a [Finding],
+    /// What is judged: text has a line for each.
+    #[serde(skip)]
+    declared: &'a [Declared],
+}
+
+impl Shown for Verification<'_> {
+    fn text(&self, screen: &Screen) -> String {
+        render::verify::text(screen, self.plan, self.declared, self.findings)
+    }
 }

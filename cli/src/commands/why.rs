@@ -19,10 +19,9 @@ use hoststate_core::trial::pending;
 use hoststate_core::why::chain::{self, Question};
 use serde_json::{Map, Value};
 
-use crate::args::{Format, WhyArguments};
+use crate::args::WhyArguments;
 use crate::error::{Error, Result};
 use crate::exit::Exit;
-use crate::render;
 use crate::render::escape::visible_line;
 use crate::session::{Session, say};
 use crate::target::Target;
@@ -54,10 +53,7 @@ pub(crate) fn run(arguments: &WhyArguments, session: &Session) -> Result<Exit> {
         None => Question { standing, ..of_last_runs(&target, &device)? },
     };
     let chain = chain::chain(&view, &target.distro, &device, question)?;
-    match session.format {
-        Format::Json => session.print_json(&chain)?,
-        Format::Text => session.print(&render::why::text(&session.screen, &chain))?,
-    }
+    session.show(&chain)?;
     Ok(Exit::Success)
 }
 

@@ -10,6 +10,7 @@ pub(crate) mod history;
 pub(crate) mod plan;
 pub(crate) mod report;
 pub(crate) mod screen;
+pub(crate) mod shown;
 pub(crate) mod status;
 pub(crate) mod table;
 pub(crate) mod together;
