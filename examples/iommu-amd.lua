@@ -4,7 +4,7 @@
 
 -- Many guides say `amd_iommu=on`. The kernel has no such word and ignores it.
 -- `key=value` under `absent` removes just that word; `key` alone would remove
--- every word of the key, and `amd_iommu=force_isolation` may be wanted.
+-- every parameter of the key, and `amd_iommu=force_isolation` may be wanted.
 kernel_cmdline {
   present = { "iommu=pt" },
   absent = { "amd_iommu=off", "amd_iommu=on" },

@@ -72,11 +72,11 @@ fn several_values_in_one_text_are_answered_with_the_list_of_them() {
               Write `ids = { "10de:0ffc", "10de:0e1b", "8086:1533" }`.
             vfio_pci_ids: item 1 of `ids`: `[10de:0ffc]` is not a PCI id, expected `vendor:device[:subvendor[:subdevice[:class[:mask]]]]` in hexadecimal such as `10de:0ffc`
               Write `ids = { "10de:0ffc" }`.
-            kernel_cmdline: item 1 of `present` is "intel_iommu=on iommu=pt": a kernel argument has a blank outside double quotes
+            kernel_cmdline: item 1 of `present` is "intel_iommu=on iommu=pt": a kernel parameter has a blank outside double quotes
               Write `present = { "intel_iommu=on", "iommu=pt" }`.
             kernel_cmdline: item 1 of `present` is { "intel_iommu=on" }, not a text
               Write `present = { "intel_iommu=on" }`.
-            kernel_cmdline: item 1 of `present` is "iommu=pt\n": a kernel argument has a control character
+            kernel_cmdline: item 1 of `present` is "iommu=pt\n": a kernel parameter has a control character
               Write `present = { "iommu=pt" }`.
             modprobe_softdep: item 1 of `pre`: `pre: vfio-pci` is not a module name, expected 1 to 55 letters, digits, `_`, `-`, `.` or `+`
               Write `pre = { "vfio-pci" }`.

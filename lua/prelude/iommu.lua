@@ -1,8 +1,8 @@
--- iommu { passthrough = true }: the words that switch the IOMMU on for this CPU.
+-- iommu { passthrough = true }: the kernel parameters that switch the IOMMU on for this CPU.
 
 local composite = ...
 
--- Intel's driver is off by default in many kernels and takes `on`. `intel_iommu=pt` is no word of it.
+-- Intel's driver is off by default in many kernels and takes `on`. It does not know `intel_iommu=pt`.
 local function intel()
   kernel_cmdline { name = "iommu", present = { "intel_iommu=on" } }
 end
@@ -11,7 +11,7 @@ end
 -- `amd_iommu=on`; the kernel does not know that word and ignores it. So its effect is declared, not the word.
 local function amd()
   kernel_cmdline { name = "iommu", absent = { "amd_iommu=off" } }
-  log.info("iommu: AMD's IOMMU is on by itself; `amd_iommu=on` is no word of the kernel and is left out")
+  log.info("iommu: AMD's IOMMU is on by itself; the kernel does not know `amd_iommu=on`, which is left out")
 end
 
 -- Nothing switches these on: the kernel uses them wherever the firmware describes them (IORT, device tree, OPAL).

@@ -173,7 +173,7 @@ fn habit(place: Place<'_>) -> Option<Told> {
         "import" | "include" => "require",
         _ => return None,
     };
-    Some((format!("`{before}` is no word of Lua"), Some(format!("Lua writes `{meant}`."))))
+    Some((format!("`{before}` is not a keyword of Lua"), Some(format!("Lua writes `{meant}`."))))
 }
 
 fn field(quoted: &str) -> String {

@@ -58,7 +58,7 @@ scenario {
     host:shell "systemctl enable --now systemd-networkd"
     host:wait_for "ip route | grep -q ^default"
 
-    host:say "a word that is known to take the network away"
+    host:say "a parameter that is known to take the network away"
     expect_in(host:converge { status = 4, options = { "--confirm-boot" } }, "network-path")
 
     host:say "a parameter that takes it away, and only the boot will tell"
@@ -112,7 +112,7 @@ scenario {
     host:verify()
     host:expect_no_changes { status = 0 }
 
-    host:say "the power fails: the words are those of the default entry now"
+    host:say "the power fails: the parameters are those of the default entry now"
     host:power_cycle()
     expect_words(host, { ["intel_iommu=on iommu=pt"] = true, ["hoststate.trial="] = false, ["panic="] = false })
     host:verify()
@@ -122,7 +122,7 @@ scenario {
 
 scenario {
   name = "boot-panics",
-  about = "tried words that make the kernel panic, and others that make it hang: the old entry is back",
+  about = "tried parameters that make the kernel panic, and others that make it hang: the old entry is back",
   bed = "vm",
   playbook = words "rdinit=/nowhere",
   seconds = 3000,
@@ -183,7 +183,7 @@ scenario {
 
 scenario {
   name = "boot-verify",
-  about = "`verify` tells apart: not rebooted, another entry, a word lost, a word in vain, a device on another driver",
+  about = "`verify` tells apart: not rebooted, another entry, a parameter lost, an ineffective parameter, a device on another driver",
   bed = "vm",
   machine = { iommu = "intel", root_ports = { { "e1000e" } } },
   playbook = words("iommu=pt", "modprobe.blacklist=e1000e") .. [[

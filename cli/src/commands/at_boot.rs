@@ -141,8 +141,7 @@ impl<'a> Wanted<'a> {
             if !later.has_work() {
                 return Ok(later);
             }
-            let what =
-                "the default boot entry has all words that the playbook wants, so there is no boot to try";
+            let what = "the default boot entry has every parameter that the playbook wants, so there is no boot to try";
             return Err(Error::input(what, "Converge without --confirm-boot."));
         };
         self.trial.push(trial);

@@ -112,7 +112,7 @@ fn label(verdict: Verdict) -> Option<&'static str> {
         Verdict::BootRefused => Some("Boot refused"),
         Verdict::OtherEntry => Some("Another entry was booted"),
         Verdict::ParameterLost => Some("Parameter lost"),
-        Verdict::IneffectiveParameter => Some("Parameter without effect"),
+        Verdict::IneffectiveParameter => Some("Ineffective parameter"),
         Verdict::BoundElsewhere => Some("Bound by someone else"),
         Verdict::WithoutEffect => Some("Without effect"),
         Verdict::TakenBack => Some("Taken back"),

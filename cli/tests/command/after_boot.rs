@@ -146,7 +146,7 @@ fn a_word_in_the_kernel_without_effect_is_no_desired_state() {
         &tree,
         expect![[r#"
             ok       kernel_cmdline "iommu" (playbook.json:1)
-            Parameter without effect: the kernel was given intel_iommu=on, and the IOMMU is off: the firmware describes no IOMMU, it has neither a DMAR (Intel) nor an IVRS (AMD) table (/sys/firmware/acpi/tables has none of DMAR, IVRS, IORT, VIOT). Turn on VT-d (Intel) or AMD-Vi, also called IOMMU, in the firmware's setup; a virtual machine needs an emulated IOMMU.
+            Ineffective parameter: the kernel was given intel_iommu=on, and the IOMMU is off: the firmware describes no IOMMU, it has neither a DMAR (Intel) nor an IVRS (AMD) table (/sys/firmware/acpi/tables has none of DMAR, IVRS, IORT, VIOT). Turn on VT-d (Intel) or AMD-Vi, also called IOMMU, in the firmware's setup; a virtual machine needs an emulated IOMMU.
             Not in the desired state: something is in place without effect.
             exit 2
             verdicts ineffective_parameter
@@ -178,7 +178,7 @@ fn a_word_in_the_kernel_without_effect_is_no_desired_state() {
         &tree,
         expect![[r#"
             ok       kernel_cmdline "iommu" (playbook.json:1)
-            Parameter without effect: the kernel was given intel_iommu=on, and the IOMMU is off: the running kernel was built without CONFIG_INTEL_IOMMU (/boot/config-2 has no CONFIG_INTEL_IOMMU=y). Boot a kernel of the distribution that has it.
+            Ineffective parameter: the kernel was given intel_iommu=on, and the IOMMU is off: the running kernel was built without CONFIG_INTEL_IOMMU (/boot/config-2 has no CONFIG_INTEL_IOMMU=y). Boot a kernel of the distribution that has it.
             Not in the desired state: something is in place without effect.
             exit 2
             verdicts ineffective_parameter

@@ -109,7 +109,7 @@ fn names_and_values_in_lua() {
         1 | kernel_cmdline { present = { { "quiet" } } } | item 1 of `present` is { "quiet" }, not a text | Write `present = { "quiet" }`
         1 | kernel_cmdline { present = { 3 } } | item 1 of `present` is 3, not a text | Write `present = { "3" }`
         1 | kernel_cmdline { present = { "quiet\n" } }\n-- end | unfinished string | gpu.lua:1
-        1 | kernel_cmdline { present = { "quiet\x0a" } } | a kernel argument has a control character | Write `present = { "quiet" }`
+        1 | kernel_cmdline { present = { "quiet\x0a" } } | a kernel parameter has a control character | Write `present = { "quiet" }`
         0 | kernel_cmdline { present = { "dyndbg=\"file a.c\"" } } | 1 declaration, valid
         1 | kernel_cmdline { name = 7, present = { "quiet" } } | `name` is 7, not a text
         1 | modprobe_softdep { module = "nouveau", pre = "vfio-pci" } | `pre` is "vfio-pci", not a list | Write `pre = { "vfio-pci" }`

@@ -29,7 +29,7 @@ impl BlsEntry {
         BlsEntry { lines }
     }
 
-    /// Returns the kernel arguments as `reader` understands them, variables not expanded.
+    /// Returns the kernel parameters as `reader` understands them, variables not expanded.
     ///
     /// `None`: that reader finds none, and GRUB of RHEL 8 takes `default_kernelopts` instead.
     pub fn options(&self, reader: Reader) -> Option<String> {
@@ -93,7 +93,7 @@ impl BlsEntry {
         }
     }
 
-    /// Makes `options` the kernel arguments for every reader: one line, where GRUB reads it.
+    /// Makes `options` the kernel parameters for every reader: one line, where GRUB reads it.
     ///
     /// Several lines become one, a tab after the keyword becomes a space, a line behind an empty one moves
     /// before it. Empty `options` take the line out, because GRUB stops reading at a key without value.

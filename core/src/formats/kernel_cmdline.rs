@@ -41,19 +41,19 @@ pub struct Parameter {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ParameterError {
     /// The text is empty.
-    #[error("a kernel argument is empty")]
+    #[error("a kernel parameter is empty")]
     Empty,
     /// A blank outside double quotes would make it several parameters.
-    #[error("a kernel argument has a blank outside double quotes")]
+    #[error("a kernel parameter has a blank outside double quotes")]
     Blank,
     /// A newline, tab or other control character, even in quotes, does not survive boot loaders.
-    #[error("a kernel argument has a control character")]
+    #[error("a kernel parameter has a control character")]
     Control,
     /// A quote without its partner would swallow the parameters that follow.
-    #[error("a kernel argument has an unterminated double quote")]
+    #[error("a kernel parameter has an unterminated double quote")]
     Quote,
     /// `--` ends the kernel's part of the line.
-    #[error("`--` is not an argument: it ends the kernel's part of the line")]
+    #[error("`--` is not a parameter: it ends the kernel's part of the line")]
     Dashes,
 }
 
@@ -198,7 +198,7 @@ impl JsonSchema for Parameter {
         json_schema!({
             "type": "string",
             "examples": ["iommu=pt"],
-            "description": "One kernel argument: `name` or `name=value`."
+            "description": "One kernel parameter: `name` or `name=value`."
         })
     }
 }

@@ -129,7 +129,7 @@ pub fn check_description(description: &TypeDescription) -> Result<()> {
     }
     if let Some(common) = COMMON_FIELDS.iter().find(|it| properties.contains_key(**it)) {
         let hint =
-            "Every declaration has `type`, `name`, `playbook` and `composite` of its own; use another word.";
+            "Every declaration has `type`, `name`, `playbook` and `composite` of its own; use another name.";
         return refused(format!("the field `{common}` is taken"), hint);
     }
     if let Some(unknown) = key.iter().find(|it| !properties.contains_key(*it)) {

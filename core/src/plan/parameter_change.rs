@@ -123,7 +123,7 @@ fn column<'a>(kernel: &'a str, before: &'a Menu, after: &Menu) -> Option<Column<
 /// Whether anybody has the parameter and anybody has it not.
 fn differs(change: &ParameterChange) -> bool {
     let of_kernels = change.kernels.iter().flat_map(|it| [it.next, it.desired]);
-    // Another kernel was booted with words of its own; its entry says what it gets.
+    // Another kernel was booted with parameters of its own; its entry says what it gets.
     let counts = change.kernels.iter().any(|it| it.running);
     let all: Vec<bool> = of_kernels.chain(change.running.filter(|_| counts)).collect();
     all.contains(&true) && all.contains(&false)

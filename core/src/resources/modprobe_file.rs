@@ -96,7 +96,7 @@ pub fn drifted(
     Ok(State::Drifted { actual, desired: Some(desired), remedy: Remedy::Steps(vec![edit]) })
 }
 
-/// Returns the state of a line that would be written in vain, because the one at `origin` wins.
+/// Returns the state of a line that would have no effect, because the one at `origin` wins.
 pub fn outweighed(origin: &Origin, actual: Option<String>, desired: String, hint: &str) -> State {
     let winner = match origin {
         Origin::File { path, line } => format!("{}:{line}", path.display()),

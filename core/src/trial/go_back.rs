@@ -1,4 +1,4 @@
-//! The way back from a boot that was tried and is refused: the host reboots by itself, after a time to look at it. What
+//! The return from a boot that was tried and is refused: the host reboots by itself, after a time to look at it. What
 //! is lost may be the way in.
 
 use std::path::Path;

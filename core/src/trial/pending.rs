@@ -1,5 +1,5 @@
 //! What goes on or is about to happen by itself, for every command that looks: a run in progress, a boot to be tried,
-//! what is left for after a boot, a way back.
+//! what is left for after a boot, a return.
 
 use std::io;
 use std::path::Path;

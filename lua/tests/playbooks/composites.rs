@@ -142,7 +142,7 @@ fn without_an_iommu_group_the_slot_goes_and_the_playbook_is_told() {
         "gpu_passthrough { device = '01:00.0' }",
         expect![[r#"
             > gpu_passthrough: 0000:01:00.0 is in no IOMMU group, so only its own functions are known to go with it; plan again when the IOMMU is on
-            > iommu: AMD's IOMMU is on by itself; `amd_iommu=on` is no word of the kernel and is left out
+            > iommu: AMD's IOMMU is on by itself; the kernel does not know `amd_iommu=on`, which is left out
             gpu.lua:1: kernel_cmdline "iommu" {"absent":["amd_iommu=off"]}
             gpu.lua:1: kernel_cmdline "iommu passthrough" {"present":["iommu=pt"]}
             gpu.lua:1: modprobe_softdep "nvidiafb" {"file":"01-vfio-pci.conf","module":"nvidiafb","pre":["vfio-pci"]}
@@ -265,7 +265,7 @@ fn the_iommu_gets_the_words_of_its_cpu() {
         &amd,
         "iommu { passthrough = true }",
         expect![[r#"
-        > iommu: AMD's IOMMU is on by itself; `amd_iommu=on` is no word of the kernel and is left out
+        > iommu: AMD's IOMMU is on by itself; the kernel does not know `amd_iommu=on`, which is left out
         gpu.lua:1: kernel_cmdline "iommu" {"absent":["amd_iommu=off"]}
         gpu.lua:1: kernel_cmdline "iommu passthrough" {"present":["iommu=pt"]}
     "#]],
@@ -274,7 +274,7 @@ fn the_iommu_gets_the_words_of_its_cpu() {
         &amd,
         "iommu { passthrough = false }",
         expect![[r#"
-        > iommu: AMD's IOMMU is on by itself; `amd_iommu=on` is no word of the kernel and is left out
+        > iommu: AMD's IOMMU is on by itself; the kernel does not know `amd_iommu=on`, which is left out
         gpu.lua:1: kernel_cmdline "iommu" {"absent":["amd_iommu=off"]}
         gpu.lua:1: kernel_cmdline "iommu without passthrough" {"absent":["iommu=off","iommu=soft","iommu=pt"]}
     "#]],
@@ -283,8 +283,8 @@ fn the_iommu_gets_the_words_of_its_cpu() {
         &amd,
         "iommu {}\niommu { passthrough = true }",
         expect![[r#"
-        > iommu: AMD's IOMMU is on by itself; `amd_iommu=on` is no word of the kernel and is left out
-        > iommu: AMD's IOMMU is on by itself; `amd_iommu=on` is no word of the kernel and is left out
+        > iommu: AMD's IOMMU is on by itself; the kernel does not know `amd_iommu=on`, which is left out
+        > iommu: AMD's IOMMU is on by itself; the kernel does not know `amd_iommu=on`, which is left out
         gpu.lua:1: kernel_cmdline "iommu" {"absent":["amd_iommu=off"]}
         gpu.lua:1: kernel_cmdline "iommu without passthrough" {"absent":["iommu=off","iommu=soft"]}
         gpu.lua:2: kernel_cmdline "iommu passthrough" {"present":["iommu=pt"]}

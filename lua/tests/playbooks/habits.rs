@@ -206,19 +206,19 @@ fn operators_of_other_languages_are_named() {
             hint: Lua writes `n = n + 1`.
 
             let n = 1
-            error: `let` is no word of Lua
+            error: `let` is not a keyword of Lua
               at gpu.lua:1
             hint: Lua writes `local`.
 
             def f()
-            error: `def` is no word of Lua
+            error: `def` is not a keyword of Lua
               at gpu.lua:1
             hint: Lua writes `function`.
 
             if host.available then
             elif true then
             end
-            error: `elif` is no word of Lua
+            error: `elif` is not a keyword of Lua
               at gpu.lua:2
             hint: Lua writes `elseif`.
 

@@ -1,7 +1,7 @@
 //! GRUB 2 with entries of the Boot Loader Specification: RHEL 8 and later, Fedora.
 //!
 //! hoststate edits every place the arguments of a kernel come from, so that no tool has to run:
-//! - `options` of every entry but the rescue ones, which stay as they are so that a way back exists;
+//! - `options` of every entry but the rescue ones, which stay as they are so that one entry boots as before;
 //! - `kernelopts` in `grubenv`, where entries refer to it (RHEL 8);
 //! - `/etc/kernel/cmdline`, from which `kernel-install` gives later kernels their arguments. Where entries have literal
 //!   options and the file is absent, `kernel-install` would copy `/proc/cmdline`, the line of whatever was booted last.

@@ -72,7 +72,7 @@ impl Bootloader for GrubLegacy {
         if let Some(parameter) = wanted.present.iter().chain(&wanted.additional).find(unquoted) {
             return Err(Error::invalid(
                 format!(
-                    "the kernel argument `{parameter}` cannot be given through GRUB legacy, which knows no quotes"
+                    "the kernel parameter `{parameter}` cannot be given through GRUB legacy, which knows no quotes"
                 ),
                 "Write it without blanks, quotes and backslashes.",
             ));

@@ -148,8 +148,8 @@ fn next_spelling<'a>(spellings: &mut Vec<&'a str>) -> &'a str {
 fn written(raw: &str, level: Level) -> Result<String> {
     let impossible = |why: &str| {
         Err(Error::invalid(
-            format!("the kernel argument `{raw}` cannot be given through GRUB: {why}"),
-            "Write the argument without quotes, backslashes and dollar signs, if its meaning allows.",
+            format!("the kernel parameter `{raw}` cannot be given through GRUB: {why}"),
+            "Write the parameter without quotes, backslashes and dollar signs, if its meaning allows.",
         ))
     };
     let word = match Parameter::parse(raw) {
@@ -238,7 +238,7 @@ pub(crate) fn check_length(entry: &str, kernel: &str, line: &str) -> Result<()> 
         format!(
             "the command line of `{entry}` would have {length} bytes, the kernel keeps {COMMAND_LINE_SIZE}"
         ),
-        "Shorten it: the kernel cuts the end off without a message, and new arguments stand there.",
+        "Shorten it: the kernel cuts the end off without a message, and new parameters stand there.",
     ))
 }
 

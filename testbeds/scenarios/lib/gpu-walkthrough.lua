@@ -1,6 +1,6 @@
 -- The walk-through by hand, as examples/gpu-passthrough.lua has it, for the card of the GPU scenarios:
 -- a display device at 01:00.0 with a sound function at 01:00.1.
--- AMD's IOMMU is on by itself, and `amd_iommu=on` no word that it knows.
+-- AMD's IOMMU is on by itself, and the kernel does not know `amd_iommu=on`.
 local words = host.cpu.vendor == "AuthenticAMD" and { "iommu=pt" } or { "intel_iommu=on", "iommu=pt" }
 kernel_cmdline { name = "iommu", present = words }
 

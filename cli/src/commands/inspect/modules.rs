@@ -28,7 +28,7 @@ pub(crate) struct Line {
     text: String,
     place: Place,
     effect: Effect,
-    /// The line or the word of the command line that counts instead.
+    /// The line or the kernel parameter that counts instead.
     #[serde(skip_serializing_if = "Option::is_none")]
     winner: Option<String>,
 }

@@ -72,16 +72,16 @@ fn a_word_is_refused_when_it_is_not_exactly_one() {
         })
         .collect();
     expect![[r#"
-        "": a kernel argument is empty
-        " ": a kernel argument has a blank outside double quotes
-        "a b": a kernel argument has a blank outside double quotes
-        "a=\"b c\" ": a kernel argument has a blank outside double quotes
-        "a\n": a kernel argument has a control character
-        "a=\"b\nc\"": a kernel argument has a control character
-        "a\0b": a kernel argument has a control character
-        "a=\"b": a kernel argument has an unterminated double quote
-        "--": `--` is not an argument: it ends the kernel's part of the line
-        "\"--\"": `--` is not an argument: it ends the kernel's part of the line
+        "": a kernel parameter is empty
+        " ": a kernel parameter has a blank outside double quotes
+        "a b": a kernel parameter has a blank outside double quotes
+        "a=\"b c\" ": a kernel parameter has a blank outside double quotes
+        "a\n": a kernel parameter has a control character
+        "a=\"b\nc\"": a kernel parameter has a control character
+        "a\0b": a kernel parameter has a control character
+        "a=\"b": a kernel parameter has an unterminated double quote
+        "--": `--` is not a parameter: it ends the kernel's part of the line
+        "\"--\"": `--` is not a parameter: it ends the kernel's part of the line
         "ok=\"a b\"": ok="a b"
     "#]]
     .assert_eq(&lines);

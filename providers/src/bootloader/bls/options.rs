@@ -60,7 +60,8 @@ pub(super) fn edit(
     let mut closed = edited;
     for (variable, region) in regions {
         if !closed.contains(&region) {
-            let why = format!("`{variable}` in the environment block holds words that would have to change");
+            let why =
+                format!("`{variable}` in the environment block holds parameters that would have to change");
             return Ok(Err(Fault { why, in_environment: true }));
         }
         closed = closed.replacen(&region, variable, 1);

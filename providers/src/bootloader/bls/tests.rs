@@ -173,7 +173,7 @@ fn kernelopts_is_edited_where_entries_refer_to_it() {
                 +kernelopts=root=a ro quiet isolcpus=1 
                 +
             /boot/loader/entries/m-5.14.0-70.el9.x86_64.conf: root=a ro quiet isolcpus=1 => isolcpus=1
-              blocked by /boot/grub2/grubenv: `$tuned_params` in the environment block holds words that would have to change
+              blocked by /boot/grub2/grubenv: `$tuned_params` in the environment block holds parameters that would have to change
             /boot/loader/entries/m-5.14.0-427.el9.x86_64.conf: converged
         "#]],
     );
@@ -182,7 +182,7 @@ fn kernelopts_is_edited_where_entries_refer_to_it() {
         &["-isolcpus"],
         expect![[r#"
             /boot/loader/entries/m-5.14.0-70.el9.x86_64.conf: root=a ro quiet isolcpus=1 => without isolcpus
-              blocked by /boot/grub2/grubenv: `$tuned_params` in the environment block holds words that would have to change
+              blocked by /boot/grub2/grubenv: `$tuned_params` in the environment block holds parameters that would have to change
             /boot/loader/entries/m-5.14.0-427.el9.x86_64.conf: converged
         "#]],
     );
@@ -285,8 +285,8 @@ fn what_does_not_fit_or_cannot_be_written_is_an_error() {
         &[(ENTRY, &literal)],
         &["memmap=4G$4G"],
         expect![[r#"
-        error: the kernel argument `memmap=4G$4G` cannot be given through GRUB: boot entries have no way to write a dollar sign
-        hint: Write the argument without quotes, backslashes and dollar signs, if its meaning allows.
+        error: the kernel parameter `memmap=4G$4G` cannot be given through GRUB: boot entries have no way to write a dollar sign
+        hint: Write the parameter without quotes, backslashes and dollar signs, if its meaning allows.
     "#]],
     );
     check(
@@ -294,7 +294,7 @@ fn what_does_not_fit_or_cannot_be_written_is_an_error() {
         &[&format!("z={}", "z".repeat(2040))],
         expect![[r#"
         error: the command line of `/boot/loader/entries/m-5.14.0-70.el9.x86_64.conf` would have 2072 bytes, the kernel keeps 2048
-        hint: Shorten it: the kernel cuts the end off without a message, and new arguments stand there.
+        hint: Shorten it: the kernel cuts the end off without a message, and new parameters stand there.
     "#]],
     );
     check(

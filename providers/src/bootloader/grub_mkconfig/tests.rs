@@ -260,8 +260,8 @@ fn words_pass_both_levels_of_quoting() {
         &[main],
         &["x='a'"],
         expect![[r#"
-        error: the kernel argument `x='a'` cannot be given through GRUB: GRUB changes it
-        hint: Write the argument without quotes, backslashes and dollar signs, if its meaning allows.
+        error: the kernel parameter `x='a'` cannot be given through GRUB: GRUB changes it
+        hint: Write the parameter without quotes, backslashes and dollar signs, if its meaning allows.
     "#]],
     );
     check(
@@ -280,7 +280,7 @@ fn words_pass_both_levels_of_quoting() {
         &[&long],
         expect![[r#"
         error: the command line of `Linux` would have 2094 bytes, the kernel keeps 2048
-        hint: Shorten it: the kernel cuts the end off without a message, and new arguments stand there.
+        hint: Shorten it: the kernel cuts the end off without a message, and new parameters stand there.
     "#]],
     );
 }

@@ -99,13 +99,13 @@ fn quoted_values_and_special_characters_reach_the_kernel() {
         "",
         &[r"a=b\c"],
         &[],
-        expect![[r#"error: the kernel argument `a=b\c` cannot be given through GRUB: GRUB changes it"#]],
+        expect![[r#"error: the kernel parameter `a=b\c` cannot be given through GRUB: GRUB changes it"#]],
     );
     check(
         "",
         &["a='b'"],
         &[],
-        expect!["error: the kernel argument `a='b'` cannot be given through GRUB: GRUB changes it"],
+        expect!["error: the kernel parameter `a='b'` cannot be given through GRUB: GRUB changes it"],
     );
 }
 
