@@ -37,7 +37,7 @@ pub fn hazards(scene: Scene<'_>) -> Result<Vec<Hazard>> {
     // What the plan brings about tells more than what it waits for.
     let is_told = !evidence.is_empty();
     let waiting = scene.changes.iter().filter(|it| it.waits_for_reboot() && !is_told);
-    for it in waiting.filter_map(|it| it.desired.as_deref().map(|desired| (&it.subject, desired))) {
+    for it in waiting.filter_map(|it| it.desired.as_deref().map(|desired| (&it.about, desired))) {
         let wants =
             |word: &Parameter| PARAMETERS.iter().any(|it| word.same_name(it)) || names_vfio(word.raw());
         if Cmdline::parse(it.1).parameters().any(wants) {

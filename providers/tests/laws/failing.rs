@@ -294,7 +294,7 @@ fn a_menu_with_another_root_fails_its_tool_and_is_put_back() {
         assert!(error.contains(&format!("update-grub wrote {root} for")), "{error}");
         assert_eq!(tools(&report), [("run update-grub".to_owned(), StepStatus::Failed)]);
         assert_eq!(lab.host.tree().read(MENU), before, "{root}");
-        assert!(report.left.changes.iter().any(|it| it.subject == MENU), "{root}: nothing is left");
+        assert!(report.left.changes.iter().any(|it| it.about.to_string() == MENU), "{root}: nothing is left");
         let healed = lab.converge(playbook);
         assert_eq!(healed.outcome, Outcome::RebootRequired, "{root}: {:?}", healed.error);
     }
