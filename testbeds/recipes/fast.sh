@@ -7,19 +7,7 @@ tar -C kernel --numeric-owner -xpf root.tar --wildcards './boot/*' './usr/lib/mo
 	[ -d kernel/usr/lib/modules ] || { cat tar.log; exit 1; }
 version=$(ls kernel/usr/lib/modules)
 
-# The kernel itself out of its bzImage (Documentation/arch/x86/boot.rst): QEMU starts it without unpacking it first.
-# The last four bytes of the payload are its unpacked size.
-image=kernel/boot/vmlinuz-$version
-number() { od -An -t "u$2" -j "$1" -N "$2" "$image" | tr -d ' '; }
-setup=$(number 497 1)
-start=$(((setup + 1) * 512 + $(number 584 4)))
-length=$(($(number 588 4) - 4))
-tail -c "+$((start + 1))" "$image" | head -c "$length" >payload
-case $(od -An -t x1 -N 4 payload | tr -d ' ') in
-28b52ffd) zstd -qdc payload >vmlinux ;;
-fd377a58) xz -dc payload >vmlinux ;;
-*) cp "$image" vmlinux ;;
-esac
+sh ./vmlinux.sh "kernel/boot/vmlinuz-$version"
 
 for directory in bin sbin usr/bin usr/sbin usr/share/misc usr/lib etc/modprobe.d etc/udev/rules.d dev proc sys tmp run root lib64 "lib/modules/$version" mnt; do
 	mkdir -p "system/$directory"

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::{Parser, Subcommand};
 
 use crate::{
-    beds, bench,
+    beds, bench, boots,
     error::Result,
     images, life, machine, program,
     progress::{self, Progress},
@@ -71,6 +71,30 @@ enum Command {
         #[arg(long, default_value_t = 15)]
         runs: usize,
     },
+    /// Compare what is said of the next boot with what random hosts do when they are booted
+    Boots {
+        /// What is booted
+        #[arg(long, value_enum, default_value_t = boots::System::Debian12)]
+        system: boots::System,
+        /// Begin with this seed; each host has the next one
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+        /// How many hosts
+        #[arg(long, default_value_t = 12)]
+        count: u64,
+        /// Ask this program instead of building one
+        #[arg(long)]
+        hoststate: Option<PathBuf>,
+        /// How many machines run at once
+        #[arg(long, default_value_t = 1)]
+        jobs: usize,
+        /// Make hosts that are told wrong smaller, at one boot for each thing that is taken away
+        #[arg(long)]
+        shrink: bool,
+        /// Write every boot to this file, in the form of those that the tests ask again
+        #[arg(long)]
+        record: Option<PathBuf>,
+    },
     /// What the others start in namespaces of its own
     #[command(hide = true, subcommand)]
     Inside(Inside),
@@ -117,6 +141,11 @@ pub(crate) fn obey() -> Result<()> {
             images::remove_all(&cache)
         }
         Command::Bench { runs } => bench::run(&workspace, &target, runs.max(1)),
+        Command::Boots { system, seed, count, hoststate, jobs, shrink, record } => {
+            machine::require_root()?;
+            let hoststate = static_program(hoststate, &workspace, &target)?;
+            boots::run(&boots::Wish { system, seed, count, jobs, shrink, record }, &cache, &hoststate)
+        }
         Command::Inside(Inside::Finish { image, work, file }) => images::finish(&image, &work, &file),
         Command::Inside(Inside::Scenario { work }) => life::live(&work),
         Command::Inside(Inside::Shell { work }) => life::shell(&work),

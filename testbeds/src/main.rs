@@ -1,8 +1,10 @@
-//! The testbeds of hoststate: `cargo testbed list | run | shell | build | clean | bench`.
+//! The testbeds of hoststate: `cargo testbed list | run | shell | build | clean | bench | boots`.
 
 mod arguments;
 mod beds;
 mod bench;
+mod boots;
+mod dice;
 mod error;
 mod files;
 mod images;

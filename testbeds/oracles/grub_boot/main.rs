@@ -5,6 +5,7 @@
 #![expect(clippy::disallowed_methods, reason = "runs a GRUB on disks of its own")]
 #![expect(clippy::unwrap_used, reason = "a tool that cannot be run fails the comparison")]
 
+#[path = "../../src/dice.rs"]
 mod dice;
 mod emulator;
 mod noise;

@@ -1,5 +1,6 @@
 //! The table of images: what beds start from, built once and kept.
 
+mod boots;
 mod cache;
 mod centos;
 mod container_tar;
@@ -43,7 +44,7 @@ pub(crate) struct Building<'a> {
 }
 
 /// Every image there is.
-pub(crate) static IMAGES: [&[Image]; 3] = [&debian::IMAGES, &centos::IMAGES, &vm::IMAGES];
+pub(crate) static IMAGES: [&[Image]; 4] = [&debian::IMAGES, &centos::IMAGES, &vm::IMAGES, &boots::IMAGES];
 
 /// Finds an image by its name.
 pub(crate) fn image(name: &str) -> Result<&'static Image> {

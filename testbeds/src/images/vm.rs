@@ -93,7 +93,7 @@ const COMPILE_SECONDS: u64 = 3600;
 const FINISH_SECONDS: u64 = 600;
 
 /// A shell script of `recipes/`: its name and its text.
-type Recipe = (&'static str, &'static str);
+pub(super) type Recipe = (&'static str, &'static str);
 
 const AGENT: Recipe = ("agent.sh", include_str!("../../recipes/agent.sh"));
 const DISK: Recipe = ("disk.sh", include_str!("../../recipes/disk.sh"));
@@ -104,6 +104,7 @@ const FINISH_DISK: Recipe = ("finish-disk.sh", include_str!("../../recipes/finis
 const INSTALL_AGENT: Recipe = ("install-agent.sh", include_str!("../../recipes/install-agent.sh"));
 const PUT_BIOS_GRUB: Recipe = ("put-bios-grub.sh", include_str!("../../recipes/put-bios-grub.sh"));
 const PUT_PARTITION: Recipe = ("put-partition.sh", include_str!("../../recipes/put-partition.sh"));
+pub(super) const VMLINUX: Recipe = ("vmlinux.sh", include_str!("../../recipes/vmlinux.sh"));
 const VFIO_KERNEL: Recipe = ("vfio-kernel.sh", include_str!("../../recipes/vfio-kernel.sh"));
 
 pub(super) static IMAGES: [Image; 10] = [
@@ -129,10 +130,10 @@ pub(super) static IMAGES: [Image; 10] = [
     Image {
         name: "vm-fast",
         about: "a Debian 13 kernel with busybox, kmod and lspci",
-        made_of: &[FAST.1, FAST_INIT.1, AGENT.1],
+        made_of: &[FAST.1, VMLINUX.1, FAST_INIT.1, AGENT.1],
         needs: &["vm-toolbox", "vm-debian-root"],
         build: |it| {
-            make(it, &[FAST, FAST_INIT, AGENT], MAKE_SECONDS)?;
+            make(it, &[FAST, VMLINUX, FAST_INIT, AGENT], MAKE_SECONDS)?;
             files::make_directory(it.file)?;
             for name in ["vmlinux", "initramfs"] {
                 files::rename(it.work.join(name), it.file.join(name))?;
@@ -213,7 +214,7 @@ pub(super) static IMAGES: [Image; 10] = [
 ];
 
 /// Fetches packages with all they depend on (mmdebstrap(1)).
-fn fetch(building: &Building<'_>, format: &str, suite: &str, packages: &[&str]) -> Result<()> {
+pub(super) fn fetch(building: &Building<'_>, format: &str, suite: &str, packages: &[&str]) -> Result<()> {
     building.progress.line("fetching packages");
     Call::new([
         "mmdebstrap",
@@ -246,7 +247,7 @@ fn debian_disk(building: &Building<'_>) -> Result<()> {
 }
 
 /// Runs the first recipe in the first of the needed images, in a directory with all recipes and the second as root.
-fn make(building: &Building<'_>, recipes: &[Recipe], seconds: u64) -> Result<()> {
+pub(super) fn make(building: &Building<'_>, recipes: &[Recipe], seconds: u64) -> Result<()> {
     building.progress.line("making it");
     for (name, text) in recipes {
         files::write(building.work.join(name), text)?;

@@ -26,7 +26,7 @@ const END_SECONDS: u64 = 60;
 /// What QEMU says of itself, in the directory of its bed.
 const LOG: &str = "qemu";
 /// How assert(3) ends a program.
-const ASSERTION: &str = ": Assertion `";
+pub(super) const ASSERTION: &str = ": Assertion `";
 /// SeaBIOS says this when it has set up the machine and found nothing to start.
 const FIRMWARE_DONE: &str = "No bootable device";
 /// How long the firmware may take for that where KVM works: it takes less than one second.
@@ -117,7 +117,7 @@ fn connect(
 ///
 /// A machine that is a guest itself may have `/dev/kvm`, answer every call, run all of SeaBIOS, and then stand still in
 /// the kernel: the processor must say that it virtualizes, and a guest must reach its end.
-fn accelerator(toolbox: &Toolbox, place: &Path) -> Result<[&'static str; 2]> {
+pub(super) fn accelerator(toolbox: &Toolbox, place: &Path) -> Result<[&'static str; 2]> {
     const KVM: [&str; 2] = ["-accel", "kvm,kernel-irqchip=split"];
     const EMULATION: [&str; 2] = ["-accel", "tcg,thread=multi"];
     static WORKS: std::sync::OnceLock<bool> = std::sync::OnceLock::new();

@@ -22,7 +22,7 @@ const DEVICE_SLOTS: [u8; 18] = [
 /// The model is an Atom that does not speculate (arch/x86/kernel/cpu/common.c, `cpu_vuln_whitelist`). For others of
 /// Intel's the kernel changes page tables at every system call, at which an emulator forgets all addresses that it
 /// knows: the same boot takes several times as long.
-const INTEL: &str = "max,vendor=GenuineIntel,family=6,model=54";
+pub(super) const INTEL: &str = "max,vendor=GenuineIntel,family=6,model=54";
 const AMD: &str = "max,vendor=AuthenticAMD";
 /// Slots of the root ports: the first one leads to bus 01, the next to 02, and so on.
 const ROOT_PORT_SLOTS: std::ops::Range<u8> = 0x10..0x18;

@@ -5,6 +5,7 @@ mod device;
 mod guest;
 pub(crate) mod hardware;
 mod monitor;
+pub(crate) mod once;
 pub(crate) mod toolbox;
 
 use std::{

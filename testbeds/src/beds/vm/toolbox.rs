@@ -63,6 +63,8 @@ impl Toolbox {
         .args([&self.directory])
         .args(argv)
         .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
+        // The machine's own may not be there.
+        .env("TMPDIR", "/tmp")
     }
 
     /// A call of a script that lies in `work` and sees it as `/work`.

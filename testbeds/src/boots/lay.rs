@@ -1,0 +1,223 @@
+//! Lays a host out twice: as a tree that is asked about, and as an image that is booted.
+
+use std::path::{Path, PathBuf};
+
+use super::{
+    FUNCTIONS, RACK, System,
+    answer::Answer,
+    host::{Host, LIST},
+    random::Rules,
+};
+use crate::{
+    beds::vm::{once::Once, toolbox::Toolbox},
+    error::{Error, Result, check},
+    files,
+    process::{Call, tail},
+};
+
+/// How the root is named in a boot configuration.
+const ROOT: &str = "root=UUID=0b7c5d2e-91a4-4f60-8d3b-6a2c17e9f508 ro quiet";
+const LAY: &str = include_str!("../../recipes/boots-lay.sh");
+/// A boot takes 16 s on a quiet machine.
+const BOOT_SECONDS: u64 = 600;
+const ASK_SECONDS: u64 = 120;
+
+/// What hosts are asked about and booted with.
+pub(super) struct Bench<'a> {
+    system: System,
+    toolbox: Toolbox,
+    /// The image of the system.
+    made: &'a Path,
+    hoststate: &'a Path,
+    work: &'a Path,
+    release: String,
+    /// The rules that hoststate itself writes.
+    pub(super) rules: Rules,
+}
+
+impl<'a> Bench<'a> {
+    pub(super) fn new(
+        system: System,
+        toolbox: &Path,
+        made: &'a Path,
+        hoststate: &'a Path,
+        work: &'a Path,
+    ) -> Result<Self> {
+        let release = files::read(made.join("release"))?.trim().to_owned();
+        let toolbox = Toolbox::new(toolbox);
+        let mut bench = Self { system, toolbox, made, hoststate, work, release, rules: Rules::new() };
+        bench.rules = bench.written_rules()?;
+        Ok(bench)
+    }
+
+    /// Lets hoststate bind all functions on a host that has nothing yet: a group goes as a whole.
+    fn written_rules(&self) -> Result<Rules> {
+        let tree = self.lay("rules", &Host::default())?;
+        let playbook = self.work.join("rules.lua");
+        let bindings = FUNCTIONS
+            .iter()
+            .map(|it| format!("driver_binding {{ device = \"{}\", driver = \"vfio-pci\" }}\n", it.address));
+        files::write(&playbook, &bindings.collect::<String>())?;
+        let call = |words: &[&str]| {
+            let call =
+                Call::new([self.hoststate]).args(words).args([&playbook]).args(["--root"]).args([&tree]);
+            call.within(ASK_SECONDS)
+        };
+        // It takes the console, too: nobody looks at this one.
+        let shown = call(&["plan"]).finish()?.stdout;
+        let asked = shown.split_whitespace().skip_while(|it| *it != "--accept");
+        let accepted = asked.filter(|it| it.starts_with("console-gpu-")).flat_map(|it| ["--accept", it]);
+        let finished = call(&["converge", "--yes", "--activate", "skip"]).args(accepted).finish()?;
+        let mut rules = Rules::new();
+        for file in files::list(tree.join("etc/udev/rules.d"))? {
+            let text = files::read(file)?;
+            for function in &FUNCTIONS {
+                let lines = text.lines().filter(|it| it.contains(function.address));
+                rules.insert(function.address, lines.flat_map(|it| [it, "\n"]).collect());
+            }
+        }
+        let said = format!("{}{}", finished.stdout, finished.stderr);
+        check(rules.values().any(|it| it.contains("vfio-pci")), "driver_binding", "rules of udev", said)?;
+        Ok(rules)
+    }
+
+    /// Asks what the next boot makes of every function; `why` must say the same.
+    pub(super) fn ask(&self, worker: usize, host: &Host) -> Result<Vec<Answer>> {
+        let tree = self.lay(&format!("tree{worker}"), host)?;
+        let ask = |words: &[&str]| {
+            Call::new([self.hoststate])
+                .args(words)
+                .args(["--format", "json", "--root"])
+                .args([&tree])
+                .within(ASK_SECONDS)
+                .finish()
+        };
+        let inspected = ask(&["inspect", "devices"])?;
+        check(
+            inspected.status == 0,
+            "inspect devices",
+            "exit status 0",
+            format!("{}{}", inspected.stdout, inspected.stderr),
+        )?;
+        let answers = Answer::of(&inspected.stdout)?;
+        for answer in &answers {
+            answer.agrees(&ask(&["why", answer.address])?.stdout)?;
+        }
+        Ok(answers)
+    }
+
+    /// Boots the host; returns the driver of every function, in their order.
+    pub(super) fn boot(&self, worker: usize, host: &Host) -> Result<Vec<Option<String>>> {
+        let place = self.work.join(format!("boot{worker}"));
+        let behind = place.join("behind");
+        files::remove_tree(&place)?;
+        self.write_image_files(&behind, host)?;
+        let in_root = |path: &str| !path.starts_with("/etc/initramfs-tools/");
+        for (path, text) in host.root.iter().filter(|(path, _)| in_root(path)) {
+            files::write(behind.join("boots").join(path.trim_start_matches('/')), text)?;
+        }
+        if self.system.has_dracut() {
+            files::write_program(behind.join("usr/lib/dracut/hooks/pre-pivot/10-boots.sh"), LAY)?;
+        } else {
+            files::write_program(behind.join("scripts/init-bottom/00-boots"), LAY)?;
+            let order = "/scripts/init-bottom/00-boots \"$@\"\n/scripts/init-bottom/udev \"$@\"\n";
+            files::write(behind.join("scripts/init-bottom/ORDER"), order)?;
+        }
+        let image = place.join("image");
+        self.pack(host, &behind, &image)?;
+        let words = host.words.join(" ");
+        let cmdline = format!(
+            "console=ttyS0 panic=-1 no_timer_check root=/dev/vda ro quiet systemd.unit=boots.target {words}"
+        );
+        let console = Once {
+            kernel: &self.made.join("vmlinux"),
+            image: &image,
+            cmdline: &cmdline,
+            memory: 768,
+            disks: &[(&self.made.join("root.ext4"), "root")],
+            keeps: false,
+            devices: RACK,
+            seconds: BOOT_SECONDS,
+        }
+        .console(&self.toolbox, &place)?;
+        let said = |name: &str| {
+            let lines = console.lines().filter_map(|line| line.split_once("boots: ").map(|it| it.1));
+            lines.filter_map(|it| it.split_once(' ')).find(|it| it.0 == name).map(|it| it.1.trim().to_owned())
+        };
+        let mut drivers = Vec::new();
+        for function in &FUNCTIONS {
+            let Some(driver) = said(function.address).filter(|_| console.contains("boots: done")) else {
+                let (what, found) =
+                    (format!("the boot of {}", host.recorded(&[])), tail(&console).to_owned());
+                return Err(Error::Unexpected { what, expected: "its drivers".into(), found });
+            };
+            drivers.push((driver != "-").then_some(driver));
+        }
+        Ok(drivers)
+    }
+
+    /// Writes the tree of a host.
+    fn lay(&self, name: &str, host: &Host) -> Result<PathBuf> {
+        let tree = self.work.join(name);
+        files::remove_tree(&tree)?;
+        // Nothing below writes to a file that the copy shares with the image.
+        Call::new(["cp", "-al"]).args([self.made.join("tree"), tree.clone()]).succeed()?;
+        let write = |path: &str, text: &str| {
+            let path = tree.join(path.trim_start_matches('/'));
+            files::remove(&path)?;
+            files::write(path, text)
+        };
+        for (path, text) in host.root.iter().filter(|it| !it.0.starts_with("/etc/cmdline.d/")) {
+            write(path, text)?;
+        }
+        let (release, words) = (&self.release, host.words.join(" "));
+        write(
+            "boot/grub/grub.cfg",
+            &format!(
+                "### BEGIN /etc/grub.d/10_linux ###\nmenuentry 'Debian' {{\n linux /boot/vmlinuz-{release} {ROOT} \
+                 {words}\n initrd /boot/initrd.img-{release}\n}}\n### END /etc/grub.d/10_linux ###\n"
+            ),
+        )?;
+        write(
+            "etc/default/grub",
+            &format!("GRUB_CMDLINE_LINUX_DEFAULT=\"quiet {words}\"\nGRUB_CMDLINE_LINUX=\"\"\n"),
+        )?;
+        write("proc/cmdline", &format!("BOOT_IMAGE=/boot/vmlinuz-{release} {ROOT}\n"))?;
+        let behind = self.work.join(format!("{name}.behind"));
+        files::remove_tree(&behind)?;
+        self.write_image_files(&behind, host)?;
+        self.pack(host, &behind, &tree.join(format!("boot/initrd.img-{release}")))?;
+        Ok(tree)
+    }
+
+    /// Writes what the image has of the host's own, where the generator puts it.
+    fn write_image_files(&self, place: &Path, host: &Host) -> Result<()> {
+        files::make_directory(place)?;
+        for (path, text) in host.image() {
+            let path = match path.strip_prefix("/etc/udev/rules.d/") {
+                _ if path == LIST => "conf/modules".to_owned(),
+                Some(name) if !self.system.has_dracut() => format!("usr/lib/udev/rules.d/{name}"),
+                _ => path.trim_start_matches('/').to_owned(),
+            };
+            files::write(place.join(path), text)?;
+        }
+        Ok(())
+    }
+
+    /// Puts the files behind the image that the generator would have made: the kernel unpacks both.
+    fn pack(&self, host: &Host, behind: &Path, file: &Path) -> Result<()> {
+        let made = match host.holds() {
+            (false, false) => "plain",
+            (false, true) => "vfio",
+            (true, false) => "graphics",
+            (true, true) => "both",
+        };
+        let script = "cp \"$1\" \"$3\" && truncate -s %4 \"$3\" && cd \"$2\" && find . -mindepth 1 | LC_ALL=C sort \
+                      | cpio -o -H newc -R 0:0 --quiet >>\"$3\"";
+        Call::new(["sh", "-c", script, "sh"])
+            .args([&self.made.join(made), behind, file])
+            .within(ASK_SECONDS)
+            .succeed()?;
+        Ok(())
+    }
+}
