@@ -46,7 +46,13 @@ fn host(host: &HostSummary) -> String {
     let name = name.as_ref().map(|it| format!("{it}: ")).unwrap_or_default();
     let kernel = kernel.release.as_ref().map(|it| format!("Linux {it}, ")).unwrap_or_default();
     let distro = format!("{} {}", distro.id, distro.version);
-    visible_line(&format!("{name}{}, {kernel}{bootloader}", distro.trim_end())).into_owned()
+    let loader = or_none(bootloader, "no boot loader");
+    visible_line(&format!("{name}{}, {kernel}{loader}", distro.trim_end())).into_owned()
+}
+
+/// Returns the name of a part of the host; `none` is how the data say that there is none, and `absent` how a person does.
+pub(crate) fn or_none<'a>(name: &'a str, absent: &'a str) -> &'a str {
+    if name == "none" { absent } else { name }
 }
 
 fn of_host(screen: &Screen, plan: &Plan, activate: Activate) -> String {

@@ -119,6 +119,11 @@ fn unescaped(text: &str) -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
+/// Returns whether a source is a device that is there only while an image is built.
+pub fn is_of_a_builder(source: &str) -> bool {
+    ["/dev/loop", "/dev/nbd", "/dev/mapper/loop"].iter().any(|it| source.starts_with(it))
+}
+
 #[cfg(test)]
 mod tests {
     use super::{covering, parse_fstab, parse_mountinfo, parse_swaps};

@@ -284,12 +284,17 @@ const MENU: &str = "/boot/grub/grub.cfg";
 #[test]
 fn a_menu_with_another_root_fails_its_tool_and_is_put_back() {
     let playbook = r#"{"type":"kernel_cmdline","present":["iommu=pt"]}"#;
-    let fstab = [("/etc/fstab", "UUID=1 / ext4 defaults 0 1\n")];
-    for root in ["root=/dev/loop0p1", "root=/dev/sdb1", "root=PARTUUID=7"] {
+    let fstab = [("/etc/fstab", "UUID=1 / ext4 defaults 0 1\n"), ("/dev/sda2", ""), ("/dev/sdb1", "")];
+    let lab = || {
         let lab = Lab::with(Kind::Ubuntu, &fstab);
+        lab.host.tree().link("/dev/disk/by-uuid/1", "../../sda2");
+        lab
+    };
+    for root in ["root=/dev/loop0p1", "root=/dev/sdb1", "root=UUID=2"] {
+        let lab = lab();
         let before = lab.host.tree().read(MENU);
         let (report, _) = lab.converge_through(&Builder { host: &lab.host, root }, playbook);
-        assert_eq!(report.outcome, Outcome::Failed);
+        assert_eq!(report.outcome, Outcome::Failed, "{root}");
         let error = report.error.as_ref().map(|it| it.what.clone()).unwrap_or_default();
         assert!(error.contains(&format!("update-grub wrote {root} for")), "{error}");
         assert_eq!(tools(&report), [("run update-grub".to_owned(), StepStatus::Failed)]);
@@ -298,8 +303,10 @@ fn a_menu_with_another_root_fails_its_tool_and_is_put_back() {
         let healed = lab.converge(playbook);
         assert_eq!(healed.outcome, Outcome::RebootRequired, "{root}: {:?}", healed.error);
     }
-    // What fstab mounts is the root, whatever the entries had.
-    let lab = Lab::with(Kind::Ubuntu, &fstab);
-    let (report, _) = lab.converge_through(&Builder { host: &lab.host, root: "root=UUID=1" }, playbook);
-    assert_eq!(report.outcome, Outcome::RebootRequired, "{:?}", report.error);
+    // What fstab mounts is the root, whatever it is called; of a name that leads nowhere nobody knows.
+    for root in ["root=UUID=1", "root=/dev/sda2", "root=PARTUUID=7", "root=/dev/mapper/vg-root"] {
+        let lab = lab();
+        let (report, _) = lab.converge_through(&Builder { host: &lab.host, root }, playbook);
+        assert_eq!(report.outcome, Outcome::RebootRequired, "{root}: {:?}", report.error);
+    }
 }

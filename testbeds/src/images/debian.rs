@@ -40,6 +40,9 @@ const KEPT_MODULES: [&str; 16] = [
 /// Packages of every root.
 const PACKAGES: [&str; 7] = ["linux-image-amd64", "grub-efi-amd64", "kmod", "udev", "mount", "cpio", "zstd"];
 
+/// A fleet's host has no links to its disks: its menu names the disk from the beginning, as it does later.
+const DEVICE_NAMES: &str = "echo GRUB_DISABLE_LINUX_UUID=true >> /etc/default/grub\n";
+
 /// `grub-probe` of a host whose root is an overlay: the real one wants a block device. The rest of GRUB is real.
 const GRUB_PROBE: &str = r#"
 dpkg-divert --quiet --rename --add /usr/sbin/grub-probe
@@ -90,7 +93,7 @@ pub(super) static IMAGES: [Image; 3] = [
         made_of: &[include_str!("debian.rs")],
         needs: &[],
         build: |it| build(it, &["initramfs-tools", "busybox-static", "openssh-server", "python3"]),
-        finish: Some(|work, file| finish(work, file, &format!("update-grub\n{GRUB_PROBE}"))),
+        finish: Some(|work, file| finish(work, file, &format!("{DEVICE_NAMES}update-grub\n{GRUB_PROBE}"))),
     },
 ];
 

@@ -10,6 +10,7 @@ use serde::Serialize;
 
 use crate::error::Result;
 use crate::render::escape::visible_line;
+use crate::render::plan::or_none;
 
 /// The host.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -43,11 +44,12 @@ pub(crate) fn text(host: &Host) -> String {
     let mut parts = vec![format!("{} {}", distro.id, distro.version).trim_end().to_owned()];
     parts.extend(kernel.release.as_ref().map(|it| format!("Linux {it}")));
     let told_by = host.bootloader_told_by.join("; ");
+    let loader = or_none(bootloader, "no boot loader");
     parts.push(match told_by.is_empty() {
-        true => bootloader.clone(),
-        false => format!("{bootloader} ({told_by})"),
+        true => loader.to_owned(),
+        false => format!("{loader} ({told_by})"),
     });
-    parts.push(initramfs.clone());
+    parts.push(or_none(initramfs, "no initramfs generator").to_owned());
     parts.extend(firmware.map(|it| match it {
         Firmware::Efi => "EFI".to_owned(),
         Firmware::Bios => "no EFI".to_owned(),

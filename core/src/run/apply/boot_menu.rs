@@ -76,7 +76,7 @@ fn keep(host: &HostView, distro: &Distro) -> Result<Kept> {
 }
 
 impl Kept {
-    /// Looks for an entry whose root none of the same kernel had, and which is not what fstab mounts.
+    /// Looks for an entry whose root is surely another one than its kernel had and than fstab mounts.
     ///
     /// # Errors
     /// When the menu cannot be read.
@@ -90,9 +90,11 @@ impl Kept {
             if known.contains(&root) || is_mounted {
                 continue;
             }
+            let mounted = mounted.as_ref().map(|it| it.source.as_str());
+            let Some(why) = another(host, &root, known, mounted)? else { continue };
             let was = known.iter().map(|it| format!("root={it}")).collect::<Vec<_>>().join(", ");
             let what = format!(
-                "{tool} wrote root={root} for {:?} ({}), which had {was}: that boot would not find its root",
+                "{tool} wrote root={root} for {:?} ({}), which had {was}: {why}",
                 entry.title, entry.place
             );
             let hint = "The boot menu was put back as it was. In a chroot the tool needs the /dev and /run/udev of the \
@@ -102,6 +104,45 @@ impl Kept {
         }
         Ok(None)
     }
+}
+
+/// Says why a root is none of those of `before`, if that is sure: the same disk may be named in another way, and is
+/// where `GRUB_DISABLE_LINUX_UUID` is set.
+///
+/// # Errors
+/// When links below `/dev/disk` cannot be read.
+fn another(
+    host: &HostView,
+    root: &str,
+    known: &BTreeSet<String>,
+    mounted: Option<&str>,
+) -> Result<Option<&'static str>> {
+    if mount_table::is_of_a_builder(root) {
+        return Ok(Some("only the machine on which the tool ran has that"));
+    }
+    let new = device(host, root)?;
+    let mut differs = false;
+    for other in known.iter().map(String::as_str).chain(mounted) {
+        let device = device(host, other)?;
+        if new.is_some() && new == device {
+            return Ok(None);
+        }
+        let same_kind = root.split_once('=').zip(other.split_once('=')).is_some_and(|(a, b)| a.0 == b.0);
+        // What is mounted says what the root is; what entries had only where no table does.
+        differs |= (same_kind || new.is_some() && device.is_some()) && mounted.is_none_or(|it| it == other);
+    }
+    Ok(differs.then_some("that is another file system"))
+}
+
+/// Returns the device that a root is on, as far as `/dev` tells.
+fn device(host: &HostView, root: &str) -> Result<Option<PathBuf>> {
+    let path = match root.split_once('=') {
+        None => PathBuf::from(root),
+        Some((kind, name)) => {
+            Path::new("/dev/disk").join(format!("by-{}", kind.to_ascii_lowercase())).join(name)
+        }
+    };
+    Ok(if host.exists(&path)? { Some(host.resolve(&path)?) } else { None })
 }
 
 fn root(entry: &BootEntry) -> Option<String> {

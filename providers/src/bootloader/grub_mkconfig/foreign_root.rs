@@ -7,11 +7,9 @@ use std::path::Path;
 use hoststate_abi::host_view::HostView;
 use hoststate_core::error::Result;
 use hoststate_core::formats::grub_cfg::MenuEntry;
+use hoststate_core::formats::mount_table;
 
 use crate::bootloader::grub_text;
-
-/// Devices that are there only while an image is built.
-const PASSING: [&str; 3] = ["/dev/loop", "/dev/nbd", "/dev/mapper/loop"];
 
 /// What `/etc/fstab` mounts at `/`.
 pub(super) struct Mounted(String);
@@ -24,7 +22,7 @@ pub(super) fn mounted(host: &HostView) -> Result<Option<Mounted>> {
         let source = fields.next().filter(|it| !it.starts_with('#'))?;
         (fields.next() == Some("/")).then(|| Mounted(source.to_owned()))
     });
-    Ok(source.filter(|it| !PASSING.iter().any(|passing| it.0.starts_with(passing))))
+    Ok(source.filter(|it| !mount_table::is_of_a_builder(&it.0)))
 }
 
 /// Says which root no machine but the builder has.
@@ -32,7 +30,7 @@ pub(super) fn fault(mounted: &Mounted, entries: &[&MenuEntry]) -> Option<String>
     entries.iter().find_map(|entry| {
         let line = grub_text::passed_on(entry);
         let root = line.parameters().find(|it| it.same_name("root"))?.clone();
-        let is_passing = PASSING.iter().any(|it| root.value().is_some_and(|root| root.starts_with(it)));
+        let is_passing = root.value().is_some_and(mount_table::is_of_a_builder);
         is_passing.then(|| {
             format!(
                 "line {} ({}) has {root}, and /etc/fstab mounts {} at /",
