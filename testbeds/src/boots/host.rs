@@ -53,7 +53,7 @@ impl Host {
     fn listed(&self) -> Vec<String> {
         let image = self.image();
         let text = image.get(LIST).or_else(|| image.get(DRACUT_LIST)).copied().unwrap_or_default();
-        let lines = text.split_whitespace_lines();
+        let lines = lines_of_words(text);
         lines
             .filter_map(|line| {
                 line.first().map(|it| it.trim_start_matches("rd.driver.pre=").replace('-', "_"))
@@ -73,7 +73,7 @@ impl Host {
         let mut vfio = listed.iter().any(|it| it.starts_with("vfio"));
         for (_, text) in self.image().iter().filter(|it| it.0.starts_with("/etc/modprobe.d/")) {
             // A generator takes what a module of the image is said to need before or after it.
-            vfio |= text.split_whitespace_lines().any(|line| match line.as_slice() {
+            vfio |= lines_of_words(text).any(|line| match line.as_slice() {
                 ["softdep", module, rest @ ..] => {
                     inside.contains(&module.replace('-', "_").as_str())
                         && rest.iter().any(|it| it.replace('-', "_") == "vfio_pci")
@@ -113,12 +113,7 @@ impl Host {
     }
 }
 
-trait WordsOfLines {
-    fn split_whitespace_lines(&self) -> impl Iterator<Item = Vec<&str>>;
-}
-
-impl WordsOfLines for str {
-    fn split_whitespace_lines(&self) -> impl Iterator<Item = Vec<&str>> {
-        self.lines().filter(|it| !it.starts_with('#')).map(|it| it.split_whitespace().collect())
-    }
+/// Returns the words of each line that is no comment.
+fn lines_of_words(text: &str) -> impl Iterator<Item = Vec<&str>> {
+    text.lines().filter(|it| !it.starts_with('#')).map(|it| it.split_whitespace().collect())
 }
