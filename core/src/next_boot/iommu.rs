@@ -27,7 +27,13 @@ const INTEL: &str = "intel_iommu";
 /// # Errors
 /// When `/proc`, `/sys` or the configuration of the kernel cannot be read.
 pub fn of(host: &HostView, kernel: Option<&str>, parameters: &Cmdline) -> Result<Iommu> {
-    if let Some(parameter) = parameters.parameters().find(|it| iommu::turns_off(it)) {
+    let turned_on_again = |at: usize| {
+        // Each sets the same variable, so the last one counts (intel_iommu_setup in drivers/iommu/intel/iommu.c).
+        let mut later = parameters.parameters().skip(at + 1).filter(|it| it.same_name(INTEL));
+        later.any(|it| it.value().is_some_and(|it| it.split(',').any(|it| it == "on")))
+    };
+    let mut off = parameters.parameters().enumerate().filter(|(_, it)| iommu::turns_off(it));
+    if let Some((_, parameter)) = off.find(|(at, it)| !it.same_name(INTEL) || !turned_on_again(*at)) {
         return Ok(Iommu::Off(format!("the kernel command line: {}", parameter.raw())));
     }
     let is_intel = facts::cpu_vendor(host)?.as_deref() == Some("GenuineIntel");
@@ -70,4 +76,20 @@ pub fn of(host: &HostView, kernel: Option<&str>, parameters: &Cmdline) -> Result
         });
     }
     Ok(Iommu::On)
+}
+
+#[cfg(test)]
+mod tests {
+    use hoststate_testkit::tree::Tree;
+
+    use super::*;
+
+    #[test]
+    fn the_last_of_intel_iommu_counts() {
+        let tree = Tree::new(&[("/proc/cpuinfo", "vendor_id\t: GenuineIntel\n")]);
+        let on = |words: &str| of(&tree.view(), None, &Cmdline::parse(words)).unwrap() == Iommu::On;
+        assert!(on("intel_iommu=off intel_iommu=on"));
+        assert!(!on("intel_iommu=on intel_iommu=off"));
+        assert!(!on("iommu=off intel_iommu=on"), "another switch stays");
+    }
 }
