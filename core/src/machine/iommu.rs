@@ -12,6 +12,9 @@ use crate::machine::kernels;
 /// Where the kernel shows the tables of the firmware (Documentation/ABI/testing/sysfs-firmware-acpi).
 const TABLES: &str = "/sys/firmware/acpi/tables";
 
+/// What turns the IOMMU of Intel on and off; those of AMD and Arm are on unless told otherwise (drivers/iommu).
+pub const INTEL: &str = "intel_iommu";
+
 /// How devices are given to virtual machines under Xen (wiki.xenproject.org, Xen PCI Passthrough).
 pub const DOM0: &str = "Give the device to Xen's virtual machines: `xen-pciback.hide=(0000:01:00.0)` for dom0 in \
                         GRUB_CMDLINE_LINUX_XEN_REPLACE_DEFAULT, and `iommu=` of Xen in GRUB_CMDLINE_XEN of \
@@ -53,7 +56,7 @@ pub fn why_off(host: &HostView, running: &Cmdline) -> Result<Option<Off>> {
     if let Some(off) = no_table(host)? {
         return Ok(Some(off));
     }
-    let (reason, mend, evidence) = if let Some(parameter) = running.parameters().find(|it| turns_off(it)) {
+    let (reason, mend, evidence) = if let Some(parameter) = turned_off_by(running) {
         (
             format!("the kernel was booted with {parameter}"),
             format!("Take {parameter} off the kernel command line."),
@@ -115,7 +118,23 @@ fn no_table(host: &HostView) -> Result<Option<Off>> {
 pub fn turns_off(parameter: &Parameter) -> bool {
     let value = parameter.value().unwrap_or_default();
     let is_off = value.split(',').any(|it| it == "off");
-    is_off && ["intel_iommu", "amd_iommu", "iommu"].iter().any(|it| parameter.same_name(it))
+    is_off && [INTEL, "amd_iommu", "iommu"].iter().any(|it| parameter.same_name(it))
+}
+
+/// Returns the parameter by which a command line leaves the IOMMU off. All `intel_iommu=` set one variable, so the last
+/// of them counts (drivers/iommu/intel/iommu.c, `intel_iommu_setup`); nothing undoes the others.
+pub fn turned_off_by(line: &Cmdline) -> Option<&Parameter> {
+    let parameters: Vec<&Parameter> = line.parameters().collect();
+    let is_undone = |at: usize| {
+        parameters[at].same_name(INTEL) && parameters[at + 1..].iter().any(|it| turns_intel_on(it))
+    };
+    (0..parameters.len()).find(|at| turns_off(parameters[*at]) && !is_undone(*at)).map(|at| parameters[at])
+}
+
+/// Returns whether a parameter turns the IOMMU of Intel on. The kernel compares the beginning of each item.
+pub fn turns_intel_on(parameter: &Parameter) -> bool {
+    let mut items = parameter.value().into_iter().flat_map(|it| it.split(','));
+    parameter.same_name(INTEL) && items.any(|it| it.starts_with("on"))
 }
 
 /// What the kernel of this processor's vendor needs and lacks: reason, remedy, evidence.
@@ -143,12 +162,10 @@ fn by_processor(host: &HostView, running: &Cmdline) -> Result<Option<(String, St
             format!("{path} has no {option}=y"),
         )));
     }
-    // The kernel compares the beginning of each item (drivers/iommu/intel/iommu.c, `intel_iommu_setup`).
-    let parameters = || running.parameters().filter(|it| it.same_name("intel_iommu"));
-    let is_on =
-        parameters().filter_map(Parameter::value).any(|it| it.split(',').any(|it| it.starts_with("on")));
+    let is_on = running.parameters().any(turns_intel_on);
     if is_intel && !is_on && has(by_itself) != Some(true) {
-        let given = parameters().map(Parameter::raw).collect::<Vec<_>>().join(" ");
+        let given = running.parameters().filter(|it| it.same_name(INTEL));
+        let given = given.map(Parameter::raw).collect::<Vec<_>>().join(" ");
         let reason = match given.is_empty() {
             true => "the kernel was booted without intel_iommu=on".to_owned(),
             false => format!("{given} does not turn it on"),
@@ -177,4 +194,19 @@ fn config(host: &HostView, release: &str) -> Result<Option<(PathBuf, String)>> {
         }
     }
     Ok(None)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::turned_off_by;
+    use crate::formats::kernel_cmdline::{Cmdline, Parameter};
+
+    #[test]
+    fn the_last_of_intel_counts_and_nothing_undoes_another_switch() {
+        let by = |line: &str| turned_off_by(&Cmdline::parse(line)).map(Parameter::to_string);
+        assert_eq!(by("quiet intel_iommu=off intel_iommu=on,sm_on"), None);
+        assert_eq!(by("intel_iommu=on intel_iommu=off").as_deref(), Some("intel_iommu=off"));
+        assert_eq!(by("iommu=off intel_iommu=on").as_deref(), Some("iommu=off"));
+        assert_eq!(by("amd_iommu=off intel_iommu=on").as_deref(), Some("amd_iommu=off"));
+    }
 }

@@ -6,6 +6,7 @@ use hoststate_abi::host_view::HostView;
 
 use crate::error::Result;
 use crate::formats::kernel_cmdline::Cmdline;
+use crate::machine::iommu::INTEL;
 use crate::machine::{facts, iommu};
 
 /// Whether devices will be in groups.
@@ -19,28 +20,16 @@ pub enum Iommu {
     Unknown(String),
 }
 
-/// What turns it on for Intel; AMD's and Arm's are on unless told otherwise (drivers/iommu).
-const INTEL: &str = "intel_iommu";
-
 /// Returns whether the IOMMU is on at a boot of `kernel` with these parameters.
 ///
 /// # Errors
 /// When `/proc`, `/sys` or the configuration of the kernel cannot be read.
 pub fn of(host: &HostView, kernel: Option<&str>, parameters: &Cmdline) -> Result<Iommu> {
-    let turned_on_again = |at: usize| {
-        // Each sets the same variable, so the last one counts (intel_iommu_setup in drivers/iommu/intel/iommu.c).
-        let mut later = parameters.parameters().skip(at + 1).filter(|it| it.same_name(INTEL));
-        later.any(|it| it.value().is_some_and(|it| it.split(',').any(|it| it == "on")))
-    };
-    let mut off = parameters.parameters().enumerate().filter(|(_, it)| iommu::turns_off(it));
-    if let Some((_, parameter)) = off.find(|(at, it)| !it.same_name(INTEL) || !turned_on_again(*at)) {
+    if let Some(parameter) = iommu::turned_off_by(parameters) {
         return Ok(Iommu::Off(format!("the kernel command line: {}", parameter.raw())));
     }
     let is_intel = facts::cpu_vendor(host)?.as_deref() == Some("GenuineIntel");
-    let turns_on = |parameters: &Cmdline| {
-        let mut named = parameters.parameters().filter(|it| it.same_name(INTEL));
-        named.any(|it| it.value().is_some_and(|it| it.split(',').any(|it| it == "on")))
-    };
+    let turns_on = |parameters: &Cmdline| parameters.parameters().any(iommu::turns_intel_on);
     let running = host.read_lossy(Path::new("/proc/cmdline"))?.unwrap_or_default();
     let running = Cmdline::parse(running.trim_end());
     let by_default = match kernel {
@@ -69,7 +58,7 @@ pub fn of(host: &HostView, kernel: Option<&str>, parameters: &Cmdline) -> Result
     }
     // It is off although the running kernel was asked for it as the next one is.
     let was_asked = turns_on(&running) || !is_intel;
-    if is_on == Some(false) && was_asked && !running.parameters().any(iommu::turns_off) {
+    if is_on == Some(false) && was_asked && iommu::turned_off_by(&running).is_none() {
         return Ok(match iommu::why_off(host, &running)? {
             Some(off) => Iommu::Off(off.reason),
             None => Iommu::On,

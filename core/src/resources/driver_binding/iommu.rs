@@ -40,10 +40,7 @@ pub(super) fn why_no_group(cx: Context<'_>, device: &PciDevice) -> Result<NoGrou
     }
     let running = cx.host.read_lossy(Path::new("/proc/cmdline"))?.unwrap_or_default();
     let running = Cmdline::parse(running.trim_end());
-    let is_off = |it: &Parameter| {
-        matches!((it.name(), it.value()), ("intel_iommu" | "amd_iommu" | "iommu", Some("off")))
-    };
-    if let Some(off) = running.parameters().find(|it| is_off(it)) {
+    if let Some(off) = iommu::turned_off_by(&running) {
         let absent = CmdlineEdit { absent: vec![off.clone()], ..CmdlineEdit::default() };
         if next_boot_has(cx, &absent)? {
             return Ok(NoGroup::UntilBoot);
