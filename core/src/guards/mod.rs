@@ -25,6 +25,7 @@ pub mod root_storage;
 pub mod second_owner;
 pub mod shared_ids;
 pub mod started_guest;
+mod unbinding;
 pub mod vfs_in_use;
 pub mod xen_dom0;
 
