@@ -39,7 +39,7 @@ pub fn hazards(scene: Scene<'_>) -> Result<Vec<Hazard>> {
         let mut identity: Vec<&str> = identity.iter().map(String::as_str).collect();
         identity.extend(hit.iter().map(|it| it.name.as_str()));
         let hazard = Hazard::new(NAME, Severity::Refuse, &identity, message).on(address);
-        hazards.push(hazard.shown_by(evidence(&hit)).shown_by(taken.evidence()));
+        hazards.push(hazard.shown_by(needs::evidence(hit.iter().copied())).shown_by(taken.evidence()));
     }
     for (address, path, value) in counts {
         let Some(device) = pci_bus::device(scene.before, address)? else { continue };
@@ -68,7 +68,9 @@ pub fn hazards(scene: Scene<'_>) -> Result<Vec<Hazard>> {
         identity.extend(hit.iter().map(|it| it.name.as_str()));
         let written = format!("{} is {now}; {value} is written there", path.display());
         let link = pci_bus::directory(address).join("driver");
-        let hazard = Hazard::new(NAME, severity, &identity, message).on(address).shown_by(evidence(&hit));
+        let hazard = Hazard::new(NAME, severity, &identity, message)
+            .on(address)
+            .shown_by(needs::evidence(hit.iter().copied()));
         hazards.push(hazard.shown_by([format!("{} is {driver}", link.display()), written]));
     }
     for (device, count) in second_owner::wanted_counts(scene)? {
@@ -92,8 +94,9 @@ pub fn hazards(scene: Scene<'_>) -> Result<Vec<Hazard>> {
         let mut identity: Vec<&str> = vec![&address_text, driver, &now, &count];
         identity.extend(hit.iter().map(|it| it.name.as_str()));
         let link = pci_bus::directory(address).join("driver");
-        let hazard =
-            Hazard::new(NAME, Severity::Refuse, &identity, message).on(address).shown_by(evidence(&hit));
+        let hazard = Hazard::new(NAME, Severity::Refuse, &identity, message)
+            .on(address)
+            .shown_by(needs::evidence(hit.iter().copied()));
         hazards.push(hazard.shown_by([format!("{} is {driver}", link.display())]));
     }
     Ok(hazards)
@@ -107,14 +110,4 @@ fn purposes(hit: &[&Need]) -> String {
         }
     }
     purposes.join(" and ")
-}
-
-fn evidence(hit: &[&Need]) -> Vec<String> {
-    let mut evidence: Vec<String> = Vec::new();
-    for hop in hit.iter().flat_map(|it| &it.evidence) {
-        if !evidence.contains(hop) {
-            evidence.push(hop.clone());
-        }
-    }
-    evidence
 }

@@ -136,7 +136,7 @@ impl Rebindings {
 
     /// Returns the driver a device will have after the next boot, as far as it can be told.
     pub fn driver_of<'a>(&'a self, device: &'a PciDevice) -> Option<&'a str> {
-        if let Some(rebinding) = self.all.iter().find(|it| it.device.address == device.address) {
+        if let Some(rebinding) = self.of(device.address) {
             return rebinding.to.as_deref();
         }
         match self.claims.get(&device.address) {

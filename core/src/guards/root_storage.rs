@@ -35,12 +35,7 @@ pub fn hazards(scene: Scene<'_>) -> Result<Vec<Hazard>> {
         names.dedup();
         let is = if hit.iter().any(|it| it.is_certain) { "is" } else { "may be" };
         let message = format!("{address} {}, and {} {is} on it", taken.what(), shortened(&names));
-        let mut evidence: Vec<String> = Vec::new();
-        for hop in hit.iter().flat_map(|it| &it.evidence) {
-            if !evidence.contains(hop) {
-                evidence.push(hop.clone());
-            }
-        }
+        let evidence = needs::evidence(hit.iter().copied());
         let identity = taken.identity();
         let mut identity: Vec<&str> = identity.iter().map(String::as_str).collect();
         identity.extend(&names);

@@ -12,6 +12,9 @@ use crate::machine::pci_bus;
 /// Every block device by its name.
 pub(crate) const BLOCK: &str = "/sys/class/block";
 
+/// Base class of mass storage (include/linux/pci_ids.h).
+pub(crate) const STORAGE: u32 = 0x01;
+
 /// Returns what is mounted, and the table that says so.
 pub(crate) fn mounts(host: &HostView) -> Result<(&'static str, Vec<Mount>)> {
     let info = "/proc/self/mountinfo";

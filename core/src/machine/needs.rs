@@ -66,6 +66,17 @@ pub fn of(host: &HostView) -> Result<Rc<Vec<Need>>> {
     Ok(Rc::clone(&needs.0))
 }
 
+/// Returns what shows these needs, every hop once.
+pub fn evidence<'a>(needs: impl IntoIterator<Item = &'a Need>) -> Vec<String> {
+    let mut evidence: Vec<String> = Vec::new();
+    for hop in needs.into_iter().flat_map(|it| &it.evidence) {
+        if !evidence.contains(hop) {
+            evidence.push(hop.clone());
+        }
+    }
+    evidence
+}
+
 impl Need {
     fn new(kind: Kind, name: &str, uses: &str) -> Self {
         Self {

@@ -7,12 +7,9 @@ use std::path::{Path, PathBuf};
 use hoststate_abi::host_view::HostView;
 use rustix::io::Errno;
 
-use crate::machine::block_devices::BLOCK;
+use crate::machine::block_devices::{BLOCK, STORAGE};
 use crate::machine::pci_bus::driver_name;
 use crate::machine::pci_bus::{self, PciDevice};
-
-/// Base class of mass storage (include/linux/pci_ids.h).
-const STORAGE: u32 = 0x01;
 
 /// A file that a process has open.
 #[derive(Debug, Clone, PartialEq, Eq)]

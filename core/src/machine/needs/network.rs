@@ -29,7 +29,6 @@ const PEERS: &str = "/etc/ppp/peers";
 
 /// Returns what goes over which interfaces.
 pub(super) fn find(host: &HostView) -> Result<Vec<Need>> {
-    let read = |path: &str| -> Result<String> { Ok(host.read_lossy(Path::new(path))?.unwrap_or_default()) };
     let all = routes(host)?;
     let mut needs: Vec<Need> = Vec::new();
     for route in all.iter().filter(|it| it.prefix == 0) {
@@ -41,7 +40,7 @@ pub(super) fn find(host: &HostView) -> Result<Vec<Need>> {
     let vrfs = vrf_members(host)?;
     let mut astray = Vec::new();
     for table in ["/proc/net/tcp", "/proc/net/tcp6"] {
-        for connection in proc_net::parse_tcp(&read(table)?) {
+        for connection in proc_net::parse_tcp(&text(host, table)?) {
             if !ports.contains(&connection.port) || connection.remote.is_loopback() {
                 continue;
             }
@@ -93,10 +92,7 @@ pub(super) fn find(host: &HostView) -> Result<Vec<Need>> {
     }
     for need in needs.iter_mut().filter(|it| it.is_certain) {
         let interface = need.name.clone();
-        descend(host, &interface, need, &mut Vec::new())?;
-        if need.devices.is_empty() && is_without_card(host, &interface)? {
-            doubt(host, &all, &interface, need)?;
-        }
+        follow(host, &all, &interface, need)?;
     }
     needs.retain(|it| !it.devices.is_empty());
     Ok(needs)
@@ -112,20 +108,27 @@ pub(super) fn way_to(host: &HostView, server: IpAddr, need: &mut Need) -> Result
         return Ok(());
     };
     need.evidence.push(format!("the route to {server} goes over {}", route.interface));
-    let interface = route.interface.clone();
-    descend(host, &interface, need, &mut Vec::new())?;
-    if need.devices.is_empty() && is_without_card(host, &interface)? {
-        doubt(host, &all, &interface, need)?;
-    }
-    Ok(())
+    follow(host, &all, &route.interface, need)
 }
 
 /// Reads the main tables.
 fn routes(host: &HostView) -> Result<Vec<Route>> {
-    let read = |path: &str| -> Result<String> { Ok(host.read_lossy(Path::new(path))?.unwrap_or_default()) };
-    let mut all = proc_net::parse_route(&read(V4)?);
-    all.extend(proc_net::parse_ipv6_route(&read(V6)?));
+    let mut all = proc_net::parse_route(&text(host, V4)?);
+    all.extend(proc_net::parse_ipv6_route(&text(host, V6)?));
     Ok(all)
+}
+
+fn text(host: &HostView, path: &str) -> Result<String> {
+    Ok(host.read_lossy(Path::new(path))?.unwrap_or_default())
+}
+
+/// Adds the cards below an interface, or those that it may go over.
+fn follow(host: &HostView, all: &[Route], interface: &str, need: &mut Need) -> Result<()> {
+    descend(host, interface, need, &mut Vec::new())?;
+    if need.devices.is_empty() && is_without_card(host, interface)? {
+        doubt(host, all, interface, need)?;
+    }
+    Ok(())
 }
 
 fn add(needs: &mut Vec<Need>, interface: &str, purpose: &str, why: String) {

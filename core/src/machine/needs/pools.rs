@@ -7,14 +7,11 @@ use hoststate_abi::host_view::HostView;
 
 use super::Need;
 use crate::error::Result;
-use crate::machine::block_devices::{self, BLOCK};
+use crate::machine::block_devices::{self, BLOCK, STORAGE};
 use crate::machine::pci_bus;
 
 /// Where ZFS shows the pools that are imported.
 pub(super) const POOLS: &str = "/proc/spl/kstat/zfs";
-
-/// Base class of mass storage (include/linux/pci_ids.h).
-const STORAGE: u32 = 0x01;
 
 /// Returns the imported pools.
 pub(super) fn imported(host: &HostView) -> Result<Vec<String>> {

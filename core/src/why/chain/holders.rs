@@ -138,12 +138,8 @@ fn interfaces(case: &Case<'_>) -> Result<Vec<String>> {
 
 /// What the host needs of the device beside its own interfaces: file systems, swap, volumes, the ways that go over it.
 fn needed(case: &Case<'_>) -> Result<Vec<String>> {
-    let mut evidence: Vec<String> = Vec::new();
-    for need in needs::of(case.host)?.iter().filter(|it| it.is_certain && it.hangs_on(case.device.address)) {
-        let hops = need.evidence.iter().filter(|it| !evidence.contains(it)).cloned().collect::<Vec<_>>();
-        evidence.extend(hops);
-    }
-    Ok(evidence)
+    let needs = needs::of(case.host)?;
+    Ok(needs::evidence(needs.iter().filter(|it| it.is_certain && it.hangs_on(case.device.address))))
 }
 
 /// Processes that have the device open, and how many processes hide their files.
