@@ -46,6 +46,12 @@ impl PciAddress {
         u16::from(self.bus) << 8 | u16::from(self.device) << 3 | u16::from(self.function)
     }
 
+    /// Returns the function of a domain with that number.
+    pub fn of_routing_id(domain: u32, id: u16) -> Self {
+        let [bus, rest] = id.to_be_bytes();
+        Self { domain, bus, device: rest >> 3, function: rest & 7 }
+    }
+
     /// Returns the address without its function, `0000:01:00`: what functions of one card share.
     pub fn slot(self) -> String {
         format!("{:04x}:{:02x}:{:02x}", self.domain, self.bus, self.device)

@@ -6,6 +6,15 @@ pub mod rule;
 #[cfg(test)]
 mod tests;
 
+/// Directories of rules, the strongest first (udev(7)).
+pub const DIRECTORIES: [&str; 5] = [
+    "/etc/udev/rules.d",
+    "/run/udev/rules.d",
+    "/usr/local/lib/udev/rules.d",
+    "/usr/lib/udev/rules.d",
+    "/lib/udev/rules.d",
+];
+
 /// What the rules of one device start with, `KERNEL` or `KERNELS` (udev(7)).
 const KEYS: [&str; 2] = ["KERNEL==\"", "KERNELS==\""];
 

@@ -7,7 +7,10 @@ use std::path::{Path, PathBuf};
 use hoststate_abi::host_view::HostView;
 
 use crate::error::Result;
-use crate::formats::udev_rules::rule::{self, UdevRule};
+use crate::formats::udev_rules::{
+    self,
+    rule::{self, UdevRule},
+};
 use crate::guards::rebinding;
 use crate::machine::pci_bus::rule_values;
 use crate::machine::pci_bus::{self, PciDevice};
@@ -18,15 +21,6 @@ mod counts;
 mod drivers;
 
 const NAME: &str = "second-owner";
-
-/// Directories of udev rules, the strongest first (udev(7)).
-const RULES: [&str; 5] = [
-    "/etc/udev/rules.d",
-    "/run/udev/rules.d",
-    "/usr/local/lib/udev/rules.d",
-    "/usr/lib/udev/rules.d",
-    "/lib/udev/rules.d",
-];
 
 /// Something that sets the same thing.
 struct Owner {
@@ -97,7 +91,7 @@ pub(super) fn wanted_counts(scene: Scene<'_>) -> Result<Vec<(PciDevice, String)>
 
 fn changed_rules(scene: Scene<'_>) -> Result<Vec<UdevRule>> {
     let mut changed = Vec::new();
-    for path in scene.changed_files()?.iter().filter(|it| it.starts_with(RULES[0])) {
+    for path in scene.changed_files()?.iter().filter(|it| it.starts_with(udev_rules::DIRECTORIES[0])) {
         let old = scene.before.parsed(path, rule::parse)?;
         let is_new = |it: &&UdevRule| !old.iter().flat_map(|it| it.iter()).any(|old| old.pairs == it.pairs);
         let rules = scene.after.parsed(path, rule::parse)?;
@@ -128,7 +122,7 @@ fn foreign_files(scene: Scene<'_>, directories: &[&str], ending: &str) -> Result
 /// Returns the rules of others that assign an attribute of a device, with their places.
 fn foreign_rules(scene: Scene<'_>, device: &PciDevice, attribute: &str) -> Result<Vec<(String, String)>> {
     let mut found = Vec::new();
-    for path in foreign_files(scene, &RULES, ".rules")? {
+    for path in foreign_files(scene, &udev_rules::DIRECTORIES, ".rules")? {
         for it in text_rules(scene.after, &path)? {
             let Some(value) = it.assigned(attribute) else { continue };
             if it.may_match(|key, name| rule_values::of(device, key, name)) {

@@ -174,7 +174,9 @@ where
 proptest! {
     #[test]
     fn what_is_shown_reads_back(text in "([0-9a-f]{4,6}:)?[0-9a-f]{2}:[01][0-9a-f]\\.[0-7]", fields in prop::collection::vec(any::<u32>(), 2..=6)) {
-        survives_its_own_spelling(text.parse::<PciAddress>().unwrap())?;
+        let address: PciAddress = text.parse().unwrap();
+        survives_its_own_spelling(address)?;
+        prop_assert_eq!(PciAddress::of_routing_id(address.domain(), address.routing_id()), address);
         let id: Vec<String> = fields.iter().map(|field| format!("{field:x}")).collect();
         survives_its_own_spelling(id.join(":").parse::<PciIdPattern>().unwrap())?;
     }

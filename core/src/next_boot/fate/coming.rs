@@ -37,7 +37,7 @@ pub(super) fn find(host: &HostView, devices: &[PciDevice], rules: &Rules) -> Res
         for index in sriov.numvfs..count.min(sriov.totalvfs) {
             let routing_id = index.checked_mul(stride).and_then(|it| it.checked_add(offset));
             let routing_id = routing_id.and_then(|it| it.checked_add(of.address.routing_id()));
-            let address = routing_id.and_then(|it| address(of.address.domain(), it));
+            let address = routing_id.map(|it| PciAddress::of_routing_id(of.address.domain(), it));
             let (Some(address), Some(number)) = (address, number) else { continue };
             let id = PciId { device: number, ..of.id };
             let device = PciDevice {
@@ -59,9 +59,4 @@ pub(super) fn find(host: &HostView, devices: &[PciDevice], rules: &Rules) -> Res
     }
     coming.retain(|it| devices.iter().all(|device| device.address != it.device.address));
     Ok(coming)
-}
-
-fn address(domain: u32, routing_id: u16) -> Option<PciAddress> {
-    let (bus, rest) = (routing_id >> 8, routing_id & 0xff);
-    format!("{domain:04x}:{bus:02x}:{:02x}.{:x}", rest >> 3, rest & 7).parse().ok()
 }

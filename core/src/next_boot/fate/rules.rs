@@ -9,18 +9,10 @@ use hoststate_abi::pci_address::PciAddress;
 
 use super::play::Rule;
 use crate::error::Result;
+use crate::formats::udev_rules::DIRECTORIES;
 use crate::formats::udev_rules::rule::{self, UdevRule};
 use crate::machine::image_contents::Contents;
 use crate::machine::pci_bus::{self, PciDevice};
-
-/// Directories of rules, the strongest first (udev(7)).
-const DIRECTORIES: [&str; 5] = [
-    "/etc/udev/rules.d",
-    "/run/udev/rules.d",
-    "/usr/local/lib/udev/rules.d",
-    "/usr/lib/udev/rules.d",
-    "/lib/udev/rules.d",
-];
 
 /// Directories of what systemd-tmpfiles writes at boot, the strongest first (tmpfiles.d(5)).
 const TMPFILES: [&str; 3] = ["/etc/tmpfiles.d", "/run/tmpfiles.d", "/usr/lib/tmpfiles.d"];
