@@ -330,11 +330,10 @@ pub(crate) fn settings(count: usize) -> String {
 /// Returns a command as a person would type it.
 pub(crate) fn command(argv: &[String]) -> String {
     let is_plain = |it: char| it.is_ascii_alphanumeric() || "-_./=:,+@%".contains(it);
-    let quoted =
-        argv.iter().map(|parameter| match parameter.chars().all(is_plain) && !parameter.is_empty() {
-            true => parameter.clone(),
-            false => format!("'{}'", parameter.replace('\'', r"'\''")),
-        });
+    let quoted = argv.iter().map(|word| match word.chars().all(is_plain) && !word.is_empty() {
+        true => word.clone(),
+        false => format!("'{}'", word.replace('\'', r"'\''")),
+    });
     visible_line(&quoted.collect::<Vec<_>>().join(" ")).into_owned()
 }
 

@@ -168,8 +168,8 @@ pub fn claim_of<'a>(
 /// Returns whether the command of an `install` line loads nothing. Any other may do what it likes, and load the module
 /// after all.
 pub fn loads_nothing(command: &str) -> bool {
-    let mut parameters = command.split_whitespace();
-    let program = parameters.next().unwrap_or_default();
+    let mut words = command.split_whitespace();
+    let program = words.next().unwrap_or_default();
     // kmod gives the line to a shell, which may go on behind these.
     let is_plain = !command.contains([';', '&', '|', '`', '$', '(']);
     is_plain && matches!(program.rsplit('/').next(), Some("false" | "true" | ":"))

@@ -37,9 +37,7 @@ impl RefusedBoot {
 
     /// Returns which boot it was: `the boot with intel_iommu=on, without nomodeset`.
     pub fn named(&self) -> String {
-        let part = |parameter: &str, it: &[String]| {
-            (!it.is_empty()).then(|| format!("{parameter} {}", it.join(" ")))
-        };
+        let part = |word: &str, it: &[String]| (!it.is_empty()).then(|| format!("{word} {}", it.join(" ")));
         let parts: Vec<String> =
             part("with", &self.with).into_iter().chain(part("without", &self.without)).collect();
         format!("the boot {}", parts.join(", "))
