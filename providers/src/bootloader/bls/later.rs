@@ -1,8 +1,7 @@
 //! What kernels installed later get: `/etc/kernel/cmdline`, as kernel-install and its scripts read it.
 //!
 //! 90-loaderentry.install and 20-grub.install take `/etc/kernel/cmdline`, else `/usr/lib/kernel/cmdline`, else that of the
-//! running kernel, and
-//! 92-tuned.install adds `$tuned_params` to every entry that is made.
+//! running kernel, and 92-tuned.install adds `$tuned_params` to every entry that is made.
 
 use std::path::{Path, PathBuf};
 
@@ -28,8 +27,7 @@ const VENDOR_CMDLINE: &str = "/usr/lib/kernel/cmdline";
 const TUNED: &str = "tuned_params";
 
 /// The script that puts that variable into the entry of each new kernel.
-const TUNED_SCRIPTS: [&str; 2] =
-    ["/etc/kernel/install.d/92-tuned.install", "/usr/lib/kernel/install.d/92-tuned.install"];
+const TUNED_SCRIPT: &str = "92-tuned.install";
 
 /// Parameters of an entry that is for repair (bootparam(7), kernel-command-line(7), dracut.cmdline(7)).
 const REPAIR: [&str; 10] = [
@@ -71,21 +69,30 @@ pub(super) fn options(host: &HostView, newest: Option<&Found>) -> Result<String>
     Ok(format!("{}{}", flat(&text), tuned(host)?))
 }
 
-/// Returns the text of a script of kernel-install: one in /etc hides its namesake.
-fn script(host: &HostView, name: &str) -> Result<Option<String>> {
+/// Returns the path of a script of kernel-install: one in /etc hides its namesake.
+fn script(host: &HostView, name: &str) -> Result<Option<PathBuf>> {
     for directory in ["/etc/kernel/install.d", "/usr/lib/kernel/install.d"] {
-        if let Some(text) = host.read_lossy(&Path::new(directory).join(name))? {
-            return Ok(Some(text));
+        let path = Path::new(directory).join(name);
+        if host.exists(&path)? {
+            return Ok(Some(path));
         }
     }
     Ok(None)
+}
+
+/// Returns the text of that script.
+fn text_of_script(host: &HostView, name: &str) -> Result<Option<String>> {
+    Ok(match script(host, name)? {
+        Some(path) => host.read_lossy(&path)?,
+        None => None,
+    })
 }
 
 /// Whether the script that adds a kernel makes the line anew first: that of EL 10 does where `/etc/default/grub` was
 /// written later.
 fn is_made_anew(host: &HostView) -> Result<bool> {
     let compares = |it: &String| it.contains("-ot /etc/default/grub") || it.contains("/etc/default/grub -nt");
-    if script(host, "20-grub.install")?.as_ref().is_none_or(|it| !compares(it)) {
+    if text_of_script(host, "20-grub.install")?.as_ref().is_none_or(|it| !compares(it)) {
         return Ok(false);
     }
     let (line, source) = (host.status(Path::new(KERNEL_CMDLINE))?, host.status(Path::new(DEFAULT_GRUB))?);
@@ -105,7 +112,7 @@ fn of_default_grub(host: &HostView, newest: &str) -> Result<String> {
 fn of_running(host: &HostView) -> Result<Option<String>> {
     let mut texts = Vec::new();
     for name in ["20-grub.install", "90-loaderentry.install"] {
-        texts.extend(script(host, name)?);
+        texts.extend(text_of_script(host, name)?);
     }
     if facts::proc_is_foreign(host)? || !texts.iter().any(|it| it.contains("/proc/cmdline")) {
         return Ok(None);
@@ -119,12 +126,8 @@ fn of_running(host: &HostView) -> Result<Option<String>> {
 
 /// Returns what 92-tuned.install adds.
 fn tuned(host: &HostView) -> Result<String> {
-    for script in TUNED_SCRIPTS {
-        if host.exists(Path::new(script))? {
-            return Ok(format!(" ${TUNED}"));
-        }
-    }
-    Ok(String::new())
+    let is_there = script(host, TUNED_SCRIPT)?.is_some();
+    Ok(if is_there { format!(" ${TUNED}") } else { String::new() })
 }
 
 /// Compares the arguments of kernels installed later.
