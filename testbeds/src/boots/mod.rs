@@ -260,17 +260,21 @@ fn try_one(
     let mut wrong = None;
     let mut tally = lock(tally);
     for (told, became) in told.iter().zip(&became) {
+        let line = format!("{} {told}", host.name);
         match told.holds(became.as_deref()) {
             Told::Right => tally.right += 1,
-            Told::Race => tally.race += 1,
-            Told::Unknown => tally.unknown += 1,
+            Told::Race => {
+                tally.race += 1;
+                tally.untold.push(line);
+            }
+            Told::Unknown => {
+                tally.unknown += 1;
+                tally.untold.push(line);
+            }
             Told::Wrong => {
                 wrong.get_or_insert(told.address);
-                tally.wrong.push(format!("{} {told}", host.name));
+                tally.wrong.push(line);
             }
-        }
-        if matches!(told.holds(became.as_deref()), Told::Race | Told::Unknown) {
-            tally.untold.push(format!("{} {told}", host.name));
         }
     }
     let recorded = host.recorded(&became);

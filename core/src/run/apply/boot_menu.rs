@@ -83,14 +83,10 @@ impl Kept {
     fn damage(self, host: &HostView, distro: &Distro, tool: &str) -> Result<Option<Damage>> {
         let fstab = host.read_lossy(Path::new("/etc/fstab"))?.unwrap_or_default();
         let mounted = mount_table::parse_fstab(&fstab).into_iter().find(|it| it.point == "/");
+        let mounted = mounted.as_ref().map(|it| it.source.as_str());
         let entries = distro.bootloader.entries(host)?;
         for entry in entries.iter().filter(|it| it.generated) {
             let (Some(root), Some(known)) = (root(entry), self.roots.get(&entry.kernel)) else { continue };
-            let is_mounted = mounted.as_ref().is_some_and(|it| it.source == root);
-            if known.contains(&root) || is_mounted {
-                continue;
-            }
-            let mounted = mounted.as_ref().map(|it| it.source.as_str());
             let Some(why) = another(host, &root, known, mounted)? else { continue };
             let was = known.iter().map(|it| format!("root={it}")).collect::<Vec<_>>().join(", ");
             let what = format!(
@@ -117,6 +113,9 @@ fn another(
     known: &BTreeSet<String>,
     mounted: Option<&str>,
 ) -> Result<Option<&'static str>> {
+    if known.contains(root) || mounted == Some(root) {
+        return Ok(None);
+    }
     if mount_table::is_of_a_builder(root) {
         return Ok(Some("only the machine on which the tool ran has that"));
     }
