@@ -218,7 +218,7 @@ fn by_boot(device: &PciDevice, fate: &Fate) -> Option<Rebinding> {
     let for_guests = |it: &&str| driver_name::is_for_guests(it);
     let next = fate.next.as_deref();
     let to = match &fate.certainty {
-        Certainty::Certain if fate.is_kept_away() => None,
+        Certainty::Certain if fate.kept_away => None,
         Certainty::Race { with } => Some(next.filter(for_guests).or(Some(with.as_str()).filter(for_guests))?),
         Certainty::Certain | Certainty::Unknown { .. } => Some(next.filter(for_guests)?),
     };

@@ -8,9 +8,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::machine::pci_bus::PciDevice;
 
-/// What stands between a place and the module that it does not have.
-const LACKS: &str = " lacks ";
-
 mod coming;
 mod kmod;
 mod outcome;
@@ -38,6 +35,9 @@ pub struct Fate {
     pub certainty: Certainty,
     /// When it gets that driver; null where it gets none.
     pub stage: Option<Stage>,
+    /// Whether a line, a rule or a driver that declines keeps every driver from it. Where no kernel has one, nothing does.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub kept_away: bool,
     /// What brings it about: files and lines, in the order in which they count.
     pub because: Vec<String>,
 }
@@ -87,6 +87,7 @@ impl Fate {
             next: device.driver.clone(),
             certainty: Certainty::Unknown { reason: why.to_owned() },
             stage: None,
+            kept_away: false,
             because: Vec::new(),
         }
     }
@@ -94,12 +95,6 @@ impl Fate {
     /// Returns whether it is sure.
     pub fn is_certain(&self) -> bool {
         self.certainty == Certainty::Certain
-    }
-
-    /// Returns whether a line or a rule keeps every driver from it; where no kernel has one, nothing does.
-    pub fn is_kept_away(&self) -> bool {
-        let is_line = |it: &String| !it.contains(LACKS);
-        self.next.is_none() && (self.stage.is_some() || self.because.iter().any(is_line))
     }
 
     /// Returns whether the device surely leaves the driver it has.

@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::LACKS;
 use crate::formats::fnmatch;
 use crate::formats::kernel_cmdline::{Cmdline, Parameter};
 use crate::formats::modprobe_conf::{ModprobeView, ModuleName, Origin, Winner, params};
@@ -71,10 +70,30 @@ pub(super) struct Inserts {
     /// Why more may be inserted, or less: a command that only a shell understands.
     pub(super) unclear: Option<String>,
     /// What was asked for and is not inserted, and why.
-    pub(super) refused: Vec<(ModuleName, String)>,
+    pub(super) refused: Vec<Refused>,
+}
+
+/// A module that is not inserted though something asks for it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Refused {
+    pub(super) module: ModuleName,
+    pub(super) why: String,
+    /// Whether it is not there, which no line decides.
+    pub(super) is_missing: bool,
 }
 
 impl Inserts {
+    fn refuse(&mut self, module: &ModuleName, why: String) {
+        self.refused.push(Refused { module: module.clone(), why, is_missing: false });
+    }
+
+    /// Refuses a module that is not at that place.
+    fn lack(&mut self, module: &ModuleName, place: &str) {
+        let place = if place.is_empty() { "the kernel's modules" } else { place };
+        let why = format!("{place} lacks {module}");
+        self.refused.push(Refused { module: module.clone(), why, is_missing: true });
+    }
+
     fn has(&self, module: &ModuleName) -> bool {
         self.done.iter().any(|it| it.module == *module)
     }
@@ -146,7 +165,7 @@ impl Place<'_> {
         out: &mut Inserts,
     ) {
         if heeds && let Some(why) = self.blacklisted(module) {
-            out.refused.push((module.clone(), why));
+            out.refuse(module, why);
             return;
         }
         let mut seen = BTreeSet::new();
@@ -179,8 +198,7 @@ impl Place<'_> {
         let command = self.policy.install(module);
         if !self.is_there(module) && command.is_none() {
             if !self.kernel.builtin.contains(module) {
-                let place = if self.name.is_empty() { "the kernel's modules" } else { self.name };
-                out.refused.push((module.clone(), format!("{place}{LACKS}{module}")));
+                out.lack(module, self.name);
             }
             return;
         }
@@ -242,10 +260,9 @@ impl Place<'_> {
             return;
         }
         if !self.is_there(module) {
-            let place = if self.name.is_empty() { "the kernel's modules" } else { self.name };
-            out.refused.push((module.clone(), format!("{place}{LACKS}{module}")));
+            out.lack(module, self.name);
         } else if let Some(word) = self.refused_by_kernel(module) {
-            out.refused.push((module.clone(), format!("the kernel command line: {}", word.raw())));
+            out.refuse(module, format!("the kernel command line: {}", word.raw()));
         } else {
             let ids = self.ids(module, request.arguments);
             let switches = self.switches(module);
@@ -275,7 +292,7 @@ impl Place<'_> {
             match program.rsplit('/').next().unwrap_or_default() {
                 "true" | ":" | "echo" | "logger" => {}
                 "false" => {
-                    out.refused.push((module.clone(), format!("{place}: install {module} {command}")));
+                    out.refuse(module, format!("{place}: install {module} {command}"));
                     return;
                 }
                 "modprobe" => {

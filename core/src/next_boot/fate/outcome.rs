@@ -23,6 +23,7 @@ impl Player<'_> {
                 next: None,
                 certainty: Certainty::Certain,
                 stage: Some(Stage::Rule),
+                kept_away: true,
                 because,
             };
         }
@@ -43,7 +44,7 @@ impl Player<'_> {
             let (next, stage) = (Some(bound.driver.clone()), Some(bound.stage));
             let mut because = bound.because.clone();
             because.extend(self.not_asked(function, &bound.driver));
-            return Fate { address, now, next, certainty, stage, because };
+            return Fate { address, now, next, certainty, stage, kept_away: false, because };
         }
         let mut because = Vec::new();
         for insert in &self.loaded {
@@ -51,8 +52,9 @@ impl Player<'_> {
                 because.push(why);
             }
         }
-        let refused = self.refused.iter().filter(|it| function.modules.contains(&it.0));
-        because.extend(refused.map(|it| it.1.clone()));
+        let refused = self.refused.iter().filter(|it| function.modules.contains(&it.module));
+        let kept_away = !because.is_empty() || refused.clone().any(|it| !it.is_missing);
+        because.extend(refused.map(|it| it.why.clone()));
         let unclear = self
             .unclear
             .as_ref()
@@ -61,7 +63,7 @@ impl Player<'_> {
             Some(why) => Certainty::Unknown { reason: why.clone() },
             None => Certainty::Certain,
         };
-        Fate { address, now, next: None, certainty, stage: None, because }
+        Fate { address, now, next: None, certainty, stage: None, kept_away, because }
     }
 
     /// Returns the fate of a function that a script names, unless that does what happens without it.
@@ -80,6 +82,7 @@ impl Player<'_> {
             next: driver.clone().or(bound),
             certainty: Certainty::Unknown { reason: reason.clone() },
             stage: None,
+            kept_away: false,
             because: vec![reason],
         })
     }
@@ -100,8 +103,8 @@ impl Player<'_> {
             return Some(format!("{place} wants {driver}: {why}"));
         }
         let is_it = |module: &ModuleName| self.driver_of(module) == driver;
-        if let Some((_, why)) = self.refused.iter().find(|it| is_it(&it.0)) {
-            return Some(format!("{place} wants {driver}, which is not loaded: {why}"));
+        if let Some(refused) = self.refused.iter().find(|it| is_it(&it.module)) {
+            return Some(format!("{place} wants {driver}, which is not loaded: {}", refused.why));
         }
         match self.loaded.iter().find(|it| is_it(&it.module)).map(|it| self.takes(it, function)) {
             Some(Takes::No(Some(why))) => Some(format!("{place} wants {driver}: {why}")),

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use hoststate_abi::pci_address::PciAddress;
 
-use super::kmod::{Insert, Inserts, Kernel, Place, Switches, is_true};
+use super::kmod::{Insert, Inserts, Kernel, Place, Refused, Switches, is_true};
 use super::takes::{BY_ID, Takes};
 use super::{Certainty, Stage, scripts};
 use crate::formats::kernel_cmdline::{Cmdline, Parameter};
@@ -72,7 +72,7 @@ pub(super) struct Player<'a> {
     /// The functions that scripts name, with the driver that these name.
     pub(super) scripted: BTreeMap<PciAddress, (Option<String>, String)>,
     pub(super) removed: BTreeMap<PciAddress, String>,
-    pub(super) refused: Vec<(ModuleName, String)>,
+    pub(super) refused: Vec<Refused>,
     pub(super) unclear: Option<String>,
 }
 
