@@ -15,31 +15,14 @@ local function described(devices)
   return table.concat(lines, "; ")
 end
 
--- Returns the domain of an address, and its place there.
-local function place(address)
-  local domain, bus, device, fn = address:match("^(%x+):(%x+):(%x+)%.(%d)$")
-  return domain, tonumber(bus, 16) * 256 + tonumber(device, 16) * 8 + tonumber(fn)
-end
-
 -- Returns what stands behind an address where nothing is: the devices near it, one of which may be meant.
 local function nearest(address)
-  local domain, wanted = place(address)
-  local list = {}
-  for index, device in ipairs(host.pci) do
-    local other, at = place(device.address)
-    -- The same place in another domain is a domain mistaken.
-    local far = other ~= domain and at ~= wanted
-    list[index] = { device = device, rank = math.abs(at - wanted) + (far and 65536 or 0) }
+  local by_address, near = {}, {}
+  for _, device in ipairs(host.pci) do
+    by_address[device.address] = device
   end
-  table.sort(list, function(a, b)
-    if a.rank ~= b.rank then
-      return a.rank < b.rank
-    end
-    return a.device.address < b.device.address
-  end)
-  local near = {}
-  for index = 1, math.min(3, #list) do
-    near[index] = list[index].device
+  for index, other in ipairs(native.nearest_devices(address)) do
+    near[index] = by_address[other]
   end
   return #near > 0 and "; nearest: " .. described(near) or ""
 end

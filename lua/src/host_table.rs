@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use hoststate_core::language::selector;
 use mlua::serde::SerializeOptions;
 use mlua::{Lua, LuaSerdeExt, Scope, Table};
 
@@ -51,6 +52,15 @@ pub(crate) fn install<'scope, 'env>(
                 devices.iter().map(|it| lua.to_value_with(it, plain)).collect::<mlua::Result<Vec<_>>>()?;
             evaluation.limits.skip(lua);
             Ok(tables)
+        })?,
+    )?;
+    native.set(
+        "nearest_devices",
+        scope.create_function(move |lua, address: String| {
+            let devices = facts.devices().map_err(|err| raise(lua, err))?;
+            let others = devices.iter().filter_map(|it| it.address.parse().ok());
+            let near = address.parse().map(|it| selector::nearest(it, others)).unwrap_or_default();
+            Ok(near.iter().map(ToString::to_string).collect::<Vec<_>>())
         })?,
     )?;
     native.set(

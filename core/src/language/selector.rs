@@ -217,17 +217,25 @@ fn same_serial(left: &str, right: &str) -> bool {
 /// # Errors
 /// When a device cannot be read.
 pub fn near(address: PciAddress, host: &HostView) -> Result<String> {
+    let devices = pci_bus::devices(host)?;
+    let near = nearest(address, devices.iter().map(|it| it.address));
+    let of = |address: &PciAddress| devices.iter().find(|it| it.address == *address).map(describe);
+    let near: Vec<String> = near.iter().filter_map(of).collect();
+    Ok(if near.is_empty() { String::new() } else { format!("; nearest: {}", near.join(", ")) })
+}
+
+/// Returns those of some addresses that are nearest to one, the nearest first.
+pub fn nearest(address: PciAddress, others: impl Iterator<Item = PciAddress>) -> Vec<PciAddress> {
     /// As many as are near.
     const NEAR: usize = 3;
-    let devices = pci_bus::devices(host)?;
-    let mut ranked: Vec<&PciDevice> = devices.iter().collect();
+    let mut ranked: Vec<PciAddress> = others.collect();
     ranked.sort_by_key(|it| {
-        let distance = it.address.routing_id().abs_diff(address.routing_id());
+        let distance = it.routing_id().abs_diff(address.routing_id());
         // The same place in another domain is a domain mistaken.
-        (distance != 0 && it.address.domain() != address.domain(), distance)
+        (distance != 0 && it.domain() != address.domain(), distance, *it)
     });
-    let near: Vec<String> = ranked.into_iter().take(NEAR).map(describe).collect();
-    Ok(if near.is_empty() { String::new() } else { format!("; nearest: {}", near.join(", ")) })
+    ranked.truncate(NEAR);
+    ranked
 }
 
 fn list<'a>(devices: impl Iterator<Item = &'a PciDevice>) -> String {
