@@ -33,6 +33,8 @@ mod parameters;
 mod plain;
 #[path = "hazards/precious.rs"]
 mod precious;
+#[path = "hazards/routes.rs"]
+mod routes;
 #[path = "hazards/storage.rs"]
 mod storage;
 #[path = "hazards/sysfs.rs"]

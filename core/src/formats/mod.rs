@@ -3,6 +3,7 @@
 pub mod bls_entry;
 pub mod dracut_conf;
 pub mod efi_variable;
+pub mod fib_trie;
 pub mod field_schema;
 pub mod fnmatch;
 pub mod grub_cfg;

@@ -9,6 +9,7 @@ use hoststate_abi::pci_address::PciAddress;
 
 use crate::error::{Error, Result};
 
+mod connections;
 mod keyboard;
 mod network;
 mod pools;

@@ -9,16 +9,16 @@ use serde_json::{Value, json};
 use crate::sysfs::{host, with_default_route, with_nic, with_nvme};
 use crate::{check, harmless};
 
-const WAN: &str = "0000:03:00.0";
-const SECOND: &str = "0000:04:00.0";
-const FREE: &str = "0000:05:00.0";
+pub(crate) const WAN: &str = "0000:03:00.0";
+pub(crate) const SECOND: &str = "0000:04:00.0";
+pub(crate) const FREE: &str = "0000:05:00.0";
 
-fn take(address: &str) -> Value {
+pub(crate) fn take(address: &str) -> Value {
     json!([{ "type": "driver_binding", "device": address, "driver": "vfio-pci" }])
 }
 
 /// A host with three network cards: the first has the default route, the second a link to 10.0.3.0/24.
-fn three_cards() -> Tree {
+pub(crate) fn three_cards() -> Tree {
     let tree = host();
     with_nic(&tree, WAN, "igc", "wan0", 3);
     with_nic(&tree, SECOND, "igc", "lan0", 4);
@@ -36,7 +36,7 @@ fn mounts(tree: &Tree, text: &str) {
     tree.write("/proc/mounts", text);
 }
 
-fn virtual_interface(tree: &Tree, name: &str) {
+pub(crate) fn virtual_interface(tree: &Tree, name: &str) {
     tree.write(format!("/sys/devices/virtual/net/{name}/operstate"), "unknown\n");
     tree.link(format!("/sys/class/net/{name}"), format!("../../devices/virtual/net/{name}"));
 }

@@ -1,5 +1,4 @@
-//! Which interfaces, and below them which cards, carry the default route, the SSH connections and the network disks of
-//! a host.
+//! Which interfaces, and below them which cards, carry the default route and what else goes over the network.
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -8,7 +7,7 @@ use std::path::Path;
 use hoststate_abi::host_view::HostView;
 use hoststate_abi::pci_address::PciAddress;
 
-use super::{Kind, Need};
+use super::{Kind, Need, connections};
 use crate::error::Result;
 use crate::formats::proc_net::{self, Route};
 use crate::machine::interfaces::{self, NET};
@@ -17,9 +16,6 @@ use crate::machine::pci_bus;
 /// The main tables of routes.
 const V4: &str = "/proc/net/route";
 const V6: &str = "/proc/net/ipv6_route";
-
-/// Where Debian, Ubuntu and the Red Hat family keep the port of sshd.
-const SSHD: &str = "/etc/ssh/sshd_config";
 
 /// Sessions of PPP over Ethernet, with the interface below each (drivers/net/ppp/pppoe.c).
 const PPPOE: &str = "/proc/net/pppoe";
@@ -36,60 +32,7 @@ pub(super) fn find(host: &HostView) -> Result<Vec<Need>> {
         let why = format!("{table}: the default route goes over {}", route.interface);
         add(&mut needs, &route.interface, "the default route", why);
     }
-    let ports = ssh_ports(host)?;
-    let vrfs = vrf_members(host)?;
-    let mut astray = Vec::new();
-    for table in ["/proc/net/tcp", "/proc/net/tcp6"] {
-        for connection in proc_net::parse_tcp(&text(host, table)?) {
-            if !ports.contains(&connection.port) || connection.remote.is_loopback() {
-                continue;
-            }
-            let what =
-                format!("{table}: an SSH connection from {} to port {}", connection.remote, connection.port);
-            // The tables show the main table only. An address of this host that is on none of its links is one of a VRF,
-            // or of a table that rules lead to.
-            let own = proc_net::route_to(&all, connection.local);
-            if own.is_none_or(|it| it.prefix == 0) && connection.local.is_ipv4() {
-                for (interface, vrf) in &vrfs {
-                    let why = format!(
-                        "{what}, whose address {} is in no route of the main table",
-                        connection.local
-                    );
-                    add(
-                        &mut needs,
-                        interface,
-                        "an SSH connection",
-                        format!("{why}; {interface} is in the VRF {vrf}"),
-                    );
-                }
-                if vrfs.is_empty() {
-                    astray.push(what.clone());
-                } else {
-                    continue;
-                }
-            }
-            // Answers leave by the route to the other side; requests come in where the own address is, which is
-            // another interface when routes differ by direction.
-            for address in [connection.remote, connection.local] {
-                if let Some(route) = proc_net::route_to(&all, address).filter(|it| it.interface != "lo") {
-                    add(
-                        &mut needs,
-                        &route.interface,
-                        "an SSH connection",
-                        format!("{what}, by {}", route.interface),
-                    );
-                }
-            }
-        }
-    }
-    if !astray.is_empty() {
-        let mut need = Need::new(Kind::Network, "another table", "an SSH connection");
-        need.evidence.extend(
-            astray.into_iter().map(|it| format!("{it}, whose address is in no route of the main table")),
-        );
-        doubt(host, &all, "it", &mut need)?;
-        needs.push(need);
-    }
+    connections::find(host, &all, &mut needs)?;
     for need in needs.iter_mut().filter(|it| it.is_certain) {
         let interface = need.name.clone();
         follow(host, &all, &interface, need)?;
@@ -118,7 +61,7 @@ fn routes(host: &HostView) -> Result<Vec<Route>> {
     Ok(all)
 }
 
-fn text(host: &HostView, path: &str) -> Result<String> {
+pub(super) fn text(host: &HostView, path: &str) -> Result<String> {
     Ok(host.read_lossy(Path::new(path))?.unwrap_or_default())
 }
 
@@ -131,7 +74,8 @@ fn follow(host: &HostView, all: &[Route], interface: &str, need: &mut Need) -> R
     Ok(())
 }
 
-fn add(needs: &mut Vec<Need>, interface: &str, purpose: &str, why: String) {
+/// Adds what goes over an interface.
+pub(super) fn add(needs: &mut Vec<Need>, interface: &str, purpose: &str, why: String) {
     let at = needs.iter().position(|it| it.name == interface).unwrap_or_else(|| {
         needs.push(Need { uses: Vec::new(), ..Need::new(Kind::Network, interface, purpose) });
         needs.len() - 1
@@ -145,18 +89,6 @@ fn add(needs: &mut Vec<Need>, interface: &str, purpose: &str, why: String) {
     }
 }
 
-/// Returns the interfaces that are members of VRFs, each with the VRF.
-fn vrf_members(host: &HostView) -> Result<Vec<(String, String)>> {
-    let mut members = Vec::new();
-    for name in host.list(Path::new(NET))? {
-        let event = host.read_lossy(&Path::new(NET).join(&name).join("uevent"))?.unwrap_or_default();
-        if event.lines().any(|it| it == "DEVTYPE=vrf") {
-            members.extend(interfaces::lower(host, &name)?.into_iter().map(|it| (it, name.clone())));
-        }
-    }
-    Ok(members)
-}
-
 /// Returns whether an interface exists and is none of a card, of this or another bus.
 fn is_without_card(host: &HostView, interface: &str) -> Result<bool> {
     let directory = Path::new(NET).join(interface);
@@ -165,7 +97,7 @@ fn is_without_card(host: &HostView, interface: &str) -> Result<bool> {
 
 /// Adds every card with a route or a running link to a need whose own card nothing shows: a tunnel of a kind that sysfs
 /// does not tie to what it goes over.
-fn doubt(host: &HostView, all: &[Route], interface: &str, need: &mut Need) -> Result<()> {
+pub(super) fn doubt(host: &HostView, all: &[Route], interface: &str, need: &mut Need) -> Result<()> {
     need.is_certain = false;
     let routed: BTreeSet<&str> = all.iter().map(|it| it.interface.as_str()).collect();
     need.evidence.push(format!("nothing shows which card {interface} goes over"));
@@ -188,20 +120,6 @@ fn doubt(host: &HostView, all: &[Route], interface: &str, need: &mut Need) -> Re
         }
     }
     Ok(())
-}
-
-fn ssh_ports(host: &HostView) -> Result<Vec<u16>> {
-    let mut ports = vec![22];
-    let directory = Path::new("/etc/ssh/sshd_config.d");
-    let mut files = vec![Path::new(SSHD).to_owned()];
-    files.extend(host.list(directory)?.into_iter().map(|it| directory.join(it)));
-    for file in files {
-        let text = host.read_lossy(&file)?.unwrap_or_default();
-        let words = text.lines().map(|it| it.split_whitespace().collect::<Vec<_>>());
-        let named = words.filter(|it| it.first().is_some_and(|it| it.eq_ignore_ascii_case("port")));
-        ports.extend(named.filter_map(|it| it.get(1)?.parse::<u16>().ok()));
-    }
-    Ok(ports)
 }
 
 /// Goes from an interface to those it is made of, and to the cards at the end.
