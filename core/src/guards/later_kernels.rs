@@ -1,26 +1,12 @@
 //! `later-kernels`: kernels installed later get another root than every boot entry has.
 
-use std::collections::BTreeSet;
-use std::path::{Display, Path};
-
-use hoststate_abi::host_view::HostView;
-
 use crate::error::{Error, Result};
 use crate::formats::kernel_cmdline::{Cmdline, Parameter};
 use crate::guards::boot_parameters::{self, BootParameters};
 use crate::plan::scene::{Hazard, Scene, Severity};
+use std::collections::BTreeSet;
 
 const NAME: &str = "later-kernels";
-
-/// Returns the first of these files that is there.
-fn first_of<'a>(host: &HostView, files: &[&'a Path]) -> Result<Option<Display<'a>>> {
-    for file in files {
-        if host.exists(file)? {
-            return Ok(Some(file.display()));
-        }
-    }
-    Ok(None)
-}
 
 /// Compares `root=` of later kernels with that of the entries, where the plan changes the kernel command line or nothing.
 ///
@@ -30,14 +16,14 @@ pub fn hazards(scene: Scene<'_>) -> Result<Vec<Hazard>> {
     if !scene.changes.is_empty() && !boot_parameters::read(scene)?.differ() {
         return Ok(Vec::new());
     }
-    let files = ["/etc/kernel/cmdline", "/usr/lib/kernel/cmdline"].map(Path::new);
-    let Some(file) = first_of(scene.after, &files)? else { return Ok(Vec::new()) };
     let later = match scene.distro.bootloader.later(scene.after) {
         Ok(later) => later,
         // What cannot be told is told by the declaration that asks for it.
         Err(Error::Malformed { .. }) => return Ok(Vec::new()),
         Err(err) => return Err(err),
     };
+    let Some(file) = later.file else { return Ok(Vec::new()) };
+    let (file, later) = (file.display(), later.cmdline);
     let root = |line: &Cmdline| BootParameters::last(line, "root").map(str::to_owned);
     let entries = scene.distro.bootloader.entries(scene.after)?;
     let regular = entries.iter().filter(|it| !it.recovery);

@@ -59,12 +59,12 @@ pub trait Bootloader: fmt::Debug {
     /// When a file cannot be read, or the sources' value cannot be told.
     fn future(&self, host: &HostView) -> Result<Cmdline>;
 
-    /// Returns the parameters that kernels installed later will get, predicted writes included.
+    /// Returns what kernels installed later will get, predicted writes included.
     ///
     /// # Errors
     /// When a file cannot be read, or the sources' value cannot be told.
-    fn later(&self, host: &HostView) -> Result<Cmdline> {
-        self.future(host)
+    fn later(&self, host: &HostView) -> Result<Later> {
+        Ok(Later { cmdline: self.future(host)?, file: None })
     }
 
     /// Returns parameters in its files that reach no kernel: a line of hoststate's hides them, or they are none.
@@ -178,6 +178,15 @@ pub struct BootVariable {
     pub name: String,
     /// The values that its configuration gives it, an empty one included; none where it names none.
     pub values: Vec<String>,
+}
+
+/// What kernels installed later will get.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Later {
+    /// The parameters.
+    pub cmdline: Cmdline,
+    /// The file of their own that they come from; `None` where what makes the entries makes them.
+    pub file: Option<PathBuf>,
 }
 
 /// Parameters in a file of the boot loader's that reach no kernel.

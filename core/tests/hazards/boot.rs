@@ -84,7 +84,6 @@ fn before_and_after(root: &str) -> [Tree; 2] {
 fn a_root_that_only_later_kernels_get_is_warned_of() {
     let line = json!([{ "type": "kernel_cmdline", "present": ["nosmt"] }]);
     for tree in before_and_after("UUID=1") {
-        tree.write("/etc/kernel/cmdline", "");
         tree.write("/etc/later", "root=UUID=1 ro\n");
         check(&tree, line.clone(), expect![""]);
         tree.write("/etc/later", "root=/dev/loop0p2 ro\n");
@@ -93,8 +92,8 @@ fn a_root_that_only_later_kernels_get_is_warned_of() {
             &tree,
             line.clone(),
             expect![[r#"
-                warn later-kernels-e7e257: /etc/kernel/cmdline gives kernels installed later root=/dev/loop0p2, and the boot entries have root=UUID=1: the next kernel may not boot. Correct root= in that file
-                    /etc/kernel/cmdline has root=/dev/loop0p2
+                warn later-kernels-e7e257: /etc/later gives kernels installed later root=/dev/loop0p2, and the boot entries have root=UUID=1: the next kernel may not boot. Correct root= in that file
+                    /etc/later has root=/dev/loop0p2
                     /boot/entry:1 has root=UUID=1
             "#]],
         );

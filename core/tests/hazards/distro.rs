@@ -12,7 +12,7 @@ use hoststate_core::formats::kernel_cmdline::{Cmdline, CmdlineEdit};
 use hoststate_core::formats::modprobe_conf::ModuleName;
 use hoststate_core::machine::kernels;
 use hoststate_core::mechanism::distro::{
-    BootEntry, Bootloader, Distro, EntryChoice, Family, Hidden, ImageContent, ImageFile, Initramfs,
+    BootEntry, Bootloader, Distro, EntryChoice, Family, Hidden, ImageContent, ImageFile, Initramfs, Later,
 };
 
 const WORDS: &str = "/etc/words";
@@ -66,9 +66,11 @@ impl Bootloader for Words {
         Ok(Cmdline::parse(&host.attribute(Path::new(WORDS))?.unwrap_or_default()))
     }
 
-    fn later(&self, host: &HostView) -> Result<Cmdline> {
-        let line = host.attribute(Path::new(LATER))?;
-        line.map_or_else(|| self.future(host), |it| Ok(Cmdline::parse(&it)))
+    fn later(&self, host: &HostView) -> Result<Later> {
+        Ok(match host.attribute(Path::new(LATER))? {
+            Some(line) => Later { cmdline: Cmdline::parse(&line), file: Some(LATER.into()) },
+            None => Later { cmdline: self.future(host)?, file: None },
+        })
     }
 
     fn hidden(&self, host: &HostView) -> Result<Vec<Hidden>> {

@@ -5,7 +5,8 @@
 //! - `kernelopts` in `grubenv`, where entries refer to it (RHEL 8);
 //! - `/etc/kernel/cmdline`, from which `kernel-install` gives later kernels their arguments. Where entries have literal
 //!   options and the file is absent, `kernel-install` would copy `/proc/cmdline`, the line of whatever was booted last.
-//!   hoststate then makes it from the newest entry, as written there: `$tuned_params` keeps its meaning;
+//!   hoststate then makes it from the newest entry, as written there: `$tuned_params` keeps its meaning. Where every entry is
+//!   for repair or debugging, what it is that by is left out;
 //! - `/etc/default/grub`, from which a later `grub2-mkconfig` would write all of it again.
 
 use std::collections::BTreeMap;
@@ -20,7 +21,7 @@ use hoststate_core::formats::bls_entry::{BlsEntry, Reader, expand};
 use hoststate_core::formats::grub_script::Family;
 use hoststate_core::formats::grubenv::GrubEnv;
 use hoststate_core::formats::kernel_cmdline::{Cmdline, CmdlineEdit, Parameter};
-use hoststate_core::mechanism::distro::{BootEntry, Bootloader, EntryChoice, ParameterSource, Trial};
+use hoststate_core::mechanism::distro::{BootEntry, Bootloader, EntryChoice, Later, ParameterSource, Trial};
 
 use super::default_grub::{DEFAULT_GRUB, Habit, LoaderVariables, Sources};
 use super::grub_menu;
@@ -117,10 +118,11 @@ impl Bootloader for Bls {
         Ok(regular(&found).last().map(|it| variables.line(&it.options)).unwrap_or_default())
     }
 
-    fn later(&self, host: &HostView) -> Result<Cmdline> {
+    fn later(&self, host: &HostView) -> Result<Later> {
         let variables = self.variables(host)?;
         let found = found(host, &variables)?;
-        Ok(variables.line(&later::options(host, regular(&found).last().copied())?))
+        let (options, file) = later::options(host, regular(&found).last().copied())?;
+        Ok(Later { cmdline: variables.line(&options), file })
     }
 
     fn entries(&self, host: &HostView) -> Result<Vec<BootEntry>> {

@@ -13,7 +13,9 @@ use hoststate_core::formats::grub_cfg::{GrubCfg, MenuEntry};
 use hoststate_core::formats::grub_script::Family;
 use hoststate_core::formats::kernel_cmdline::{Cmdline, CmdlineEdit, Parameter};
 use hoststate_core::machine::kernels;
-use hoststate_core::mechanism::distro::{BootEntry, Bootloader, EntryChoice, Hidden, ParameterSource, Trial};
+use hoststate_core::mechanism::distro::{
+    BootEntry, Bootloader, EntryChoice, Hidden, Later, ParameterSource, Trial,
+};
 
 use super::default_grub::{Habit, LoaderVariables, OWN_DROP_IN, Sources};
 use super::grub_menu::{self, environment};
@@ -124,8 +126,8 @@ impl Bootloader for GrubMkconfig {
         Ok(hidden)
     }
 
-    fn later(&self, host: &HostView) -> Result<Cmdline> {
-        Sources::read(host, self.habit)?.future()
+    fn later(&self, host: &HostView) -> Result<Later> {
+        Ok(Later { cmdline: Sources::read(host, self.habit)?.future()?, file: None })
     }
 
     fn entries(&self, host: &HostView) -> Result<Vec<BootEntry>> {

@@ -4,7 +4,7 @@ use hoststate_abi::host_view::HostView;
 use hoststate_abi::setting::{Place, Setting, State};
 use hoststate_core::error::{Error, Result};
 use hoststate_core::formats::kernel_cmdline::{Cmdline, CmdlineEdit};
-use hoststate_core::mechanism::distro::{BootEntry, Bootloader, EntryChoice, Trial};
+use hoststate_core::mechanism::distro::{BootEntry, Bootloader, EntryChoice, Later, Trial};
 
 use super::grub_mkconfig::GrubMkconfig;
 use super::grub_text;
@@ -61,7 +61,7 @@ impl Bootloader for OtherMenu {
     }
 
     /// What the tool writes for later kernels is read by nobody.
-    fn later(&self, _: &HostView) -> Result<Cmdline> {
+    fn later(&self, _: &HostView) -> Result<Later> {
         let Place { file, line } = self.read.place.clone();
         let (line, what) = (line.unwrap_or(1), self.read.why.clone());
         Err(Error::Malformed { path: file, line, what, hint: Some(self.read.hint.clone()) })

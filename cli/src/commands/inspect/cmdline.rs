@@ -79,7 +79,7 @@ pub(crate) fn read(view: &HostView, distro: &Distro) -> Result<CommandLines> {
     let running = booted.as_ref().map(|it| &it.cmdline);
     // A source that only a shell could read hides nothing of what was generated from it.
     let (future, future_unknown) = match distro.bootloader.later(view) {
-        Ok(line) => (parameters(&line), None),
+        Ok(later) => (parameters(&later.cmdline), None),
         Err(err @ CoreError::Malformed { .. }) => (Vec::new(), Some(err.to_string())),
         Err(err) => return Err(err.into()),
     };

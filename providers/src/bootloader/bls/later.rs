@@ -46,27 +46,41 @@ const REPAIR: [&str; 10] = [
 /// Whether later kernels may have the options of an entry: it boots the system as that usually runs, not to a shell, and
 /// not with what somebody looks for faults by.
 pub(super) fn is_source(found: &Found) -> bool {
-    let line = Cmdline::parse(&found.options);
-    let is_repair = |it: &Parameter| REPAIR.contains(&it.raw()) || it.raw().contains("debug");
-    !line.parameters().any(is_repair) && !found.version().contains("debug")
+    !Cmdline::parse(&found.options).parameters().any(is_repair) && !found.version().contains("debug")
 }
 
-/// Returns the options that the entry of a later kernel will have.
-pub(super) fn options(host: &HostView, newest: Option<&Found>) -> Result<String> {
-    let newest = newest.map(|it| it.options.clone()).unwrap_or_default();
+fn is_repair(parameter: &Parameter) -> bool {
+    REPAIR.contains(&parameter.raw()) || parameter.raw().contains("debug")
+}
+
+/// Returns the options of an entry for later kernels. Where each is for repair or debugging, those by which it is that
+/// stay behind.
+fn source(newest: &Found) -> String {
+    if is_source(newest) {
+        return newest.options.clone();
+    }
+    let mut line = Cmdline::parse(&newest.options);
+    let absent = line.parameters().filter(|it| is_repair(it)).cloned().collect();
+    line.edit(&CmdlineEdit { absent, ..CmdlineEdit::default() });
+    line.to_string()
+}
+
+/// Returns the options that the entry of a later kernel will have, and the file of their own that gives them.
+pub(super) fn options(host: &HostView, newest: Option<&Found>) -> Result<(String, Option<PathBuf>)> {
+    let newest = newest.map(source).unwrap_or_default();
     // RHEL 8 takes `kernelopts` for new kernels and does not know the file.
     if refers_to(&newest, KERNELOPTS) {
-        return Ok(newest);
+        return Ok((newest, None));
     }
-    let text = match host.read(Path::new(KERNEL_CMDLINE))? {
-        Some(_) if is_made_anew(host)? => of_default_grub(host, &newest)?,
-        Some(text) => text,
+    let (text, file) = match host.read(Path::new(KERNEL_CMDLINE))? {
+        Some(_) if is_made_anew(host)? => (of_default_grub(host, &newest)?, None),
+        Some(text) => (text, Some(KERNEL_CMDLINE)),
         None => match host.read(Path::new(VENDOR_CMDLINE))? {
-            Some(text) => text,
-            None => of_running(host)?.unwrap_or(newest),
+            Some(text) => (text, Some(VENDOR_CMDLINE)),
+            None => (of_running(host)?.unwrap_or(newest), None),
         },
     };
-    Ok(format!("{}{}", flat(&text), tuned(host)?))
+    Ok((format!("{}{}", flat(&text), tuned(host)?), file.map(PathBuf::from)))
 }
 
 /// Returns the path of a script of kernel-install: one in /etc hides its namesake.
@@ -144,7 +158,7 @@ pub(super) fn setting(
         Some(text) => text.clone(),
         // RHEL 8 takes `kernelopts` for new kernels and does not know the file.
         None if refers_to(&newest.options, KERNELOPTS) => return Ok(None),
-        None => format!("{}\n", newest.options.trim()),
+        None => format!("{}\n", source(newest).trim()),
     };
     let added = if refers_to(&old, TUNED) { String::new() } else { tuned(host)? };
     let (body, end) = old.split_at(old.trim_end().len());

@@ -12,7 +12,7 @@ const TUNED: &str = "/usr/lib/kernel/install.d/92-tuned.install";
 
 fn later(files: &[(&str, &str)]) -> String {
     let bls = Bls { grubenv: ENV.into(), grub_cfg: "/boot/grub2/grub.cfg".into() };
-    bls.later(&Tree::new(files).view()).unwrap().to_string()
+    bls.later(&Tree::new(files).view()).unwrap().cmdline.to_string()
 }
 
 #[test]
@@ -58,6 +58,35 @@ fn an_entry_for_debugging_or_a_copy_is_no_source_for_later_kernels() {
     );
     source(&[(kernel, "plain"), ("zz-admin", "a copy")], expect!["root=a ro plain"]);
     source(&[(kernel, "plain"), ("z-5.14.0-503.el9.x86_64", "with debugging")], expect!["root=a ro plain"]);
+}
+
+#[test]
+fn where_every_entry_is_for_repair_later_kernels_are_not() {
+    let text = entry("5.14.0-427", "options root=a ro single systemd.log_level=debug $tuned_params\n");
+    check(
+        &[(NEWER, &text)],
+        &["iommu=pt"],
+        expect![[r#"
+            /boot/loader/entries/m-5.14.0-427.el9.x86_64.conf: root=a ro single systemd.log_level=debug => root=a ro single systemd.log_level=debug iommu=pt
+              write /boot/loader/entries/m-5.14.0-427.el9.x86_64.conf (154 bytes)
+                -options root=a ro single systemd.log_level=debug $tuned_params
+                +options root=a ro single systemd.log_level=debug $tuned_params iommu=pt
+            /etc/kernel/cmdline: (nothing) => root=a ro $tuned_params iommu=pt
+              write /etc/kernel/cmdline (33 bytes)
+                +root=a ro $tuned_params iommu=pt
+        "#]],
+    );
+    assert_eq!(later(&[(NEWER, &text), (ENV, &block(&[("tuned_params", "nohz=on")]))]), "root=a ro nohz=on");
+}
+
+#[test]
+fn entries_are_the_kernels_own_by_whatever_token_they_are_named() {
+    // kernel-install(8): /etc/kernel/entry-token in place of the machine's number.
+    let kernel = "5.14.0-503.el9.x86_64";
+    for token in ["el", "zz-Host_1"] {
+        let (plain, copy) = (format!("{token}-{kernel}"), format!("{token}-{kernel}-old"));
+        source(&[(&plain, "plain"), (&copy, "a copy"), ("zzz", "another")], expect!["root=a ro plain"]);
+    }
 }
 
 #[test]
