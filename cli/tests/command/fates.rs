@@ -139,3 +139,70 @@ fn what_only_a_boot_tells_is_not_promised() {
         "{plan}"
     );
 }
+
+/// The addresses whose fate nobody knows, as `inspect` tells.
+fn unknown(tree: &hoststate_testkit::tree::Tree) -> Vec<String> {
+    let (text, _) = crate::hosts::answer(tree, &["inspect", "devices", "--format", "json"], "");
+    let devices: serde_json::Value = serde_json::from_str(&text).expect("devices");
+    let all = devices["devices"].as_array().expect("a list").iter();
+    let unknown = all.filter(|it| it["next"]["certainty"] == "unknown");
+    unknown.map(|it| it["address"].as_str().expect("an address").to_owned()).collect()
+}
+
+#[test]
+fn a_rule_that_moves_a_device_by_a_command_makes_the_fate_of_that_device_unknown_and_of_no_other() {
+    let card = ["0000:01:00.0", "0000:01:00.1"];
+    for (rule, wanted) in [
+        // By its address, on an event of its own.
+        (
+            r#"ACTION=="add", KERNEL=="0000:01:00.0", RUN+="/bin/sh -c 'echo 0000:01:00.0 > /sys/bus/pci/drivers/vfio-pci/bind'""#,
+            &card[..1],
+        ),
+        // By what the rule matches.
+        (
+            r#"SUBSYSTEM=="pci", ATTR{vendor}=="0x10de", RUN+="/bin/sh -c 'echo %k > /sys/bus/pci/drivers/vfio-pci/bind'""#,
+            &card,
+        ),
+        // The override is written by the command, so no rule says for which driver the bus looks again.
+        (
+            r#"SUBSYSTEM=="pci", KERNEL=="0000:01:00.1", RUN+="/bin/sh -c 'echo vfio-pci > /sys$devpath/driver_override; echo %k > /sys$devpath/driver/unbind; echo %k > /sys/bus/pci/drivers_probe'""#,
+            &card[1..],
+        ),
+        // On the event of another thing.
+        (
+            r#"SUBSYSTEM=="module", KERNEL=="vfio_pci", RUN+="/bin/sh -c 'echo 10de 0ffc > /sys/bus/pci/drivers/vfio-pci/new_id'""#,
+            &card[..1],
+        ),
+        (
+            r#"KERNEL=="0000:02:00.0", RUN+="/bin/sh -c 'echo 0000:01:00.1 > /sys/bus/pci/devices/0000:01:00.1/driver/unbind'""#,
+            &card[1..],
+        ),
+        // It moves nothing.
+        (r#"KERNEL=="0000:01:00.0", RUN+="/usr/bin/logger 0000:01:00.0""#, &[]),
+    ] {
+        let tree = host("ubuntu-24.04", &[("/etc/udev/rules.d/50-vfio.rules", Some(rule))]);
+        assert_eq!(unknown(&tree), wanted, "{rule}");
+    }
+}
+
+#[test]
+fn an_install_line_that_only_a_shell_understands_makes_unknown_what_its_modules_may_take() {
+    let list = ("/etc/modules-load.d/vfio.conf", Some("vfio-pci\n"));
+    let card = ["0000:01:00.0", "0000:01:00.1"];
+    let sound = ["0000:01:00.1", "0000:00:1f.3"];
+    for (line, wanted) in [
+        // The image has loaded it before that line is read.
+        ("install nouveau { modprobe -i nouveau; }\n", Some(&[][..])),
+        ("install nouveau /bin/true\ninstall snd_hda_intel /usr/local/bin/sound\n", Some(&sound[..])),
+        ("install kvm /usr/local/bin/kvm\n", Some(&[])),
+        // What is run in place of vfio-pci may bind whatever is not taken by the kernel itself.
+        ("install vfio-pci /usr/local/bin/vfio-override.sh\n", None),
+    ] {
+        let tree = host("ubuntu-24.04", &[list, ("/etc/modprobe.d/own.conf", Some(line))]);
+        let found = unknown(&tree);
+        match wanted {
+            Some(wanted) => assert_eq!(found, wanted, "{line}"),
+            None => assert!(card.iter().all(|it| found.iter().any(|found| found == it)), "{line}{found:?}"),
+        }
+    }
+}

@@ -9,7 +9,9 @@ use serde::{Deserialize, Serialize};
 use crate::machine::pci_bus::PciDevice;
 
 mod coming;
+mod inserts;
 mod kmod;
+mod moves;
 mod outcome;
 mod play;
 mod rebuilt;

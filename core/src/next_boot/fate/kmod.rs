@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::inserts::{Insert, Inserts, Switches};
 use crate::formats::fnmatch;
 use crate::formats::kernel_cmdline::{Cmdline, Parameter};
 use crate::formats::modprobe_conf::{ModprobeView, ModuleName, Origin, Winner, params};
@@ -36,67 +37,9 @@ pub(super) struct Place<'a> {
     pub(super) name: &'a str,
 }
 
-/// What options of vfio and vfio-pci switch on (drivers/vfio/pci/vfio_pci.c, drivers/vfio/vfio_main.c).
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Switches {
-    /// `disable_denylist`: devices of the denylist are taken.
-    pub(super) takes_denied: bool,
-    /// `enable_unsafe_noiommu_mode`: devices are taken without an IOMMU.
-    pub(super) without_iommu: bool,
-}
-
 /// Returns whether a value of a boolean parameter is true (lib/kstrtox.c, `kstrtobool`).
 pub(super) fn is_true(value: Option<&str>) -> bool {
     value.is_none_or(|it| it.starts_with(['1', 'y', 'Y', 't', 'T']) || it.eq_ignore_ascii_case("on"))
-}
-
-/// A module that is inserted.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Insert {
-    pub(super) module: ModuleName,
-    /// The value of its parameter `ids`, and who gives it.
-    pub(super) ids: Option<(String, String)>,
-    /// What options of it switch on.
-    pub(super) switches: Switches,
-    /// What has it inserted, from the first cause on.
-    pub(super) because: Vec<String>,
-}
-
-/// What a request comes to.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Inserts {
-    /// In order.
-    pub(super) done: Vec<Insert>,
-    /// Why more may be inserted, or less: a command that only a shell understands.
-    pub(super) unclear: Option<String>,
-    /// What was asked for and is not inserted, and why.
-    pub(super) refused: Vec<Refused>,
-}
-
-/// A module that is not inserted though something asks for it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Refused {
-    pub(super) module: ModuleName,
-    pub(super) why: String,
-    /// Whether it is not there, which no line decides.
-    pub(super) is_missing: bool,
-}
-
-impl Inserts {
-    fn refuse(&mut self, module: &ModuleName, why: String) {
-        self.refused.push(Refused { module: module.clone(), why, is_missing: false });
-    }
-
-    /// Refuses a module that is not at that place.
-    fn lack(&mut self, module: &ModuleName, place: &str) {
-        let place = if place.is_empty() { "the kernel's modules" } else { place };
-        let why = format!("{place} lacks {module}");
-        self.refused.push(Refused { module: module.clone(), why, is_missing: true });
-    }
-
-    fn has(&self, module: &ModuleName) -> bool {
-        self.done.iter().any(|it| it.module == *module)
-    }
 }
 
 impl Place<'_> {
@@ -242,7 +185,8 @@ impl Place<'_> {
         if let Some(softdep) = &softdep {
             around(&softdep.value.pre, "pre", seen, out);
         }
-        match self.policy.install(module) {
+        // Of a module that is loaded kmod asks no line (libkmod/libkmod-module.c, `kmod_module_probe_insert_module`).
+        match self.policy.install(module).filter(|_| !is_loaded(module, request, out)) {
             Some(install) => {
                 let place = self.place(&install.origin);
                 self.run(module, &install.value, &place, request, because, out);
@@ -255,8 +199,7 @@ impl Place<'_> {
     }
 
     fn insert(&self, module: &ModuleName, request: Request<'_>, because: &[String], out: &mut Inserts) {
-        let is_loaded = request.loaded.iter().any(|it| it.module == *module) || out.has(module);
-        if is_loaded || self.kernel.builtin.contains(module) {
+        if is_loaded(module, request, out) || self.kernel.builtin.contains(module) {
             return;
         }
         if !self.is_there(module) {
@@ -281,9 +224,10 @@ impl Place<'_> {
         out: &mut Inserts,
     ) {
         let mut because = because.to_vec();
-        because.push(format!("{place}: install {module} {command}"));
+        let line = format!("{place}: install {module} {command}");
+        because.push(line.clone());
         if command.contains(['|', '`', '(', '<', '>', '\\', '"', '\'']) {
-            out.unclear.get_or_insert(format!("{place}: install {module} {command}"));
+            out.doubt(module, command, line);
             return;
         }
         for part in command.split([';', '&']).map(str::trim).filter(|it| !it.is_empty()) {
@@ -292,7 +236,7 @@ impl Place<'_> {
             match program.rsplit('/').next().unwrap_or_default() {
                 "true" | ":" | "echo" | "logger" => {}
                 "false" => {
-                    out.refuse(module, format!("{place}: install {module} {command}"));
+                    out.refuse(module, line);
                     return;
                 }
                 "modprobe" => {
@@ -311,7 +255,7 @@ impl Place<'_> {
                     }
                 }
                 _ => {
-                    out.unclear.get_or_insert(format!("{place}: install {module} {command}"));
+                    out.doubt(module, command, line);
                     return;
                 }
             }
@@ -376,6 +320,10 @@ impl Place<'_> {
             Origin::File { .. } => format!("{} in {}", modprobe_d::place(origin), self.name),
         }
     }
+}
+
+fn is_loaded(module: &ModuleName, request: Request<'_>, out: &Inserts) -> bool {
+    request.loaded.iter().any(|it| it.module == *module) || out.has(module)
 }
 
 #[derive(Clone, Copy)]

@@ -1,5 +1,7 @@
 //! What became of each function when the boot has been played, and what has brought it about.
 
+use super::inserts::Doubt;
+use super::moves::Moved;
 use super::play::{Function, Player};
 use super::takes::{BY_ID, Takes};
 use super::{Certainty, Fate, Stage};
@@ -30,14 +32,12 @@ impl Player<'_> {
         if let Some(fate) = self.by_script(function) {
             return fate;
         }
-        let claimed = self.loaded.iter().any(|it| BY_ID.contains(&it.module.as_str()) && it.ids.is_some());
-        let unclear = self.unclear.as_ref().filter(|_| claimed || self.overrides.contains_key(&address));
+        let doubt = self.doubts.iter().find(|it| self.is_about(it, function));
         if let Some(bound) = self.bound.get(&address) {
-            let certainty = match (unclear, &bound.certainty) {
-                (Some(why), Certainty::Certain)
-                    if function.modules.iter().any(|it| why.contains(it.as_str())) =>
-                {
-                    Certainty::Unknown { reason: why.clone() }
+            let certainty = match (doubt, &bound.certainty) {
+                // What the kernel has itself takes a function before anything is loaded.
+                (Some(doubt), Certainty::Certain) if bound.stage != Stage::BuiltIn => {
+                    Certainty::Unknown { reason: doubt.why.clone() }
                 }
                 (_, certainty) => certainty.clone(),
             };
@@ -55,35 +55,46 @@ impl Player<'_> {
         let refused = self.refused.iter().filter(|it| function.modules.contains(&it.module));
         let kept_away = !because.is_empty() || refused.clone().any(|it| !it.is_missing);
         because.extend(refused.map(|it| it.why.clone()));
-        let unclear = self
-            .unclear
-            .as_ref()
-            .filter(|it| function.modules.iter().any(|module| it.contains(module.as_str())));
-        let certainty = match unclear {
-            Some(why) => Certainty::Unknown { reason: why.clone() },
+        let certainty = match doubt {
+            Some(doubt) => Certainty::Unknown { reason: doubt.why.clone() },
             None => Certainty::Certain,
         };
         Fate { address, now, next: None, certainty, stage: None, kept_away, because }
     }
 
-    /// Returns the fate of a function that a script names, unless that does what happens without it.
+    /// Returns whether a line may bring the function another driver: by a module that claims it, or by one that takes
+    /// what it is given, which the line's own commands may do to any function.
+    fn is_about(&self, doubt: &Doubt, function: &Function<'_>) -> bool {
+        let names = |name: &str| doubt.names.iter().any(|it| it.as_str() == name);
+        BY_ID.contains(&doubt.of.as_str()) && !function.is_bridge
+            || function.modules.iter().any(|it| doubt.names.contains(it))
+            || self.is_claimed(function) && BY_ID.into_iter().any(names)
+    }
+
+    /// Returns whether the function is meant for a driver by its ids or by an override.
+    fn is_claimed(&self, function: &Function<'_>) -> bool {
+        let loaded = self.loaded.iter().filter(|it| BY_ID.contains(&it.module.as_str()));
+        let mut ids = loaded.filter_map(|it| it.ids.as_ref()).chain(self.asked_by_id.as_ref());
+        self.overrides.contains_key(&function.device.address)
+            || ids.any(|it| parse_id_list(&it.0).patterns.iter().any(|it| it.matches(&function.device.id)))
+    }
+
+    /// Returns the fate of a function that a script or a command moves, unless that does what happens without it.
     fn by_script(&self, function: &Function<'_>) -> Option<Fate> {
         let device = function.device;
-        let (driver, place) = self.scripted.get(&device.address)?;
+        let Moved { driver, why } = self.moved.get(&device.address)?;
         let bound = self.bound.get(&device.address).map(|it| it.driver.clone());
         if bound.is_some() && bound == *driver {
             return None;
         }
-        let reason =
-            format!("{place} names {}, and what a script does only running it tells", device.address);
         Some(Fate {
             address: device.address,
             now: device.driver.clone(),
             next: driver.clone().or(bound),
-            certainty: Certainty::Unknown { reason: reason.clone() },
+            certainty: Certainty::Unknown { reason: why.clone() },
             stage: None,
             kept_away: false,
-            because: vec![reason],
+            because: vec![why.clone()],
         })
     }
 

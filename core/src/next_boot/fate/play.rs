@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 
 use hoststate_abi::pci_address::PciAddress;
 
-use super::kmod::{Insert, Inserts, Kernel, Place, Refused, Switches, is_true};
+use super::inserts::{Doubt, Insert, Inserts, Refused, Switches};
+use super::kmod::{Kernel, Place, is_true};
+use super::moves::{Moved, Rule};
 use super::takes::{BY_ID, Takes};
-use super::{Certainty, Stage, scripts};
+use super::{Certainty, Stage};
 use crate::formats::kernel_cmdline::{Cmdline, Parameter};
 use crate::formats::modprobe_conf::ModuleName;
 use crate::machine::pci_bus::PciDevice;
@@ -23,23 +25,6 @@ pub(super) struct Function<'a> {
     pub(super) is_bridge: bool,
     /// Whether only a driver that its override names may have it.
     pub(super) needs_override: bool,
-}
-
-/// A udev rule about one function.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Rule {
-    /// The driver it names in `driver_override`.
-    pub(super) driver: Option<String>,
-    /// The module that it has kmod load, by name.
-    pub(super) loads: Option<String>,
-    /// Whether it takes the function from another driver and has it probed again.
-    pub(super) rebinds: bool,
-    /// Whether it takes the function off the bus.
-    pub(super) removes: bool,
-    /// What it runs besides, which may bind what it likes.
-    pub(super) unclear: bool,
-    /// Where it stands.
-    pub(super) place: String,
 }
 
 /// What has taken a function.
@@ -69,11 +54,11 @@ pub(super) struct Player<'a> {
     pub(super) asked_by_id: Option<(String, String)>,
     /// Why a driver that a rule gave a function did not take it.
     pub(super) declined: BTreeMap<PciAddress, String>,
-    /// The functions that scripts name, with the driver that these name.
-    pub(super) scripted: BTreeMap<PciAddress, (Option<String>, String)>,
+    /// The functions that scripts and commands of rules move.
+    pub(super) moved: BTreeMap<PciAddress, Moved>,
     pub(super) removed: BTreeMap<PciAddress, String>,
     pub(super) refused: Vec<Refused>,
-    pub(super) unclear: Option<String>,
+    pub(super) doubts: Vec<Doubt>,
 }
 
 impl<'a> Player<'a> {
@@ -96,10 +81,10 @@ impl<'a> Player<'a> {
             asked: BTreeMap::new(),
             asked_by_id: None,
             declined: BTreeMap::new(),
-            scripted: BTreeMap::new(),
+            moved: BTreeMap::new(),
             removed: BTreeMap::new(),
             refused: Vec::new(),
-            unclear: None,
+            doubts: Vec::new(),
         }
     }
 
@@ -185,8 +170,8 @@ impl<'a> Player<'a> {
                     let because = format!("{}: loads {name}", rule.place);
                     merge(&mut event, place.by_name(name, None, because, &self.loaded));
                 }
-                if rule.rebinds {
-                    rebinding.push((function, rule.place.clone()));
+                if let Some(command) = rule.rebinds {
+                    rebinding.push((function, command, rule.place.clone()));
                 }
             }
             merge(&mut event, place.by_alias(&function.device.modalias, &function.modules, &self.loaded));
@@ -207,8 +192,8 @@ impl<'a> Player<'a> {
                 self.loaded.push(insert);
             }
         }
-        for (function, rule) in rebinding {
-            self.rebind(function, &rule);
+        for (function, command, place) in rebinding {
+            self.rebind(function, &command, &place);
         }
     }
 
@@ -218,38 +203,9 @@ impl<'a> Player<'a> {
                 self.refused.push(it.clone());
             }
         }
-        if let (None, Some(why)) = (&self.unclear, &inserts.unclear) {
-            self.unclear = Some(why.clone());
-        }
-    }
-
-    /// Takes note of what a rule sets before udev runs anything.
-    fn obey(&mut self, rule: &Rule, function: &Function<'_>) {
-        let address = function.device.address;
-        if let Some(driver) = &rule.driver {
-            self.overrides.insert(address, (driver.clone(), rule.place.clone()));
-            self.asked.insert(address, (driver.clone(), rule.place.clone()));
-        }
-        if rule.removes {
-            self.remove(address, format!("{} takes {address} off the bus", rule.place));
-        }
-        if rule.unclear {
-            self.unclear.get_or_insert(rule.place.clone());
-        }
-    }
-
-    /// Something takes a function off the bus.
-    pub(super) fn remove(&mut self, address: PciAddress, because: String) {
-        self.removed.insert(address, because);
-    }
-
-    /// A script runs: it may bind the functions that it names.
-    pub(super) fn script(&mut self, text: &str, place: &str) {
-        let vfio = text.contains("vfio-pci").then(|| "vfio-pci".to_owned());
-        for function in self.functions {
-            let address = function.device.address;
-            if scripts::names(text, &address.to_string()) {
-                self.scripted.insert(address, (vfio.clone(), place.to_owned()));
+        for it in &inserts.doubts {
+            if !self.doubts.contains(it) {
+                self.doubts.push(it.clone());
             }
         }
     }
@@ -294,45 +250,8 @@ impl<'a> Player<'a> {
         self.bind(&insert, function, stage, because, certainty);
     }
 
-    /// A rule has the function leave its driver for the one that it names, and go back when that does not take it.
-    fn rebind(&mut self, function: &Function<'_>, place: &str) {
-        let address = function.device.address;
-        let Some((driver, _)) = self.overrides.get(&address).cloned() else { return };
-        if self.bound.get(&address).is_some_and(|it| it.driver == driver) {
-            return;
-        }
-        let is_it = |it: &&Insert| self.driver_of(&it.module) == driver;
-        let taking = self.loaded.iter().find(is_it).map(|it| (it.clone(), self.takes(it, function)));
-        match taking {
-            Some((insert, Takes::Yes(mut because))) => {
-                because.insert(0, format!("{place} rebinds it"));
-                self.bound.remove(&address);
-                self.bind(&insert, function, Stage::Rule, because, Certainty::Certain);
-            }
-            Some((insert, Takes::Unknown(reason))) => {
-                self.bound.remove(&address);
-                let because = vec![format!("{place} rebinds it")];
-                self.bind(&insert, function, Stage::Rule, because, Certainty::Unknown { reason });
-            }
-            Some((_, Takes::No(why))) => {
-                self.declined.extend(why.map(|it| (address, it)));
-                self.give_back(function);
-            }
-            None => self.give_back(function),
-        }
-    }
-
-    /// A rule found that nobody took the function.
-    fn give_back(&mut self, function: &Function<'_>) {
-        // The override is taken away again, and the bus is asked once more.
-        self.overrides.remove(&function.device.address);
-        for insert in self.loaded.clone() {
-            self.offer(&insert, function, Stage::Rule);
-        }
-    }
-
     /// Offers a function to a driver that is new, or that looks again.
-    fn offer(&mut self, insert: &Insert, function: &Function<'_>, stage: Stage) {
+    pub(super) fn offer(&mut self, insert: &Insert, function: &Function<'_>, stage: Stage) {
         if self.bound.contains_key(&function.device.address) {
             return;
         }
@@ -345,7 +264,7 @@ impl<'a> Player<'a> {
         }
     }
 
-    fn bind(
+    pub(super) fn bind(
         &mut self,
         insert: &Insert,
         function: &Function<'_>,
@@ -367,7 +286,7 @@ fn merge(into: &mut Inserts, more: Inserts) {
         }
     }
     into.refused.extend(more.refused);
-    into.unclear = into.unclear.take().or(more.unclear);
+    into.doubts.extend(more.doubts);
 }
 
 /// Finding the last parameter of a name, the one that counts for most parameters.

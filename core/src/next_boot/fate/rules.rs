@@ -7,7 +7,8 @@ use std::rc::Rc;
 use hoststate_abi::host_view::HostView;
 use hoststate_abi::pci_address::PciAddress;
 
-use super::play::Rule;
+use super::moves::Rule;
+use super::scripts;
 use crate::error::Result;
 use crate::formats::udev_rules::DIRECTORIES;
 use crate::formats::udev_rules::rule::{self, UdevRule};
@@ -89,24 +90,49 @@ fn removes(rule: &UdevRule) -> bool {
     rule.assigned("remove").is_some_and(|it| it.trim() == "1")
 }
 
-/// Returns what rules say about a function.
+/// Returns whether a command has the function leave its driver and the bus look again: for the driver that a rule names.
+fn probes(command: &str) -> bool {
+    command.contains("unbind") && command.contains("drivers_probe")
+}
+
+/// Returns whether a command is about the function by its address or its ids; `None` where it names none of both.
+fn names(command: &str, device: &PciDevice) -> Option<bool> {
+    if scripts::names_any(command) {
+        return Some(scripts::names(command, &device.address.to_string()));
+    }
+    let is_part = |it: char| it.is_ascii_hexdigit();
+    let words: Vec<&str> = command.split(|it| !is_part(it)).filter(|it| it.len() == 4).collect();
+    let number = |text: &str| u32::from_str_radix(text, 16).ok();
+    let mut pairs = words.windows(2).filter_map(|it| Some((number(it[0])?, number(it[1])?))).peekable();
+    if !command.contains("new_id") || pairs.peek().is_none() {
+        return None;
+    }
+    Some(pairs.any(|it| it == (device.id.vendor, device.id.device)))
+}
+
+/// Returns what rules say about a function: those that match it, and those of others whose commands name it.
 pub(super) fn matching(rules: &Rules, device: &PciDevice) -> Vec<Rule> {
     let known = |key: &str, name: Option<&str>| pci_bus::rule_values::of(device, key, name);
-    let of_device = rules.iter().filter(|it| it.1.may_match(known));
-    of_device
-        .map(|(place, rule)| {
-            let loads = runs(rule).find_map(|it| it.strip_prefix("kmod load "));
-            let probes = runs(rule).any(|it| it.contains("unbind") && it.contains("drivers_probe"));
-            Rule {
-                driver: driver(rule).map(str::to_owned),
-                loads: loads.map(|it| it.trim().to_owned()),
-                rebinds: probes,
-                removes: removes(rule),
-                unclear: runs(rule).any(moves) && !probes,
-                place: place.clone(),
-            }
+    let said = rules.iter().filter_map(|(place, rule)| {
+        let matches = rule.may_match(known);
+        let is_about = |it: &&str| moves(it) && names(it, device).unwrap_or(matches);
+        let (rebinding, other): (Vec<&str>, Vec<&str>) =
+            runs(rule).filter(is_about).partition(|it| matches && probes(it));
+        let runs = other.first().map(|it| (*it).to_owned());
+        if !matches {
+            return runs.map(|it| Rule { runs: Some(it), place: place.clone(), ..Rule::default() });
+        }
+        let loads = self::runs(rule).find_map(|it| it.strip_prefix("kmod load "));
+        Some(Rule {
+            driver: driver(rule).map(str::to_owned),
+            loads: loads.map(|it| it.trim().to_owned()),
+            rebinds: rebinding.first().map(|it| (*it).to_owned()),
+            removes: removes(rule),
+            runs,
+            place: place.clone(),
         })
-        .collect()
+    });
+    said.collect()
 }
 
 /// Returns the functions that systemd-tmpfiles takes off the bus, each with the line.

@@ -1,5 +1,7 @@
 //! Scripts of an image that name functions and bind them to drivers: what they do only running them tells.
 
+use hoststate_abi::pci_address::PciAddress;
+
 use crate::machine::image_contents::{Contents, is_script};
 
 /// What a script writes to that gives a function to a driver, or takes it away.
@@ -20,8 +22,21 @@ pub(super) fn is_moving(text: &str) -> bool {
 /// Returns whether a script names an address.
 pub(super) fn names(text: &str, address: &str) -> bool {
     let short = address.split_once(':').map_or(address, |it| it.1);
-    let is_part = |it: char| it.is_ascii_hexdigit() || matches!(it, ':' | '.');
     code(text).any(|line| line.split(|it| !is_part(it)).any(|it| it == address || it == short))
+}
+
+/// Returns whether a command names any address.
+pub(super) fn names_any(text: &str) -> bool {
+    code(text).any(|line| line.split(|it| !is_part(it)).any(|it| it.parse::<PciAddress>().is_ok()))
+}
+
+/// Returns the driver for guests that a script names.
+pub(super) fn driver(text: &str) -> Option<String> {
+    text.contains("vfio-pci").then(|| "vfio-pci".to_owned())
+}
+
+fn is_part(it: char) -> bool {
+    it.is_ascii_hexdigit() || matches!(it, ':' | '.')
 }
 
 fn code(text: &str) -> impl Iterator<Item = &str> {

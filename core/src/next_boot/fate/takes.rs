@@ -1,6 +1,6 @@
 //! Whether a driver takes a function: by its ids or the ones it is given, by an override, and if the boot lets it.
 
-use super::kmod::Insert;
+use super::inserts::Insert;
 use super::play::{Function, Player};
 use crate::formats::modprobe_conf::ModuleName;
 use crate::formats::pci::parse_id_list;

@@ -1,0 +1,113 @@
+//! What rules, scripts and their commands do to functions: they name drivers, rebind, and take off the bus.
+
+use hoststate_abi::pci_address::PciAddress;
+
+use super::inserts::Insert;
+use super::play::{Function, Player};
+use super::takes::Takes;
+use super::{Certainty, Stage, scripts};
+
+/// A udev rule about one function.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Rule {
+    /// The driver it names in `driver_override`.
+    pub(super) driver: Option<String>,
+    /// The module that it has kmod load, by name.
+    pub(super) loads: Option<String>,
+    /// The command by which it takes the function from another driver and has it probed again.
+    pub(super) rebinds: Option<String>,
+    /// Whether it takes the function off the bus.
+    pub(super) removes: bool,
+    /// A command it runs that moves the function in its own way, and whether the rule is about the function or names it.
+    pub(super) runs: Option<String>,
+    /// Where it stands.
+    pub(super) place: String,
+}
+
+/// A function that something moves by commands of its own.
+#[derive(Debug, Clone)]
+pub(super) struct Moved {
+    /// The driver that it names.
+    pub(super) driver: Option<String>,
+    /// What moves it.
+    pub(super) why: String,
+}
+
+impl Player<'_> {
+    /// Takes note of what a rule sets before udev runs anything.
+    pub(super) fn obey(&mut self, rule: &Rule, function: &Function<'_>) {
+        let address = function.device.address;
+        if let Some(driver) = &rule.driver {
+            self.overrides.insert(address, (driver.clone(), rule.place.clone()));
+            self.asked.insert(address, (driver.clone(), rule.place.clone()));
+        }
+        if rule.removes {
+            self.remove(address, format!("{} takes {address} off the bus", rule.place));
+        }
+        if let Some(command) = &rule.runs {
+            self.command(command, address, &rule.place);
+        }
+    }
+
+    /// Something takes a function off the bus.
+    pub(super) fn remove(&mut self, address: PciAddress, because: String) {
+        self.removed.insert(address, because);
+    }
+
+    /// A script runs: it may bind the functions that it names.
+    pub(super) fn script(&mut self, text: &str, place: &str) {
+        for function in self.functions {
+            let address = function.device.address;
+            if scripts::names(text, &address.to_string()) {
+                let why = format!("{place} names {address}, and what a script does only running it tells");
+                self.moved.insert(address, Moved { driver: scripts::driver(text), why });
+            }
+        }
+    }
+
+    /// A rule runs a command that moves a function in its own way.
+    fn command(&mut self, command: &str, address: PciAddress, place: &str) {
+        let why = format!("{place} runs a command that moves {address}, and only running it tells where to");
+        self.moved.insert(address, Moved { driver: scripts::driver(command), why });
+    }
+
+    /// A rule has the function leave its driver for the one that it names, and go back when that does not take it.
+    pub(super) fn rebind(&mut self, function: &Function<'_>, command: &str, place: &str) {
+        let address = function.device.address;
+        let Some((driver, _)) = self.overrides.get(&address).cloned() else {
+            // Where no rule names a driver, the command does.
+            return self.command(command, address, place);
+        };
+        if self.bound.get(&address).is_some_and(|it| it.driver == driver) {
+            return;
+        }
+        let is_it = |it: &&Insert| self.driver_of(&it.module) == driver;
+        let taking = self.loaded.iter().find(is_it).map(|it| (it.clone(), self.takes(it, function)));
+        match taking {
+            Some((insert, Takes::Yes(mut because))) => {
+                because.insert(0, format!("{place} rebinds it"));
+                self.bound.remove(&address);
+                self.bind(&insert, function, Stage::Rule, because, Certainty::Certain);
+            }
+            Some((insert, Takes::Unknown(reason))) => {
+                self.bound.remove(&address);
+                let because = vec![format!("{place} rebinds it")];
+                self.bind(&insert, function, Stage::Rule, because, Certainty::Unknown { reason });
+            }
+            Some((_, Takes::No(why))) => {
+                self.declined.extend(why.map(|it| (address, it)));
+                self.give_back(function);
+            }
+            None => self.give_back(function),
+        }
+    }
+
+    /// A rule found that nobody took the function.
+    fn give_back(&mut self, function: &Function<'_>) {
+        // The override is taken away again, and the bus is asked once more.
+        self.overrides.remove(&function.device.address);
+        for insert in self.loaded.clone() {
+            self.offer(&insert, function, Stage::Rule);
+        }
+    }
+}
