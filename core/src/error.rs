@@ -20,6 +20,16 @@ pub enum Error {
         /// How to mend it.
         hint: Option<String>,
     },
+    /// A declaration is not as its type wants it.
+    #[error("{kind}: {what}")]
+    Misdeclared {
+        /// The type.
+        kind: String,
+        /// What cannot be, with the value.
+        what: String,
+        /// How to mend it.
+        hint: Option<String>,
+    },
     /// A file of the host is not what it should be.
     #[error("{path}:{line}: {what}", path = .path.display())]
     Malformed {
@@ -205,6 +215,7 @@ impl Error {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Invalid { hint, .. }
+            | Self::Misdeclared { hint, .. }
             | Self::Malformed { hint, .. }
             | Self::Attribute { hint, .. }
             | Self::Plugin { hint, .. } => hint.clone(),

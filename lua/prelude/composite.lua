@@ -1,6 +1,11 @@
 -- What the composites share: devices, errors at the caller's line.
 
-local composite = { fail = native.fail, finally = native.finally }
+local composite = { finally = native.finally }
+
+-- Fails with an error about a composite.
+function composite.fail(name, what, hint)
+  native.fail(what, hint, name)
+end
 
 -- Returns one line about a device, as `lspci -n` would show it.
 function composite.describe(device)
@@ -42,16 +47,16 @@ function composite.device(name, wanted)
         return device
       end
     end
-    composite.fail(name .. ": there is no device " .. address .. " on this host" .. nearest(address),
+    composite.fail(name, "there is no device " .. address .. " on this host" .. nearest(address),
       "`hoststate inspect devices` lists them.")
   end
   local found = host.pci:find(wanted)
   if #found == 1 then
     return found[1]
   elseif #found == 0 then
-    composite.fail(name .. ": no device matches the selector", "`hoststate inspect devices` lists them.")
+    composite.fail(name, "no device matches the selector", "`hoststate inspect devices` lists them.")
   end
-  composite.fail(name .. ": the selector matches " .. #found .. " devices: " .. described(found),
+  composite.fail(name, "the selector matches " .. #found .. " devices: " .. described(found),
     "Add a field to the selector, or give the address.")
 end
 

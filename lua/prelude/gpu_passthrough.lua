@@ -103,7 +103,7 @@ return function(fields)
   local card = composite.device("gpu_passthrough", fields.device)
   local class = card.class:sub(1, 2)
   if class ~= "03" and class ~= "12" then
-    composite.fail("gpu_passthrough: " .. composite.describe(card) .. " is no graphics card",
+    composite.fail("gpu_passthrough", composite.describe(card) .. " is no graphics card",
       "Give the function that is one, or declare `vfio_pci_ids` for another kind of device.")
   end
   local whole_group = fields.whole_group ~= false

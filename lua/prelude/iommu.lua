@@ -36,12 +36,12 @@ return function(fields)
   end
   local vendor = fields.vendor or host.cpu.vendor
   if not vendor then
-    composite.fail("iommu: the CPU's vendor is unknown: this tree has no /proc/cpuinfo that names it",
+    composite.fail("iommu", "the CPU's vendor is unknown: this tree has no /proc/cpuinfo that names it",
       "Give `vendor = \"GenuineIntel\"` or `vendor = \"AuthenticAMD\"`.")
   end
   local switch_on = words[vendor:match("^%s*(.-)%s*$")]
   if not switch_on then
-    composite.fail("iommu: a CPU of \"" .. vendor .. "\" is neither Intel's nor AMD's",
+    composite.fail("iommu", "a CPU of \"" .. vendor .. "\" is neither Intel's nor AMD's",
       "Declare the words with `kernel_cmdline`.")
   end
   switch_on()

@@ -22,15 +22,15 @@ return function(fields)
   if not card.sriov_totalvfs then
     local major, minor = (host.kernel.release or ""):match("^(%d+)%.(%d+)")
     if major and (tonumber(major) < 3 or tonumber(major) == 3 and tonumber(minor) < 8) then
-      composite.fail("sriov_nic: " .. composite.describe(card) .. " has no sriov_numvfs: the running kernel "
+      composite.fail("sriov_nic", composite.describe(card) .. " has no sriov_numvfs: the running kernel "
         .. host.kernel.release .. " is older than Linux 3.8, which brought it",
         "igb and ixgbe make virtual functions by a parameter there: `modprobe_options { module = \""
           .. (card.driver or "igb") .. "\", options = { max_vfs = \"" .. math.tointeger(fields.numvfs) .. "\" } }`.")
     end
-    composite.fail("sriov_nic: " .. composite.describe(card) .. " offers no virtual functions",
+    composite.fail("sriov_nic", composite.describe(card) .. " offers no virtual functions",
       "Enable SR-IOV in the firmware of the card and of the machine, or give another device.")
   elseif fields.numvfs > card.sriov_totalvfs then
-    composite.fail("sriov_nic: " .. card.address .. " offers " .. card.sriov_totalvfs
+    composite.fail("sriov_nic", card.address .. " offers " .. card.sriov_totalvfs
       .. " virtual functions, the playbook wants " .. math.tointeger(fields.numvfs),
       "Lower `numvfs` to " .. card.sriov_totalvfs .. ", or raise the limit in the card's firmware.")
   end
@@ -44,7 +44,7 @@ return function(fields)
     return
   end
   if #card.virtfns < fields.numvfs and not (card.sriov_offset and card.sriov_stride) then
-    composite.fail("sriov_nic: the addresses of the virtual functions of " .. card.address .. " are not known yet",
+    composite.fail("sriov_nic", "the addresses of the virtual functions of " .. card.address .. " are not known yet",
       "Leave `driver` out, converge, and add it then.")
   end
   for index = 0, fields.numvfs - 1 do

@@ -1,5 +1,6 @@
 //! What is wrong with a playbook: what, where, and how to mend it.
 
+use hoststate_core::error::Error as EngineError;
 use hoststate_core::language::declaration::Origin;
 use hoststate_core::language::notation::Notation;
 use hoststate_core::language::registry::Rejected;
@@ -8,9 +9,11 @@ use crate::facts::Facts;
 
 /// An error of a playbook. `Display` says what.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{what}")]
+#[error("{}{what}", .kind.as_ref().map(|it| format!("{it}: ")).unwrap_or_default())]
 pub struct Error {
-    /// What is wrong, without the place.
+    /// The type whose declaration it is about, if it is about one's.
+    pub kind: Option<Box<str>>,
+    /// What is wrong, without the place and the type.
     pub what: String,
     /// The line it is about; absent where no line is to blame.
     pub origin: Option<Origin>,
@@ -23,7 +26,7 @@ pub struct Error {
 impl Error {
     /// Returns an error without a place.
     pub fn new(what: impl Into<String>, hint: impl Into<String>) -> Self {
-        Self { what: what.into(), origin: None, hint: Some(hint.into()), callers: Vec::new() }
+        Self { kind: None, what: what.into(), origin: None, hint: Some(hint.into()), callers: Vec::new() }
     }
 
     /// Returns this error at that line.
@@ -50,7 +53,11 @@ impl Error {
     }
 
     /// Returns an error of the engine as one of a playbook.
-    pub fn of_engine(err: &hoststate_core::error::Error) -> Self {
-        Self { what: err.to_string(), origin: None, hint: err.hint(), callers: Vec::new() }
+    pub fn of_engine(err: &EngineError) -> Self {
+        let (kind, what) = match err {
+            EngineError::Misdeclared { kind, what, .. } => (Some(kind.as_str().into()), what.clone()),
+            other => (None, other.to_string()),
+        };
+        Self { kind, what, origin: None, hint: err.hint(), callers: Vec::new() }
     }
 }

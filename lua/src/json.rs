@@ -61,7 +61,7 @@ pub(crate) fn declare(
             let id = options.registry.decode(it.declaration.clone()).ok().map(|it| it.id);
             let all = id.and_then(|it| numbers.get(&it)).map(|it| it.join(" and ")).unwrap_or_default();
             let what = if all.is_empty() { it.to_string() } else { format!("resources {all}: {it}") };
-            Error { what, ..Error::of_engine(&it.source) }.at(it.declaration.playbook)
+            Error { kind: None, what, ..Error::of_engine(&it.source) }.at(it.declaration.playbook)
         }));
         Vec::new()
     });
@@ -86,8 +86,7 @@ fn decode(options: &Options<'_>, it: &Located, errors: &mut Vec<Error>) -> Optio
         Err(rejected) => {
             errors.extend(rejected.iter().map(|wrong| {
                 let error = Error::of_declaration(wrong, options.facts);
-                Error { what: label(it, &error.what), ..error }
-                    .at(it.at(wrong.misfit.as_ref().and_then(Misfit::path)))
+                labelled(it, error).at(it.at(wrong.misfit.as_ref().and_then(Misfit::path)))
             }));
             None
         }
@@ -124,7 +123,7 @@ fn call(
             Ok(())
         }
         Err(Failure::Error(error)) => {
-            errors.push(Error { what: label(it, &error.what), ..error });
+            errors.push(labelled(it, error));
             Ok(())
         }
         Err(Failure::Memory(_)) => Err(mlua::Error::external(out_of_memory(SUBJECT))),
@@ -133,13 +132,15 @@ fn call(
 
 /// Returns an error about a declaration, with the place of the value at `path`.
 fn about(it: &Located, path: Option<&str>, source: &EngineError) -> Error {
-    Error { what: label(it, &source.to_string()), ..Error::of_engine(source) }.at(it.at(path))
+    labelled(it, Error::of_engine(source)).at(it.at(path))
 }
 
-/// Says which of the resources a message means: `resource 3 (sriov_numvfs "lan"): …`.
-fn label(it: &Located, what: &str) -> String {
+/// Says which of the resources an error means: `resource 3 (sriov_numvfs "lan"): …`.
+fn labelled(it: &Located, error: Error) -> Error {
     let (kind, name) = (&it.declaration.kind, &it.declaration.name);
     let named = name.as_ref().map_or_else(String::new, |it| format!(" {it:?}"));
-    let rest = what.strip_prefix(kind.as_str()).and_then(|it| it.strip_prefix(": ")).unwrap_or(what);
-    format!("resource {} ({kind}{named}): {rest}", it.number)
+    // Of its own type it is named with the number; what a composite declares has another.
+    let other = error.kind.filter(|it| **it != **kind).map(|it| format!("{it}: ")).unwrap_or_default();
+    let what = format!("resource {} ({kind}{named}): {other}{}", it.number, error.what);
+    Error { kind: None, what, ..error }
 }

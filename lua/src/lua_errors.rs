@@ -83,7 +83,7 @@ fn located(evaluation: &Evaluation<'_>, message: &str, trace: &str) -> Error {
         None => (None, without_shipped_place(message)),
     };
     let (what, hint) = plain_words(evaluation, message);
-    placed(evaluation, Error { what, origin, hint, callers: Vec::new() }, trace)
+    placed(evaluation, Error { kind: None, what, origin, hint, callers: Vec::new() }, trace)
 }
 
 /// Returns the error about what is no Lua, if the message is about a file of the user.
@@ -92,7 +92,7 @@ fn misread(evaluation: &Evaluation<'_>, message: &str) -> Option<Error> {
     let files = evaluation.files.borrow();
     let file = files.iter().find(|it| it.name == origin.file)?;
     let (what, hint) = syntax::explain(file, origin.line, message);
-    Some(Error { what, origin: Some(origin), hint, callers: Vec::new() })
+    Some(Error { kind: None, what, origin: Some(origin), hint, callers: Vec::new() })
 }
 
 /// Returns the user's lines of a traceback, innermost first.

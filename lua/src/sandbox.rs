@@ -108,8 +108,9 @@ pub(crate) fn furnish<'scope, 'env>(
     )?;
     native.set(
         "fail",
-        scope.create_function(|lua, (what, hint): (String, Option<String>)| {
-            let error = Error { what, origin: None, hint, callers: Vec::new() };
+        scope.create_function(|lua, (what, hint, kind): (String, Option<String>, Option<String>)| {
+            let kind = kind.map(String::into_boxed_str);
+            let error = Error { kind, what, origin: None, hint, callers: Vec::new() };
             Err::<(), _>(evaluation.raise(lua, error))
         })?,
     )?;

@@ -75,5 +75,6 @@ fn absolute(name: &str, this: &Value, path: &Value) -> Result<PathBuf, Error> {
 
 fn of_io(path: &Path, err: std::io::Error) -> Error {
     let Refusal { what, hint } = err.into();
-    Error { what: format!("{}: {what}", path.display()), origin: None, hint, callers: Vec::new() }
+    let what = format!("{}: {what}", path.display());
+    Error { kind: None, what, origin: None, hint, callers: Vec::new() }
 }

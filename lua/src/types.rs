@@ -222,7 +222,8 @@ fn inspect(
     };
     let wrong = |what: String| {
         let hint = "docs/plugins.md says what an inspection looks like.";
-        mlua::Error::external(Error::new(format!("{kind}: {what}"), hint).at(origin.clone()))
+        let error = Error { kind: Some(kind.into()), ..Error::new(what, hint) };
+        mlua::Error::external(error.at(origin.clone()))
     };
     lua.scope(|scope| {
         let host = type_host::table(lua, scope, evaluation, cx)?;

@@ -7,7 +7,7 @@ use hoststate_abi::host_view::HostView;
 use hoststate_core::host::Host;
 use hoststate_core::language::registry::Declared;
 use hoststate_core::machine::trust::require_own;
-use hoststate_core::plan::planned::{Change, Plan};
+use hoststate_core::plan::planned::{Change, Plan, Reboot};
 use hoststate_core::planner::Planner;
 use hoststate_core::record::command::RunCommand;
 use hoststate_core::record::lock::LockedHost;
@@ -199,16 +199,14 @@ impl<'a> Wanted<'a> {
     }
 }
 
-/// Returns what is left of a plan when the words it waits for are there.
+/// Returns what is left of a plan when the kernel parameters that it waits for are there.
 fn after_the_trial(mut plan: Plan) -> Plan {
     let is_there = |it: &Change| it.waits_for_reboot() && it.about == About::RunningParameters;
     let (there, left): (Vec<Change>, Vec<Change>) = plan.changes.into_iter().partition(is_there);
     plan.changes = left;
     if !there.is_empty() {
         plan.summary.only_reboot = plan.summary.only_reboot.saturating_sub(1);
-        let told: Vec<String> = there.iter().map(Change::reason).collect();
-        plan.reboot.because.retain(|it| !told.contains(it));
-        plan.reboot.required = plan.changes.iter().any(Change::waits_for_reboot);
+        plan.reboot = Reboot::of(&plan.changes, &plan.deferred);
     }
     plan
 }

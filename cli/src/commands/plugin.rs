@@ -1,5 +1,6 @@
 //! `hoststate plugin`: which plugins there are, whether they behave, and which are trusted.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 use hoststate_abi::message::{Asks, User};
@@ -168,38 +169,53 @@ fn shown(candidate: &Candidate, before: Option<&Trusted>) -> String {
         let about = described.schema.get("description").and_then(Value::as_str).unwrap_or_default();
         lines.push(format!("type      {}: {}", described.name, about.lines().next().unwrap_or_default()));
     }
-    lines.extend(asked(&description.asks));
-    let is_new = |it: &String| before.is_some_and(|before| !asked(&before.description.asks).contains(it));
-    let mut text = String::new();
-    for line in lines {
-        let mark = if line.starts_with("asks") && is_new(&line) { "   (new)" } else { "" };
-        text.push_str(&format!("{}{mark}\n", visible_line(&line)));
-    }
-    text
+    let known = before.map(|it| asked(&it.description.asks));
+    let asked = asked(&description.asks).into_iter().map(|it| {
+        let mark = if known.as_ref().is_some_and(|known| !known.contains(&it)) { "   (new)" } else { "" };
+        format!("asks      {it}{mark}")
+    });
+    lines.into_iter().chain(asked).map(|it| format!("{}\n", visible_line(&it))).collect()
 }
 
-fn asked(asks: &Asks) -> Vec<String> {
-    let mut lines = vec![match asks.user {
-        User::Nobody => "asks      to read the host as a user without rights".to_owned(),
-        User::Root => "asks      to run as root: it can do whatever root can, unseen".to_owned(),
-    }];
-    match &asks.writes {
-        None => lines.push(
-            "asks      and may propose to write any file as root, shown and asked for each time".to_owned(),
-        ),
-        Some(patterns) if patterns.is_empty() => {
-            lines.push("asks      and may propose to write no file".to_owned())
+/// One thing that a plugin asks for.
+#[derive(PartialEq, Eq)]
+enum Asked<'a> {
+    Runs(User),
+    WritesAnything,
+    WritesNothing,
+    Writes(&'a str),
+    Proposes(&'a Path),
+    Seconds(u64),
+}
+
+fn asked(asks: &Asks) -> Vec<Asked<'_>> {
+    let mut all = vec![Asked::Runs(asks.user)];
+    match asks.writes.as_deref() {
+        None => all.push(Asked::WritesAnything),
+        Some([]) => all.push(Asked::WritesNothing),
+        Some(patterns) => all.extend(patterns.iter().map(|it| Asked::Writes(it))),
+    }
+    all.extend(asks.runs.iter().map(|it| Asked::Proposes(it)));
+    all.push(Asked::Seconds(asks.seconds.get().into()));
+    all
+}
+
+impl fmt::Display for Asked<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Runs(User::Nobody) => f.write_str("to read the host as a user without rights"),
+            Self::Runs(User::Root) => f.write_str("to run as root: it can do whatever root can, unseen"),
+            Self::WritesAnything => {
+                f.write_str("and may propose to write any file as root, shown and asked for each time")
+            }
+            Self::WritesNothing => f.write_str("and may propose to write no file"),
+            Self::Writes(it) => {
+                write!(f, "and may propose to write {it} as root, shown and asked for each time")
+            }
+            Self::Proposes(program) => {
+                write!(f, "to propose runs of {}, as root; each is shown before", program.display())
+            }
+            Self::Seconds(most) => write!(f, "for at most {most} s to answer"),
         }
-        Some(patterns) => lines.extend(patterns.iter().map(|it| {
-            format!("asks      and may propose to write {it} as root, shown and asked for each time")
-        })),
     }
-    for program in &asks.runs {
-        lines.push(format!(
-            "asks      to propose runs of {}, as root; each is shown before",
-            program.display()
-        ));
-    }
-    lines.push(format!("asks      for at most {} s to answer", asks.seconds.get()));
-    lines
 }

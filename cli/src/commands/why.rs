@@ -112,9 +112,8 @@ fn of_last_runs(target: &Target, device: &PciDevice) -> Result<Question> {
 
 /// Returns what was found about a device, about the command line, and about the boot as a whole.
 fn about(device: &PciDevice, of_cmdline: &BTreeSet<ResourceId>, plan: Plan) -> Vec<Finding> {
-    let address = device.address.to_string();
     let is_about = |it: &Finding| match &it.resource {
-        Some(resource) => of_cmdline.contains(resource) || it.reason.contains(&address),
+        Some(resource) => of_cmdline.contains(resource) || it.device == Some(device.address),
         None => true,
     };
     plan.after_boot.into_iter().filter(is_about).collect()

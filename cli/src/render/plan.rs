@@ -208,7 +208,7 @@ pub(crate) fn deferred(out: &mut String, screen: &Screen, deferred: &[Deferred])
     }
     gap(out);
     title(out, screen, "Waits for other changes, and is planned again after them:");
-    for Deferred { resource, playbook, reason } in deferred {
+    for Deferred { resource, playbook, reason, .. } in deferred {
         screen.prose(out, INNER, &format!("{}: {reason}", named(resource, playbook.as_ref())));
     }
 }
@@ -257,8 +257,7 @@ pub(crate) fn conflicts(out: &mut String, screen: &Screen, conflicts: &[Conflict
 
 fn hazards(out: &mut String, screen: &Screen, hazards: &[Hazard]) {
     // That nothing is declared was said when the playbook was read.
-    let is_new = |it: &&Hazard| !it.id.starts_with(NOTHING_DECLARED);
-    for hazard in hazards.iter().filter(is_new) {
+    for hazard in hazards.iter().filter(|it| it.guard != NOTHING_DECLARED) {
         gap(out);
         let (label, paint) = match (hazard.severity, hazard.accepted) {
             (Severity::Refuse, false) => ("refused:", Paint::Removed),

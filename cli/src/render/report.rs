@@ -75,14 +75,11 @@ fn errors(screen: &Screen, report: &Report) -> String {
     }
     // Why nothing could be asked is said on standard error, whatever the format.
     let error = report.error.as_ref().filter(|_| report.outcome != Outcome::Declined);
-    for step in report.steps.iter().filter(|it| it.status == StepStatus::Failed) {
-        // The images of several kernels may fail; the error is that of the first.
-        match step.reason.as_deref() {
-            Some(reason) if !error.is_some_and(|it| it.what.contains(reason)) => {
-                labelled(&mut out, screen, &screen.paint(Paint::Removed, ERROR), ERROR, reason);
-            }
-            _ => {}
-        }
+    // The images of several kernels may fail; the error is that of one.
+    let told = error.and_then(|it| it.step);
+    let failed = report.steps.iter().enumerate().filter(|it| it.1.status == StepStatus::Failed);
+    for reason in failed.filter(|it| Some(it.0) != told).filter_map(|it| it.1.reason.as_deref()) {
+        labelled(&mut out, screen, &screen.paint(Paint::Removed, ERROR), ERROR, reason);
     }
     if let Some(error) = error {
         failure(&mut out, screen, error);
@@ -92,7 +89,7 @@ fn errors(screen: &Screen, report: &Report) -> String {
 
 /// Adds what went wrong, what came of it, and how to mend it.
 pub(crate) fn failure(out: &mut String, screen: &Screen, failure: &Failure) {
-    let Failure { what, at, hint, given_back, unrecorded } = failure;
+    let Failure { what, at, hint, given_back, unrecorded, .. } = failure;
     let label = screen.paint(Paint::Removed, ERROR);
     labelled(out, screen, &label, ERROR, what);
     if let Some(at) = at {

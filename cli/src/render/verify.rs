@@ -55,7 +55,7 @@ pub(crate) fn text(screen: &Screen, plan: &Plan, declared: &[Declared], findings
         line(Paint::Warning, "not read", &of_unread(it));
         differing.extend(&it.resources);
     }
-    let is_told = |it: &&Hazard| findings.iter().any(|finding| finding.reason.contains(&it.id));
+    let is_told = |it: &&Hazard| findings.iter().any(|finding| finding.hazard.as_ref() == Some(&it.id));
     for it in plan.refusals().filter(|it| !is_told(it)) {
         line(Paint::Removed, "refused ", &it.message);
     }

@@ -26,7 +26,8 @@ fn a_second_run_says_who_has_the_lock() {
     let just_begun = tree.run(CONVERGE);
     assert!(just_begun.stderr.contains("lock: a run that has just begun\n"), "{just_begun}");
     let holder = std::process::id();
-    writeln!(lock, "hoststate converge a.lua, process {holder}, since 2025-01-02T03:04:05Z").unwrap();
+    writeln!(lock, r#"{{"command":"converge a.lua","process":{holder},"since":"2025-01-02T03:04:05Z"}}"#)
+        .unwrap();
     expect![[r#"
         error: another run has the lock TREE/root/var/lib/hoststate/lock: hoststate converge a.lua, process HOLDER, since 2025-01-02T03:04:05Z
         hint: Wait for that run to end, then start again.
@@ -48,7 +49,10 @@ fn cut(tree: &Tree) {
         std::fs::read_to_string(&record).unwrap().replace("\"outcome\": \"converged\"", "\"outcome\": null");
     assert!(text.contains("\"outcome\": null"));
     std::fs::write(record, text).unwrap();
-    tree.write(LOCK, "hoststate converge playbook.json, process 1, since 2025-01-02T03:04:05Z\n");
+    tree.write(
+        LOCK,
+        "{\"command\":\"converge playbook.json\",\"process\":1,\"since\":\"2025-01-02T03:04:05Z\"}\n",
+    );
 }
 
 #[test]

@@ -24,6 +24,8 @@ pub enum About {
     RunningParameters,
     /// An initramfs.
     Image(PathBuf),
+    /// The next boot, and the title of the entry it takes, where that is known.
+    NextBoot(Option<String>),
     /// Anything else, in words: that of a plugin, a line of a file.
     Named(String),
 }
@@ -39,6 +41,9 @@ struct Written {
     /// The device whose driver it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     device: Option<PciAddress>,
+    /// The title of the boot entry that it is about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    entry: Option<String>,
 }
 
 #[derive(Clone, Copy, Serialize, Deserialize, JsonSchema)]
@@ -50,6 +55,7 @@ enum Kind {
     DriverAtBoot,
     RunningParameters,
     Image,
+    NextBoot,
 }
 
 impl About {
@@ -57,7 +63,11 @@ impl About {
     pub fn path(&self) -> Option<&Path> {
         match self {
             Self::File(path) | Self::Attribute(path) | Self::Image(path) => Some(path),
-            Self::Driver(_) | Self::DriverAtBoot(_) | Self::RunningParameters | Self::Named(_) => None,
+            Self::Driver(_)
+            | Self::DriverAtBoot(_)
+            | Self::RunningParameters
+            | Self::NextBoot(_)
+            | Self::Named(_) => None,
         }
     }
 
@@ -69,6 +79,7 @@ impl About {
             | Self::Attribute(_)
             | Self::RunningParameters
             | Self::Image(_)
+            | Self::NextBoot(_)
             | Self::Named(_) => None,
         }
     }
@@ -81,6 +92,8 @@ impl fmt::Display for About {
             Self::Driver(device) => write!(f, "/sys/bus/pci/devices/{device}/driver"),
             Self::DriverAtBoot(device) => write!(f, "driver of {device}"),
             Self::RunningParameters => f.write_str("/proc/cmdline"),
+            Self::NextBoot(Some(title)) => write!(f, "the next boot, {title:?}"),
+            Self::NextBoot(None) => f.write_str("the next boot"),
             Self::Named(text) => f.write_str(text),
         }
     }
@@ -95,16 +108,19 @@ impl From<About> for Written {
             About::DriverAtBoot(_) => Some(Kind::DriverAtBoot),
             About::RunningParameters => Some(Kind::RunningParameters),
             About::Image(_) => Some(Kind::Image),
+            About::NextBoot(_) => Some(Kind::NextBoot),
             About::Named(_) => None,
         };
-        Self { subject: about.to_string(), about: kind, device: about.driver_of() }
+        let (subject, device) = (about.to_string(), about.driver_of());
+        let entry = if let About::NextBoot(title) = about { title } else { None };
+        Self { subject, about: kind, device, entry }
     }
 }
 
 impl TryFrom<Written> for About {
     type Error = String;
 
-    fn try_from(Written { subject, about, device }: Written) -> Result<Self, String> {
+    fn try_from(Written { subject, about, device, entry }: Written) -> Result<Self, String> {
         let needed =
             || device.ok_or_else(|| format!("{subject:?} is about a driver, and `device` is missing"));
         let read = match about {
@@ -115,6 +131,7 @@ impl TryFrom<Written> for About {
             Some(Kind::DriverAtBoot) => Self::DriverAtBoot(needed()?),
             Some(Kind::RunningParameters) => Self::RunningParameters,
             Some(Kind::Image) => Self::Image(PathBuf::from(&subject)),
+            Some(Kind::NextBoot) => Self::NextBoot(entry),
         };
         if read.to_string() != subject {
             return Err(format!("the subject of what is about {read} is {subject:?}"));
@@ -175,6 +192,8 @@ mod tests {
             About::DriverAtBoot(device),
             About::RunningParameters,
             About::Image("/boot/initrd.img-1".into()),
+            About::NextBoot(Some("Lab \"host\"".to_owned())),
+            About::NextBoot(None),
             About::Named("softdep nouveau".to_owned()),
         ];
         for about in all {

@@ -166,7 +166,7 @@ impl Directory {
         };
         let status = rustix::fs::fstat(&fd).map_err(|err| named(&path, err))?;
         if FileType::from_raw_mode(status.st_mode) != FileType::RegularFile {
-            return Err(io::Error::other(format!("{}: not a plain file", path.display())));
+            return Err(failed(&path, io::ErrorKind::Other, "not a plain file"));
         }
         Ok(Some(File::from(fd)))
     }
@@ -180,7 +180,7 @@ impl Directory {
         let mut text = String::new();
         match file.read_to_string(&mut text) {
             Ok(_) => Ok(Some(text)),
-            Err(err) => Err(io::Error::new(err.kind(), format!("{}: {err}", self.path.join(name).display()))),
+            Err(err) => Err(failed(&self.path.join(name), err.kind(), err)),
         }
     }
 
@@ -311,16 +311,33 @@ fn names(path: &Path) -> io::Result<Vec<&OsStr>> {
     Ok(names)
 }
 
+/// What went wrong with a file, and which.
+#[derive(Debug, thiserror::Error)]
+#[error("{}: {what}", .path.display())]
+pub(crate) struct FileError {
+    path: PathBuf,
+    /// What went wrong, without the file.
+    pub(crate) what: String,
+}
+
+impl FileError {
+    /// Returns what went wrong with a file of a directory, if the error is about one.
+    pub(crate) fn of(err: &io::Error) -> Option<&Self> {
+        err.get_ref()?.downcast_ref()
+    }
+}
+
+fn failed(path: &Path, kind: io::ErrorKind, what: impl ToString) -> io::Error {
+    io::Error::new(kind, FileError { path: path.to_owned(), what: what.to_string() })
+}
+
 fn named(path: &Path, err: Errno) -> io::Error {
     let err = io::Error::from(err);
-    io::Error::new(err.kind(), format!("{}: {err}", path.display()))
+    failed(path, err.kind(), err)
 }
 
 fn came_between(path: &Path) -> io::Error {
-    io::Error::other(format!(
-        "{}: a symbolic link is there where none was; it is not followed",
-        path.display()
-    ))
+    failed(path, io::ErrorKind::Other, "a symbolic link is there where none was; it is not followed")
 }
 
 #[cfg(test)]

@@ -111,7 +111,11 @@ impl Explainer<'_> {
     }
 
     fn explain(&self, desired: &Map<String, Value>, misfit: &Misfit) -> Error {
-        let kind = self.kind;
+        let misdeclared = |what: String, hint: String| Error::Misdeclared {
+            kind: self.kind.to_owned(),
+            what,
+            hint: Some(hint),
+        };
         match misfit {
             Misfit::Unknown(field) => {
                 let mut fields: Vec<String> = field_names(self.schema).map(str::to_owned).collect();
@@ -121,14 +125,12 @@ impl Explainer<'_> {
                     Some(near) => format!("Did you mean `{near}`?"),
                     None => format!("Its fields are: {}.", fields.join(", ")),
                 };
-                Error::invalid(format!("{kind}: unknown field `{field}`"), hint)
+                misdeclared(format!("unknown field `{field}`"), hint)
             }
-            Misfit::Missing(field) => {
-                Error::invalid(format!("{kind}: missing field `{field}`"), self.by_example(field))
-            }
+            Misfit::Missing(field) => misdeclared(format!("missing field `{field}`"), self.by_example(field)),
             Misfit::Wrong { path, what } => {
                 let (what, hint) = self.wrong(desired, path, what);
-                Error::invalid(what, hint)
+                misdeclared(what, hint)
             }
             Misfit::AddressForId { path, what, .. } => {
                 let (what, _) = self.wrong(desired, path, what);
@@ -136,27 +138,26 @@ impl Explainer<'_> {
                     "That is the address of a device: `hoststate inspect devices` shows its id. {}",
                     self.by_example(misfit.field())
                 );
-                Error::invalid(what, hint)
+                misdeclared(what, hint)
             }
         }
     }
 
     fn wrong(&self, desired: &Map<String, Value>, path: &str, what: &str) -> (String, String) {
-        let kind = self.kind;
         let field = top(path);
         let Some(value) = desired.get(field) else {
-            return (format!("{kind}: {what}"), self.manual.clone());
+            return (what.to_owned(), self.manual.clone());
         };
         let place = place(path);
         let written = at(value, &path[field.len()..]);
         let what = match (expected(what, self.notation), written) {
             (Some(expected), Some(written)) => {
-                format!("{kind}: {place} is {}, not {expected}", self.notation.shown(written))
+                format!("{place} is {}, not {expected}", self.notation.shown(written))
             }
             (None, Some(Value::String(text))) if !what.contains(text.as_str()) => {
-                format!("{kind}: {place} is {}: {what}", self.notation.shown(&text.as_str().into()))
+                format!("{place} is {}: {what}", self.notation.shown(&text.as_str().into()))
             }
-            _ => format!("{kind}: {place}: {what}"),
+            _ => format!("{place}: {what}"),
         };
         // What was meant is more than an example.
         let hint = match meant(value).filter(|_| is_selector(self.schema, field)) {

@@ -362,6 +362,7 @@ pub fn unique(declared: Vec<Declared>) -> Result<Vec<Declared>, Several<Rejected
 /// Returns what is wrong, where in the declaration, and how to mend it.
 fn explain(entry: &Entry, declaration: &Declaration, err: DecodeError) -> Several<(Option<Misfit>, Error)> {
     let about_all = |error: Error| Several::from((None, error));
+    let misdeclared = |what, hint| Error::Misdeclared { kind: entry.name().to_owned(), what, hint };
     match err {
         DecodeError::Shape => {
             let errors = entry.errors(&declaration.desired, Notation::of(declaration));
@@ -369,15 +370,13 @@ fn explain(entry: &Entry, declaration: &Declaration, err: DecodeError) -> Severa
             match Several::none_of(errors.collect(), ()) {
                 Err(several) => several,
                 // The decoder that judges one after the other is the one that refused them together.
-                Ok(()) => about_all(Error::invalid(
-                    format!("{}: the fields do not fit together", entry.name()),
-                    format!("`hoststate schema {}` shows what each field takes.", entry.name()),
+                Ok(()) => about_all(misdeclared(
+                    "the fields do not fit together".to_owned(),
+                    Some(format!("`hoststate schema {}` shows what each field takes.", entry.name())),
                 )),
             }
         }
-        DecodeError::Invalid(Error::Invalid { what, hint }) => {
-            about_all(Error::Invalid { what: format!("{}: {what}", entry.name()), hint })
-        }
+        DecodeError::Invalid(Error::Invalid { what, hint }) => about_all(misdeclared(what, hint)),
         DecodeError::Invalid(other) => about_all(other),
     }
 }

@@ -4,6 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
+use hoststate_abi::about::About;
 use hoststate_abi::host_view::HostView;
 use hoststate_abi::host_view::predicted::Prediction;
 use hoststate_abi::pci_address::PciAddress;
@@ -138,6 +139,16 @@ pub fn ids(host: &HostView) -> Result<Vec<(PciAddress, PciId)>> {
 /// As [`devices`].
 pub fn device(host: &HostView, address: PciAddress) -> Result<Option<PciDevice>> {
     if host.is_dir(&directory(address))? { Ok(Some(read::device(host, address)?)) } else { Ok(None) }
+}
+
+/// Returns the device in whose directory a path is; `None` for a path that is in none.
+pub fn address_in(path: &Path) -> Option<PciAddress> {
+    path.strip_prefix(DEVICES).ok()?.iter().next()?.to_str()?.parse().ok()
+}
+
+/// Returns the device that a setting is about.
+pub fn device_of(about: &About) -> Option<PciAddress> {
+    about.driver_of().or_else(|| address_in(about.path()?))
 }
 
 /// Returns the directory of a device's attributes.

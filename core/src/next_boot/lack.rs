@@ -1,5 +1,7 @@
 //! What the entry of the next boot lacks of what is wanted, and who decides that it is taken.
 
+use hoststate_abi::about::About;
+
 use super::Menu;
 use crate::formats::kernel_cmdline::{Cmdline, CmdlineEdit};
 use crate::mechanism::distro::BootEntry;
@@ -10,8 +12,8 @@ const COMBINATIONS: usize = 64;
 /// What stands between a wish for the command line and the next boot.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Lack {
-    /// What the next boot takes, as a subject: `the next boot, "Lab host"`.
-    pub subject: String,
+    /// The next boot, with the entry it takes.
+    pub about: About,
     /// How it falls short: `lacks iommu=pt`.
     pub shortfall: String,
     /// Which entry, where it stands, what decides, and what to do: one sentence.
@@ -26,7 +28,7 @@ pub fn of(menu: &Menu, wanted: &CmdlineEdit) -> Option<Lack> {
         let once = if menu.choice.once { "for one boot only, " } else { "" };
         let what = if entry.generated { "" } else { ", and no step of hoststate's changes that entry" };
         return Some(Lack {
-            subject: format!("the next boot, {:?}", entry.title),
+            about: About::NextBoot(Some(entry.title.clone())),
             reason: format!(
                 "the next boot takes {:?} ({}; {once}{because}), which {shortfall}{what}; make another entry the \
                  default, or give it the parameters there",
@@ -37,7 +39,7 @@ pub fn of(menu: &Menu, wanted: &CmdlineEdit) -> Option<Lack> {
     }
     if let Some(title) = &menu.choice.other {
         return Some(Lack {
-            subject: format!("the next boot, {title:?}"),
+            about: About::NextBoot(Some(title.clone())),
             shortfall: "boots no Linux of this host".to_owned(),
             reason: format!("{because}; make an entry of this host the default"),
         });
@@ -47,7 +49,7 @@ pub fn of(menu: &Menu, wanted: &CmdlineEdit) -> Option<Lack> {
     let lacking = usual.find_map(|it| Some((it, shortfall(it, wanted)?)));
     let (entry, shortfall) = lacking?;
     Some(Lack {
-        subject: "the next boot".to_owned(),
+        about: About::NextBoot(None),
         reason: format!(
             "which entry boots next is unknown: {because}; {:?} ({}) {shortfall}",
             entry.title, entry.place

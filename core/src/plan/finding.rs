@@ -1,5 +1,6 @@
 //! What is found about a host beside its differences: what a boot made of it, what goes on, what is about to happen.
 
+use hoststate_abi::pci_address::PciAddress;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -58,6 +59,13 @@ pub struct Finding {
     pub resource: Option<ResourceId>,
     /// Why, with names and places.
     pub reason: String,
+    /// The PCI function it is about, if it is about one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub device: Option<PciAddress>,
+    /// Id of the hazard that says the same, if there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hazard: Option<String>,
 }
 
 impl Verdict {
@@ -88,8 +96,20 @@ impl Verdict {
 }
 
 impl Finding {
+    /// Returns a finding about a resource.
+    pub(crate) fn new(verdict: Verdict, resource: &ResourceId, reason: String) -> Self {
+        Self { resource: Some(resource.clone()), ..Self::about_all(verdict, reason) }
+    }
+
     /// Returns a finding about no resource in particular.
     pub(crate) fn about_all(verdict: Verdict, reason: String) -> Self {
-        Self { verdict, resource: None, reason }
+        Self { verdict, resource: None, reason, device: None, hazard: None }
+    }
+
+    /// Names the device it is about.
+    #[must_use]
+    pub(crate) fn on(mut self, device: Option<PciAddress>) -> Self {
+        self.device = device;
+        self
     }
 }

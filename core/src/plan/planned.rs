@@ -105,7 +105,7 @@ impl Change {
         self.waits_for_reboot() && !self.in_vain
     }
 
-    /// Returns why a reboot is asked for, as [`Reboot::because`] says it.
+    /// Returns what an activation that makes it right is for.
     pub fn reason(&self) -> String {
         reason(&self.resource, &self.about, self.desired.as_deref())
     }
@@ -161,6 +161,19 @@ pub struct Reboot {
     pub because: Vec<String>,
 }
 
+impl Reboot {
+    /// Returns whether changes and what is not known yet need a boot: those that one is expected to make right.
+    pub fn of(changes: &[Change], deferred: &[Deferred]) -> Self {
+        let waiting = changes.iter().filter(|it| it.expects_reboot()).map(Change::reason);
+        let unknown = deferred.iter().filter(|it| it.waits_for_reboot);
+        let unknown = unknown.map(|it| format!("{}: {}", it.resource, it.reason));
+        let mut because: Vec<String> = waiting.chain(unknown).collect();
+        // A resource says the same twice only in a row.
+        because.dedup();
+        Self { required: !because.is_empty(), because }
+    }
+}
+
 /// A setting that cannot be read yet.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Deferred {
@@ -170,6 +183,9 @@ pub struct Deferred {
     pub playbook: Option<Origin>,
     /// What is waited for.
     pub reason: String,
+    /// Whether only a boot of the host lets it be read: it is not running.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub waits_for_reboot: bool,
 }
 
 /// A file that whoever looks may not read.

@@ -31,6 +31,9 @@ pub enum Severity {
 pub struct Hazard {
     /// What `--accept` takes; it changes when the hazard changes.
     pub id: String,
+    /// Name of the guard that found it.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub guard: String,
     /// How serious it is.
     pub severity: Severity,
     /// The device it is about, by address or name.
@@ -51,7 +54,8 @@ impl Hazard {
         let severe = if severity == Severity::Refuse { "refuse" } else { "warn" };
         let parts = std::iter::once(&severe).chain(identity);
         let id = format!("{guard}-{:06x}", fnv1a(parts) & 0xff_ffff);
-        Self { id, severity, device: None, message: message.into(), evidence: Vec::new(), accepted: false }
+        let (guard, message) = (guard.to_owned(), message.into());
+        Self { id, guard, severity, device: None, message, evidence: Vec::new(), accepted: false }
     }
 
     /// Names the device it is about.

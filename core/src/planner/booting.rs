@@ -70,18 +70,14 @@ impl Planner<'_> {
                 continue;
             }
             let Some(lack) = lack else { continue };
-            let Lack { subject, shortfall, reason } = lack;
-            findings.push(Finding {
-                verdict: Verdict::NextBootLacks,
-                resource: Some(declared.id.clone()),
-                reason,
-            });
+            let Lack { about, shortfall, reason } = lack;
+            findings.push(Finding::new(Verdict::NextBootLacks, &declared.id, reason));
             changes.push(Change {
                 resource: declared.id.clone(),
                 playbook: declared.declaration.playbook.clone(),
                 composite: declared.declaration.composite.clone(),
                 scope: Scope::Persistent,
-                about: subject.into(),
+                about,
                 actual: Some(shortfall),
                 desired: Some("has all that is wanted".to_owned()),
                 steps: Vec::new(),
@@ -136,12 +132,9 @@ impl Planner<'_> {
             if let Some(fate) = fate.filter(|it| !matches!(it.certainty, Certainty::Unknown { .. })) {
                 let kernel = menu.taken().and_then(|it| it.kernel.as_deref());
                 let missing = missing_driver(view, kernel, change.desired.as_deref())?;
-                let finding = Finding {
-                    verdict: Verdict::NextBootLacks,
-                    resource: Some(change.resource.clone()),
-                    reason: not_taken(fate, change.desired.as_deref()) + &missing.unwrap_or_default(),
-                };
-                report(index, finding);
+                let reason = not_taken(fate, change.desired.as_deref()) + &missing.unwrap_or_default();
+                let finding = Finding::new(Verdict::NextBootLacks, &change.resource, reason);
+                report(index, finding.on(Some(address)));
             }
         }
         let is_told = |it: &&Fate| it.changes() || declared.contains(&it.address);

@@ -147,14 +147,11 @@ impl Planner<'_> {
             }
         }
         files.sort_by(|a, b| a.path.cmp(&b.path));
-        let mut reboot = Reboot::default();
         let mut activations = Vec::new();
         for (activation, because) in draft.activations {
             let argv = match &activation {
-                Activation::Reboot => {
-                    reboot = Reboot { required: true, because };
-                    continue;
-                }
+                // What it is for is told from the changes.
+                Activation::Reboot => continue,
                 Activation::UdevReload => ["udevadm", "control", "--reload"].map(str::to_owned).to_vec(),
                 Activation::Initramfs { kernel } => self.distro.initramfs.rebuild(view, kernel)?,
                 Activation::BootConfig => self.distro.bootloader.regenerate(view)?,
@@ -198,7 +195,7 @@ impl Planner<'_> {
             changes: draft.changes,
             files,
             activations,
-            reboot,
+            reboot: Reboot::default(),
             next_boot: booting.next_boot,
             after_boot: booting.findings,
             guards,
@@ -272,11 +269,8 @@ impl Draft {
                 State::Converged => {}
                 State::Deferred { reason } => {
                     let (resource, playbook) = named(declared);
-                    if self.runtime == Runtime::AtBoot {
-                        let because = self.activations.entry(Activation::Reboot).or_default();
-                        because.push(format!("{resource}: {reason}"));
-                    }
-                    self.deferred.push(Deferred { resource, playbook, reason });
+                    let waits_for_reboot = self.runtime == Runtime::AtBoot;
+                    self.deferred.push(Deferred { resource, playbook, reason, waits_for_reboot });
                 }
                 State::Blocked { .. } => self.blocked(all, index, setting),
                 State::Drifted { .. } if still_drifts => {

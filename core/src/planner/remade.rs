@@ -30,7 +30,8 @@ impl Draft {
                     let reason = format!("the virtual functions of {port} are removed and made anew");
                     let Change { resource, playbook, .. } = change;
                     if self.deferred.last().is_none_or(|it| it.resource != resource) {
-                        self.deferred.push(Deferred { resource, playbook, reason });
+                        let waits_for_reboot = false;
+                        self.deferred.push(Deferred { resource, playbook, reason, waits_for_reboot });
                     }
                 }
             }

@@ -57,9 +57,5 @@ pub(super) fn of(plan: &Plan, host: &HostView) -> Result<Vec<DeviceBefore>> {
 
 /// Returns the device that a write is about: it is in the path, or it is what is written to a driver or the bus.
 fn moved(path: &Path, value: &str) -> Option<PciAddress> {
-    let below = path.strip_prefix(pci_bus::DEVICES).ok().and_then(|it| it.iter().next());
-    match below {
-        Some(name) => name.to_str()?.parse().ok(),
-        None => value.trim().parse().ok(),
-    }
+    if path.starts_with(pci_bus::DEVICES) { pci_bus::address_in(path) } else { value.trim().parse().ok() }
 }

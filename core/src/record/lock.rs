@@ -1,6 +1,7 @@
 //! The lock of a host: one run at a time, and after a run that was killed not before what it started has ended.
 
 use std::ffi::OsStr;
+use std::fmt;
 use std::fs::{File, TryLockError};
 use std::io::{self, Read, Seek, Write};
 use std::os::fd::AsRawFd;
@@ -10,6 +11,7 @@ use std::time::SystemTime;
 use hoststate_abi::host_view::HostView;
 use hoststate_abi::step::Step;
 use rustix::io::{FdFlags, fcntl_setfd};
+use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::host::directory::Directory;
@@ -24,6 +26,21 @@ pub struct Lock {
     file: File,
 }
 
+/// The run that holds a lock, as it is written down in the file.
+#[derive(Debug, Serialize, Deserialize)]
+struct Holder {
+    command: String,
+    process: u32,
+    since: String,
+}
+
+impl fmt::Display for Holder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { command, process, since } = self;
+        write!(f, "hoststate {command}, process {process}, since {since}")
+    }
+}
+
 impl Lock {
     /// Takes the lock that is the file `name` for a run of `command`, which it names.
     pub(super) fn take(directory: &Directory, name: &OsStr, command: &str) -> Result<Self> {
@@ -32,21 +49,24 @@ impl Lock {
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
-                let mut holder = String::new();
-                file.read_to_string(&mut holder)?;
-                let holder = match (holder.trim(), heirs(&file, &holder)) {
-                    ("", _) => "a run that has just begun".to_owned(),
-                    (holder, None) => holder.to_owned(),
-                    (holder, Some(heirs)) => {
-                        format!("{holder}; it was killed, and what it started still works: {heirs}")
-                    }
+                let mut text = String::new();
+                file.read_to_string(&mut text)?;
+                // An older version wrote a sentence.
+                let holder: Option<Holder> = serde_json::from_str(&text).ok();
+                let said = holder.as_ref().map_or_else(|| text.trim().to_owned(), ToString::to_string);
+                let heirs = holder.and_then(|it| heirs(&file, it.process));
+                let holder = match heirs {
+                    _ if said.is_empty() => "a run that has just begun".to_owned(),
+                    None => said,
+                    Some(heirs) => format!("{said}; it was killed, and what it started still works: {heirs}"),
                 };
                 return Err(Error::Locked { path, holder });
             }
             Err(TryLockError::Error(err)) => return Err(err.into()),
         }
-        let since = humantime::format_rfc3339_seconds(SystemTime::now());
-        let text = format!("hoststate {command}, process {}, since {since}\n", std::process::id());
+        let since = humantime::format_rfc3339_seconds(SystemTime::now()).to_string();
+        let holder = Holder { command: command.to_owned(), process: std::process::id(), since };
+        let text = serde_json::to_string(&holder).map_err(io::Error::from)? + "\n";
         let lock = Self { file };
         let written = lock.file.set_len(0).and_then(|()| (&lock.file).rewind());
         written
@@ -75,14 +95,14 @@ impl Drop for Lock {
 }
 
 /// Returns what the run that took the lock left running, if the run itself is gone.
-fn heirs(lock: &File, holder: &str) -> Option<String> {
+fn heirs(lock: &File, holder: u32) -> Option<String> {
     let machine = HostView::new("/");
     let own = format!("/proc/self/fd/{}", lock.as_raw_fd());
     let path = machine.link_target(Path::new(&own)).ok().flatten()?;
     let open = open_files::of(&machine, &[path]).ok()?.found;
     let this = std::process::id().to_string();
     let others: Vec<&OpenFile> = open.iter().filter(|it| it.process != this).collect();
-    if others.iter().any(|it| holder.contains(&format!(", process {},", it.process))) {
+    if others.iter().any(|it| it.process == holder.to_string()) {
         return None;
     }
     let names = others.iter().map(|it| format!("{} (process {})", it.name, it.process));

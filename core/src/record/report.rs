@@ -80,6 +80,9 @@ pub struct Failure {
     pub at: Option<String>,
     /// How to mend it, as a sentence; null when only the host can say.
     pub hint: Option<String>,
+    /// The step that failed, counted from 0; absent where none did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub step: Option<usize>,
     /// What came of giving the devices, which were left without a driver, back to those they had.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub given_back: Vec<String>,
@@ -91,7 +94,7 @@ pub struct Failure {
 impl Failure {
     /// Returns a failure about no line of a playbook, and without a hint.
     pub fn new(what: impl Into<String>) -> Self {
-        Self { what: what.into(), at: None, hint: None, given_back: Vec::new(), unrecorded: None }
+        Self { what: what.into(), at: None, hint: None, step: None, given_back: Vec::new(), unrecorded: None }
     }
 
     /// Adds how to mend it.
@@ -111,7 +114,7 @@ impl From<&Error> for Failure {
 /// What went wrong and what came of it, a line each: for the log. A hint is for who can act on it now.
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { what, at: _, hint: _, given_back, unrecorded } = self;
+        let Self { what, at: _, hint: _, step: _, given_back, unrecorded } = self;
         write!(f, "{what}")?;
         for line in given_back.iter().chain(unrecorded) {
             write!(f, "\n{line}")?;

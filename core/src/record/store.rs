@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use crate::error::{Error, Result};
-use crate::host::directory::Directory;
+use crate::host::directory::{Directory, FileError};
 use crate::record::heading::{self, Heading};
 use crate::record::lock::Lock;
 use crate::record::{OLD_RUN_FORMAT, RUN_FORMAT, RunRecord};
@@ -228,12 +228,12 @@ impl RecordStore {
         let path = self.directory.join(RUNS).join(format!("{id}.json"));
         let unreadable = |what: String, is_newer| Unreadable { path: path.clone(), what, is_newer };
         let name = format!("{id}.json");
-        let text = match self.runs().and_then(|it| Ok(it.map(|it| it.read(OsStr::new(&name))).transpose()?)) {
+        let read = self.runs().and_then(|it| Ok(it.map(|it| it.read(OsStr::new(&name))).transpose()?));
+        let text = match read {
             Ok(text) => text.flatten().ok_or_else(|| unreadable("it is gone".to_owned(), false))?,
             Err(err) => {
-                // The system's message names the file once more.
-                let what = err.to_string();
-                let what = what.split_once(&format!("{name}: ")).map_or(what.as_str(), |it| it.1).to_owned();
+                let of_file = if let Error::Io(err) = &err { FileError::of(err) } else { None };
+                let what = of_file.map_or_else(|| err.to_string(), |it| it.what.clone());
                 return Err(unreadable(what, false));
             }
         };

@@ -18,7 +18,7 @@ use crate::mechanism::distro::{BootEntry, Distro};
 use crate::next_boot::Menu;
 use crate::next_boot::booted::{self, Booted};
 use crate::plan::finding::{Finding, Verdict};
-use crate::plan::planned::{Change, Plan};
+use crate::plan::planned::{Change, Plan, Reboot};
 use crate::plan::scene::Hazard;
 use crate::record::past::Past;
 use crate::trial::pending;
@@ -53,13 +53,7 @@ pub fn judge(
     for index in in_vain {
         plan.changes[index].in_vain = true;
     }
-    let vain: Vec<&Change> = plan.changes.iter().filter(|it| it.in_vain).collect();
-    let is_vain = |reason: &String| {
-        let expects = |it: &Change| it.expects_reboot() && it.reason() == *reason;
-        vain.iter().any(|it| it.reason() == *reason) && !plan.changes.iter().any(expects)
-    };
-    plan.reboot.because.retain(|it| !is_vain(it));
-    plan.reboot.required &= !plan.reboot.because.is_empty();
+    plan.reboot = Reboot::of(&plan.changes, &plan.deferred);
     let count = |is_it: &dyn Fn(&&Change) -> bool| {
         plan.changes.iter().filter(is_it).map(|it| (it.scope, &it.about)).collect::<BTreeSet<_>>().len()
     };
@@ -218,7 +212,8 @@ impl Judged<'_> {
                 let reason = format!("the host was booted since run {}, and {}", run.id, difference(change));
                 (Verdict::WithoutEffect, reason)
             });
-            judgement.findings.push(finding(verdict, Some(&change.resource), reason));
+            let device = pci_bus::device_of(&change.about);
+            judgement.findings.push(Finding::new(verdict, &change.resource, reason).on(device));
         }
         Ok(())
     }
@@ -232,7 +227,7 @@ impl Judged<'_> {
             }
             _ => format!("{address} has no driver and shall have {wanted}: nothing bound it at boot"),
         };
-        Ok(finding(Verdict::BoundElsewhere, Some(&change.resource), reason))
+        Ok(Finding::new(Verdict::BoundElsewhere, &change.resource, reason).on(Some(address)))
     }
 
     fn parameters_in_vain(self) -> Result<Vec<Finding>> {
@@ -246,7 +241,7 @@ impl Judged<'_> {
 }
 
 fn finding(verdict: Verdict, resource: Option<&ResourceId>, reason: String) -> Finding {
-    Finding { verdict, resource: resource.cloned(), reason }
+    Finding { resource: resource.cloned(), ..Finding::about_all(verdict, reason) }
 }
 
 fn difference(change: &Change) -> String {

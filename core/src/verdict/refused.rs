@@ -84,7 +84,7 @@ impl Refused {
             self.said(),
             self.run
         );
-        Finding::about_all(Verdict::BootRefused, reason)
+        Finding { hazard: Some(id.to_owned()), ..Finding::about_all(Verdict::BootRefused, reason) }
     }
 
     fn said(&self) -> String {

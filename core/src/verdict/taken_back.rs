@@ -134,7 +134,7 @@ impl<'a> Chain<'a> {
             }
             _ => return None,
         };
-        let finding = Finding { verdict, resource: Some(self.id.clone()), reason };
+        let finding = Finding::new(verdict, &self.id, reason);
         Some((self.id, finding))
     }
 }

@@ -162,15 +162,18 @@ pub fn chain(host: &HostView, distro: &Distro, device: &PciDevice, question: Que
     let is_sure = fate.is_certain() && fate.next.is_some() && fate.next == case.wanted;
     links.extend(loading::first(&case)?.filter(|it| !is_sure || it.standing == Standing::Ok));
     links.push(loading::claim(&case)?);
+    let behind = [vec![holders::driver(&case)?], holders::holders(&case)?.into_iter().collect()].concat();
+    // What stands in the way besides what the boot itself makes of it.
+    let besides = [links.as_slice(), behind.as_slice()].concat();
+    let conclusion = next::conclusion(&case, &besides, &fate, question.planned.as_ref());
     links.push(next::boot(&case, &fate));
-    links.push(holders::driver(&case)?);
-    links.extend(holders::holders(&case)?);
+    links.extend(behind);
     let id = device.id;
     Ok(Chain {
         format: WHY_FORMAT.to_owned(),
         address: device.address.to_string(),
         description: format!("{} {:04x}:{:04x}", class_name(id.class), id.vendor, id.device),
-        conclusion: next::conclusion(&case, &links, &fate, question.planned.as_ref()),
+        conclusion,
         wanted: case.wanted,
         now: device.driver.clone(),
         next_boot: NextDriver::of(question.planned.unwrap_or(fate)),

@@ -106,6 +106,7 @@ fn a_driver_that_is_not_loaded_in_spite_of_success_is_named() {
                 hint: Some(
                     "vfio-pci does not take 0000:01:00.0; `dmesg | grep 0000:01:00.0` has why.",
                 ),
+                step: None,
                 given_back: [
                     "0000:01:00.0 was given back to nouveau.",
                 ],
@@ -183,6 +184,7 @@ fn a_device_that_its_new_driver_does_not_take_goes_back_to_the_old_one_now_and_a
                 hint: Some(
                     "igbvf does not take 0000:01:00.0; `dmesg | grep 0000:01:00.0` has why.",
                 ),
+                step: None,
                 given_back: [
                     "0000:01:00.0 was given back to nouveau.",
                 ],
@@ -238,6 +240,9 @@ fn a_run_that_ends_between_two_drivers_gives_the_device_back() {
                 what: "it fails",
                 at: None,
                 hint: None,
+                step: Some(
+                    4,
+                ),
                 given_back: [
                     "0000:01:00.0 was given back to nouveau.",
                 ],

@@ -29,7 +29,7 @@ impl Run<'_> {
         let mut left = Left::from(last.clone());
         leave_skipped(&mut left, &first, &steps);
         let (outcome, mut error) = match stop {
-            Some(stop) => ended_early(stop, given_back),
+            Some(stop) => ended_early(stop, given_back, &steps),
             None => self.ended(&last, &left, changed),
         };
         self.recorder.keep_images(image_contents::news(&self.host.view()).as_deref());
@@ -72,11 +72,12 @@ impl Run<'_> {
     }
 }
 
-fn ended_early(stop: Stop, given_back: Vec<String>) -> (Outcome, Option<Failure>) {
+fn ended_early(stop: Stop, given_back: Vec<String>, steps: &[StepReport]) -> (Outcome, Option<Failure>) {
     match stop {
         Stop::Failed { err, at } => {
             let at = at.map(|it| it.to_string());
-            (Outcome::Failed, Some(Failure { at, given_back, ..Failure::from(&err) }))
+            let step = steps.iter().position(|it| it.status == StepStatus::Failed);
+            (Outcome::Failed, Some(Failure { at, step, given_back, ..Failure::from(&err) }))
         }
         Stop::Interrupted if given_back.is_empty() => (Outcome::Interrupted, None),
         Stop::Interrupted => {

@@ -96,11 +96,9 @@ pub(super) fn first(case: &Case<'_>) -> Result<Option<Link>> {
     for rival in &rivals {
         turns.push((turn(case, release, rival, &module, is_early)?, rival.as_str()));
     }
-    let names = |turn: Turn| {
-        let names: Vec<&str> = turns.iter().filter(|it| it.0.turn == turn).map(|it| it.1).collect();
-        names.join(", ")
-    };
-    let has = |turn: Turn| turns.iter().any(|it| it.0.turn == turn);
+    let of = |turn: Turn| turns.iter().filter(move |it| it.0.turn == turn).map(|it| it.1);
+    let names = |turn: Turn| of(turn).collect::<Vec<_>>().join(", ");
+    let has = |turn: Turn| of(turn).next().is_some();
     let loads = is_early || has(Turn::Later) || case.rivals.contains(&module);
     let lists = if loads { Vec::new() } else { lists(case, &module)? };
     let by_address = case.claim.as_ref().is_some_and(|it| !it.is_by_id());
@@ -112,7 +110,7 @@ pub(super) fn first(case: &Case<'_>) -> Result<Option<Link>> {
         (Standing::Fact, format!("{first} may load before {wanted}"))
     } else if has(Turn::Sooner) {
         let mend = turns.iter().find_map(|it| it.0.mend.clone()).unwrap_or_else(|| {
-            let rival = first.split(',').next().unwrap_or_default();
+            let rival = of(Turn::Sooner).next().unwrap_or_default();
             format!(
                 "declare driver_binding, or modprobe_softdep {{ module = \"{rival}\", pre = {{ \"{wanted}\" }} }}"
             )

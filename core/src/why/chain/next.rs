@@ -44,8 +44,7 @@ pub(super) fn conclusion(case: &Case<'_>, links: &[Link], fate: &Fate, planned: 
     };
     let is_there = now == Some(wanted);
     let comes = fate.next.as_deref() == Some(wanted);
-    // What stands in the way besides what the boot itself makes of it.
-    let block = links.iter().find(|it| it.standing == Standing::Blocks && it.what != "next boot");
+    let block = links.iter().find(|it| it.standing == Standing::Blocks);
     let claimed = case.claim.as_ref().and_then(|it| it.to.as_deref()) == Some(wanted);
     match (&fate.certainty, is_there, comes) {
         (Certainty::Certain, true, true) => match block {
