@@ -26,12 +26,24 @@ local function is_part(card, device)
   return slot(device) == slot(card) and device.vendor == card.vendor and not device.physfn and not card.physfn
 end
 
+-- Whether a device is in the group of the card, or will be once the IOMMU is on.
+local function is_in_group(card, device)
+  if card.iommu_group then
+    return device.iommu_group == card.iommu_group
+  end
+  for _, address in ipairs(card.foretold_group or {}) do
+    if address == device.address then
+      return true
+    end
+  end
+  return false
+end
+
 -- All functions of the card, and the other members of its group: VFIO gives a group to a guest as a whole.
 local function members(card, whole_group)
   local list = { card }
   for _, device in ipairs(host.pci) do
-    local same_group = whole_group and card.iommu_group and device.iommu_group == card.iommu_group
-    local is_member = is_part(card, device) or same_group
+    local is_member = is_part(card, device) or whole_group and is_in_group(card, device)
     if device.address ~= card.address and is_member and not bridges[device.class:sub(1, 4)] then
       list[#list + 1] = device
     end
@@ -107,9 +119,11 @@ return function(fields)
       "Give the function that is one, or declare `vfio_pci_ids` for another kind of device.")
   end
   local whole_group = fields.whole_group ~= false
-  if whole_group and not card.iommu_group then
-    log.info("gpu_passthrough: " .. card.address .. " is in no IOMMU group, so only its own functions are"
-      .. " known to go with it; plan again when the IOMMU is on")
+  if whole_group and not card.iommu_group and not card.foretold_group then
+    local why = native.why_not_foretold(card.address)
+    log.info("gpu_passthrough: " .. card.address .. " is in no IOMMU group"
+      .. (why and ", and which it will be in cannot be foretold (" .. why .. ")" or "")
+      .. "; only its own functions are known to go with it; plan again when the IOMMU is on")
   end
   local list = members(card, whole_group)
 

@@ -52,6 +52,15 @@ pub trait Facts {
     /// When the selector has an unknown key or a wrong value.
     fn find(&self, selector: &Map<String, Value>) -> Result<Vec<String>>;
 
+    /// Returns why the group that the device at `address` will be in cannot be foretold: a clause; `None` where it can, and
+    /// for devices of no host.
+    ///
+    /// # Errors
+    /// When a file of the host cannot be read.
+    fn why_not_foretold(&self, _address: &str) -> Result<Option<String>> {
+        Ok(None)
+    }
+
     /// Returns why a selector matches no device, with those that come near; `None` where that is not known.
     fn nothing_found(&self, _selector: &Map<String, Value>) -> Option<String> {
         None
@@ -115,6 +124,9 @@ pub struct Device {
     pub modules: Vec<String>,
     /// Number of its IOMMU group; absent while no IOMMU is in use.
     pub iommu_group: Option<u32>,
+    /// Addresses of the devices that will be in its IOMMU group, itself included; absent while there are groups, and
+    /// where they cannot be foretold.
+    pub foretold_group: Option<Vec<String>>,
     /// Whether the firmware used it as the display; absent for devices that are none.
     pub boot_vga: Option<bool>,
     /// Virtual functions it can have; absent for devices that can have none.

@@ -4,6 +4,7 @@ use hoststate_abi::host_view::HostView;
 use hoststate_abi::pci_address::PciAddress;
 use hoststate_core::error::{Error, Result};
 use hoststate_core::machine::facts as host_facts;
+use hoststate_core::machine::iommu_groups::{self, Foretold};
 use hoststate_core::machine::kernels;
 use hoststate_core::machine::modprobe_d;
 use hoststate_core::machine::pci_bus::{self, PciDevice};
@@ -40,7 +41,17 @@ impl Facts for HostFacts<'_> {
     }
 
     fn devices(&self) -> Result<Vec<Device>> {
-        Ok(pci_bus::devices(self.host)?.iter().map(shown).collect())
+        let devices = pci_bus::devices(self.host)?;
+        let foretold = match devices.iter().all(|it| it.iommu_group.is_none()) {
+            true => Some(iommu_groups::foretold(self.host)?),
+            false => None,
+        };
+        let group = |device: &PciDevice| match foretold.as_deref() {
+            Some(Foretold::Groups(groups)) => groups.members(device.address),
+            Some(Foretold::Unknown(_)) | None => None,
+        };
+        let with_group = |it| Device { foretold_group: group(it).map(|it| texts(&it)), ..shown(it) };
+        Ok(devices.iter().map(with_group).collect())
     }
 
     fn modules(&self, address: &str) -> Result<Vec<String>> {
@@ -66,6 +77,16 @@ impl Facts for HostFacts<'_> {
         Ok(facts::selector(fields)?.matching(self.host)?.iter().map(|it| it.address.to_string()).collect())
     }
 
+    fn why_not_foretold(&self, address: &str) -> Result<Option<String>> {
+        Ok(match &*iommu_groups::foretold(self.host)? {
+            Foretold::Unknown(why) => Some(why.clone()),
+            Foretold::Groups(groups) => {
+                let address: Option<PciAddress> = address.parse().ok();
+                address.and_then(|it| groups.doubt(it)).map(str::to_owned)
+            }
+        })
+    }
+
     fn nothing_found(&self, fields: &Map<String, Value>) -> Option<String> {
         Some(facts::selector(fields).ok()?.resolve(self.host).err()?.to_string())
     }
@@ -84,6 +105,7 @@ fn shown(device: &PciDevice) -> Device {
         driver: device.driver.clone(),
         modules: Vec::new(),
         iommu_group: device.iommu_group,
+        foretold_group: None,
         boot_vga: device.boot_vga,
         sriov_totalvfs: device.sriov.as_ref().map(|it| u32::from(it.totalvfs)),
         sriov_numvfs: device.sriov.as_ref().map(|it| u32::from(it.numvfs)),
@@ -93,6 +115,10 @@ fn shown(device: &PciDevice) -> Device {
         interfaces: device.interfaces.iter().map(|it| it.name.clone()).collect(),
         mac: device.interfaces.first().and_then(|it| it.mac.clone()),
         physfn: device.physfn.map(|it| it.to_string()),
-        virtfns: device.virtfns.iter().map(PciAddress::to_string).collect(),
+        virtfns: texts(&device.virtfns),
     }
+}
+
+fn texts(addresses: &[PciAddress]) -> Vec<String> {
+    addresses.iter().map(PciAddress::to_string).collect()
 }

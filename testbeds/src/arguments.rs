@@ -7,7 +7,7 @@ use clap::{Parser, Subcommand};
 use crate::{
     beds, bench, boots,
     error::Result,
-    images, life, machine, program,
+    groups, images, life, machine, program,
     progress::{self, Progress},
     runner::{self, Runner, Wish},
     world,
@@ -95,6 +95,21 @@ enum Command {
         #[arg(long)]
         record: Option<PathBuf>,
     },
+    /// Compare the IOMMU groups that are foretold of random machines with those that a kernel forms
+    Groups {
+        /// Begin with this seed; each machine has the next one
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+        /// How many machines
+        #[arg(long, default_value_t = 10)]
+        count: u64,
+        /// Ask this program instead of building one
+        #[arg(long)]
+        hoststate: Option<PathBuf>,
+        /// How many machines run at once
+        #[arg(long, default_value_t = 1)]
+        jobs: usize,
+    },
     /// What the others start in namespaces of its own
     #[command(hide = true, subcommand)]
     Inside(Inside),
@@ -145,6 +160,11 @@ pub(crate) fn obey() -> Result<()> {
             machine::require_root()?;
             let hoststate = static_program(hoststate, &workspace, &target)?;
             boots::run(&boots::Wish { system, seed, count, jobs, shrink, record }, &cache, &hoststate)
+        }
+        Command::Groups { seed, count, hoststate, jobs } => {
+            machine::require_root()?;
+            let hoststate = static_program(hoststate, &workspace, &target)?;
+            groups::run(&groups::Wish { seed, count, jobs }, &cache, &hoststate)
         }
         Command::Inside(Inside::Finish { image, work, file }) => images::finish(&image, &work, &file),
         Command::Inside(Inside::Scenario { work }) => life::live(&work),

@@ -7,6 +7,7 @@ mod boots;
 mod dice;
 mod error;
 mod files;
+mod groups;
 mod images;
 mod life;
 mod machine;

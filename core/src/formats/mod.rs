@@ -1,5 +1,6 @@
 //! Every text format hoststate reads or edits: text in, value out, no I/O.
 
+pub mod acpi;
 pub mod bls_entry;
 pub mod dracut_conf;
 pub mod efi_variable;

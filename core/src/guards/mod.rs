@@ -8,6 +8,7 @@ pub mod console_gpu;
 pub mod dead_card;
 pub mod dead_line;
 pub mod disk_not_ready;
+pub mod firmware_pinned;
 pub mod half_group;
 pub mod held_by_guest;
 pub mod held_by_process;
@@ -41,6 +42,7 @@ pub const TABLE: &[Guard] = &[
     dead_card::hazards,
     shared_ids::hazards,
     half_group::hazards,
+    firmware_pinned::hazards,
     vfs_in_use::hazards,
     held_by_guest::hazards,
     held_by_process::hazards,

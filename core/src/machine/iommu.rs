@@ -10,7 +10,7 @@ use crate::machine::facts;
 use crate::machine::kernels;
 
 /// Where the kernel shows the tables of the firmware (Documentation/ABI/testing/sysfs-firmware-acpi).
-const TABLES: &str = "/sys/firmware/acpi/tables";
+pub(crate) const TABLES: &str = "/sys/firmware/acpi/tables";
 
 /// What turns the IOMMU of Intel on and off; those of AMD and Arm are on unless told otherwise (drivers/iommu).
 pub const INTEL: &str = "intel_iommu";

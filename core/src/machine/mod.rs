@@ -8,6 +8,7 @@ pub mod guests;
 pub mod image_contents;
 pub mod interfaces;
 pub mod iommu;
+pub mod iommu_groups;
 pub mod kernels;
 pub mod metadata;
 pub mod modprobe_d;

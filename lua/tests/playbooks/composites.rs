@@ -141,7 +141,7 @@ fn without_an_iommu_group_the_slot_goes_and_the_playbook_is_told() {
         &machine,
         "gpu_passthrough { device = '01:00.0' }",
         expect![[r#"
-            > gpu_passthrough: 0000:01:00.0 is in no IOMMU group, so only its own functions are known to go with it; plan again when the IOMMU is on
+            > gpu_passthrough: 0000:01:00.0 is in no IOMMU group; only its own functions are known to go with it; plan again when the IOMMU is on
             > iommu: AMD's IOMMU is on by itself; the kernel does not know `amd_iommu=on`, which is left out
             gpu.lua:1: kernel_cmdline "iommu" {"absent":["amd_iommu=off"]}
             gpu.lua:1: kernel_cmdline "iommu passthrough" {"present":["iommu=pt"]}
@@ -151,6 +151,45 @@ fn without_an_iommu_group_the_slot_goes_and_the_playbook_is_told() {
             gpu.lua:1: vfio_pci_ids "0000:01:00.0" {"file":"01-vfio-pci.conf","ids":["10de:0ffc","10de:0e1b"]}
             gpu.lua:1: initramfs_modules "vfio vfio_iommu_type1 vfio_pci" {"modules":["vfio","vfio_iommu_type1","vfio_pci"]}
         "#]],
+    );
+}
+
+#[test]
+fn a_group_that_is_foretold_goes_as_a_whole() {
+    let mut machine = machine();
+    let group = vec!["0000:01:00.0".to_owned(), "0000:02:00.0".to_owned()];
+    for device in &mut machine.devices {
+        device.iommu_group = None;
+        if group.contains(&device.address) {
+            device.foretold_group = Some(group.clone());
+        }
+    }
+    check(
+        &machine,
+        "gpu_passthrough { device = '01:00.0' }",
+        expect![[r#"
+        gpu.lua:1: kernel_cmdline "iommu" {"present":["intel_iommu=on"]}
+        gpu.lua:1: kernel_cmdline "iommu passthrough" {"present":["iommu=pt"]}
+        gpu.lua:1: modprobe_softdep "nvidiafb" {"file":"01-vfio-pci.conf","module":"nvidiafb","pre":["vfio-pci"]}
+        gpu.lua:1: modprobe_softdep "nouveau" {"file":"01-vfio-pci.conf","module":"nouveau","pre":["vfio-pci"]}
+        gpu.lua:1: modprobe_softdep "snd_hda_intel" {"file":"01-vfio-pci.conf","module":"snd_hda_intel","pre":["vfio-pci"]}
+        gpu.lua:1: modprobe_softdep "xhci_pci" {"file":"01-vfio-pci.conf","module":"xhci_pci","pre":["vfio-pci"]}
+        gpu.lua:1: vfio_pci_ids "0000:01:00.0" {"file":"01-vfio-pci.conf","ids":["10de:0ffc","10de:0e1b","1b21:1242"]}
+        gpu.lua:1: initramfs_modules "vfio vfio_iommu_type1 vfio_pci" {"modules":["vfio","vfio_iommu_type1","vfio_pci"]}
+    "#]],
+    );
+    check(
+        &machine,
+        "gpu_passthrough { device = '01:00.0', whole_group = false }",
+        expect![[r#"
+        gpu.lua:1: kernel_cmdline "iommu" {"present":["intel_iommu=on"]}
+        gpu.lua:1: kernel_cmdline "iommu passthrough" {"present":["iommu=pt"]}
+        gpu.lua:1: modprobe_softdep "nvidiafb" {"file":"01-vfio-pci.conf","module":"nvidiafb","pre":["vfio-pci"]}
+        gpu.lua:1: modprobe_softdep "nouveau" {"file":"01-vfio-pci.conf","module":"nouveau","pre":["vfio-pci"]}
+        gpu.lua:1: modprobe_softdep "snd_hda_intel" {"file":"01-vfio-pci.conf","module":"snd_hda_intel","pre":["vfio-pci"]}
+        gpu.lua:1: vfio_pci_ids "0000:01:00.0" {"file":"01-vfio-pci.conf","ids":["10de:0ffc","10de:0e1b"]}
+        gpu.lua:1: initramfs_modules "vfio vfio_iommu_type1 vfio_pci" {"modules":["vfio","vfio_iommu_type1","vfio_pci"]}
+    "#]],
     );
 }
 

@@ -1,10 +1,13 @@
 //! PCI devices as a tree, with what passthrough needs to know about each.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use hoststate_abi::host_view::HostView;
 use hoststate_abi::pci_address::PciAddress;
 use hoststate_core::error::Error as EngineError;
 use hoststate_core::formats::modprobe_conf::ModuleName;
 use hoststate_core::formats::pci::class_name;
+use hoststate_core::machine::iommu_groups::{self, Foretold};
 use hoststate_core::machine::kernels;
 use hoststate_core::machine::pci_bus::{self, PciDevice};
 use hoststate_core::mechanism::distro::Distro;
@@ -14,6 +17,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::error::Result;
+use crate::render::escape::visible_line;
 use crate::render::screen::{Amount, Screen};
 use crate::render::table::headed;
 
@@ -29,6 +33,13 @@ pub(crate) struct Device {
     subsystem_vendor: String,
     subsystem_device: String,
     iommu_group: Option<u32>,
+    /// Addresses of the functions that will be in its group, itself included; null while there are groups, and where they
+    /// cannot be foretold.
+    foretold_group: Option<Vec<String>>,
+    /// Why its group cannot be foretold; null where it is, and while there are groups.
+    foretold_unknown: Option<String>,
+    /// Why no guest can ever have it; null for most.
+    pinned: Option<&'static str>,
     driver: Option<String>,
     /// What it will be at the next boot.
     next: Option<Fate>,
@@ -51,14 +62,33 @@ pub(crate) struct Device {
 pub(crate) fn read(view: &HostView, distro: &Distro) -> Result<Vec<Device>> {
     let kernel = kernels::running(view)?.or(kernels::installed(view)?.0.last().cloned());
     let fates = fate::of(view, distro, &Menu::read(view, distro)?)?;
+    let list = pci_bus::devices(view)?;
+    let pinned = iommu_groups::pinned(view)?;
+    let foretold = match list.iter().all(|it| it.iommu_group.is_none()) {
+        true => Some(iommu_groups::foretold(view)?),
+        false => None,
+    };
+    let group = |address: PciAddress| match foretold.as_deref() {
+        Some(Foretold::Groups(groups)) => (groups.members(address), groups.doubt(address).map(str::to_owned)),
+        Some(Foretold::Unknown(why)) => (None, Some(why.clone())),
+        None => (None, None),
+    };
     let mut devices = Vec::new();
-    for device in pci_bus::devices(view)?.iter() {
+    for device in list.iter() {
         let modules = match &kernel {
             Some(release) => pci_bus::modules(view, release, device)?,
             None => Vec::new(),
         };
         let next = fates.iter().find(|it| it.address == device.address).cloned();
-        devices.push((path_of(view, device.address)?, Device { next, ..describe(device, &modules) }));
+        let (members, foretold_unknown) = group(device.address);
+        let described = Device {
+            next,
+            foretold_group: members.map(|it| it.iter().map(ToString::to_string).collect()),
+            foretold_unknown,
+            pinned: pinned.iter().find(|it| it.address == device.address).map(|it| it.by),
+            ..describe(device, &modules)
+        };
+        devices.push((path_of(view, device.address)?, described));
     }
     devices.sort_by(|(a, _), (b, _)| a.cmp(b));
     Ok(devices.into_iter().map(|(path, device)| behind(device, &path)).collect())
@@ -89,6 +119,9 @@ fn describe(device: &PciDevice, modules: &[ModuleName]) -> Device {
         subsystem_vendor: format!("{:04x}", id.subsystem_vendor),
         subsystem_device: format!("{:04x}", id.subsystem_device),
         iommu_group: device.iommu_group,
+        foretold_group: None,
+        foretold_unknown: None,
+        pinned: None,
         driver: device.driver.clone(),
         next: None,
         driver_override: device.driver_override.clone(),
@@ -110,7 +143,8 @@ pub(crate) fn text(devices: &[Device], screen: &Screen) -> String {
     let heading =
         ["ADDRESS", "GROUP", "CLASS", "IDS", "DRIVER", "NEXT", "MODULES", "VFS", "INTERFACE", "SUBSYSTEM"];
     let mut rows = vec![heading.map(str::to_owned).to_vec()];
-    rows.extend(devices.iter().map(row));
+    let foretold = foretold_numbers(devices);
+    rows.extend(devices.iter().map(|it| row(it, &foretold)));
     if screen.amount < Amount::More {
         rows.iter_mut().for_each(|it| it.truncate(heading.len() - 1));
     }
@@ -118,7 +152,24 @@ pub(crate) fn text(devices: &[Device], screen: &Screen) -> String {
     if devices.iter().all(|it| it.iommu_group.is_none()) {
         out.push_str("The IOMMU is off, so there are no groups; `hoststate why ADDRESS` says why.\n");
     }
+    if !foretold.is_empty() {
+        out.push_str("~: foretold by configuration space; what has one number will be in one group.\n");
+    }
+    let unknown: BTreeSet<&str> = devices.iter().filter_map(|it| it.foretold_unknown.as_deref()).collect();
+    for why in unknown {
+        out.push_str(&format!("Groups cannot be foretold: {}.\n", visible_line(why)));
+    }
+    for (address, by) in devices.iter().filter_map(|it| it.pinned.map(|by| (&it.address, by))) {
+        out.push_str(&format!("{address} can never be given to a guest: {by}.\n"));
+    }
     out
+}
+
+/// Numbers the groups that will be, in the order of their first addresses.
+fn foretold_numbers(devices: &[Device]) -> BTreeMap<&str, usize> {
+    let firsts = devices.iter().filter_map(|it| it.foretold_group.as_ref()?.first());
+    let firsts: BTreeSet<&str> = firsts.map(String::as_str).collect();
+    firsts.into_iter().enumerate().map(|(number, first)| (first, number)).collect()
 }
 
 /// The driver of the next boot: `a or b` in a race, `?` where it cannot be told.
@@ -131,7 +182,7 @@ fn next(fate: &Fate) -> String {
     }
 }
 
-fn row(device: &Device) -> Vec<String> {
+fn row(device: &Device, foretold: &BTreeMap<&str, usize>) -> Vec<String> {
     let or_dash = |text: String| if text.is_empty() { "-".to_owned() } else { text };
     let vfs = match (device.sriov_numvfs, device.sriov_totalvfs, &device.physfn) {
         (Some(numvfs), Some(totalvfs), _) => format!("{numvfs} of {totalvfs}"),
@@ -140,7 +191,11 @@ fn row(device: &Device) -> Vec<String> {
     };
     vec![
         format!("{}{}", "  ".repeat(device.parents.len()), device.address),
-        device.iommu_group.map_or("-".to_owned(), |it| it.to_string()),
+        match (device.iommu_group, device.foretold_group.as_ref().and_then(|it| it.first())) {
+            (Some(group), _) => group.to_string(),
+            (None, Some(first)) => format!("~{}", foretold[first.as_str()]),
+            (None, None) => "-".to_owned(),
+        },
         match device.boot_vga {
             Some(true) => format!("{} (boot)", device.class),
             Some(false) | None => device.class.to_owned(),

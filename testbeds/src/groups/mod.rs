@@ -1,0 +1,254 @@
+//! The IOMMU groups that hoststate foretells, beside those that a kernel forms.
+//!
+//! A random machine is started with its IOMMU on, and shows every configuration space and every group. The spaces are laid
+//! out as a host that has no group yet, and hoststate is asked about it.
+
+mod rack;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
+    thread,
+};
+
+use serde::Deserialize;
+
+use self::rack::{Rack, Vendor};
+use crate::{
+    beds::vm::{once::Once, toolbox::Toolbox},
+    error::{Error, Result, check},
+    files, images,
+    process::{Call, tail},
+    progress::{self, Progress},
+    world::RunDirectory,
+};
+
+const INIT: &str = include_str!("../../recipes/groups-init.sh");
+/// The system whose kernel is started.
+const SYSTEM: &str = "boots-debian-12";
+/// A machine shows itself within 6 s where nothing else is at work.
+const BOOT_SECONDS: u64 = 300;
+const ASK_SECONDS: u64 = 60;
+
+/// What a caller wants.
+pub(crate) struct Wish {
+    /// Seed of the first machine; the next has the next one.
+    pub(crate) seed: u64,
+    pub(crate) count: u64,
+    pub(crate) jobs: usize,
+}
+
+/// Functions that are together, by their addresses.
+type Groups = BTreeSet<BTreeSet<String>>;
+
+#[derive(Default)]
+struct Tally {
+    functions: usize,
+    groups: usize,
+    untold: usize,
+    wrong: Vec<String>,
+}
+
+/// What a machine showed: a function's modalias, group and configuration space, by its address; tables of the firmware.
+#[derive(Default)]
+struct Shown {
+    functions: BTreeMap<String, (String, Option<String>, Vec<u8>)>,
+    tables: Vec<(String, Vec<u8>)>,
+}
+
+#[derive(Deserialize)]
+struct Inspected {
+    devices: Vec<Device>,
+}
+
+#[derive(Deserialize)]
+struct Device {
+    address: String,
+    foretold_group: Option<BTreeSet<String>>,
+    foretold_unknown: Option<String>,
+}
+
+/// Starts as many machines as are wanted, asks about them, and prints what was found.
+pub(crate) fn run(wish: &Wish, cache: &Path, hoststate: &Path) -> Result<()> {
+    crate::machine::install_tools(&Progress::new("machine"))?;
+    let toolbox = images::image("vm-toolbox")?.get(cache)?;
+    let system = images::image(SYSTEM)?.get(cache)?;
+    let work = RunDirectory::make(cache)?;
+    let image = work.path().join("image");
+    pack(&toolbox, work.path(), &image)?;
+    let toolbox = Toolbox::new(&toolbox);
+    let release = files::read(system.join("release"))?.trim().to_owned();
+    let progress = Progress::new("groups");
+    let (tally, next, failure) = (Mutex::new(Tally::default()), AtomicUsize::new(0), Mutex::new(None));
+    thread::scope(|scope| {
+        for worker in 0..wish.jobs.max(1) {
+            let place = work.path().join(format!("machine{worker}"));
+            let (toolbox, image, system, release) = (&toolbox, &image, &system, &release);
+            let (tally, next, failure, progress) = (&tally, &next, &failure, &progress);
+            scope.spawn(move || {
+                loop {
+                    let number = next.fetch_add(1, Ordering::Relaxed) as u64;
+                    if number >= wish.count || lock(failure).is_some() {
+                        break;
+                    }
+                    let seed = wish.seed + number;
+                    let rack = Rack::of(seed);
+                    let tried =
+                        start(toolbox, &system.join("vmlinux"), image, &place, &rack).and_then(|it| {
+                            let told = ask(hoststate, &place, &it, release)?;
+                            compare(&it, &told, &rack, seed, &mut lock(tally), progress);
+                            Ok(())
+                        });
+                    if let Err(err) = tried {
+                        lock(failure).get_or_insert(err);
+                    }
+                }
+            });
+        }
+    });
+    if let Some(err) = lock(&failure).take() {
+        return Err(err);
+    }
+    let Tally { functions, groups, untold, wrong } =
+        tally.into_inner().unwrap_or_else(PoisonError::into_inner);
+    progress::plain(&format!(
+        "{} machines from seed {}: {functions} functions in {groups} groups, {untold} not foretold, {} machines wrong",
+        wish.count,
+        wish.seed,
+        wrong.len()
+    ));
+    if wrong.is_empty() {
+        return Ok(());
+    }
+    Err(Error::Unexpected {
+        what: "the groups foretold".into(),
+        expected: "those of the kernel".into(),
+        found: wrong.join("\n"),
+    })
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Makes the image that shows the machine: a script and what runs it.
+fn pack(toolbox: &Path, work: &Path, image: &Path) -> Result<()> {
+    let behind = work.join("behind");
+    files::write_program(behind.join("init"), INIT)?;
+    files::make_directory(behind.join("bin"))?;
+    files::copy(toolbox.join("bin/busybox"), behind.join("bin/busybox"))?;
+    let script = "cd \"$1\" && find . -mindepth 1 | LC_ALL=C sort | cpio -o -H newc -R 0:0 --quiet >\"$2\"";
+    Call::new(["sh", "-c", script, "sh"]).args([behind.as_path(), image]).succeed()?;
+    Ok(())
+}
+
+/// Starts a machine.
+fn start(toolbox: &Toolbox, kernel: &Path, image: &Path, place: &Path, rack: &Rack) -> Result<Shown> {
+    files::make_directory(place)?;
+    let once = Once {
+        kernel,
+        image,
+        cmdline: "console=ttyS0 panic=-1 no_timer_check quiet loglevel=0 intel_iommu=on",
+        memory: 384,
+        disks: &[],
+        keeps: false,
+        devices: &rack.arguments(),
+        seconds: BOOT_SECONDS,
+    };
+    let console = once.console(toolbox, place)?;
+    check(console.contains("groups: done"), "a machine", "groups: done", tail(&console))?;
+    let mut shown = Shown::default();
+    for line in console.lines() {
+        let words: Vec<&str> = line.split(' ').collect();
+        match words[..] {
+            ["function:", address, modalias, group, size, config] => {
+                let size = size.parse().unwrap_or_default();
+                let mut config = bytes(config);
+                config.resize(size, 0);
+                let group = Some(group.to_owned()).filter(|it| it != "-");
+                shown.functions.insert(address.to_owned(), (modalias.to_owned(), group, config));
+            }
+            ["table:", name, table] => shown.tables.push((name.to_owned(), bytes(table))),
+            _ => {}
+        }
+    }
+    Ok(shown)
+}
+
+fn bytes(hexadecimal: &str) -> Vec<u8> {
+    let pair =
+        |it: &[u8]| u8::from_str_radix(std::str::from_utf8(it).unwrap_or_default(), 16).unwrap_or_default();
+    hexadecimal.as_bytes().chunks(2).map(pair).collect()
+}
+
+/// Asks which groups there will be, on a host that has none.
+fn ask(hoststate: &Path, place: &Path, shown: &Shown, release: &str) -> Result<Vec<Device>> {
+    let tree = place.join("tree");
+    files::remove_tree(&tree)?;
+    for (address, (modalias, _, config)) in &shown.functions {
+        let device = tree.join("sys/bus/pci/devices").join(address);
+        files::write(device.join("modalias"), &format!("{modalias}\n"))?;
+        files::write_bytes(device.join("config"), config)?;
+    }
+    let tables = tree.join("sys/firmware/acpi/tables");
+    files::make_directory(&tables)?;
+    for (name, table) in &shown.tables {
+        files::write_bytes(tables.join(name), table)?;
+    }
+    files::write(tree.join("etc/os-release"), "ID=debian\nVERSION_ID=\"12\"\n")?;
+    files::write(tree.join("proc/sys/kernel/osrelease"), &format!("{release}\n"))?;
+    files::write(tree.join("proc/cmdline"), "quiet\n")?;
+    let call =
+        Call::new([hoststate]).args(["inspect", "devices", "--format", "json", "--root"]).args([&tree]);
+    let finished = call.within(ASK_SECONDS).finish()?;
+    let said = format!("{}{}", finished.stdout, finished.stderr);
+    check(finished.status == 0, "inspect devices", "exit status 0", &said)?;
+    let read = serde_json::from_str::<Inspected>(&finished.stdout);
+    read.map(|it| it.devices).map_err(|err| Error::Unexpected {
+        what: "inspect devices".into(),
+        expected: "devices".into(),
+        found: format!("{err}: {said}"),
+    })
+}
+
+/// Compares the groups of functions that the kernel gave one: the IOMMU of AMD is a function itself, and has none.
+fn compare(shown: &Shown, told: &[Device], rack: &Rack, seed: u64, tally: &mut Tally, progress: &Progress) {
+    let mut formed: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
+    let grouped = shown.functions.iter().filter_map(|it| Some((it.0, it.1.1.as_deref()?)));
+    let grouped: BTreeMap<&String, &str> = grouped.collect();
+    for (address, group) in &grouped {
+        formed.entry(group).or_default().insert((*address).clone());
+    }
+    let untold = told.iter().filter(|it| it.foretold_unknown.is_some()).count();
+    let foretold: Groups = told
+        .iter()
+        .filter_map(|it| it.foretold_group.clone().or(Some(BTreeSet::from([it.address.clone()]))))
+        .map(|it| it.into_iter().filter(|it| grouped.contains_key(it)).collect::<BTreeSet<_>>())
+        .filter(|it| !it.is_empty())
+        .collect();
+    let formed: Groups = formed.into_values().collect();
+    tally.functions += grouped.len();
+    tally.groups += formed.len();
+    tally.untold += untold;
+    let vendor = if rack.vendor == Vendor::Intel { "Intel" } else { "AMD" };
+    if formed == foretold && !formed.is_empty() {
+        progress.line(&format!("seed {seed} ({vendor}): {} groups as foretold", formed.len()));
+        return;
+    }
+    let differ = |of: &Groups, other: &Groups| {
+        let lines = of.difference(other).map(|it| it.iter().cloned().collect::<Vec<_>>().join(" "));
+        lines.collect::<Vec<_>>().join("; ")
+    };
+    let line = format!(
+        "seed {seed} ({vendor})\n  formed: {}\n  foretold: {}\n  machine: {}",
+        differ(&formed, &foretold),
+        differ(&foretold, &formed),
+        rack.devices.join(" ")
+    );
+    progress.line(&line);
+    tally.wrong.push(line);
+}
