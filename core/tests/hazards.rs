@@ -19,6 +19,8 @@ mod cards;
 mod dead_lines;
 #[path = "hazards/distro.rs"]
 mod distro;
+#[path = "hazards/groups.rs"]
+mod groups;
 #[path = "hazards/guests.rs"]
 mod guests;
 #[path = "hazards/needs.rs"]

@@ -178,19 +178,6 @@ fn a_group_that_is_foretold_goes_as_a_whole() {
         gpu.lua:1: initramfs_modules "vfio vfio_iommu_type1 vfio_pci" {"modules":["vfio","vfio_iommu_type1","vfio_pci"]}
     "#]],
     );
-    check(
-        &machine,
-        "gpu_passthrough { device = '01:00.0', whole_group = false }",
-        expect![[r#"
-        gpu.lua:1: kernel_cmdline "iommu" {"present":["intel_iommu=on"]}
-        gpu.lua:1: kernel_cmdline "iommu passthrough" {"present":["iommu=pt"]}
-        gpu.lua:1: modprobe_softdep "nvidiafb" {"file":"01-vfio-pci.conf","module":"nvidiafb","pre":["vfio-pci"]}
-        gpu.lua:1: modprobe_softdep "nouveau" {"file":"01-vfio-pci.conf","module":"nouveau","pre":["vfio-pci"]}
-        gpu.lua:1: modprobe_softdep "snd_hda_intel" {"file":"01-vfio-pci.conf","module":"snd_hda_intel","pre":["vfio-pci"]}
-        gpu.lua:1: vfio_pci_ids "0000:01:00.0" {"file":"01-vfio-pci.conf","ids":["10de:0ffc","10de:0e1b"]}
-        gpu.lua:1: initramfs_modules "vfio vfio_iommu_type1 vfio_pci" {"modules":["vfio","vfio_iommu_type1","vfio_pci"]}
-    "#]],
-    );
 }
 
 #[test]

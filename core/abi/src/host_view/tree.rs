@@ -2,7 +2,7 @@
 //! meanwhile makes the reader leave it.
 
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::ffi::{OsStr, OsString};
 use std::io;
 use std::os::fd::OwnedFd;
@@ -30,6 +30,8 @@ const PAGE: usize = 4096;
 pub(super) struct Tree {
     root: PathBuf,
     open: RefCell<HashMap<OsString, Rc<OwnedFd>>>,
+    /// Paths where nothing was. As a file is read once per view, so is a directory looked for once.
+    missing: RefCell<HashSet<OsString>>,
     /// Whether the kernel has openat2(2) for us: since 5.6, and where no container forbids it.
     resolves: Cell<bool>,
 }
@@ -37,7 +39,8 @@ pub(super) struct Tree {
 impl Tree {
     /// Returns the tree below `root`, which is opened when it is first asked for.
     pub(super) fn new(root: &Path) -> Self {
-        Self { root: root.to_owned(), open: RefCell::default(), resolves: Cell::new(true) }
+        let (open, missing) = (RefCell::default(), RefCell::default());
+        Self { root: root.to_owned(), open, missing, resolves: Cell::new(true) }
     }
 
     /// Returns the same tree, found again by its path.
@@ -137,7 +140,11 @@ impl Tree {
         match rustix::fs::readlinkat(&*directory, name, Vec::new()) {
             Ok(target) => Ok(Some(PathBuf::from(OsString::from_vec(target.into_bytes())))),
             // What is no link answers EINVAL.
-            Err(Errno::INVAL | Errno::NOENT | Errno::NOTDIR) => Ok(None),
+            Err(Errno::INVAL) => Ok(None),
+            Err(Errno::NOENT | Errno::NOTDIR) => {
+                self.missing.borrow_mut().insert(path.as_os_str().to_owned());
+                Ok(None)
+            }
             Err(err) => Err(self.named(path, err)),
         }
     }
@@ -163,10 +170,16 @@ impl Tree {
         if let Some(open) = self.open.borrow().get(path.as_os_str()) {
             return Ok(Some(Rc::clone(open)));
         }
+        if self.is_missing(path) {
+            return Ok(None);
+        }
         let opened = if path.parent().is_none() { self.open_root() } else { self.open_directory(path) };
         let directory = match opened {
             Ok(fd) => Rc::new(fd),
-            Err(Errno::NOENT | Errno::NOTDIR) => return Ok(None),
+            Err(Errno::NOENT | Errno::NOTDIR) => {
+                self.missing.borrow_mut().insert(path.as_os_str().to_owned());
+                return Ok(None);
+            }
             Err(Errno::LOOP) => return Err(self.came_between(path)),
             Err(err) => return Err(self.named(path, err)),
         };
@@ -176,6 +189,12 @@ impl Tree {
         }
         open.insert(path.as_os_str().to_owned(), Rc::clone(&directory));
         Ok(Some(directory))
+    }
+
+    /// Returns whether a path, or a directory above it, is known not to be there.
+    fn is_missing(&self, path: &Path) -> bool {
+        let missing = self.missing.borrow();
+        !missing.is_empty() && path.ancestors().any(|it| missing.contains(it.as_os_str()))
     }
 
     fn open_root(&self) -> Result<OwnedFd, Errno> {

@@ -6,6 +6,7 @@ use super::{Case, Link, Standing};
 use crate::error::Result;
 use crate::guards::rebinding;
 use crate::machine::guests;
+use crate::machine::iommu_groups::{self, Foretold};
 use crate::machine::needs;
 use crate::machine::open_files;
 use crate::machine::pci_bus;
@@ -14,11 +15,7 @@ use crate::machine::pci_bus::driver_name::is_for_guests;
 /// The IOMMU group and its members: a guest gets all of a group or nothing of it.
 pub(super) fn group(case: &Case<'_>) -> Result<Link> {
     let address = case.device.address;
-    let Some(group) = case.device.iommu_group else {
-        let standing = if case.wants_vfio() { Standing::Waits } else { Standing::Fact };
-        let evidence = vec![format!("{}: no iommu_group", pci_bus::directory(address).display())];
-        return Ok(Link::new("IOMMU group", standing, "it is in no group", evidence));
-    };
+    let Some(group) = case.device.iommu_group else { return no_group(case) };
     let mut evidence = Vec::new();
     let mut in_the_way = Vec::new();
     for member in pci_bus::devices(case.host)?.iter().filter(|it| it.iommu_group == Some(group)) {
@@ -41,6 +38,27 @@ pub(super) fn group(case: &Case<'_>) -> Result<Link> {
         (true, true) => (Standing::Ok, format!("group {group} can go to a guest")),
         (false, _) if alone => (Standing::Fact, format!("it is alone in group {group}")),
         (false, _) => (Standing::Fact, format!("it shares group {group}")),
+    };
+    Ok(Link::new("IOMMU group", standing, finding, evidence))
+}
+
+/// The group that it will be in, as far as its configuration space tells.
+fn no_group(case: &Case<'_>) -> Result<Link> {
+    let address = case.device.address;
+    let standing = if case.wants_vfio() { Standing::Waits } else { Standing::Fact };
+    let evidence = vec![format!("{}: no iommu_group", pci_bus::directory(address).display())];
+    let unknown = |why: &str| format!("it is in no group, and which it will be in cannot be foretold: {why}");
+    let finding = match &*iommu_groups::foretold(case.host)? {
+        Foretold::Unknown(why) => unknown(why),
+        Foretold::Groups(groups) => match groups.members(address) {
+            Some(members) if members.len() > 1 => {
+                let others = members.iter().filter(|it| **it != address).map(ToString::to_string);
+                let others = others.collect::<Vec<_>>().join(", ");
+                format!("it is in no group, and by configuration space will be in one with {others}")
+            }
+            Some(_) => "it is in no group, and by configuration space will be alone in one".to_owned(),
+            None => unknown(groups.doubt(address).unwrap_or("it is no device of this host")),
+        },
     };
     Ok(Link::new("IOMMU group", standing, finding, evidence))
 }
