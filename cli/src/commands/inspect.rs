@@ -7,6 +7,7 @@ mod modules;
 
 use hoststate_core::error::Error as EngineError;
 use hoststate_core::host::Host;
+use hoststate_core::next_boot::fate::Fate;
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -29,6 +30,9 @@ pub(crate) struct Inspection {
     host: host::Host,
     #[serde(skip_serializing_if = "Option::is_none")]
     devices: Option<Vec<devices::Device>>,
+    /// What becomes of virtual functions that are not there yet and that the next boot makes.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    to_come: Vec<Fate>,
     #[serde(skip_serializing_if = "Option::is_none")]
     cmdline: Option<cmdline::CommandLines>,
     /// Why the command lines are not there: the boot loader is one that hoststate does not operate.
@@ -63,10 +67,13 @@ pub(crate) fn run(arguments: &InspectArguments, session: &Session) -> Result<Exi
         }
         read => (read.transpose()?, None),
     };
+    let devices = wants(Inspected::Devices).then(|| devices::read(&view, &target.distro)).transpose()?;
+    let (devices, to_come) = devices.unzip();
     let inspection = Inspection {
         format: INSPECT_FORMAT,
         host: host::read(&view, &target.distro)?,
-        devices: wants(Inspected::Devices).then(|| devices::read(&view, &target.distro)).transpose()?,
+        devices,
+        to_come: to_come.unwrap_or_default(),
         cmdline,
         cmdline_refused,
         modules: wants(Inspected::Modules).then(|| modules::read(&view)).transpose()?,
@@ -89,7 +96,7 @@ fn text(inspection: &Inspection, screen: &Screen) -> String {
         out.push_str(&body);
     };
     if let Some(devices) = &inspection.devices {
-        section("PCI devices", devices::text(devices, screen));
+        section("PCI devices", devices::text(devices, &inspection.to_come, screen));
     }
     if let Some(cmdline) = &inspection.cmdline {
         section("Kernel command line", cmdline::text(cmdline, screen));

@@ -1,5 +1,7 @@
 //! Who gets a device at the next boot, where the order of things decides: plan and why say the same.
 
+use hoststate_testkit::tree::Tree;
+
 use crate::hosts::{host, run};
 
 const BOTH: &str = "driver_binding { device = '01:00.0', driver = 'vfio-pci' }\n\
@@ -205,4 +207,142 @@ fn an_install_line_that_only_a_shell_understands_makes_unknown_what_its_modules_
             None => assert!(card.iter().all(|it| found.iter().any(|found| found == it)), "{line}{found:?}"),
         }
     }
+
+/// The driver of a function at the next boot, and how sure it is; also of those that only the boot makes.
+fn next(tree: &Tree, address: &str) -> Option<String> {
+    let (text, _) = crate::hosts::answer(tree, &["inspect", "devices", "--format", "json"], "");
+    let said: serde_json::Value = serde_json::from_str(&text).expect("what inspect says");
+    let devices = said["devices"].as_array().expect("devices").iter();
+    let known = devices.filter(|it| it["address"] == address).map(|it| it["next"].clone());
+    let coming =
+        said["to_come"].as_array().into_iter().flatten().filter(|it| it["address"] == address).cloned();
+    let fate = known.chain(coming).next()?;
+    Some(format!(
+        "{} {}",
+        fate["next"].as_str().unwrap_or("-"),
+        fate["certainty"].as_str().unwrap_or_default()
+    ))
+}
+
+/// An image with a kernel's drivers for cards of a kind, or without any.
+fn image_with(tree: &Tree, modules: &[&str]) {
+    let paths: Vec<String> = modules
+        .iter()
+        .map(|it| format!("usr/lib/modules/6.8.0-45-generic/kernel/drivers/net/ethernet/intel/{it}/{it}.ko"))
+        .collect();
+    let files: Vec<(&str, &str)> =
+        paths.iter().map(|it| (it.as_str(), "")).chain([("conf/modules", "")]).collect();
+    tree.write("/boot/initrd.img-6.8.0-45-generic", hoststate_testkit::initramfs::image(&files));
+}
+
+const PHYSICAL: &str = "0000:3b:00.0";
+const VIRTUAL: &str = "0000:3b:02.1";
+
+#[test]
+fn functions_to_come_are_shown_by_inspect() {
+    let tree = host("ubuntu-24.04", &[]);
+    assert_eq!(next(&tree, VIRTUAL), None);
+    let rule = format!(
+        "ACTION==\"add\", SUBSYSTEM==\"net\", KERNELS==\"{PHYSICAL}\", ATTR{{device/sriov_numvfs}}=\"2\"\n"
+    );
+    tree.write("/etc/udev/rules.d/99-vfs.rules", &rule);
+    assert_eq!(next(&tree, VIRTUAL).as_deref(), Some("iavf certain"));
+    let (text, _) = crate::hosts::answer(&tree, &["inspect", "devices"], "");
+    assert!(text.contains("The next boot makes 0000:3b:02.1, for iavf.\n"), "{text}");
+}
+
+#[test]
+fn what_is_loaded_takes_a_virtual_function_before_udev_sees_it() {
+    let count = format!(
+        "ACTION==\"add\", SUBSYSTEM==\"net\", KERNELS==\"{PHYSICAL}\", ATTR{{device/sriov_numvfs}}=\"2\"\n"
+    );
+    let ids = "options vfio-pci ids=8086:154c\n";
+    let tree = host(
+        "ubuntu-24.04",
+        &[("/etc/udev/rules.d/99-vfs.rules", Some(&count)), ("/etc/modprobe.d/vfio.conf", Some(ids))],
+    );
+    // Nothing loads vfio-pci.
+    assert_eq!(next(&tree, VIRTUAL).as_deref(), Some("iavf certain"));
+    tree.write("/etc/modprobe.d/vfio.conf", format!("{ids}softdep iavf pre: vfio-pci\n"));
+    assert_eq!(next(&tree, VIRTUAL).as_deref(), Some("vfio-pci certain"));
+    tree.write("/etc/modprobe.d/vfio.conf", format!("{ids}blacklist iavf\n"));
+    assert_eq!(next(&tree, VIRTUAL).as_deref(), Some("- certain"));
+}
+
+#[test]
+fn only_the_driver_of_the_physical_function_makes_virtual_ones() {
+    let rule = |conditions: &str, attribute: &str| {
+        format!("ACTION==\"add\", {conditions}, ATTR{{{attribute}}}=\"2\"\n")
+    };
+    let by_pci = rule(&format!("SUBSYSTEM==\"pci\", KERNEL==\"{PHYSICAL}\""), "sriov_numvfs");
+    let by_driver = rule("SUBSYSTEM==\"net\", ENV{ID_NET_DRIVER}==\"i40e\"", "device/sriov_numvfs");
+    let comes_with = |modules: &[&str], file: &str, text: &str, more: &[(&str, Option<&str>)]| {
+        let tree = host("ubuntu-24.04", more);
+        image_with(&tree, modules);
+        tree.write(format!("/etc/udev/rules.d/{file}"), text);
+        next(&tree, VIRTUAL)
+    };
+    let comes = |file: &str, text: &str, more: &[(&str, Option<&str>)]| comes_with(&[], file, text, more);
+    // At the event of the function itself it has no driver yet, unless it got that in the image.
+    assert_eq!(comes("99-vfs.rules", &by_pci, &[]), None);
+    assert_eq!(comes_with(&["i40e"], "99-vfs.rules", &by_pci, &[]).as_deref(), Some("iavf certain"));
+    assert_eq!(comes("99-vfs.rules", &by_driver, &[]).as_deref(), Some("iavf certain"));
+    // Which driver an interface has is not known to the first rules.
+    assert_eq!(comes("10-vfs.rules", &by_driver, &[]), None);
+    // Nor are there any where the physical function goes to a guest.
+    let guest = ("/etc/modprobe.d/x.conf", Some("blacklist i40e\n"));
+    assert_eq!(comes("99-vfs.rules", &by_driver, &[guest]), None);
+}
+
+#[test]
+fn units_and_tmpfiles_make_virtual_functions_too() {
+    let path = format!("/sys/bus/pci/devices/{PHYSICAL}/sriov_numvfs");
+    let unit = format!(
+        "[Unit]\nAfter=systemd-udev-settle.service\n[Service]\nExecStart=/bin/sh -c 'echo 2 > {path}'\n"
+    );
+    let tree = host("ubuntu-24.04", &[("/etc/systemd/system/vfs.service", Some(&unit))]);
+    assert_eq!(next(&tree, VIRTUAL), None, "it is not enabled");
+    tree.link("/etc/systemd/system/multi-user.target.wants/vfs.service", "../vfs.service");
+    assert_eq!(next(&tree, VIRTUAL).as_deref(), Some("iavf certain"));
+    let line = format!("w {path} - - - - 2\n");
+    let tree = host("ubuntu-24.04", &[("/etc/tmpfiles.d/vfs.conf", Some(&line))]);
+    image_with(&tree, &["i40e"]);
+    assert_eq!(next(&tree, VIRTUAL).as_deref(), Some("iavf certain"));
+    // It may be written before the driver is there.
+    image_with(&tree, &[]);
+    assert_eq!(next(&tree, VIRTUAL).as_deref(), Some("iavf unknown"));
+}
+
+#[test]
+fn driverctl_takes_a_device_from_its_driver_when_udev_is_done() {
+    let rules = "ACTION==\"add\", TEST==\"/etc/driverctl.d/$env{SUBSYSTEM}-$kernel\", TAG+=\"systemd\"\n";
+    let device = "0000:01:00.1";
+    let tree = host("ubuntu-24.04", &[("/etc/driverctl.d/pci-0000:01:00.1", Some("vfio-pci\n"))]);
+    assert_eq!(next(&tree, device).as_deref(), Some("snd_hda_intel certain"), "driverctl is not installed");
+    tree.write("/usr/lib/udev/rules.d/05-driverctl.rules", rules);
+    assert_eq!(next(&tree, device).as_deref(), Some("vfio-pci certain"));
+    // It loads the driver by its name, which no blacklist keeps from it; an `install` line does.
+    tree.write("/etc/modprobe.d/x.conf", "blacklist vfio-pci\n");
+    assert_eq!(next(&tree, device).as_deref(), Some("vfio-pci certain"));
+    tree.write("/etc/modprobe.d/x.conf", "install vfio-pci /bin/false\n");
+    assert_eq!(next(&tree, device).as_deref(), Some("snd_hda_intel certain"));
+    tree.write("/etc/driverctl.d/pci-0000:01:00.1", "none\n");
+    assert_eq!(next(&tree, device).as_deref(), Some("- certain"));
+}
+
+#[test]
+fn a_mode_without_an_iommu_is_one_that_the_kernel_has() {
+    let options = "options vfio enable_unsafe_noiommu_mode=1\noptions vfio-pci ids=10de:0e1b\nsoftdep snd_hda_intel pre: vfio-pci\n";
+    let off = |config: Option<&str>| {
+        let tree = host("ubuntu-24.04", &[("/etc/modprobe.d/vfio.conf", Some(options))]);
+        let menu = tree.read("/boot/grub/grub.cfg").expect("a menu");
+        tree.write("/boot/grub/grub.cfg", menu.replace(" ro ", " ro intel_iommu=off "));
+        if let Some(config) = config {
+            let text = tree.read("/boot/config-6.8.0-45-generic").unwrap_or_default();
+            tree.write("/boot/config-6.8.0-45-generic", format!("{text}\n{config}\n"));
+        }
+        next(&tree, "0000:01:00.1")
+    };
+    assert_eq!(off(Some("CONFIG_VFIO_NOIOMMU=y")).as_deref(), Some("vfio-pci certain"));
+    assert_eq!(off(Some("# CONFIG_VFIO_NOIOMMU is not set")).as_deref(), Some("snd_hda_intel certain"));
 }

@@ -1,6 +1,6 @@
 //! Whether the IOMMU is in use, judged by what the kernel shows, and why it is not.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use hoststate_abi::host_view::HostView;
 
@@ -150,7 +150,7 @@ fn by_processor(host: &HostView, running: &Cmdline) -> Result<Option<(String, St
         _ => return Ok(None),
     };
     let config = match release {
-        Some(release) => config(host, &release)?,
+        Some(release) => kernels::config(host, &release)?,
         None => None,
     };
     let has = |option: &str| config.as_ref().map(|it| it.1.lines().any(|line| line == format!("{option}=y")));
@@ -182,18 +182,7 @@ fn by_processor(host: &HostView, running: &Cmdline) -> Result<Option<(String, St
 /// # Errors
 /// When the configuration cannot be read.
 pub fn is_on_by_default(host: &HostView, release: &str) -> Result<Option<bool>> {
-    let has_it = |text: &str| text.lines().any(|it| it == "CONFIG_INTEL_IOMMU_DEFAULT_ON=y");
-    Ok(config(host, release)?.map(|it| has_it(&it.1)))
-}
-
-fn config(host: &HostView, release: &str) -> Result<Option<(PathBuf, String)>> {
-    let beside = kernels::modules_directory(release).join("config");
-    for path in [PathBuf::from(format!("/boot/config-{release}")), beside] {
-        if let Some(text) = host.read_lossy(&path)? {
-            return Ok(Some((path, text)));
-        }
-    }
-    Ok(None)
+    kernels::has_option(host, release, "CONFIG_INTEL_IOMMU_DEFAULT_ON")
 }
 
 #[cfg(test)]

@@ -60,6 +60,29 @@ pub fn is_older(release: &str, than: (u32, u32)) -> bool {
     }
 }
 
+/// Returns the file with the configuration of a kernel, and its text.
+///
+/// # Errors
+/// When it exists and cannot be read.
+pub fn config(host: &HostView, release: &str) -> Result<Option<(PathBuf, String)>> {
+    let beside = modules_directory(release).join("config");
+    for path in [PathBuf::from(format!("/boot/config-{release}")), beside] {
+        if let Some(text) = host.read_lossy(&path)? {
+            return Ok(Some((path, text)));
+        }
+    }
+    Ok(None)
+}
+
+/// Returns whether an option is part of a kernel; `None` where its configuration is not there.
+///
+/// # Errors
+/// As [`config`].
+pub fn has_option(host: &HostView, release: &str, option: &str) -> Result<Option<bool>> {
+    let line = format!("{option}=y");
+    Ok(config(host, release)?.map(|it| it.1.lines().any(|it| it == line)))
+}
+
 /// Returns the directory of a kernel's modules.
 pub fn modules_directory(release: &str) -> PathBuf {
     Path::new("/lib/modules").join(release)

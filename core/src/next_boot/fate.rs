@@ -8,7 +8,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::machine::pci_bus::PciDevice;
 
+mod arrive;
+mod built_in;
 mod coming;
+mod driverctl;
 mod inserts;
 mod kmod;
 mod moves;
@@ -60,6 +63,8 @@ pub enum Stage {
     ModulesLoad,
     /// By a udev rule about this device.
     Rule,
+    /// By a unit of systemd, such as those of driverctl.
+    Unit,
 }
 
 /// How sure a fate is.
@@ -114,6 +119,7 @@ impl fmt::Display for Stage {
             Self::RootUdev => "by udev",
             Self::ModulesLoad => "by systemd-modules-load",
             Self::Rule => "by a udev rule",
+            Self::Unit => "by a unit of systemd",
         })
     }
 }

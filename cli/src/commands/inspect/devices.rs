@@ -1,6 +1,7 @@
 //! PCI devices as a tree, with what passthrough needs to know about each.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write;
 
 use hoststate_abi::host_view::HostView;
 use hoststate_abi::pci_address::PciAddress;
@@ -55,13 +56,13 @@ pub(crate) struct Device {
     interfaces: Vec<String>,
 }
 
-/// Reads all devices, each behind the bridge it is on.
+/// Reads all devices, each behind the bridge it is on, and what becomes of functions that only a boot will make.
 ///
 /// # Errors
 /// When an attribute cannot be read.
-pub(crate) fn read(view: &HostView, distro: &Distro) -> Result<Vec<Device>> {
+pub(crate) fn read(view: &HostView, distro: &Distro) -> Result<(Vec<Device>, Vec<Fate>)> {
     let kernel = kernels::running(view)?.or(kernels::installed(view)?.0.last().cloned());
-    let fates = fate::of(view, distro, &Menu::read(view, distro)?)?;
+    let mut fates = fate::of(view, distro, &Menu::read(view, distro)?)?;
     let list = pci_bus::devices(view)?;
     let pinned = iommu_groups::pinned(view)?;
     let foretold = match list.iter().all(|it| it.iommu_group.is_none()) {
@@ -91,7 +92,8 @@ pub(crate) fn read(view: &HostView, distro: &Distro) -> Result<Vec<Device>> {
         devices.push((path_of(view, device.address)?, described));
     }
     devices.sort_by(|(a, _), (b, _)| a.cmp(b));
-    Ok(devices.into_iter().map(|(path, device)| behind(device, &path)).collect())
+    fates.retain(|it| devices.iter().all(|(_, device)| device.address != it.address.to_string()));
+    Ok((devices.into_iter().map(|(path, device)| behind(device, &path)).collect(), fates))
 }
 
 fn behind(device: Device, path: &[PciAddress]) -> Device {
@@ -136,7 +138,7 @@ fn describe(device: &PciDevice, modules: &[ModuleName]) -> Device {
 }
 
 /// Returns the devices as a table; what is behind a bridge is indented. `amount` decides about the ids of the cards' makers.
-pub(crate) fn text(devices: &[Device], screen: &Screen) -> String {
+pub(crate) fn text(devices: &[Device], to_come: &[Fate], screen: &Screen) -> String {
     if devices.is_empty() {
         return "none: this tree has no /sys/bus/pci\n".to_owned();
     }
@@ -149,6 +151,14 @@ pub(crate) fn text(devices: &[Device], screen: &Screen) -> String {
         rows.iter_mut().for_each(|it| it.truncate(heading.len() - 1));
     }
     let mut out = headed(screen, &rows);
+    for fate in to_come {
+        let driver = match next(fate) {
+            it if it == "-" => "without a driver".to_owned(),
+            it => format!("for {it}"),
+        };
+        writeln!(out, "The next boot makes {}, {driver}.", fate.address)
+            .expect("writing to a String does not fail");
+    }
     if devices.iter().all(|it| it.iommu_group.is_none()) {
         out.push_str("The IOMMU is off, so there are no groups; `hoststate why ADDRESS` says why.\n");
     }

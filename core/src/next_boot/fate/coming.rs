@@ -1,4 +1,4 @@
-//! Virtual functions that a rule makes while the host boots and that are not there yet.
+//! Virtual functions that something makes while the host boots and that are not there yet: who makes them, and when.
 
 use std::path::Path;
 
@@ -7,8 +7,16 @@ use hoststate_abi::pci_address::PciAddress;
 
 use super::rules::{self, Rules};
 use crate::error::Result;
+use crate::formats::modprobe_conf::{ModprobeView, ModuleName};
 use crate::formats::pci::PciId;
+use crate::formats::udev_rules::rule::UdevRule;
 use crate::machine::pci_bus::{self, PciDevice, rule_values};
+
+/// Where systemd finds what an administrator enabled.
+const UNITS: &str = "/etc/systemd/system";
+
+/// The rules that say of an interface which driver it has; those before them do not know it yet.
+const NET_DRIVER: &str = "75-net-description.rules";
 
 /// A virtual function to come.
 pub(super) struct Coming {
@@ -16,24 +24,71 @@ pub(super) struct Coming {
     pub(super) device: PciDevice,
     /// Whether only a driver that its override names may have it (drivers/pci/pci-driver.c, `pci_device_can_probe`).
     pub(super) needs_override: bool,
+    /// What makes it.
+    pub(super) ways: Vec<Way>,
 }
 
-/// Returns the virtual functions that `rules` make beyond those that are there.
-pub(super) fn find(host: &HostView, devices: &[PciDevice], rules: &Rules) -> Result<Vec<Coming>> {
+/// Something that makes virtual functions. Only the driver of the physical function can (drivers/pci/iov.c,
+/// `sriov_numvfs_store`).
+#[derive(Debug, Clone)]
+pub(super) struct Way {
+    pub(super) when: When,
+    /// Whether it stands in the image.
+    pub(super) in_image: bool,
+    /// How many it makes.
+    count: u16,
+    pub(super) place: String,
+}
+
+/// When something makes virtual functions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum When {
+    /// As soon as the physical function has its driver, whenever that is: a parameter of the driver.
+    Probed,
+    /// When udev has seen that the physical function has its driver.
+    Bound,
+    /// When udev sees the physical function, if that had its driver before.
+    Seen,
+    /// After udev, or beside it: systemd-tmpfiles.
+    Beside,
+    /// After udev.
+    After,
+}
+
+/// What is read of a place: its rules and its options.
+pub(super) struct Source<'a> {
+    pub(super) rules: &'a Rules,
+    pub(super) policy: &'a ModprobeView,
+    pub(super) in_image: bool,
+}
+
+/// Returns the virtual functions that the boot makes. For those that are there something makes them, known or not.
+pub(super) fn find(host: &HostView, devices: &[PciDevice], sources: &[Source<'_>]) -> Result<Vec<Coming>> {
     let mut coming = Vec::new();
     for of in devices {
         let Some(sriov) = of.sriov else { continue };
-        let known = |key: &str, name: Option<&str>| rule_values::of(of, key, name);
-        let own: Vec<_> = rules.iter().map(|it| &it.1).filter(|it| it.may_match(known)).collect();
-        let assigned = |name: &str| own.iter().rev().find_map(|it| it.assigned(name));
-        let Some(count) = assigned(rules::COUNT).and_then(|it| it.trim().parse::<u16>().ok()) else {
-            continue;
-        };
+        let (mut ways, mut autoprobe) = (Vec::new(), None);
+        for source in sources {
+            autoprobe = by_rules(of, source, &mut ways).or(autoprobe);
+            by_option(of, source, &mut ways);
+        }
+        by_tmpfiles(host, of, &mut ways)?;
+        by_units(host, of, &mut ways)?;
+        for (index, address) in (0..).zip(&of.virtfns) {
+            let Some(device) = devices.iter().find(|it| it.address == *address) else { continue };
+            let mut ways: Vec<Way> = ways.iter().filter(|it| it.count > index).cloned().collect();
+            if ways.is_empty() {
+                let place = format!("what made {address} of {}", of.address);
+                ways.push(Way { when: When::After, in_image: false, count: sriov.numvfs, place });
+            }
+            let needs_override = autoprobe == Some(false);
+            coming.push(Coming { device: device.clone(), needs_override, ways });
+        }
         let (Some(offset), Some(stride)) = (sriov.offset, sriov.stride) else { continue };
-        let autoprobe = assigned(rules::AUTOPROBE).map(|it| it.trim() != "0").or(sriov.autoprobe);
         let path = pci_bus::directory(of.address).join("sriov_vf_device");
         let number = host.attribute(Path::new(&path))?;
         let number = number.and_then(|it| u32::from_str_radix(it.trim().trim_start_matches("0x"), 16).ok());
+        let count = ways.iter().map(|it| it.count).max().unwrap_or_default();
         for index in sriov.numvfs..count.min(sriov.totalvfs) {
             let routing_id = index.checked_mul(stride).and_then(|it| it.checked_add(offset));
             let routing_id = routing_id.and_then(|it| it.checked_add(of.address.routing_id()));
@@ -54,9 +109,95 @@ pub(super) fn find(host: &HostView, devices: &[PciDevice], rules: &Rules) -> Res
                 iommu_group: None,
                 ..of.clone()
             };
-            coming.push(Coming { device, needs_override: autoprobe == Some(false) });
+            let ways = ways.iter().filter(|it| it.count > index).cloned().collect();
+            // A boot forgets what was written to sriov_drivers_autoprobe.
+            coming.push(Coming { device, needs_override: autoprobe == Some(false), ways });
         }
     }
-    coming.retain(|it| devices.iter().all(|device| device.address != it.device.address));
     Ok(coming)
+}
+
+/// Finds the rules that make virtual functions; returns whether drivers may take these, where a rule says so.
+fn by_rules(of: &PciDevice, source: &Source<'_>, ways: &mut Vec<Way>) -> Option<bool> {
+    let known = |key: &str, name: Option<&str>| rule_values::of(of, key, name);
+    let mut autoprobe = None;
+    for (place, rule) in source.rules.iter().filter(|it| it.1.may_match(known) && !is_too_early(it)) {
+        autoprobe = rule.assigned(rules::AUTOPROBE).map(|it| it.trim() != "0").or(autoprobe);
+        let count = rule.assigned(rules::COUNT).and_then(|it| it.trim().parse().ok());
+        let when = if waits_for_driver(rule) { When::Bound } else { When::Seen };
+        let way = |count| Way { when, in_image: source.in_image, count, place: place.clone() };
+        ways.extend(count.map(way));
+    }
+    autoprobe
+}
+
+/// Returns whether a rule asks for the driver of an interface before udev has looked for it.
+fn is_too_early((place, rule): &(String, UdevRule)) -> bool {
+    let path = place.split([' ', ':']).next().unwrap_or_default();
+    let name = path.rsplit('/').next().unwrap_or_default();
+    let asks = |it: &crate::formats::udev_rules::rule::Pair| {
+        it.key == "ENV" && it.attribute.as_deref() == Some("ID_NET_DRIVER") && it.operator == "=="
+    };
+    name < NET_DRIVER && rule.pairs.iter().any(asks)
+}
+
+/// Returns whether a rule holds only once the physical function has a driver: of an interface, or of the event for that.
+fn waits_for_driver(rule: &UdevRule) -> bool {
+    let mut compared = rule.pairs.iter().filter(|it| it.compares());
+    compared.any(|it| match it.key.as_str() {
+        "SUBSYSTEM" => it.operator == "==" && it.value.split('|').all(|it| it == "net"),
+        "ACTION" => it.value.contains("bind"),
+        "DRIVER" => true,
+        _ => false,
+    })
+}
+
+/// igb and ixgbe make virtual functions by a parameter.
+fn by_option(of: &PciDevice, source: &Source<'_>, ways: &mut Vec<Way>) {
+    let Some(module) = of.driver.as_deref().and_then(|it| ModuleName::parse(it).ok()) else { return };
+    if let Some(option) = source.policy.effective_option(&module, "max_vfs")
+        && let Ok(count) = option.value.parse()
+    {
+        let place = format!("max_vfs={} of {module}", option.value);
+        ways.push(Way { when: When::Probed, in_image: source.in_image, count, place });
+    }
+}
+
+fn by_tmpfiles(host: &HostView, of: &PciDevice, ways: &mut Vec<Way>) -> Result<()> {
+    for line in rules::tmpfiles(host)? {
+        if let Some(address) = line.target.strip_suffix("/sriov_numvfs").and_then(|it| it.rsplit('/').next())
+            && address.parse() == Ok(of.address)
+            && let Ok(count) = line.value.parse()
+        {
+            ways.push(Way { when: When::Beside, in_image: false, count, place: line.place });
+        }
+    }
+    Ok(())
+}
+
+/// Finds services that an administrator enabled and that write a number to the attribute: `echo 4 > …/sriov_numvfs`.
+fn by_units(host: &HostView, of: &PciDevice, ways: &mut Vec<Way>) -> Result<()> {
+    for directory in host.list(Path::new(UNITS))?.into_iter().filter(|it| it.ends_with(".wants")) {
+        let directory = Path::new(UNITS).join(directory);
+        for name in host.list(&directory)?.into_iter().filter(|it| it.ends_with(".service")) {
+            let path = Path::new(UNITS).join(&name);
+            let Some(text) = host.read_lossy(&path)? else { continue };
+            let Some(count) = text.lines().find_map(|it| written(it, of)) else { continue };
+            let when = if text.contains("settle") { When::After } else { When::Beside };
+            ways.push(Way { when, in_image: false, count, place: path.display().to_string() });
+        }
+    }
+    Ok(())
+}
+
+/// The number that a command of a unit writes to the attribute of a device.
+fn written(line: &str, of: &PciDevice) -> Option<u16> {
+    let command = line.strip_prefix("ExecStart")?;
+    let (before, target) = command.rsplit_once('>')?;
+    let target = target.trim().trim_end_matches(['\'', '"']);
+    let place = target.strip_suffix("/sriov_numvfs")?;
+    let is_its = place.rsplit('/').next().and_then(|it| it.parse().ok()) == Some(of.address)
+        || of.interfaces.iter().any(|it| place == format!("/sys/class/net/{}/device", it.name));
+    let count = before.rsplit_once("echo ")?.1.trim();
+    count.parse().ok().filter(|_| is_its)
 }

@@ -18,6 +18,8 @@ pub(super) struct Kernel {
     pub(super) needs: BTreeMap<ModuleName, Vec<ModuleName>>,
     /// Those linked into it.
     pub(super) builtin: BTreeSet<ModuleName>,
+    /// Whether it surely has no mode of vfio without an IOMMU (CONFIG_VFIO_NOIOMMU).
+    pub(super) lacks_noiommu: bool,
 }
 
 /// Where modules are loaded from, and with which configuration: the image, or the root file system.
@@ -64,17 +66,17 @@ impl Place<'_> {
         out
     }
 
-    /// What a list or a rule loads by name.
+    /// What a list or a rule loads by name; where `heeds` is set the blacklist counts.
     pub(super) fn by_name(
         &self,
         name: &str,
-        arguments: Option<&str>,
+        (arguments, heeds): (Option<&str>, bool),
         because: String,
         loaded: &[Insert],
     ) -> Inserts {
         let mut out = Inserts::default();
         for module in self.lookup(name) {
-            self.ask(&module, arguments, true, vec![because.clone()], loaded, &mut out);
+            self.ask(&module, arguments, heeds, vec![because.clone()], loaded, &mut out);
         }
         out
     }
@@ -308,7 +310,8 @@ impl Place<'_> {
         let vfio = ModuleName::parse("vfio");
         Switches {
             takes_denied: is_on(module, "disable_denylist"),
-            without_iommu: vfio.is_ok_and(|it| is_on(&it, "enable_unsafe_noiommu_mode")),
+            without_iommu: !self.kernel.lacks_noiommu
+                && vfio.is_ok_and(|it| is_on(&it, "enable_unsafe_noiommu_mode")),
         }
     }
 

@@ -6,14 +6,15 @@ use super::inserts::Insert;
 use super::play::{Function, Player};
 use super::takes::Takes;
 use super::{Certainty, Stage, scripts};
+use crate::formats::modprobe_conf::ModuleName;
 
 /// A udev rule about one function.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Rule {
     /// The driver it names in `driver_override`.
     pub(super) driver: Option<String>,
-    /// The module that it has kmod load, by name.
-    pub(super) loads: Option<String>,
+    /// The module that it has kmod load, by name, and whether the blacklist counts.
+    pub(super) loads: Option<(String, bool)>,
     /// The command by which it takes the function from another driver and has it probed again.
     pub(super) rebinds: Option<String>,
     /// Whether it takes the function off the bus.
@@ -22,6 +23,14 @@ pub(super) struct Rule {
     pub(super) runs: Option<String>,
     /// Where it stands.
     pub(super) place: String,
+}
+
+/// A function that a rule rebinds, with what is loaded when its command runs.
+pub(super) struct Rebinding<'a> {
+    pub(super) function: &'a Function<'a>,
+    pub(super) command: String,
+    pub(super) place: String,
+    pub(super) loaded: Vec<ModuleName>,
 }
 
 /// A function that something moves by commands of its own.
@@ -72,22 +81,30 @@ impl Player<'_> {
     }
 
     /// A rule has the function leave its driver for the one that it names, and go back when that does not take it.
-    pub(super) fn rebind(&mut self, function: &Function<'_>, command: &str, place: &str) {
+    pub(super) fn rebind(&mut self, it: &Rebinding<'_>) {
+        let Rebinding { function, command, place, loaded } = it;
         let address = function.device.address;
         let Some((driver, _)) = self.overrides.get(&address).cloned() else {
             // Where no rule names a driver, the command does.
             return self.command(command, address, place);
         };
-        if self.bound.get(&address).is_some_and(|it| it.driver == driver) {
+        let is_it = |it: &&Insert| self.driver_of(&it.module) == driver;
+        let is_bound = self.bound.get(&address).is_some_and(|it| it.driver == driver);
+        if is_bound && self.loaded.iter().any(|it| is_it(&it) && loaded.contains(&it.module)) {
             return;
         }
-        let is_it = |it: &&Insert| self.driver_of(&it.module) == driver;
         let taking = self.loaded.iter().find(is_it).map(|it| (it.clone(), self.takes(it, function)));
         match taking {
             Some((insert, Takes::Yes(mut because))) => {
                 because.insert(0, format!("{place} rebinds it"));
+                // The command runs before udev loads what the function itself asks for.
+                let is_there = loaded.contains(&insert.module);
+                let certainty = match self.without_override(function).filter(|_| !is_there) {
+                    Some(with) => Certainty::Race { with },
+                    None => Certainty::Certain,
+                };
                 self.bound.remove(&address);
-                self.bind(&insert, function, Stage::Rule, because, Certainty::Certain);
+                self.bind(&insert, function, Stage::Rule, because, certainty);
             }
             Some((insert, Takes::Unknown(reason))) => {
                 self.bound.remove(&address);
@@ -100,6 +117,16 @@ impl Player<'_> {
             }
             None => self.give_back(function),
         }
+    }
+
+    /// The driver that takes a function when no rule names one.
+    fn without_override(&mut self, function: &Function<'_>) -> Option<String> {
+        let address = function.device.address;
+        let named = self.overrides.remove(&address);
+        let takes = |it: &&Insert| matches!(self.takes(it, function), Takes::Yes(_));
+        let driver = self.loaded.iter().find(takes).map(|it| self.driver_of(&it.module));
+        self.overrides.extend(named.map(|it| (address, it)));
+        driver
     }
 
     /// A rule found that nobody took the function.

@@ -11,7 +11,15 @@ use crate::formats::pci::parse_id_list;
 impl Player<'_> {
     /// Returns what became of every function.
     pub(super) fn fates(self) -> Vec<Fate> {
-        self.functions.iter().map(|it| self.fate(it)).collect()
+        let fate = |it: &Function<'_>| {
+            let fate = self.fate(it);
+            match self.came.get(&it.device.address).cloned().flatten() {
+                Some(reason) => Fate { certainty: Certainty::Unknown { reason }, ..fate },
+                None => fate,
+            }
+        };
+        let is_told = |it: &&Function<'_>| self.is_here(it) || it.is_there_now;
+        self.functions.iter().filter(is_told).map(fate).collect()
     }
 
     fn fate(&self, function: &Function<'_>) -> Fate {
@@ -31,6 +39,11 @@ impl Player<'_> {
         }
         if let Some(fate) = self.by_script(function) {
             return fate;
+        }
+        if let Some(of) = device.physfn.filter(|_| !self.is_here(function)) {
+            let because = vec![format!("{of} will not have the driver that makes it")];
+            let (certainty, stage) = (Certainty::Certain, None);
+            return Fate { address, now, next: None, certainty, stage, kept_away: true, because };
         }
         let doubt = self.doubts.iter().find(|it| self.is_about(it, function));
         if let Some(bound) = self.bound.get(&address) {

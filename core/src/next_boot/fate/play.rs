@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 
 use hoststate_abi::pci_address::PciAddress;
 
-use super::inserts::{Doubt, Insert, Inserts, Refused, Switches};
-use super::kmod::{Kernel, Place, is_true};
-use super::moves::{Moved, Rule};
-use super::takes::{BY_ID, Takes};
+use super::coming::Way;
+use super::inserts::{Doubt, Insert, Inserts, Refused};
+use super::kmod::Place;
+use super::moves::{Moved, Rebinding, Rule};
+use super::takes::Takes;
 use super::{Certainty, Stage};
-use crate::formats::kernel_cmdline::{Cmdline, Parameter};
+use crate::formats::kernel_cmdline::Cmdline;
 use crate::formats::modprobe_conf::ModuleName;
 use crate::machine::pci_bus::PciDevice;
 use crate::next_boot::iommu::Iommu;
@@ -25,6 +26,10 @@ pub(super) struct Function<'a> {
     pub(super) is_bridge: bool,
     /// Whether only a driver that its override names may have it.
     pub(super) needs_override: bool,
+    /// What makes it, for a virtual function to come; the others are there from the start.
+    pub(super) ways: Vec<Way>,
+    /// Whether the running system has it.
+    pub(super) is_there_now: bool,
 }
 
 /// What has taken a function.
@@ -57,6 +62,8 @@ pub(super) struct Player<'a> {
     /// The functions that scripts and commands of rules move.
     pub(super) moved: BTreeMap<PciAddress, Moved>,
     pub(super) removed: BTreeMap<PciAddress, String>,
+    /// The functions to come that have come, and what makes that unsure.
+    pub(super) came: BTreeMap<PciAddress, Option<String>>,
     pub(super) refused: Vec<Refused>,
     pub(super) doubts: Vec<Doubt>,
 }
@@ -83,65 +90,21 @@ impl<'a> Player<'a> {
             declined: BTreeMap::new(),
             moved: BTreeMap::new(),
             removed: BTreeMap::new(),
+            came: BTreeMap::new(),
             refused: Vec::new(),
             doubts: Vec::new(),
         }
     }
 
-    /// Drivers that are part of the kernel take what is theirs, in the order in which they were linked.
-    pub(super) fn built_in(&mut self, kernel: &Kernel, rank: &dyn Fn(&ModuleName) -> usize) {
-        let is_by_id = |it: &&ModuleName| BY_ID.contains(&it.as_str());
-        let mut drivers: Vec<Insert> = Vec::new();
-        for module in kernel.builtin.iter().filter(is_by_id) {
-            let driver = module.as_str().replace('_', "-");
-            let parameter = self.parameters.parameters().rfind_named(&format!("{driver}.ids"));
-            let ids = parameter.and_then(|it| {
-                Some((it.value()?.to_owned(), format!("the kernel command line: {}", it.raw())))
-            });
-            let denylist = self.parameters.parameters().rfind_named(&format!("{driver}.disable_denylist"));
-            let unsafe_mode = self.parameters.parameters().rfind_named("vfio.enable_unsafe_noiommu_mode");
-            let is_on = |it: Option<&Parameter>| it.is_some_and(|it| is_true(it.value()));
-            let switches = Switches { takes_denied: is_on(denylist), without_iommu: is_on(unsafe_mode) };
-            drivers.push(Insert {
-                module: module.clone(),
-                ids,
-                switches,
-                because: vec![format!("{module} is built in")],
-            });
-        }
-        for function in self.functions {
-            if let Some(driver) = &function.built_in {
-                let because = vec![format!("{driver} is built in")];
-                let (stage, certainty) = (Stage::BuiltIn, Certainty::Certain);
-                let bound = Bound { driver: driver.clone(), stage, because, certainty };
-                self.bound.insert(function.device.address, bound);
-                continue;
-            }
-            let own = function.modules.iter().filter(|it| kernel.builtin.contains(*it));
-            let own = own.map(|it| Insert {
-                module: it.clone(),
-                ids: None,
-                switches: Switches::default(),
-                because: vec![format!("{it} is built in")],
-            });
-            let mut all: Vec<Insert> = own.chain(drivers.iter().cloned()).collect();
-            all.sort_by_key(|it| rank(&it.module));
-            for insert in all {
-                self.offer(&insert, function, Stage::BuiltIn);
-            }
-        }
-        self.loaded.extend(drivers);
-    }
-
-    /// A list is loaded, one after the other.
+    /// A list is loaded, one after the other; where `heeds` is set the blacklist counts.
     pub(super) fn list(
         &mut self,
         place: &Place<'_>,
-        stage: Stage,
+        (stage, heeds): (Stage, bool),
         list: &[(String, Option<String>, String)],
     ) {
         for (name, arguments, because) in list {
-            let done = place.by_name(name, arguments.as_deref(), because.clone(), &self.loaded);
+            let done = place.by_name(name, (arguments.as_deref(), heeds), because.clone(), &self.loaded);
             self.take_in(&done);
             for insert in done.done {
                 for function in self.functions {
@@ -162,26 +125,18 @@ impl<'a> Player<'a> {
     ) {
         let mut events: Vec<Inserts> = Vec::new();
         let mut rebinding = Vec::new();
+        let before = self.moment();
         for function in self.functions {
-            let mut event = Inserts::default();
-            for rule in rules(function.device) {
-                self.obey(&rule, function);
-                if let Some(name) = &rule.loads {
-                    let because = format!("{}: loads {name}", rule.place);
-                    merge(&mut event, place.by_name(name, None, because, &self.loaded));
-                }
-                if let Some(command) = rule.rebinds {
-                    rebinding.push((function, command, rule.place.clone()));
-                }
-            }
-            merge(&mut event, place.by_alias(&function.device.modalias, &function.modules, &self.loaded));
-            self.take_in(&event);
-            events.push(event);
+            events.push(match self.is_here(function) {
+                true => self.event(place, function, rules, &mut rebinding),
+                false => Inserts::default(),
+            });
         }
         let mut listed = Inserts::default();
         for (name, arguments, because) in beside {
             let loaded = [self.loaded.as_slice(), &listed.done].concat();
-            merge(&mut listed, place.by_name(name, arguments.as_deref(), because.clone(), &loaded));
+            let asked = (arguments.as_deref(), true);
+            merge(&mut listed, place.by_name(name, asked, because.clone(), &loaded));
         }
         self.take_in(&listed);
         for (index, function) in self.functions.iter().enumerate() {
@@ -192,12 +147,39 @@ impl<'a> Player<'a> {
                 self.loaded.push(insert);
             }
         }
-        for (function, command, place) in rebinding {
-            self.rebind(function, &command, &place);
+        for it in rebinding {
+            self.rebind(&it);
         }
+        self.arrive(place, stage, rules, &before);
     }
 
-    fn take_in(&mut self, inserts: &Inserts) {
+    /// udev sees a function: its rules are obeyed, and what they and then its modalias ask for is loaded.
+    pub(super) fn event(
+        &mut self,
+        place: &Place<'_>,
+        function: &'a Function<'a>,
+        rules: &dyn Fn(&PciDevice) -> Vec<Rule>,
+        rebinding: &mut Vec<Rebinding<'a>>,
+    ) -> Inserts {
+        let mut event = Inserts::default();
+        for rule in rules(function.device) {
+            self.obey(&rule, function);
+            if let Some((name, heeds)) = &rule.loads {
+                let because = format!("{}: loads {name}", rule.place);
+                merge(&mut event, place.by_name(name, (None, *heeds), because, &self.loaded));
+            }
+            if let Some(command) = rule.rebinds {
+                let modules = self.loaded.iter().chain(&event.done).map(|it| it.module.clone());
+                let loaded = modules.collect();
+                rebinding.push(Rebinding { function, command, place: rule.place.clone(), loaded });
+            }
+        }
+        merge(&mut event, place.by_alias(&function.device.modalias, &function.modules, &self.loaded));
+        self.take_in(&event);
+        event
+    }
+
+    pub(super) fn take_in(&mut self, inserts: &Inserts) {
         for it in &inserts.refused {
             if !self.refused.contains(it) {
                 self.refused.push(it.clone());
@@ -220,7 +202,7 @@ impl<'a> Player<'a> {
         stage: Stage,
     ) {
         let address = function.device.address;
-        if self.bound.contains_key(&address) {
+        if self.bound.contains_key(&address) || !self.is_here(function) {
             return;
         }
         let first_of = |inserts: &Inserts| {
@@ -230,16 +212,12 @@ impl<'a> Player<'a> {
                 Takes::Unknown(why) => Some((it.clone(), Vec::new(), Some(why))),
             })
         };
-        // What is loaded already and did not take it before, may after its rule.
-        let there = Inserts { done: self.loaded.clone(), ..Inserts::default() };
+        // A driver that was there before looks at no function again, whatever a rule sets.
         let mut candidates = Vec::new();
-        candidates.extend(first_of(&there).map(|it| (it, stage)));
-        if candidates.is_empty() {
-            candidates.extend(first_of(listed).map(|it| (it, Stage::ModulesLoad)));
-            candidates.extend(first_of(&events[own]).map(|it| (it, stage)));
-            let others = events.iter().enumerate().filter(|it| it.0 != own);
-            candidates.extend(others.filter_map(|it| first_of(it.1)).map(|it| (it, stage)));
-        }
+        candidates.extend(first_of(listed).map(|it| (it, Stage::ModulesLoad)));
+        candidates.extend(first_of(&events[own]).map(|it| (it, stage)));
+        let others = events.iter().enumerate().filter(|it| it.0 != own);
+        candidates.extend(others.filter_map(|it| first_of(it.1)).map(|it| (it, stage)));
         let Some(((insert, because, unknown), stage)) = candidates.first().cloned() else { return };
         let rival = candidates.iter().find(|it| it.0.0.module != insert.module);
         let certainty = match (unknown, rival) {
@@ -252,7 +230,7 @@ impl<'a> Player<'a> {
 
     /// Offers a function to a driver that is new, or that looks again.
     pub(super) fn offer(&mut self, insert: &Insert, function: &Function<'_>, stage: Stage) {
-        if self.bound.contains_key(&function.device.address) {
+        if self.bound.contains_key(&function.device.address) || !self.is_here(function) {
             return;
         }
         match self.takes(insert, function) {
@@ -287,15 +265,4 @@ fn merge(into: &mut Inserts, more: Inserts) {
     }
     into.refused.extend(more.refused);
     into.doubts.extend(more.doubts);
-}
-
-/// Finding the last parameter of a name, the one that counts for most parameters.
-trait LastNamed<'a> {
-    fn rfind_named(self, name: &str) -> Option<&'a Parameter>;
-}
-
-impl<'a, I: Iterator<Item = &'a Parameter>> LastNamed<'a> for I {
-    fn rfind_named(self, name: &str) -> Option<&'a Parameter> {
-        self.filter(|it| it.same_name(name)).last()
-    }
 }

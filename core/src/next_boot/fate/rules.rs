@@ -71,7 +71,27 @@ fn moving<'a>(
 
 fn is_moving(rule: &UdevRule) -> bool {
     let makes = [COUNT, AUTOPROBE].iter().any(|it| rule.assigned(it).is_some());
-    makes || driver(rule).is_some() || removes(rule) || runs(rule).any(moves)
+    makes
+        || driver(rule).is_some()
+        || removes(rule)
+        || runs(rule).any(|it| moves(it) || loaded(it).is_some())
+}
+
+/// The module that a command of a rule loads by its name, and whether it heeds the blacklist.
+fn loaded(command: &str) -> Option<(String, bool)> {
+    if let Some(module) = command.strip_prefix("kmod load ") {
+        return Some((module.trim().to_owned(), true));
+    }
+    let mut words = command.split_whitespace();
+    let program = words.next()?;
+    if program != "modprobe" && !program.ends_with("/modprobe") {
+        return None;
+    }
+    let words: Vec<&str> = words.collect();
+    let heeds = words.iter().any(|it| matches!(*it, "-b" | "--use-blacklist"));
+    let is_loading = !words.iter().any(|it| matches!(*it, "-r" | "--remove" | "-n" | "--dry-run"));
+    let module = words.iter().find(|it| !it.starts_with('-')).filter(|_| is_loading)?;
+    Some(((*module).to_owned(), heeds))
 }
 
 fn runs(rule: &UdevRule) -> impl Iterator<Item = &str> {
@@ -122,10 +142,9 @@ pub(super) fn matching(rules: &Rules, device: &PciDevice) -> Vec<Rule> {
         if !matches {
             return runs.map(|it| Rule { runs: Some(it), place: place.clone(), ..Rule::default() });
         }
-        let loads = self::runs(rule).find_map(|it| it.strip_prefix("kmod load "));
         Some(Rule {
             driver: driver(rule).map(str::to_owned),
-            loads: loads.map(|it| it.trim().to_owned()),
+            loads: self::runs(rule).find_map(loaded),
             rebinds: rebinding.first().map(|it| (*it).to_owned()),
             removes: removes(rule),
             runs,
@@ -135,21 +154,37 @@ pub(super) fn matching(rules: &Rules, device: &PciDevice) -> Vec<Rule> {
     said.collect()
 }
 
-/// Returns the functions that systemd-tmpfiles takes off the bus, each with the line.
-pub(super) fn removed_by_tmpfiles(host: &HostView) -> Result<Vec<(PciAddress, String)>> {
-    let mut removed = Vec::new();
+/// What systemd-tmpfiles writes at boot.
+pub(super) struct Written {
+    pub(super) target: String,
+    pub(super) value: String,
+    pub(super) place: String,
+}
+
+/// Returns what systemd-tmpfiles writes to files.
+pub(super) fn tmpfiles(host: &HostView) -> Result<Vec<Written>> {
+    let mut written = Vec::new();
     for path in files(host, &TMPFILES, ".conf")? {
         let text = host.read_lossy(&path)?.unwrap_or_default();
         for (index, line) in text.lines().enumerate() {
             let fields: Vec<&str> = line.split_whitespace().collect();
             let [kind, target, .., value] = fields[..] else { continue };
-            let writes =
-                kind.trim_end_matches(['!', '+', '-', '=']).eq_ignore_ascii_case("w") && value == "1";
-            let directory = target.strip_suffix("/remove").filter(|_| writes);
-            let address = directory.and_then(|it| it.rsplit('/').next()).and_then(|it| it.parse().ok());
-            let place = format!("{}:{}", path.display(), index + 1);
-            removed.extend(address.map(|it: PciAddress| (it, format!("{place} takes {it} off the bus"))));
+            if kind.trim_end_matches(['!', '+', '-', '=']).eq_ignore_ascii_case("w") {
+                let place = format!("{}:{}", path.display(), index + 1);
+                written.push(Written { target: target.to_owned(), value: value.to_owned(), place });
+            }
         }
     }
-    Ok(removed)
+    Ok(written)
+}
+
+/// Returns the functions that systemd-tmpfiles takes off the bus, each with the line.
+pub(super) fn removed_by_tmpfiles(host: &HostView) -> Result<Vec<(PciAddress, String)>> {
+    let written = tmpfiles(host)?.into_iter().filter(|it| it.value == "1");
+    let removed = written.filter_map(|it| {
+        let directory = it.target.strip_suffix("/remove")?;
+        let address: PciAddress = directory.rsplit('/').next()?.parse().ok()?;
+        Some((address, format!("{} takes {address} off the bus", it.place)))
+    });
+    Ok(removed.collect())
 }

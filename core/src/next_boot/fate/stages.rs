@@ -2,12 +2,15 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::rc::Rc;
 
 use hoststate_abi::host_view::HostView;
 
+use super::coming::{Source, Way};
 use super::kmod::{Kernel, Place};
 use super::play::{Function, Player};
-use super::{Certainty, Fate, Stage, coming, rebuilt, rules, scripts};
+use super::rules::Rules;
+use super::{Certainty, Fate, Stage, coming, driverctl, rebuilt, rules, scripts};
 use crate::error::{Error, Result};
 use crate::formats::kernel_cmdline::{Cmdline, Parameter};
 use crate::formats::modprobe_conf::{ModprobeView, ModuleName};
@@ -69,30 +72,37 @@ pub fn planned(host: &HostView, distro: &Distro, menu: &Menu, anew: &[&str]) -> 
         return Ok(devices.iter().map(|it| Fate::unknown(it, &why)).collect());
     };
     let names = names(host)?;
-    let rules = rules::of_root(host)?;
-    let coming = coming::find(host, &devices, &rules)?;
-    let all =
-        devices.iter().map(|it| (it, false)).chain(coming.iter().map(|it| (&it.device, it.needs_override)));
-    let functions = functions(host, &kernel, &release, all, &names)?;
-    let iommu = iommu::of(host, Some(&release), &words)?;
-    let mut player = Player::new(&functions, &words, &iommu, &names, &release);
-    player.built_in(&kernel, &|it| ranks.get(it).copied().unwrap_or_default());
     let image = distro.initramfs.image(host, &release)?;
     let contents = image_contents::read(host, &image)?;
     let is_menu_unread = entry.is_none() && menu.is_withheld;
     let mut unread = is_menu_unread.then(|| menu.choice.because.clone());
-    match &contents {
+    let contents: Option<Rc<Contents>> = match contents {
         Some(Ok(old)) if anew.contains(&release.as_str()) => {
-            let contents = rebuilt::contents(host, &*distro.initramfs, &kernel, old)?;
-            in_image(&mut player, &kernel, &words, &*distro.initramfs, &image, &contents);
+            Some(Rc::new(rebuilt::contents(host, &*distro.initramfs, &kernel, &old)?))
         }
-        Some(Ok(contents)) => {
-            in_image(&mut player, &kernel, &words, &*distro.initramfs, &image, contents);
+        Some(Ok(contents)) => Some(contents),
+        Some(Err(why)) => {
+            unread = Some(format!("{} cannot be read: {why}", image.display()));
+            None
         }
-        Some(Err(why)) => unread = Some(format!("{} cannot be read: {why}", image.display())),
-        None => {}
-    }
+        None => None,
+    };
     let policy = modprobe_d::read_for(host, Some(&release), &words)?;
+    let root = rules::of_root(host)?;
+    let in_image = contents.as_ref().map(|it| InImage::of(it, &words, &image));
+    let mut sources = vec![Source { rules: &root, policy: &policy, in_image: false }];
+    sources.extend(in_image.iter().map(|it| Source { rules: &it.rules, policy: &it.policy, in_image: true }));
+    let coming = coming::find(host, &devices, &sources)?;
+    let is_made = |it: &&PciDevice| !coming.iter().any(|coming| coming.device.address == it.address);
+    let all = devices.iter().filter(is_made).map(|it| (it, false, Vec::new()));
+    let all = all.chain(coming.iter().map(|it| (&it.device, it.needs_override, it.ways.clone())));
+    let functions = functions(host, &kernel, &release, all, &names)?;
+    let iommu = iommu::of(host, Some(&release), &words)?;
+    let mut player = Player::new(&functions, &words, &iommu, &names, &release);
+    player.built_in(&kernel, &|it| ranks.get(it).copied().unwrap_or_default());
+    if let Some(it) = &in_image {
+        it.play(&mut player, &kernel, &words, &*distro.initramfs);
+    }
     let place = Place {
         kernel: &kernel,
         policy: &policy,
@@ -104,7 +114,8 @@ pub fn planned(host: &HostView, distro: &Distro, menu: &Menu, anew: &[&str]) -> 
     };
     player.asked_by_id =
         policy.effective_option(&vfio()?, "ids").map(|it| (it.value, place.place(&it.origin)));
-    player.udev(&place, Stage::RootUdev, &|it| rules::matching(&rules, it), &modules_load(host)?);
+    player.udev(&place, Stage::RootUdev, &|it| rules::matching(&root, it), &modules_load(host)?);
+    player.driverctl(&place, &driverctl::overrides(host)?);
     for (address, because) in rules::removed_by_tmpfiles(host)? {
         player.remove(address, because);
     }
@@ -125,60 +136,79 @@ fn vfio() -> Result<ModuleName> {
     ModuleName::parse("vfio_pci").map_err(|err| Error::Invalid { what: err.to_string(), hint: None })
 }
 
-/// Plays what the image does, in the order of the generator that made it.
-fn in_image(
-    player: &mut Player<'_>,
-    kernel: &Kernel,
-    words: &Cmdline,
-    generator: &dyn Initramfs,
-    image: &Path,
-    contents: &Contents,
-) {
-    let name = image.display().to_string();
-    let policy: ModprobeView = contents.modprobe(words);
-    let is_dracut = generator.name() == "dracut";
-    let own = if is_dracut { "rd.driver.blacklist" } else { "blacklist" };
-    let place = Place {
-        kernel,
-        policy: &policy,
-        aliases: policy.aliases(),
-        holds: Some(&contents.modules),
-        words,
-        kept_back: values(words, own)
-            .into_iter()
-            .map(|(value, word)| (value, word.raw().to_owned()))
-            .collect(),
-        name: &name,
-    };
-    let rules = rules::of_image(contents, &name);
-    let rules = |device: &PciDevice| rules::matching(&rules, device);
-    for (text, place) in scripts::of_image(contents, &name) {
-        player.script(text, &place);
+/// What is read of the image.
+struct InImage<'a> {
+    contents: &'a Contents,
+    policy: ModprobeView,
+    rules: Rules,
+    name: String,
+}
+
+impl<'a> InImage<'a> {
+    fn of(contents: &'a Contents, words: &Cmdline, image: &Path) -> Self {
+        let name = image.display().to_string();
+        let (policy, rules) = (contents.modprobe(words), rules::of_image(contents, &name));
+        Self { contents, policy, rules, name }
     }
-    if is_dracut {
-        let mut early: List = named(words, "rd.driver.pre", "the kernel command line");
-        for path in contents.files.keys().filter(|it| it.starts_with("etc/cmdline.d/")) {
-            let line = Cmdline::parse(contents.text(path));
-            early.extend(named(&line, "rd.driver.pre", &format!("/{path} in {name}")));
+
+    /// Plays what the image does, in the order of the generator that made it.
+    fn play(&self, player: &mut Player<'_>, kernel: &Kernel, words: &Cmdline, generator: &dyn Initramfs) {
+        let Self { contents, policy, name, .. } = self;
+        let is_dracut = generator.name() == "dracut";
+        // What dracut loads in the end it keeps from udev before.
+        let own: &[&str] =
+            if is_dracut { &["rd.driver.blacklist", "rd.driver.post"] } else { &["blacklist"] };
+        let place = Place {
+            kernel,
+            policy,
+            aliases: policy.aliases(),
+            holds: Some(&contents.modules),
+            words,
+            kept_back: own
+                .iter()
+                .flat_map(|it| values(words, it))
+                .map(|(value, word)| (value, word.raw().to_owned()))
+                .collect(),
+            name,
+        };
+        let rules = |device: &PciDevice| rules::matching(&self.rules, device);
+        for (text, place) in scripts::of_image(contents, name) {
+            player.script(text, &place);
         }
-        player.list(&place, Stage::ImageList, &early);
-        let mut beside = Vec::new();
-        for path in contents.files.keys().filter(|it| it.starts_with("etc/modules-load.d/")) {
-            let list = ModuleList::parse(ListKind::ModulesLoad, contents.text(path));
-            let because = format!("/{path} in {name}");
-            beside.extend(list.modules().iter().map(|it| ((*it).to_owned(), None, because.clone())));
+        if is_dracut {
+            let mut early: List = named(words, "rd.driver.pre", "the kernel command line");
+            for path in contents.files.keys().filter(|it| it.starts_with("etc/cmdline.d/")) {
+                let line = Cmdline::parse(contents.text(path));
+                early.extend(named(&line, "rd.driver.pre", &format!("/{path} in {name}")));
+            }
+            // `modprobe` without `-b` (dracut, modules.d/90kernel-modules/parse-kernel.sh, insmodpost.sh).
+            player.list(&place, (Stage::ImageList, false), &early);
+            let mut beside = Vec::new();
+            for path in contents.files.keys().filter(|it| it.starts_with("etc/modules-load.d/")) {
+                let list = ModuleList::parse(ListKind::ModulesLoad, contents.text(path));
+                let because = format!("/{path} in {name}");
+                beside.extend(list.modules().iter().map(|it| ((*it).to_owned(), None, because.clone())));
+            }
+            player.udev(&place, Stage::ImageUdev, &rules, &beside);
+            let late = named(words, "rd.driver.post", "the kernel command line");
+            player.list(&place, (Stage::ImageList, false), &late);
+            return;
         }
-        player.udev(&place, Stage::ImageUdev, &rules, &beside);
-        player.list(&place, Stage::ImageList, &named(words, "rd.driver.post", "the kernel command line"));
-        return;
+        player.udev(&place, Stage::ImageUdev, &rules, &[]);
+        let because = format!("/{CONF_MODULES} in {name}");
+        let list = ModuleList::parse(ListKind::InitramfsTools, contents.text(CONF_MODULES));
+        let entry = |(module, arguments): (&str, Option<&str>)| {
+            (module.to_owned(), arguments.map(str::to_owned), because.clone())
+        };
+        let before = player.moment();
+        player.list(
+            &place,
+            (Stage::ImageList, true),
+            &list.entries().into_iter().map(entry).collect::<List>(),
+        );
+        // udev is still there.
+        player.arrive(&place, Stage::ImageList, &rules, &before);
     }
-    player.udev(&place, Stage::ImageUdev, &rules, &[]);
-    let because = format!("/{CONF_MODULES} in {name}");
-    let list = ModuleList::parse(ListKind::InitramfsTools, contents.text(CONF_MODULES));
-    let entry = |(module, arguments): (&str, Option<&str>)| {
-        (module.to_owned(), arguments.map(str::to_owned), because.clone())
-    };
-    player.list(&place, Stage::ImageList, &list.entries().into_iter().map(entry).collect::<List>());
 }
 
 /// The parts of all values of the words of a name.
@@ -202,7 +232,8 @@ fn named(words: &Cmdline, name: &str, place: &str) -> List {
 fn kernel(host: &HostView, release: &str) -> Result<Option<(Kernel, BTreeMap<ModuleName, usize>)>> {
     let directory = modules_directory(release);
     let Some(text) = host.read_lossy(&directory.join("modules.dep"))? else { return Ok(None) };
-    let mut kernel = Kernel::default();
+    let lacks_noiommu = kernels::has_option(host, release, "CONFIG_VFIO_NOIOMMU")? == Some(false);
+    let mut kernel = Kernel { lacks_noiommu, ..Kernel::default() };
     let files = ModulesDep::parse(&text);
     for module in text.lines().filter_map(|it| module_of_path(it.split_once(':')?.0)) {
         let needs = files.dependencies(&module).into_iter().rev().filter_map(module_of_path).collect();
@@ -239,14 +270,25 @@ fn functions<'a>(
     host: &HostView,
     kernel: &Kernel,
     release: &str,
-    devices: impl Iterator<Item = (&'a PciDevice, bool)>,
+    devices: impl Iterator<Item = (&'a PciDevice, bool, Vec<Way>)>,
     names: &BTreeMap<ModuleName, String>,
 ) -> Result<Vec<Function<'a>>> {
     let mut functions = Vec::new();
-    for (device, needs_override) in devices {
+    let loaded = host.read_lossy(Path::new("/proc/modules"))?;
+    // What is no module of the kernel and was not loaded is part of it, though no index says so: pcieportdrv.
+    let is_part = |module: &ModuleName| {
+        let is_known = kernel.needs.contains_key(module) || kernel.builtin.contains(module);
+        let was_loaded =
+            |it: &str| it.lines().any(|it| it.split(' ').next().is_some_and(|it| module.is_spelled(it)));
+        !is_known && loaded.as_deref().is_some_and(|it| !was_loaded(it))
+    };
+    for (device, needs_override, ways) in devices {
         let mut modules = pci_bus::modules(host, release, device)?;
         let of_driver = names.iter().find(|it| Some(it.1) == device.driver.as_ref()).map(|it| it.0.clone());
-        if let Some(module) = of_driver.filter(|it| modules.is_empty() && !it.as_str().contains("vfio")) {
+        let is_part = of_driver.as_ref().is_some_and(is_part);
+        if let Some(module) =
+            of_driver.filter(|it| modules.is_empty() && !is_part && !it.as_str().contains("vfio"))
+        {
             modules.push(module);
         }
         // A tree may have no index; then the module of that name is its driver's.
@@ -254,6 +296,7 @@ fn functions<'a>(
             modules.extend(kernel.needs.keys().find(|it| it.is_spelled(driver)).cloned());
         }
         let built_in = match device.driver.as_deref().filter(|it| !is_for_guests(it)) {
+            Some(driver) if is_part => Some(driver.to_owned()),
             Some(driver) if !names.values().any(|it| it == driver) => {
                 let is_known = host.is_dir(&Path::new("/sys/bus/pci/drivers").join(driver))?;
                 let is_own = modules.iter().any(|it| it.is_spelled(driver));
@@ -263,7 +306,8 @@ fn functions<'a>(
         };
         // A host bridge and an NVSwitch are of the class of bridges, and none by their header.
         let is_bridge = device.id.class >> 16 == BRIDGE && device.has_bridge_header(host)?;
-        functions.push(Function { device, modules, built_in, is_bridge, needs_override });
+        let is_there_now = ways.is_empty() || host.exists(&pci_bus::directory(device.address))?;
+        functions.push(Function { device, modules, built_in, is_bridge, needs_override, ways, is_there_now });
     }
     Ok(functions)
 }
