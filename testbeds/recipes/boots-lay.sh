@@ -1,11 +1,15 @@
 #!/bin/sh
-# In the image, when the root is there: lays the files of this boot over the root's, which is the same disk for every boot.
+# In the image, when the root is there: lays the files of this boot over the root's, which is the same disk for every boot
+# and forgets what is written to it.
 [ "$1" != prereqs ] || exit 0
 place=${rootmnt:-$NEWROOT}
-for directory in modprobe.d modules-load.d udev/rules.d; do
-	mount -t tmpfs none "$place/etc/$directory"
-	for file in "/boots/etc/$directory"/*; do
-		# An image need not have cp.
-		[ ! -e "$file" ] || cat "$file" >"$place/etc/$directory/${file##*/}"
-	done
-done
+mount -o remount,rw /dev/vda "$place"
+while read -r kind path target; do
+	mkdir -p "$place${path%/*}"
+	case $kind in
+	# An image need not have cp.
+	file) cat "/boots$path" >"$place$path" ;;
+	link) ln -s "$target" "$place$path" ;;
+	esac
+done </boots/list
+mount -o remount,ro /dev/vda "$place"

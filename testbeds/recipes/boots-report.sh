@@ -2,6 +2,12 @@
 # In the root that was booted: says on the console which driver each PCI function has, and turns the machine off.
 # With a second disk it first packs onto it what hoststate reads of /proc and /sys.
 udevadm settle --timeout=240
+# Units that udev asked for may be at work.
+for _ in $(seq 200); do
+	[ "$(systemctl list-jobs --no-legend --plain | grep -c -v boots)" != 0 ] || break
+	sleep 0.2
+done
+udevadm settle --timeout=240
 {
 	for device in /sys/bus/pci/devices/*; do
 		driver=-
@@ -26,7 +32,8 @@ pack() {
 		link "$device"
 		place=$(readlink -f "$device")
 		for name in vendor device subsystem_vendor subsystem_device class revision modalias boot_vga driver_override \
-			numa_node enable irq reset_method resource uevent config; do
+			numa_node enable irq reset_method resource uevent config \
+			sriov_totalvfs sriov_numvfs sriov_offset sriov_stride sriov_vf_device sriov_drivers_autoprobe; do
 			file "$place/$name"
 		done
 		for name in driver iommu_group subsystem iommu; do link "$place/$name"; done

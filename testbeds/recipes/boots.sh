@@ -12,10 +12,10 @@ version=$(ls root/usr/lib/modules)
 sh ./vmlinux.sh "root/boot/vmlinuz-$version"
 mv vmlinux system/
 # Drivers of the disk, and those of network and storage that every image of a generator has.
-base='virtio_blk virtio_pci ext4 e1000 e1000e 8139cp 8139too nvme xhci_pci'
+base='virtio_blk virtio_pci ext4 e1000 e1000e 8139cp 8139too igb igbvf nvme xhci_pci'
 vfio='vfio_pci vfio vfio_iommu_type1'
 graphics='bochs cirrus cirrus-qemu snd_hda_intel'
-for directory in modprobe.d modules-load.d udev/rules.d; do
+for directory in modprobe.d modules-load.d udev/rules.d tmpfiles.d; do
 	rm -rf "root/etc/$directory"
 	mkdir -p "root/etc/$directory"
 done
@@ -54,10 +54,10 @@ cp root/usr/lib/modules/"$version"/modules.* "$tree/usr/lib/modules/$version/"
 cp "root/boot/config-$version" "$tree/boot/"
 : >"$tree/boot/vmlinuz-$version"
 cp root/usr/lib/os-release "$tree/usr/lib/"
-for directory in modprobe.d modules-load.d udev/rules.d dracut/modules.d; do
+for directory in modprobe.d modules-load.d udev/rules.d tmpfiles.d dracut/modules.d; do
 	[ ! -d "root/usr/lib/$directory" ] || { mkdir -p "$tree/usr/lib/$directory" && cp -a "root/usr/lib/$directory/." "$tree/usr/lib/$directory/"; }
 done
-for program in sbin/update-initramfs sbin/mkinitramfs bin/dracut; do
+for program in sbin/update-initramfs sbin/mkinitramfs bin/dracut sbin/driverctl; do
 	[ ! -e "root/usr/$program" ] || cp -L "root/usr/$program" "$tree/usr/$program"
 done
 for program in update-grub grub-mkconfig; do
@@ -92,11 +92,11 @@ ExecStart=/usr/local/sbin/boots-report
 END
 # The events of other buses cost a minute of an emulator and bring no driver to a PCI device.
 mkdir $units/systemd-udev-trigger.service.d
-printf '[Service]\nExecStart=\nExecStart=udevadm trigger --type=devices --action=add --subsystem-match=pci\n' \
+printf '[Service]\nExecStart=\nExecStart=udevadm trigger --type=devices --action=add --subsystem-match=pci --subsystem-match=net\n' \
 	>$units/systemd-udev-trigger.service.d/boots.conf
 # Nor does anything of these; udev, its settling and systemd-modules-load stay.
 for unit in modprobe@configfs modprobe@dm_mod modprobe@efi_pstore modprobe@fuse modprobe@loop modprobe@drm \
-	systemd-tmpfiles-setup systemd-update-utmp systemd-journal-flush systemd-random-seed systemd-remount-fs \
+	systemd-update-utmp systemd-journal-flush systemd-random-seed systemd-remount-fs \
 	systemd-binfmt systemd-network-generator systemd-pcrmachine systemd-tpm2-setup-early; do
 	ln -sf /dev/null "$units/$unit.service"
 done

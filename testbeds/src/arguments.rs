@@ -88,6 +88,12 @@ enum Command {
         /// How many machines run at once
         #[arg(long, default_value_t = 1)]
         jobs: usize,
+        /// Boot a host with a race so many times more with two processors, and count what comes of it
+        #[arg(long, default_value_t = 3)]
+        races: usize,
+        /// Ask about the boots that were recorded in this file, and boot nothing
+        #[arg(long)]
+        again: Option<PathBuf>,
         /// Make hosts that are told wrong smaller, at one boot for each thing that is taken away
         #[arg(long)]
         shrink: bool,
@@ -156,10 +162,11 @@ pub(crate) fn obey() -> Result<()> {
             images::remove_all(&cache)
         }
         Command::Bench { runs } => bench::run(&workspace, &target, runs.max(1)),
-        Command::Boots { system, seed, count, hoststate, jobs, shrink, record } => {
+        Command::Boots { system, seed, count, hoststate, jobs, races, again, shrink, record } => {
             machine::require_root()?;
             let hoststate = static_program(hoststate, &workspace, &target)?;
-            boots::run(&boots::Wish { system, seed, count, jobs, shrink, record }, &cache, &hoststate)
+            let wish = boots::Wish { system, seed, count, jobs, races, again, shrink, record };
+            boots::run(&wish, &cache, &hoststate)
         }
         Command::Groups { seed, count, hoststate, jobs } => {
             machine::require_root()?;

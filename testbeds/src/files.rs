@@ -69,6 +69,14 @@ pub(crate) fn link(from: impl AsRef<Path>, to: impl AsRef<Path>) -> Result<()> {
 }
 
 /// Makes a new file, to be written bit by bit.
+pub(crate) fn link_to(target: &str, path: impl AsRef<Path>) -> Result<()> {
+    let path = path.as_ref();
+    if let Some(directory) = path.parent() {
+        make_directory(directory)?;
+    }
+    Ok(fs_err::os::unix::fs::symlink(target, path)?)
+}
+
 pub(crate) fn create(path: impl AsRef<Path>) -> Result<fs_err::File> {
     Ok(fs_err::File::create(path.as_ref())?)
 }

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::Deserialize;
 
-use super::FUNCTIONS;
+use super::Drivers;
 use crate::error::{Error, Result, check};
 
 /// An answer beside a boot.
@@ -20,7 +20,7 @@ pub(super) enum Told {
 /// What `inspect devices` said of the next boot of a function.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Answer {
-    pub(super) address: &'static str,
+    pub(super) address: String,
     next: Next,
 }
 
@@ -39,12 +39,23 @@ struct Next {
 #[derive(Deserialize)]
 struct Inspected {
     devices: Vec<Device>,
+    #[serde(default)]
+    to_come: Vec<Coming>,
 }
 
 #[derive(Deserialize)]
 struct Device {
     address: String,
+    driver: Option<String>,
     next: Option<Next>,
+}
+
+/// A function that is not there yet.
+#[derive(Deserialize)]
+struct Coming {
+    address: String,
+    #[serde(flatten)]
+    next: Next,
 }
 
 /// What `why` says of the same.
@@ -60,20 +71,23 @@ struct WhyNext {
 }
 
 impl Answer {
-    /// Reads the answers about the machine's functions, in their order.
+    /// Reads the answers about all functions, those to come behind those that are there.
     pub(super) fn of(json: &str) -> Result<Vec<Answer>> {
-        let what = "inspect devices".to_owned();
-        let found: Inspected =
-            serde_json::from_str(json).map_err(|source| Error::Json { what: what.clone(), source })?;
+        let found = inspected(json)?;
         let mut answers = Vec::new();
-        for function in &FUNCTIONS {
-            let device = found.devices.iter().find(|it| it.address == function.address);
-            match device.and_then(|it| it.next.clone()) {
-                Some(next) => answers.push(Answer { address: function.address, next }),
-                None => check(false, &what, format!("the next boot of {}", function.address), json)?,
+        for Device { address, next, .. } in found.devices {
+            match next {
+                Some(next) => answers.push(Answer { address, next }),
+                None => check(false, WHAT, format!("the next boot of {address}"), json)?,
             }
         }
+        answers.extend(found.to_come.into_iter().map(|it| Answer { address: it.address, next: it.next }));
         Ok(answers)
+    }
+
+    /// Reads the drivers that functions have now.
+    pub(super) fn now(json: &str) -> Result<Drivers> {
+        Ok(inspected(json)?.devices.into_iter().map(|it| (it.address, it.driver)).collect())
     }
 
     /// Fails unless `why` says the same.
@@ -85,17 +99,32 @@ impl Answer {
         check(same, what, format!("{self}"), why)
     }
 
-    /// Judges it by the driver that the function had after the boot.
-    pub(super) fn holds(&self, became: Option<&str>) -> Told {
+    /// Judges it by the drivers that functions had after the boot. One that is gone has none; one to come must be there.
+    pub(super) fn holds(&self, became: &Drivers) -> Told {
+        let driver = became.get(&self.address).cloned().flatten();
         match self.next.certainty.as_str() {
-            "certain" if self.next.next.as_deref() == became => Told::Right,
-            "race" if self.next.next.as_deref() == became || self.next.with.as_deref() == became => {
-                Told::Race
-            }
+            "certain" if self.next.next == driver => Told::Right,
+            "race" if self.next.next == driver || self.next.with == driver => Told::Race,
             "unknown" => Told::Unknown,
             _ => Told::Wrong,
         }
     }
+
+    /// Returns whether the function surely or maybe gets another driver than it has `before`.
+    pub(super) fn moves(&self, before: Option<&str>) -> bool {
+        self.next.certainty != "certain" || self.next.next.as_deref() != before
+    }
+
+    /// Returns whether it is a race.
+    pub(super) fn is_race(&self) -> bool {
+        self.next.certainty == "race"
+    }
+}
+
+const WHAT: &str = "inspect devices";
+
+fn inspected(json: &str) -> Result<Inspected> {
+    serde_json::from_str(json).map_err(|source| Error::Json { what: WHAT.into(), source })
 }
 
 impl fmt::Display for Answer {

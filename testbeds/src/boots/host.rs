@@ -1,19 +1,21 @@
 //! A configuration that is booted, and its text in the form of the boots that the tests ask again.
 
-use std::{collections::BTreeMap, fmt::Write};
+use std::collections::BTreeMap;
 
-use super::FUNCTIONS;
+use super::Drivers;
 
 /// Where initramfs-tools is told what to load, in a root and in an image.
 pub(super) const LIST: &str = "/etc/initramfs-tools/modules";
 /// The same of dracut, in an image only.
 pub(super) const DRACUT_LIST: &str = "/etc/cmdline.d/20-force_driver.conf";
 /// What every image has of the machine's drivers.
-const IN_IMAGE: [&str; 11] = [
+const IN_IMAGE: [&str; 13] = [
     "8139cp",
     "8139too",
     "e1000",
     "e1000e",
+    "igb",
+    "igbvf",
     "mii",
     "nvme",
     "nvme_core",
@@ -35,6 +37,8 @@ pub(super) struct Host {
     pub(super) root: BTreeMap<String, String>,
     /// Files of the image that are not as in the root: it is older.
     pub(super) older: BTreeMap<String, String>,
+    /// Links of the root, with their targets.
+    pub(super) links: BTreeMap<String, String>,
 }
 
 impl Host {
@@ -84,32 +88,64 @@ impl Host {
         (graphics, vfio)
     }
 
-    /// Its text, with the drivers that the functions had after the boot.
-    pub(super) fn recorded(&self, became: &[Option<String>]) -> String {
-        let mut text = format!("boot {}\n", self.name);
+    /// Its text, with the drivers that functions had after the boot; those that are as `before` are left out.
+    pub(super) fn recorded(&self, before: &Drivers, became: &Drivers) -> String {
+        let mut lines = vec![format!("boot {}", self.name)];
         let (graphics, vfio) = self.holds();
-        for (holds, word) in [(vfio, "holds"), (graphics, "graphics")] {
-            if holds {
-                text.push_str(word);
-                text.push('\n');
-            }
-        }
+        lines.extend(vfio.then(|| "holds".to_owned()));
+        lines.extend(graphics.then(|| "graphics".to_owned()));
         if !self.words.is_empty() {
-            writeln!(text, "words {}", self.words.join(" ")).expect("writing to a String does not fail");
+            lines.push(format!("words {}", self.words.join(" ")));
         }
         for (kind, files) in [("file", &self.root), ("image", &self.older)] {
             for (path, content) in files {
-                writeln!(text, "{kind} {path}").expect("writing to a String does not fail");
-                content.lines().for_each(|line| {
-                    writeln!(text, "  {line}").expect("writing to a String does not fail");
-                });
+                lines.push(format!("{kind} {path}"));
+                lines.extend(content.lines().map(|it| format!("  {it}")));
             }
         }
-        for (function, driver) in FUNCTIONS.iter().zip(became) {
-            let driver = driver.as_deref().unwrap_or("-");
-            writeln!(text, "{} {driver}", function.address).expect("writing to a String does not fail");
+        lines.extend(self.links.iter().map(|(path, target)| format!("link {path} {target}")));
+        for (address, driver) in became.iter().filter(|it| before.get(it.0) != Some(it.1)) {
+            lines.push(format!("{address} {}", driver.as_deref().unwrap_or("-")));
         }
-        text
+        lines.extend(before.keys().filter(|it| !became.contains_key(*it)).map(|it| format!("{it} gone")));
+        lines.join("\n") + "\n"
+    }
+
+    /// Reads recorded boots: each with the drivers that functions had after it.
+    pub(super) fn parse_all(text: &str, before: &Drivers) -> Vec<(Self, Drivers)> {
+        let mut boots: Vec<(Self, Drivers)> = Vec::new();
+        let mut open: Option<(bool, &str)> = None;
+        for line in text.lines() {
+            if let Some(name) = line.strip_prefix("boot ") {
+                boots.push((Self { name: name.to_owned(), ..Self::default() }, before.clone()));
+                continue;
+            }
+            let Some((host, became)) = boots.last_mut() else { continue };
+            if let (Some(text), Some((is_older, path))) = (line.strip_prefix("  "), open) {
+                let files = if is_older { &mut host.older } else { &mut host.root };
+                files.entry(path.to_owned()).or_default().push_str(&format!("{text}\n"));
+                continue;
+            }
+            open = None;
+            match line.split_once(' ') {
+                Some(("words", words)) => host.words = words.split(' ').map(str::to_owned).collect(),
+                Some((kind @ ("file" | "image"), path)) => {
+                    let files = if kind == "file" { &mut host.root } else { &mut host.older };
+                    files.insert(path.to_owned(), String::new());
+                    open = Some((kind == "image", path));
+                }
+                Some(("link", link)) => {
+                    let (path, target) = link.split_once(' ').unwrap_or((link, ""));
+                    host.links.insert(path.to_owned(), target.to_owned());
+                }
+                Some((address, "gone")) => drop(became.remove(address)),
+                Some((address, driver)) => {
+                    became.insert(address.to_owned(), (driver != "-").then(|| driver.to_owned()));
+                }
+                None => {}
+            }
+        }
+        boots
     }
 }
 

@@ -3,9 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use super::{
-    FUNCTIONS, RACK, System,
+    Drivers, System,
     answer::Answer,
     host::{Host, LIST},
+    machine::{FUNCTIONS, PHYSICAL},
+    rack::RACK,
     random::Rules,
 };
 use crate::{
@@ -33,6 +35,8 @@ pub(super) struct Bench<'a> {
     release: String,
     /// The rules that hoststate itself writes.
     pub(super) rules: Rules,
+    /// The drivers that functions have before a boot.
+    pub(super) before: Drivers,
 }
 
 impl<'a> Bench<'a> {
@@ -44,20 +48,24 @@ impl<'a> Bench<'a> {
         work: &'a Path,
     ) -> Result<Self> {
         let release = files::read(made.join("release"))?.trim().to_owned();
-        let toolbox = Toolbox::new(toolbox);
-        let mut bench = Self { system, toolbox, made, hoststate, work, release, rules: Rules::new() };
+        let (toolbox, rules, before) = (Toolbox::new(toolbox), Rules::default(), Drivers::new());
+        let mut bench = Self { system, toolbox, made, hoststate, work, release, rules, before };
         bench.rules = bench.written_rules()?;
+        let tree = bench.lay("before", &Host::default())?;
+        bench.before = Answer::now(&bench.call(&tree, &["inspect", "devices"])?)?;
         Ok(bench)
     }
 
-    /// Lets hoststate bind all functions on a host that has nothing yet: a group goes as a whole.
+    /// Lets hoststate bind all functions, and make virtual ones, on a host that has nothing yet: a group goes as a whole.
     fn written_rules(&self) -> Result<Rules> {
         let tree = self.lay("rules", &Host::default())?;
         let playbook = self.work.join("rules.lua");
-        let bindings = FUNCTIONS
+        let mut wanted: Vec<String> = FUNCTIONS
             .iter()
-            .map(|it| format!("driver_binding {{ device = \"{}\", driver = \"vfio-pci\" }}\n", it.address));
-        files::write(&playbook, &bindings.collect::<String>())?;
+            .map(|it| format!("driver_binding {{ device = \"{}\", driver = \"vfio-pci\" }}\n", it.address))
+            .collect();
+        wanted.push(format!("sriov_numvfs {{ device = \"{}\", numvfs = 2 }}\n", PHYSICAL.address));
+        files::write(&playbook, &wanted.concat())?;
         let call = |words: &[&str]| {
             let call =
                 Call::new([self.hoststate]).args(words).args([&playbook]).args(["--root"]).args([&tree]);
@@ -68,54 +76,62 @@ impl<'a> Bench<'a> {
         let asked = shown.split_whitespace().skip_while(|it| *it != "--accept");
         let accepted = asked.filter(|it| it.starts_with("console-gpu-")).flat_map(|it| ["--accept", it]);
         let finished = call(&["converge", "--yes", "--activate", "skip"]).args(accepted).finish()?;
-        let mut rules = Rules::new();
+        let mut rules = Rules::default();
         for file in files::list(tree.join("etc/udev/rules.d"))? {
-            let text = files::read(file)?;
+            let text = files::read(&file)?;
+            if file.to_string_lossy().contains("sriov") {
+                rules.virtual_functions = text;
+                continue;
+            }
             for function in &FUNCTIONS {
                 let lines = text.lines().filter(|it| it.contains(function.address));
-                rules.insert(function.address, lines.flat_map(|it| [it, "\n"]).collect());
+                rules.bindings.insert(function.address, lines.flat_map(|it| [it, "\n"]).collect());
             }
         }
-        let said = format!("{}{}", finished.stdout, finished.stderr);
-        check(rules.values().any(|it| it.contains("vfio-pci")), "driver_binding", "rules of udev", said)?;
+        let said = format!("{}{}{shown}", finished.stdout, finished.stderr);
+        let is_written =
+            rules.bindings.values().any(|it| it.contains("vfio-pci")) && !rules.virtual_functions.is_empty();
+        check(is_written, "driver_binding and sriov_numvfs", "rules of udev", said)?;
         Ok(rules)
     }
 
-    /// Asks what the next boot makes of every function; `why` must say the same.
+    fn call(&self, tree: &Path, words: &[&str]) -> Result<String> {
+        let call = Call::new([self.hoststate]).args(words).args(["--format", "json", "--root"]).args([tree]);
+        let finished = call.within(ASK_SECONDS).finish()?;
+        // What `why` finds may be no good news.
+        let is_answer = finished.status == 0 || finished.stdout.starts_with('{');
+        let said = || format!("{}{}", finished.stdout, finished.stderr);
+        check(is_answer, words.join(" "), "an answer", said())?;
+        Ok(finished.stdout)
+    }
+
+    /// Asks what the next boot makes of every function; `why` must say the same of those that move.
     pub(super) fn ask(&self, worker: usize, host: &Host) -> Result<Vec<Answer>> {
         let tree = self.lay(&format!("tree{worker}"), host)?;
-        let ask = |words: &[&str]| {
-            Call::new([self.hoststate])
-                .args(words)
-                .args(["--format", "json", "--root"])
-                .args([&tree])
-                .within(ASK_SECONDS)
-                .finish()
-        };
-        let inspected = ask(&["inspect", "devices"])?;
-        check(
-            inspected.status == 0,
-            "inspect devices",
-            "exit status 0",
-            format!("{}{}", inspected.stdout, inspected.stderr),
-        )?;
-        let answers = Answer::of(&inspected.stdout)?;
+        let answers = Answer::of(&self.call(&tree, &["inspect", "devices"])?)?;
         for answer in &answers {
-            answer.agrees(&ask(&["why", answer.address])?.stdout)?;
+            let before = self.before.get(&answer.address);
+            if before.is_some_and(|it| answer.moves(it.as_deref())) {
+                answer.agrees(&self.call(&tree, &["why", &answer.address])?)?;
+            }
         }
         Ok(answers)
     }
 
-    /// Boots the host; returns the driver of every function, in their order.
-    pub(super) fn boot(&self, worker: usize, host: &Host) -> Result<Vec<Option<String>>> {
+    /// Boots the host; returns the driver of every function that is there then.
+    pub(super) fn boot(&self, worker: usize, host: &Host, processors: u8) -> Result<Drivers> {
         let place = self.work.join(format!("boot{worker}"));
         let behind = place.join("behind");
         files::remove_tree(&place)?;
         self.write_image_files(&behind, host)?;
         let in_root = |path: &str| !path.starts_with("/etc/initramfs-tools/");
+        let mut list = String::new();
         for (path, text) in host.root.iter().filter(|(path, _)| in_root(path)) {
             files::write(behind.join("boots").join(path.trim_start_matches('/')), text)?;
+            list.push_str(&format!("file {path}\n"));
         }
+        list.extend(host.links.iter().map(|(path, target)| format!("link {path} {target}\n")));
+        files::write(behind.join("boots/list"), &list)?;
         if self.system.has_dracut() {
             files::write_program(behind.join("usr/lib/dracut/hooks/pre-pivot/10-boots.sh"), LAY)?;
         } else {
@@ -137,23 +153,21 @@ impl<'a> Bench<'a> {
             disks: &[(&self.made.join("root.ext4"), "root")],
             keeps: false,
             devices: RACK,
+            processors,
             seconds: BOOT_SECONDS,
         }
         .console(&self.toolbox, &place)?;
-        let said = |name: &str| {
-            let lines = console.lines().filter_map(|line| line.split_once("boots: ").map(|it| it.1));
-            lines.filter_map(|it| it.split_once(' ')).find(|it| it.0 == name).map(|it| it.1.trim().to_owned())
-        };
-        let mut drivers = Vec::new();
-        for function in &FUNCTIONS {
-            let Some(driver) = said(function.address).filter(|_| console.contains("boots: done")) else {
-                let (what, found) =
-                    (format!("the boot of {}", host.recorded(&[])), tail(&console).to_owned());
-                return Err(Error::Unexpected { what, expected: "its drivers".into(), found });
-            };
-            drivers.push((driver != "-").then_some(driver));
+        let said = console.lines().filter_map(|line| line.split_once("boots: ")?.1.split_once(' '));
+        let drivers = said.filter(|it| it.0.contains(':')).map(|(address, driver)| {
+            let driver = driver.trim();
+            (address.to_owned(), (driver != "-").then(|| driver.to_owned()))
+        });
+        let drivers: Drivers = drivers.collect();
+        if console.contains("boots: done") && !drivers.is_empty() {
+            return Ok(drivers);
         }
-        Ok(drivers)
+        let what = format!("the boot of {}", host.recorded(&drivers, &drivers));
+        Err(Error::Unexpected { what, expected: "its drivers".into(), found: tail(&console).to_owned() })
     }
 
     /// Writes the tree of a host.
@@ -169,6 +183,9 @@ impl<'a> Bench<'a> {
         };
         for (path, text) in host.root.iter().filter(|it| !it.0.starts_with("/etc/cmdline.d/")) {
             write(path, text)?;
+        }
+        for (path, target) in &host.links {
+            files::link_to(target, tree.join(path.trim_start_matches('/')))?;
         }
         let (release, words) = (&self.release, host.words.join(" "));
         write(

@@ -7,10 +7,15 @@
 mod answer;
 mod host;
 mod lay;
+mod machine;
+mod moving;
+pub(crate) mod rack;
 mod random;
 mod shrink;
+mod system;
 
 use std::{
+    collections::BTreeMap,
     path::{Path, PathBuf},
     sync::{
         Mutex, PoisonError,
@@ -19,9 +24,12 @@ use std::{
     thread,
 };
 
-use clap::ValueEnum;
-
-use self::{answer::Told, host::Host, lay::Bench};
+pub(crate) use self::system::System;
+use self::{
+    answer::{Answer, Told},
+    host::Host,
+    lay::Bench,
+};
 use crate::{
     error::{Error, Result},
     files, images,
@@ -29,131 +37,8 @@ use crate::{
     world::RunDirectory,
 };
 
-/// A PCI function of the machine.
-pub(crate) struct Function {
-    pub(crate) address: &'static str,
-    pub(crate) ids: &'static str,
-    /// Modules that claim it.
-    modules: &'static [&'static str],
-    /// Names that people write instead.
-    mistaken: &'static [&'static str],
-    /// Modules that its module needs.
-    parts: &'static [&'static str],
-}
-
-/// The functions that are asked about: a card with sound behind a root port, and others on the root bus.
-pub(crate) const FUNCTIONS: [Function; 8] = [
-    Function {
-        address: "0000:01:00.0",
-        ids: "1234:1111",
-        modules: &["bochs"],
-        mistaken: &["bochs-drm", "bochs_drm"],
-        parts: &["drm", "drm_kms_helper"],
-    },
-    Function {
-        address: "0000:01:00.1",
-        ids: "8086:2668",
-        modules: &["snd_hda_intel"],
-        mistaken: &["snd_hda_codec_hdmi", "hda_intel"],
-        parts: &["snd_hda_codec", "snd_pcm", "snd"],
-    },
-    Function {
-        address: "0000:00:02.0",
-        ids: "8086:10d3",
-        modules: &["e1000e"],
-        mistaken: &["e1000"],
-        parts: &["ptp"],
-    },
-    Function {
-        address: "0000:00:03.0",
-        ids: "1b36:000d",
-        modules: &["xhci_pci"],
-        mistaken: &["xhci_hcd", "xhci"],
-        parts: &["xhci_hcd", "usbcore"],
-    },
-    Function {
-        address: "0000:00:04.0",
-        ids: "1b36:0010",
-        modules: &["nvme"],
-        mistaken: &["nvme-pci"],
-        parts: &["nvme_core"],
-    },
-    Function {
-        address: "0000:00:05.0",
-        ids: "1013:00b8",
-        modules: &["cirrus"],
-        mistaken: &["cirrusfb"],
-        parts: &["drm", "drm_kms_helper"],
-    },
-    Function {
-        address: "0000:00:06.0",
-        ids: "8086:10d3",
-        modules: &["e1000e"],
-        mistaken: &["e1000"],
-        parts: &["ptp"],
-    },
-    Function {
-        address: "0000:00:07.0",
-        ids: "10ec:8139",
-        modules: &["8139cp", "8139too"],
-        mistaken: &["r8139", "r8169"],
-        parts: &["mii"],
-    },
-];
-
-/// The same machine for QEMU.
-pub(crate) const RACK: &[&str] = &[
-    "-drive",
-    "if=none,id=scratch,driver=null-co,read-zeroes=on,size=64M",
-    "-device",
-    "intel-iommu,intremap=on,caching-mode=on",
-    "-device",
-    "pcie-root-port,id=rp1,chassis=1,slot=1,addr=1.0",
-    "-device",
-    "bochs-display,bus=rp1,multifunction=on,addr=0.0",
-    "-device",
-    "intel-hda,bus=rp1,addr=0.1",
-    "-device",
-    "e1000e,addr=2.0",
-    "-device",
-    "qemu-xhci,addr=3.0",
-    "-device",
-    "nvme,drive=scratch,serial=scratch,addr=4.0",
-    "-device",
-    "cirrus-vga,addr=5.0",
-    "-device",
-    "e1000e,addr=6.0",
-    "-device",
-    "rtl8139,addr=7.0",
-];
-
-/// What is booted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum System {
-    /// Debian 12 with initramfs-tools
-    #[value(name = "debian-12")]
-    Debian12,
-    /// Debian 12 with dracut
-    #[value(name = "debian-12-dracut")]
-    Debian12Dracut,
-    /// Debian 13 with initramfs-tools
-    #[value(name = "debian-13")]
-    Debian13,
-}
-
-impl System {
-    fn image(self) -> &'static str {
-        match self {
-            Self::Debian12 => "boots-debian-12",
-            Self::Debian12Dracut => "boots-debian-12-dracut",
-            Self::Debian13 => "boots-debian-13",
-        }
-    }
-
-    fn has_dracut(self) -> bool {
-        self == Self::Debian12Dracut
-    }
-}
+/// The drivers of functions, by their addresses.
+type Drivers = BTreeMap<String, Option<String>>;
 
 /// What a caller wants.
 pub(crate) struct Wish {
@@ -162,6 +47,10 @@ pub(crate) struct Wish {
     pub(crate) seed: u64,
     pub(crate) count: u64,
     pub(crate) jobs: usize,
+    /// How often a host with a race is booted besides, to see what comes of it.
+    pub(crate) races: usize,
+    /// Recorded boots, to be asked about instead of booted.
+    pub(crate) again: Option<PathBuf>,
     /// Whether hosts that differ are made smaller, at one boot for each thing that is taken away.
     pub(crate) shrink: bool,
     /// The file that boots are written to.
@@ -188,28 +77,46 @@ pub(crate) fn run(wish: &Wish, cache: &Path, hoststate: &Path) -> Result<()> {
     let work = RunDirectory::make(cache)?;
     let bench = Bench::new(wish.system, &toolbox, &system, hoststate, work.path())?;
     let progress = Progress::new(wish.system.image());
+    let recorded = match &wish.again {
+        Some(file) => Some(Host::parse_all(&files::read(file)?, &bench.before)),
+        None => None,
+    };
+    let count = recorded.as_ref().map_or(wish.count, |it| it.len() as u64);
     let tally = Mutex::new(Tally::default());
     let (next, first_failure) = (AtomicUsize::new(0), Mutex::new(None));
+    let one = |worker: usize, number: usize| -> Result<()> {
+        if let Some((host, became)) = recorded.as_ref().and_then(|it| it.get(number)) {
+            judge(&bench, host, &bench.ask(worker, host)?, became, &tally, &progress);
+            return Ok(());
+        }
+        let host = random::host(wish.seed + number as u64, &bench.rules, wish.system);
+        let told = bench.ask(worker, &host)?;
+        // What is right with one processor need not be with two.
+        let became = bench.boot(worker, &host, 1 + (number % 2) as u8)?;
+        let wrong = judge(&bench, &host, &told, &became, &tally, &progress);
+        if let Some(file) = &wish.record {
+            files::write(file, &lock(&tally).boots.join("\n"))?;
+        }
+        if told.iter().any(Answer::is_race) {
+            let again = (0..wish.races).map(|_| bench.boot(worker, &host, 2)).collect::<Result<Vec<_>>>()?;
+            run_races(&host, &told, &again, &tally);
+        }
+        match wrong {
+            Some(address) if wish.shrink => shrunk(&bench, worker, &host, &address, &tally),
+            _ => Ok(()),
+        }
+    };
     thread::scope(|scope| {
         for worker in 0..wish.jobs.max(1) {
-            let (bench, tally, next, first_failure, progress) =
-                (&bench, &tally, &next, &first_failure, &progress);
+            let (one, next, first_failure) = (&one, &next, &first_failure);
             scope.spawn(move || {
                 loop {
-                    let number = next.fetch_add(1, Ordering::Relaxed) as u64;
-                    if number >= wish.count || lock(first_failure).is_some() {
+                    let number = next.fetch_add(1, Ordering::Relaxed);
+                    if number as u64 >= count || lock(first_failure).is_some() {
                         break;
                     }
-                    let seed = wish.seed + number;
-                    let host = random::host(seed, &bench.rules, wish.system.has_dracut());
-                    match try_one(bench, worker, &host, tally, progress) {
-                        Ok(Some(address)) if wish.shrink => {
-                            if let Err(err) = shrunk(bench, worker, &host, address, tally) {
-                                lock(first_failure).get_or_insert(err);
-                            }
-                        }
-                        Ok(_) => {}
-                        Err(err) => drop(lock(first_failure).get_or_insert(err)),
+                    if let Err(err) = one(worker, number) {
+                        lock(first_failure).get_or_insert(err);
                     }
                 }
             });
@@ -219,15 +126,14 @@ pub(crate) fn run(wish: &Wish, cache: &Path, hoststate: &Path) -> Result<()> {
         return Err(err);
     }
     let tally = tally.into_inner().unwrap_or_else(PoisonError::into_inner);
-    if let Some(file) = &wish.record {
-        files::write(file, &tally.boots.join("\n"))?;
-    }
     progress::plain(&tally.untold.join("\n"));
+    let from = match &wish.again {
+        Some(file) => format!("recorded in {}", file.display()),
+        None => format!("from seed {}", wish.seed),
+    };
     progress::plain(&format!(
-        "{} boots of {} from seed {}: {} functions told right, {} wrong, {} told as a race, {} unknown",
-        wish.count,
+        "{count} boots of {} {from}: {} functions told right, {} wrong, {} told as a race, {} unknown",
         wish.system.image(),
-        wish.seed,
         tally.right,
         tally.wrong.len(),
         tally.race,
@@ -247,21 +153,20 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Asks about one host and boots it; returns a function that was told wrong.
-fn try_one(
+/// Compares what was said of a host with its boot; returns a function that was told wrong.
+fn judge(
     bench: &Bench<'_>,
-    worker: usize,
     host: &Host,
+    told: &[Answer],
+    became: &Drivers,
     tally: &Mutex<Tally>,
     progress: &Progress,
-) -> Result<Option<&'static str>> {
-    let told = bench.ask(worker, host)?;
-    let became = bench.boot(worker, host)?;
+) -> Option<String> {
     let mut wrong = None;
     let mut tally = lock(tally);
-    for (told, became) in told.iter().zip(&became) {
+    for told in told {
         let line = format!("{} {told}", host.name);
-        match told.holds(became.as_deref()) {
+        match told.holds(became) {
             Told::Right => tally.right += 1,
             Told::Race => {
                 tally.race += 1;
@@ -272,26 +177,60 @@ fn try_one(
                 tally.untold.push(line);
             }
             Told::Wrong => {
-                wrong.get_or_insert(told.address);
+                wrong.get_or_insert(told.address.clone());
                 tally.wrong.push(line);
             }
         }
     }
-    let recorded = host.recorded(&became);
+    for address in became.keys().filter(|it| !told.iter().any(|told| told.address == **it)) {
+        wrong.get_or_insert(address.clone());
+        tally.wrong.push(format!("{} {address} comes, and nothing was said of it", host.name));
+    }
+    let recorded = host.recorded(&bench.before, became);
     let said = if wrong.is_some() { format!("DIFFERS\n{recorded}") } else { "as told".into() };
     progress.line(&format!("{}: {said}", host.name));
     tally.boots.push(recorded);
-    Ok(wrong)
+    wrong
+}
+
+/// Counts what came of the races of a host in further boots: what was no race must always come out as it was told.
+fn run_races(host: &Host, told: &[Answer], boots: &[Drivers], tally: &Mutex<Tally>) {
+    let mut tally = lock(tally);
+    for told in told {
+        if told.is_race() {
+            let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+            for boot in boots {
+                let driver = boot.get(&told.address).and_then(Option::as_deref).unwrap_or("-");
+                *counts.entry(driver).or_default() += 1;
+            }
+            let counts: Vec<String> =
+                counts.iter().map(|(driver, count)| format!("{count} x {driver}")).collect();
+            tally.untold.push(format!(
+                "{} {}: {} of {} further boots",
+                host.name,
+                told.address,
+                counts.join(", "),
+                boots.len()
+            ));
+        }
+        let is_wrong = boots.iter().any(|it| told.holds(it) == Told::Wrong);
+        tally.wrong.extend(is_wrong.then(|| format!("{} {told}, in one of further boots", host.name)));
+    }
 }
 
 /// Makes a host that was told wrong of a function smaller, and keeps its text.
 fn shrunk(bench: &Bench<'_>, worker: usize, host: &Host, address: &str, tally: &Mutex<Tally>) -> Result<()> {
     let wrong = |it: &Host| -> Result<Option<String>> {
         let told = bench.ask(worker, it)?;
-        let became = bench.boot(worker, it)?;
-        let mut both = told.iter().zip(&became);
-        let wrong = both.find(|it| it.0.address == address && it.0.holds(it.1.as_deref()) == Told::Wrong);
-        Ok(wrong.map(|(told, _)| format!("{}# told: {told}\n", it.recorded(&became))))
+        let became = bench.boot(worker, it, 1)?;
+        let mut of_it = told.iter().filter(|it| it.address == address);
+        let is_told = told.iter().any(|it| it.address == address);
+        let said = match of_it.find(|it| it.holds(&became) == Told::Wrong) {
+            Some(told) => Some(told.to_string()),
+            None if !is_told && became.contains_key(address) => Some(format!("nothing of {address}")),
+            None => None,
+        };
+        Ok(said.map(|said| format!("{}# told: {said}\n", it.recorded(&bench.before, &became))))
     };
     let small = shrink::shrink(host, |it| Ok(wrong(it)?.is_some()))?;
     lock(tally).wrong.extend(wrong(&small)?);

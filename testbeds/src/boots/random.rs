@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 
 use super::{
-    FUNCTIONS, Function,
+    System,
     host::{DRACUT_LIST, Host, LIST},
+    machine::{BOARD, FUNCTIONS, Function, PHYSICAL},
+    moving,
 };
 use crate::dice::Dice;
 
@@ -18,68 +20,100 @@ const FILES: [&str; 8] = [
     "zz-hoststate.conf",
     "zz-local.conf",
 ];
-const RULES: &str = "/etc/udev/rules.d/70-hoststate-driver.rules";
 const LOAD: &str = "/etc/modules-load.d/hoststate.conf";
 
-/// Rules that bind a function to vfio-pci, by its address.
-pub(super) type Rules = BTreeMap<&'static str, String>;
+/// Rules as hoststate writes them.
+#[derive(Default)]
+pub(super) struct Rules {
+    /// Those that bind a function to vfio-pci, by its address.
+    pub(super) bindings: BTreeMap<&'static str, String>,
+    /// Those that make two virtual functions.
+    pub(super) virtual_functions: String,
+}
 
-struct Maker {
-    dice: Dice,
+pub(super) struct Maker {
+    pub(super) dice: Dice,
     /// Lines of modprobe.d, by file.
     lines: BTreeMap<&'static str, Vec<String>>,
     list: Vec<String>,
     load: Vec<&'static str>,
-    words: Vec<String>,
+    pub(super) words: Vec<String>,
+    /// Files besides.
+    pub(super) root: BTreeMap<String, String>,
+    pub(super) links: BTreeMap<String, String>,
 }
 
 /// Makes the host of a seed.
-pub(super) fn host(seed: u64, rules: &Rules, dracut: bool) -> Host {
+pub(super) fn host(seed: u64, rules: &Rules, system: System) -> Host {
     let mut maker = Maker {
         dice: Dice::new(seed),
         lines: BTreeMap::new(),
         list: Vec::new(),
         load: Vec::new(),
         words: Vec::new(),
+        root: BTreeMap::new(),
+        links: BTreeMap::new(),
     };
     let mut targets = maker.targets();
     let is_plain = maker.dice.one_in(2);
-    let by_rule: Vec<&Function> = if maker.dice.one_in(5) { vec![targets.remove(0)] } else { Vec::new() };
+    if maker.dice.one_in(5) {
+        maker.binding(targets.remove(0), rules);
+    }
     if !targets.is_empty() {
-        if is_plain { maker.plain(&targets) } else { maker.as_reported(&targets) }
+        if is_plain { maker.plain(&targets) } else { maker.as_reported(&targets, system) }
+    }
+    if maker.dice.one_in(3) {
+        maker.virtual_functions(rules, is_plain);
+    }
+    if !is_plain && maker.dice.one_in(3) {
+        let target = targets.first().copied().unwrap_or(&PHYSICAL);
+        maker.moved(target);
     }
     maker.words.push(["intel_iommu=on", "iommu=pt"][maker.dice.below(2)].into());
-    let Maker { mut dice, lines, list, load, words } = maker;
-    let mut root: BTreeMap<String, String> =
-        lines.iter().map(|(file, lines)| (format!("/etc/modprobe.d/{file}"), lines.concat())).collect();
-    if dracut {
-        let list: Vec<String> =
-            list.iter().filter(|it| !it.contains(' ')).map(|it| format!("rd.driver.pre={it}")).collect();
-        if !list.is_empty() {
-            root.insert(DRACUT_LIST.into(), format!("{}\n", list.join("\n")));
-        }
-    } else {
-        root.insert(LIST.into(), list.iter().map(|it| format!("{it}\n")).collect());
-    }
-    if !load.is_empty() {
-        root.insert(LOAD.into(), load.iter().map(|it| format!("{it}\n")).collect());
-    }
-    let by_rule: String = by_rule.iter().filter_map(|it| rules.get(it.address)).cloned().collect();
-    if !by_rule.is_empty() {
-        root.insert(RULES.into(), by_rule);
-    }
-    let mut host = Host { name: format!("seed-{seed}"), words, root, older: BTreeMap::new() };
-    if !is_plain && dice.one_in(4) {
-        for path in host.image().keys().map(ToString::to_string).collect::<Vec<_>>() {
-            if dice.below(5) < 2 {
-                host.older.insert(path, String::new());
-            }
-        }
-    }
-    host
+    maker.finished(seed, system, is_plain)
 }
 
 impl Maker {
+    /// The host, with an image that may be older than its root.
+    fn finished(self, seed: u64, system: System, is_plain: bool) -> Host {
+        let Self { mut dice, lines, list, load, words, mut root, links } = self;
+        root.extend(lines.iter().map(|(file, lines)| (format!("/etc/modprobe.d/{file}"), lines.concat())));
+        if system.has_dracut() {
+            let list: Vec<String> =
+                list.iter().filter(|it| !it.contains(' ')).map(|it| format!("rd.driver.pre={it}")).collect();
+            if !list.is_empty() {
+                root.insert(DRACUT_LIST.into(), format!("{}\n", list.join("\n")));
+            }
+        } else {
+            root.insert(LIST.into(), list.iter().map(|it| format!("{it}\n")).collect());
+        }
+        if !load.is_empty() {
+            root.insert(LOAD.into(), load.iter().map(|it| format!("{it}\n")).collect());
+        }
+        let mut host = Host { name: format!("seed-{seed}"), words, root, older: BTreeMap::new(), links };
+        // An image for this host alone has such lists, too (dracut's module systemd-modules-load).
+        if system.has_dracut()
+            && let Some(list) = host.root.get(LOAD).filter(|_| dice.one_in(2))
+        {
+            host.older.insert(LOAD.into(), list.clone());
+        }
+        if !is_plain && dice.one_in(4) {
+            for path in host.image().keys().map(ToString::to_string).collect::<Vec<_>>() {
+                if dice.below(5) < 2 {
+                    host.older.insert(path, String::new());
+                }
+            }
+        }
+        host
+    }
+
+    /// The rules of hoststate that bind a function.
+    fn binding(&mut self, function: &Function, rules: &Rules) {
+        if let Some(rules) = rules.bindings.get(function.address) {
+            self.root.entry(moving::BINDINGS.into()).or_default().push_str(rules);
+        }
+    }
+
     /// Functions that shall go to guests: one to three, and often the card with its sound.
     fn targets(&mut self) -> Vec<&'static Function> {
         let mut all: Vec<&Function> = FUNCTIONS.iter().collect();
@@ -94,7 +128,7 @@ impl Maker {
         targets
     }
 
-    fn line(&mut self, text: String) {
+    pub(super) fn line(&mut self, text: String) {
         let file = self.dice.pick(&FILES);
         self.line_in(file, text);
     }
@@ -128,13 +162,13 @@ impl Maker {
         }
     }
 
-    fn as_reported(&mut self, targets: &[&Function]) {
+    fn as_reported(&mut self, targets: &[&Function], system: System) {
         self.ids(targets);
         for function in targets {
             self.first(function);
         }
         self.listed(targets);
-        self.parameters(targets);
+        self.parameters(targets, system);
         self.besides();
     }
 
@@ -145,8 +179,10 @@ impl Maker {
                 let more = self.dice.pick(&["", "", "", " disable_vga=1", " disable_idle_d3=1"]);
                 self.line(format!("options {name} ids={ids}{more}"));
                 if self.dice.one_in(4) {
-                    let other = [ids.split(',').next().unwrap_or_default(), "10de:1b80", FUNCTIONS[3].ids]
-                        [self.dice.below(3)];
+                    let board = self.dice.pick(&BOARD);
+                    let other =
+                        [ids.split(',').next().unwrap_or_default(), "10de:1b80", FUNCTIONS[3].ids, board]
+                            [self.dice.below(4)];
                     self.line(format!("options vfio-pci ids={other}"));
                 }
             }
@@ -217,10 +253,10 @@ impl Maker {
         }
     }
 
-    fn parameters(&mut self, targets: &[&Function]) {
+    fn parameters(&mut self, targets: &[&Function], system: System) {
         let function = targets[self.dice.below(targets.len())];
         let module = function.modules[0];
-        let word = match self.dice.below(28) {
+        let word = match self.dice.below(34) {
             0 => format!("module_blacklist={module}"),
             1 => "module_blacklist=vfio_pci".into(),
             2 => format!("modprobe.blacklist={module}"),
@@ -233,25 +269,40 @@ impl Maker {
             9 => "iommu=off".into(),
             10 => "intel_iommu=off".into(),
             11 => "initcall_blacklist=nvme_init".into(),
+            12 => {
+                self.words.push("vfio.enable_unsafe_noiommu_mode=1".into());
+                "intel_iommu=off".into()
+            }
+            13 | 14 if system.has_dracut() => "rd.driver.pre=vfio-pci".into(),
+            15 if system.has_dracut() => format!("rd.driver.blacklist={module}"),
+            16 => "intel_iommu=on,sm_on".into(),
             _ => return,
         };
         self.words.push(word);
     }
 
     fn besides(&mut self) {
-        match self.dice.below(16) {
+        match self.dice.below(18) {
             0 | 1 => self.line("blacklist vfio-pci".into()),
             2 => self.line("install vfio-pci /bin/false".into()),
             3 => self.line("softdep vfio-pci pre: vfio_iommu_type1".into()),
             4 => self.line("options snd_hda_intel power_save=1".into()),
             5 => self.line("# written by hand".into()),
             6 => self.line("options kvm ignore_msrs=1".into()),
+            7 => {
+                self.line("options vfio enable_unsafe_noiommu_mode=1".into());
+                self.words.push("intel_iommu=off".into());
+            }
+            8 => {
+                self.line(format!("options pci-stub ids={}", FUNCTIONS[6].ids));
+                self.list.push("pci_stub".into());
+            }
             _ => {}
         }
     }
 }
 
-fn ids(targets: &[&Function]) -> String {
+pub(super) fn ids(targets: &[&Function]) -> String {
     let mut ids: Vec<&str> = Vec::new();
     for function in targets {
         if !ids.contains(&function.ids) {

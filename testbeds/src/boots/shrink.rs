@@ -35,6 +35,11 @@ fn smaller(host: &Host) -> Vec<Host> {
         it.older.remove(path);
         hosts.push(it);
     }
+    for path in host.links.keys() {
+        let mut it = host.clone();
+        it.links.remove(path);
+        hosts.push(it);
+    }
     for index in 0..host.words.len() {
         let mut it = host.clone();
         it.words.remove(index);

@@ -157,6 +157,7 @@ fn start(toolbox: &Toolbox, kernel: &Path, image: &Path, place: &Path, rack: &Ra
         disks: &[],
         keeps: false,
         devices: &rack.arguments(),
+        processors: 1,
         seconds: BOOT_SECONDS,
     };
     let console = once.console(toolbox, place)?;

@@ -213,8 +213,27 @@ pub(super) static IMAGES: [Image; 10] = [
     },
 ];
 
-/// Fetches packages with all they depend on (mmdebstrap(1)).
+/// Where packages come from.
+pub(super) struct Archive {
+    pub(super) mirror: String,
+    /// What mmdebstrap must be told of it.
+    pub(super) options: Vec<String>,
+}
+
+/// Fetches packages of Debian with all they depend on.
 pub(super) fn fetch(building: &Building<'_>, format: &str, suite: &str, packages: &[&str]) -> Result<()> {
+    let archive = Archive { mirror: machine::debian_mirror()?, options: Vec::new() };
+    fetch_from(&archive, building, format, suite, packages)
+}
+
+/// Fetches packages with all they depend on (mmdebstrap(1)).
+pub(super) fn fetch_from(
+    archive: &Archive,
+    building: &Building<'_>,
+    format: &str,
+    suite: &str,
+    packages: &[&str],
+) -> Result<()> {
     building.progress.line("fetching packages");
     Call::new([
         "mmdebstrap",
@@ -230,9 +249,10 @@ pub(super) fn fetch(building: &Building<'_>, format: &str, suite: &str, packages
         "--customize-hook=rm -f \"$1\"/var/cache/apt/archives/*.deb",
     ])
     .args([format!("--format={format}"), format!("--include={}", packages.join(","))])
+    .args(&archive.options)
     .args([suite])
     .args([building.file])
-    .args([machine::debian_mirror()?])
+    .args([&archive.mirror])
     .env("DEBIAN_FRONTEND", "noninteractive")
     .within(FETCH_SECONDS)
     .succeed()?;

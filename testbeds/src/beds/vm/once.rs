@@ -16,6 +16,7 @@ pub(crate) struct Once<'a> {
     pub(crate) disks: &'a [(&'a Path, &'a str)],
     /// Whether the last disk keeps what is written to it.
     pub(crate) keeps: bool,
+    pub(crate) processors: u8,
     /// Arguments for its devices besides.
     pub(crate) devices: &'a [&'a str],
     /// How long it may take.
@@ -30,7 +31,8 @@ impl Once<'_> {
                 .map(String::from)
                 .into();
         words.extend(guest::accelerator(toolbox, place)?.map(String::from));
-        words.extend(["-machine", "q35", "-cpu", hardware::INTEL, "-smp", "1"].map(String::from));
+        words.extend(["-machine", "q35", "-cpu", hardware::INTEL].map(String::from));
+        words.extend(["-smp".into(), self.processors.to_string()]);
         words.extend(["-m".into(), self.memory.to_string(), "-kernel".into(), toolbox.inside(self.kernel)]);
         words.extend(["-initrd".into(), toolbox.inside(self.image), "-append".into(), self.cmdline.into()]);
         words.extend(["-no-reboot", "-serial", "stdio"].map(String::from));

@@ -1,0 +1,33 @@
+//! The machine that is booted, for QEMU.
+
+/// A card with sound, others on the root bus, a bridge to conventional PCI and a card with virtual functions.
+pub(crate) const RACK: &[&str] = &[
+    "-drive",
+    "if=none,id=scratch,driver=null-co,read-zeroes=on,size=64M",
+    "-device",
+    "intel-iommu,intremap=on,caching-mode=on",
+    "-device",
+    "pcie-root-port,id=rp1,chassis=1,slot=1,addr=1.0",
+    "-device",
+    "bochs-display,bus=rp1,multifunction=on,addr=0.0",
+    "-device",
+    "intel-hda,bus=rp1,addr=0.1",
+    "-device",
+    "e1000e,addr=2.0",
+    "-device",
+    "qemu-xhci,addr=3.0",
+    "-device",
+    "nvme,drive=scratch,serial=scratch,addr=4.0",
+    "-device",
+    "cirrus-vga,addr=5.0",
+    "-device",
+    "e1000e,addr=6.0",
+    "-device",
+    "rtl8139,addr=7.0",
+    "-device",
+    "pcie-pci-bridge,addr=8.0",
+    "-device",
+    "pcie-root-port,id=rp2,chassis=2,slot=2,addr=9.0",
+    "-device",
+    "igb,bus=rp2,addr=0.0",
+];
