@@ -207,6 +207,7 @@ fn an_install_line_that_only_a_shell_understands_makes_unknown_what_its_modules_
             None => assert!(card.iter().all(|it| found.iter().any(|found| found == it)), "{line}{found:?}"),
         }
     }
+}
 
 /// The driver of a function at the next boot, and how sure it is; also of those that only the boot makes.
 fn next(tree: &Tree, address: &str) -> Option<String> {
@@ -345,4 +346,21 @@ fn a_mode_without_an_iommu_is_one_that_the_kernel_has() {
     };
     assert_eq!(off(Some("CONFIG_VFIO_NOIOMMU=y")).as_deref(), Some("vfio-pci certain"));
     assert_eq!(off(Some("# CONFIG_VFIO_NOIOMMU is not set")).as_deref(), Some("snd_hda_intel certain"));
+}
+
+#[test]
+fn an_image_that_is_made_anew_has_the_rules_of_the_root() {
+    let rule = "ACTION==\"add\", SUBSYSTEM==\"pci\", KERNEL==\"0000:3b:00.1\", ATTR{driver_override}=\"vfio-pci\", \
+                RUN{builtin}+=\"kmod load vfio-pci\"\n";
+    let tree = host("ubuntu-24.04", &[("/etc/udev/rules.d/70-local.rules", Some(rule))]);
+    image_with(&tree, &["i40e"]);
+    let now = "0000:3b:00.1";
+    // The image as it is lets i40e have it, and the rule comes too late.
+    assert_eq!(next(&tree, now).as_deref(), Some("i40e certain"));
+    let playbook = "modprobe_options { module = 'i40e', options = { debug = '1' } }";
+    let (text, _) = crate::hosts::answer(&tree, &["plan", "playbook.lua", "--format", "json"], playbook);
+    let plan: serde_json::Value = serde_json::from_str(&text).expect("a plan");
+    let devices = plan["next_boot"]["devices"].as_array().expect("devices").clone();
+    let planned = devices.iter().find(|it| it["address"] == now).expect("a fate");
+    assert_eq!(planned["next"], "vfio-pci", "{planned}");
 }

@@ -270,6 +270,14 @@ pub trait Initramfs: fmt::Debug {
         Ok(Vec::new())
     }
 
+    /// Returns files below /etc, and directories of files there, that every image gets with the path they have.
+    ///
+    /// # Errors
+    /// When the configuration cannot be read.
+    fn copied(&self, _host: &HostView) -> Result<Vec<String>> {
+        Ok(vec!["/etc/modprobe.d".to_owned()])
+    }
+
     /// Returns the image of an installed kernel, whether it exists or not.
     ///
     /// # Errors

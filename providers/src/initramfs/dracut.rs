@@ -113,6 +113,22 @@ impl Initramfs for Dracut {
         Ok(settings)
     }
 
+    /// Only an image for this host alone has its configuration of kmod and its lists, and none has its rules
+    /// (modules.d/90kernel-modules, 01systemd-modules-load, 95udev-rules).
+    fn copied(&self, host: &HostView) -> Result<Vec<String>> {
+        let configuration = Configuration::read(host)?;
+        let mut copied = configuration.words("install_items");
+        let hostonly = configuration.words("hostonly");
+        // Red Hat's package says so; Debian's says nothing.
+        let is_for_host = hostonly
+            .last()
+            .map_or(self.family == Family::Redhat, |it| matches!(it.as_str(), "yes" | "true" | "1"));
+        if is_for_host {
+            copied.extend(["/etc/modprobe.d", "/etc/modules-load.d"].map(str::to_owned));
+        }
+        Ok(copied)
+    }
+
     fn image(&self, host: &HostView, kernel: &str) -> Result<PathBuf> {
         Ok(match self.family {
             Family::Debian => PathBuf::from(format!("/boot/initrd.img-{kernel}")),

@@ -98,6 +98,11 @@ impl Initramfs for InitramfsTools {
         Ok(settings)
     }
 
+    /// The hook of udev takes every rule that no package has under the same name.
+    fn copied(&self, _host: &HostView) -> Result<Vec<String>> {
+        Ok(["/etc/modprobe.d", "/etc/udev/rules.d"].map(str::to_owned).into())
+    }
+
     fn image(&self, _: &HostView, kernel: &str) -> Result<PathBuf> {
         Ok(PathBuf::from(format!("/boot/initrd.img-{kernel}")))
     }

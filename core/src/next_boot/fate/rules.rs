@@ -71,10 +71,7 @@ fn moving<'a>(
 
 fn is_moving(rule: &UdevRule) -> bool {
     let makes = [COUNT, AUTOPROBE].iter().any(|it| rule.assigned(it).is_some());
-    makes
-        || driver(rule).is_some()
-        || removes(rule)
-        || runs(rule).any(|it| moves(it) || loaded(it).is_some())
+    makes || driver(rule).is_some() || removes(rule) || runs(rule).any(|it| moves(it) || loaded(it).is_some())
 }
 
 /// The module that a command of a rule loads by its name, and whether it heeds the blacklist.
