@@ -2,6 +2,7 @@
 
 pub mod bytes;
 mod files;
+mod netlink;
 pub mod predicted;
 mod tree;
 
@@ -254,6 +255,18 @@ impl HostView {
     /// When a directory on the way cannot be searched.
     pub fn status(&self, path: &Path) -> io::Result<Option<Status>> {
         self.files.status(&self.resolve(path)?)
+    }
+
+    /// Returns the kernel's answer to the question for every route of IPv4 of every table, as messages of rtnetlink(7);
+    /// `None` for a tree, whose kernel is not this one, and where the kernel answers nobody.
+    ///
+    /// # Errors
+    /// When the kernel refuses to answer for another reason.
+    pub fn routes(&self) -> io::Result<Option<Vec<u8>>> {
+        if self.root != Path::new("/") {
+            return Ok(None);
+        }
+        self.files.routes()
     }
 
     /// Returns what a symbolic link holds; `None` when `path` is no link or is not there.

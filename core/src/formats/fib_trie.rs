@@ -13,6 +13,8 @@ pub struct Row {
     pub prefix: u32,
     /// Whether it is an address of this host.
     pub is_own: bool,
+    /// The number of the interface that it leads to; `None` in the file, which does not tell.
+    pub interface: Option<u32>,
 }
 
 /// Tables of routes (net/ipv4/fib_trie.c, `fib_table_print`).
@@ -46,7 +48,13 @@ pub fn parse(text: &str) -> Vec<Row> {
             Some(first) if first.starts_with('/') => {
                 let prefix = first[1..].parse::<u32>().ok().filter(|it| *it <= 32);
                 let is_own = words.nth(1) == Some("LOCAL");
-                rows.extend(leaf.zip(prefix).map(|(network, prefix)| Row { table, network, prefix, is_own }));
+                rows.extend(leaf.zip(prefix).map(|(network, prefix)| Row {
+                    table,
+                    network,
+                    prefix,
+                    is_own,
+                    interface: None,
+                }));
             }
             _ => {}
         }
@@ -78,6 +86,7 @@ mod tests {
             network: Ipv4Addr::from(network),
             prefix,
             is_own,
+            interface: None,
         };
         assert_eq!(
             parse(text),

@@ -35,6 +35,8 @@ pub struct Connection {
     pub remote: IpAddr,
     /// Port of the other side.
     pub remote_port: u16,
+    /// Number of its socket, by which `/proc/PID/fd` names it; 0 for one of the kernel's.
+    pub inode: u64,
 }
 
 /// Reads `/proc/net/route`.
@@ -83,7 +85,9 @@ fn connection(line: &str) -> Option<Connection> {
     let port = u16::from_str_radix(port, 16).ok()?;
     let remote_port = u16::from_str_radix(remote_port, 16).ok()?;
     let (local, remote) = (address(local)?, address(remote)?);
-    (state == ESTABLISHED).then_some(Connection { local, port, remote, remote_port })
+    // Queues, timer, retransmits, user and timeout stand between.
+    let inode = fields.nth(5).and_then(|it| it.parse().ok()).unwrap_or_default();
+    (state == ESTABLISHED).then_some(Connection { local, port, remote, remote_port, inode })
 }
 
 fn address(text: &str) -> Option<IpAddr> {

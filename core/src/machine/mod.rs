@@ -17,5 +17,6 @@ pub mod module_names;
 pub mod needs;
 pub(crate) mod open_files;
 pub mod pci_bus;
+pub mod route_tables;
 pub mod trust;
 pub mod user_text;

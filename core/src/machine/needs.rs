@@ -12,6 +12,7 @@ use crate::error::{Error, Result};
 mod connections;
 mod keyboard;
 mod network;
+mod network_blocks;
 mod pools;
 mod remote;
 mod storage;

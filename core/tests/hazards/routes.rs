@@ -83,3 +83,73 @@ fn an_own_address_in_the_table_of_a_vrf_is_on_a_card_of_it() {
     );
     assert_eq!(kept(&tree), [WAN, SECOND]);
 }
+
+/// Three cards, of which the second leads to 10.0.3.0/24, and root on a block device of a name.
+fn root_on(name: &str) -> Tree {
+    let tree = three_cards();
+    tree.write(format!("/sys/devices/virtual/block/{name}/dev"), "43:0\n");
+    tree.link(format!("/sys/class/block/{name}"), format!("../../devices/virtual/block/{name}"));
+    tree.write("/proc/mounts", format!("/dev/{name} / ext4 rw 0 0\n"));
+    tree
+}
+
+fn connection(local: &str, remote: &str, inode: u32) -> String {
+    let head =
+        "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n";
+    let row = "00000000:00000000 02:000005A0 00000000     0        0";
+    format!("{head}   0: {local} {remote} 01 {row} {inode} 2 0000000000000000 20 4 30 10 -1\n")
+}
+
+#[test]
+fn the_server_of_a_network_block_device_is_told_by_what_connects_it() {
+    // 10.0.3.7:40000 to 10.0.3.20:4711.
+    let other_port = connection("0703000A:9C40", "1403000A:1267", 5150);
+    let by_socket = |tree: &Tree| {
+        tree.write("/sys/devices/virtual/block/nbd0/pid", "812\n");
+        tree.link("/proc/812/fd/3", "socket:[5150]");
+        tree.write("/proc/net/tcp", &other_port);
+    };
+    let by_table =
+        |tree: &Tree| tree.write("/etc/nbdtab", "# nbd0 192.168.2.9 x\nnbd0 10.0.3.20 export port=4711\n");
+    let by_name = |tree: &Tree| {
+        tree.write("/etc/nbdtab", "nbd0\tStore\texport\n");
+        tree.write("/etc/hosts", "127.0.0.1 localhost\n10.0.3.20 store.example store # the disks\n");
+    };
+    let by_script = |tree: &Tree| tree.write("/proc/cmdline", "nbdroot=10.0.3.20,4711 root=/dev/nbd0 ro\n");
+    let by_dracut = |tree: &Tree| tree.write("/proc/cmdline", "root=nbd:10.0.3.20:4711:ext4 ro\n");
+    for with in [&by_socket as &dyn Fn(&Tree), &by_table, &by_name, &by_script, &by_dracut] {
+        let tree = root_on("nbd0");
+        with(&tree);
+        assert_eq!(kept(&tree), [WAN, SECOND]);
+    }
+    // Another device of the table, and another process, are not its.
+    let tree = root_on("nbd1");
+    by_table(&tree);
+    by_socket(&tree);
+    assert_eq!(kept(&tree), [WAN]);
+    // A partition is of its disk.
+    let tree = root_on("nbd0p1");
+    by_table(&tree);
+    assert_eq!(kept(&tree), [WAN, SECOND]);
+}
+
+#[test]
+fn the_servers_of_an_image_of_ceph_are_told_by_what_added_it() {
+    let monitors = |tree: &Tree| {
+        tree.write(
+            "/sys/bus/rbd/devices/0/config_info",
+            "10.0.3.20:6789,10.0.3.21:6789 name=admin pool image -\n",
+        );
+    };
+    let own = |tree: &Tree| tree.write("/sys/bus/rbd/devices/0/client_addr", "10.0.3.7:0/3158267541\n");
+    // 10.0.3.7:40000 to a daemon that keeps data, 10.0.3.30:6801.
+    let data = |tree: &Tree| tree.write("/proc/net/tcp", connection("0703000A:9C40", "1E03000A:1A91", 0));
+    for with in [&monitors as &dyn Fn(&Tree), &own, &data] {
+        let tree = root_on("rbd0");
+        with(&tree);
+        assert_eq!(kept(&tree), [WAN, SECOND]);
+        let tree = root_on("rbd1");
+        with(&tree);
+        assert_eq!(kept(&tree).len(), if tree.read("/proc/net/tcp").is_some() { 2 } else { 1 });
+    }
+}

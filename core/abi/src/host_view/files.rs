@@ -11,6 +11,7 @@ use std::rc::Rc;
 use rustix::fs::FileType;
 
 use super::Status;
+use super::netlink;
 use super::tree::Tree;
 
 /// What can be asked about a path.
@@ -22,6 +23,7 @@ enum Question {
     IsDirectory,
     Status,
     Target,
+    Routes,
 }
 
 /// Every question that was asked, with a hash of its answer.
@@ -94,6 +96,7 @@ impl Files {
                 Question::IsDirectory => memory.hash(&is_directory(&tree, path)),
                 Question::Status => memory.hash(&status(&tree, path)),
                 Question::Target => memory.hash(&tree.target(path)),
+                Question::Routes => memory.hash(&netlink::routes()),
             };
             now == *answer
         })
@@ -122,6 +125,11 @@ impl Files {
     /// Returns what the file system knows about a file; `None` when there is no such file.
     pub(super) fn status(&self, path: &Path) -> io::Result<Option<Status>> {
         self.remember(Question::Status, path, status(&self.tree, path))
+    }
+
+    /// Returns the routes of the machine; `None` where it does not tell them.
+    pub(super) fn routes(&self) -> io::Result<Option<Vec<u8>>> {
+        self.remember(Question::Routes, Path::new("/proc/net"), netlink::routes())
     }
 
     /// Returns a link's target; `None` for what is no link or is not there.

@@ -8,9 +8,10 @@ use hoststate_abi::host_view::HostView;
 use super::network::{add, doubt, text};
 use super::{Kind, Need};
 use crate::error::Result;
-use crate::formats::fib_trie::{self, Table};
+use crate::formats::fib_trie::{Row, Table};
 use crate::formats::proc_net::{self, Route};
 use crate::machine::interfaces::{self, NET};
+use crate::machine::route_tables;
 
 /// What such a connection is in a sentence.
 const SSH: &str = "an SSH connection";
@@ -18,13 +19,12 @@ const SSH: &str = "an SSH connection";
 /// Where Debian, Ubuntu and the Red Hat family keep the port of sshd.
 const SSHD: &str = "/etc/ssh/sshd_config";
 
-/// All tables of IPv4, without interfaces.
-const TRIE: &str = "/proc/net/fib_trie";
-
 /// Where an address of this host is.
 enum Home {
     /// Where the main table leads.
     Main,
+    /// On this interface, and answers leave by these, of the table that the address is in.
+    On { interface: String, answers: Vec<String> },
     /// In a VRF, or in the table of one.
     Vrf,
     /// In another table, by which rules send what comes from it.
@@ -44,7 +44,7 @@ pub(super) fn find(host: &HostView, routes: &[Route], needs: &mut Vec<Need>) -> 
             let what = format!("{table}: {SSH} from {} to port {}", connection.remote, connection.port);
             // The table of IPv6 is all tables.
             let home = match connection.local {
-                IpAddr::V4(local) => home(host, routes, local, !vrfs.is_empty())?,
+                IpAddr::V4(local) => home(host, routes, (local, connection.remote), !vrfs.is_empty())?,
                 IpAddr::V6(_) => Home::Main,
             };
             let lost = format!("{what}, whose address {} is in no route of the main table", connection.local);
@@ -52,6 +52,14 @@ pub(super) fn find(host: &HostView, routes: &[Route], needs: &mut Vec<Need>) -> 
                 Home::Vrf => {
                     for (interface, vrf) in &vrfs {
                         add(needs, interface, SSH, format!("{lost}; {interface} is in the VRF {vrf}"));
+                    }
+                    continue;
+                }
+                Home::On { interface, answers } => {
+                    let why = format!("{what}, whose address {} is on {interface}", connection.local);
+                    add(needs, &interface, SSH, why);
+                    for it in answers {
+                        add(needs, &it, SSH, format!("{what}, and answers leave by {it}"));
                     }
                     continue;
                 }
@@ -76,17 +84,28 @@ pub(super) fn find(host: &HostView, routes: &[Route], needs: &mut Vec<Need>) -> 
     Ok(())
 }
 
-/// Returns where an address of this host is, as far as tables without interfaces tell.
-fn home(host: &HostView, routes: &[Route], local: Ipv4Addr, has_vrfs: bool) -> Result<Home> {
+/// Returns where an address of this host is, as far as its tables tell.
+fn home(
+    host: &HostView,
+    routes: &[Route],
+    (local, remote): (Ipv4Addr, IpAddr),
+    has_vrfs: bool,
+) -> Result<Home> {
     let address = IpAddr::V4(local);
     if proc_net::route_to(routes, address).is_some_and(|it| it.prefix > 0) {
         return Ok(Home::Main);
     }
-    let rows = fib_trie::parse(&text(host, TRIE)?);
-    let mut others = rows.iter().filter(|it| matches!(it.table, Table::Other(_)));
-    let is_its = |it: &fib_trie::Row| it.prefix > 0 && it.contains(local);
-    let is_other = others.clone().any(is_its);
+    let rows = route_tables::of(host)?;
     // The addresses of a VRF are in its own table (net/ipv4/fib_frontend.c, `fib_magic`), all others in the local one.
+    let own = rows.iter().find(|it| it.is_own && it.prefix == 32 && it.network == local);
+    if let Some(own) = own
+        && let Some(interface) = route_tables::interface(host, own)?
+    {
+        return Ok(Home::On { interface, answers: answers(host, &rows, own, remote)? });
+    }
+    let mut others = rows.iter().filter(|it| matches!(it.table, Table::Other(_)));
+    let is_its = |it: &Row| it.prefix > 0 && it.contains(local);
+    let is_other = others.clone().any(is_its);
     if has_vrfs && (rows.is_empty() || others.any(|it| it.is_own && is_its(it))) {
         return Ok(Home::Vrf);
     }
@@ -94,6 +113,29 @@ fn home(host: &HostView, routes: &[Route], local: Ipv4Addr, has_vrfs: bool) -> R
         return Ok(if is_alone(routes) { Home::Main } else { Home::Other });
     }
     Ok(if is_other { Home::Other } else { Home::Main })
+}
+
+/// Returns the interfaces that answers to `remote` may leave by: those of the table of a VRF, or of the main one and of
+/// those that rules may lead to.
+fn answers(host: &HostView, rows: &[Row], own: &Row, remote: IpAddr) -> Result<Vec<String>> {
+    let IpAddr::V4(remote) = remote else { return Ok(Vec::new()) };
+    let is_of_vrf = matches!(own.table, Table::Other(_));
+    let mut best: Vec<&Row> = Vec::new();
+    for row in rows.iter().filter(|it| !it.is_own && it.contains(remote)) {
+        if is_of_vrf && row.table != own.table {
+            continue;
+        }
+        match best.iter_mut().find(|it| it.table == row.table) {
+            Some(known) if known.prefix < row.prefix => *known = row,
+            Some(_) => {}
+            None => best.push(row),
+        }
+    }
+    let mut interfaces = Vec::new();
+    for row in best {
+        interfaces.extend(route_tables::interface(host, row)?.filter(|it| it != "lo"));
+    }
+    Ok(interfaces)
 }
 
 /// Returns whether an interface of the default route has no network of its own, so that its address is one without a

@@ -12,6 +12,7 @@ use crate::error::Result;
 use crate::formats::proc_net::{self, Route};
 use crate::machine::interfaces::{self, NET};
 use crate::machine::pci_bus;
+use crate::machine::route_tables;
 
 /// The main tables of routes.
 const V4: &str = "/proc/net/route";
@@ -31,6 +32,10 @@ pub(super) fn find(host: &HostView) -> Result<Vec<Need>> {
         let table = if route.network.is_ipv4() { V4 } else { V6 };
         let why = format!("{table}: the default route goes over {}", route.interface);
         add(&mut needs, &route.interface, "the default route", why);
+    }
+    for (table, interface) in route_tables::defaults_beside(host)? {
+        let what = format!("the default route of table {table}");
+        add(&mut needs, &interface, &what, format!("table {table}: the default route goes over {interface}"));
     }
     connections::find(host, &all, &mut needs)?;
     for need in needs.iter_mut().filter(|it| it.is_certain) {

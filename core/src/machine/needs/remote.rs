@@ -5,17 +5,16 @@ use std::path::{Component, Path};
 
 use hoststate_abi::host_view::HostView;
 
+use super::network_blocks;
 use crate::error::Result;
 use crate::formats::mount_table::Mount;
-use crate::formats::proc_net;
 use crate::machine::block_devices::BLOCK;
 
 /// File systems of servers.
 const KINDS: [&str; 8] = ["nfs", "nfs4", "cifs", "smb3", "ceph", "9p", "glusterfs", "afs"];
 
-/// Block devices whose server sysfs does not name, and the ports that they are connected to: nbd (IANA), and monitors
-/// of Ceph.
-const BY_PORT: [(&str, &[u16]); 2] = [("nbd", &[10809]), ("rbd", &[3300, 6789])];
+/// The servers of a block device, each with what shows it.
+type Servers = Vec<(IpAddr, String)>;
 
 /// Returns the servers of a mounted file system; none for one that is of this host.
 pub(super) fn servers_of_mount(mount: &Mount) -> Vec<IpAddr> {
@@ -33,7 +32,8 @@ pub(super) fn servers_of_mount(mount: &Mount) -> Vec<IpAddr> {
     servers
 }
 
-fn address(text: &str) -> Option<IpAddr> {
+/// Reads an address with or without a port and the brackets of IPv6.
+pub(super) fn address(text: &str) -> Option<IpAddr> {
     let text = text.trim_end_matches(':');
     let inner = text.strip_prefix('[').and_then(|it| it.split(']').next());
     let bare = inner.unwrap_or(text);
@@ -41,7 +41,7 @@ fn address(text: &str) -> Option<IpAddr> {
 }
 
 /// Returns the servers of a block device, each with what shows it.
-pub(super) fn servers_of_block(host: &HostView, name: &str) -> Result<Vec<(IpAddr, String)>> {
+pub(super) fn servers_of_block(host: &HostView, name: &str) -> Result<Servers> {
     let path = host.resolve(&Path::new(BLOCK).join(name))?;
     let mut servers = Vec::new();
     let parts =
@@ -75,17 +75,13 @@ pub(super) fn servers_of_block(host: &HostView, name: &str) -> Result<Vec<(IpAdd
             servers.extend(server.map(|it| (it, format!("{} has traddr={it}", path.display()))));
         }
     }
-    for (prefix, ports) in BY_PORT {
-        let is_it =
-            name.strip_prefix(prefix).is_some_and(|it| it.starts_with(|it: char| it.is_ascii_digit()));
-        for table in ["/proc/net/tcp", "/proc/net/tcp6"].into_iter().filter(|_| is_it) {
-            let text = host.read_lossy(Path::new(table))?.unwrap_or_default();
-            let connections =
-                proc_net::parse_tcp(&text).into_iter().filter(|it| ports.contains(&it.remote_port));
-            servers.extend(connections.map(|it| {
-                (it.remote, format!("{table}: a connection to {} port {}", it.remote, it.remote_port))
-            }));
-        }
+    let is_named = |prefix: &str| {
+        name.strip_prefix(prefix).is_some_and(|it| it.starts_with(|it: char| it.is_ascii_digit()))
+    };
+    if is_named("nbd") {
+        servers.extend(network_blocks::of_nbd(host, name)?);
+    } else if is_named("rbd") {
+        servers.extend(network_blocks::of_rbd(host, name)?);
     }
     Ok(servers)
 }
