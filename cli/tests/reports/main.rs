@@ -176,6 +176,11 @@ fn reports_about_entries_of_the_boot_loader_specification() {
 }
 
 #[test]
+fn reports_about_the_drivers_of_devices() {
+    check("devices.txt");
+}
+
+#[test]
 fn reports_about_hosts_that_are_misjudged() {
     check("hosts.txt");
 }

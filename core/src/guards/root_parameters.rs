@@ -12,20 +12,23 @@ const NAME: &str = "root-parameter";
 
 /// Parameters of which the last one counts, and what they decide (kernel-parameters.txt, bootparam(7),
 /// kernel-command-line(7), dracut.cmdline(7)). Names that share a place undo each other.
-const SOLE: [(&[&str], &str); 8] = [
+const SOLE: [(&[&str], &str); 10] = [
     (&["root"], "which file system is /"),
     (&["rootflags"], "how / is mounted"),
     (&["rootfstype"], "how / is mounted"),
     (&["ro", "rw"], "whether / is checked before it is written"),
     (&["init", "rdinit"], "what the kernel starts first"),
     (&["systemd.unit", "single", "emergency", "rescue"], "what is started at boot"),
-    (&["netroot", "nfsroot"], "which file system is /"),
+    (&["netroot", "nfsroot", "nbdroot"], "which file system is /"),
+    // Which scripts of initramfs-tools look for it, and the dataset of zfs-initramfs.
+    (&["boot"], "how / is found"),
+    (&["zfs", "bootfs"], "which file system is /"),
     (&["ostree"], "which deployment is /"),
 ];
 
 /// Parameters of which each is needed for a part of what / lies on (dracut.cmdline(7),
 /// systemd-cryptsetup-generator(8)).
-const NEEDED: [&str; 16] = [
+const NEEDED: [&str; 21] = [
     "rd.lvm.lv",
     "rd.lvm.vg",
     "rd.luks.uuid",
@@ -34,6 +37,10 @@ const NEEDED: [&str; 16] = [
     "rd.luks.key",
     "luks.uuid",
     "luks.name",
+    "luks.options",
+    "luks.key",
+    "rd.luks.data",
+    "luks.data",
     "rd.md.uuid",
     "rd.dm.uuid",
     "rd.iscsi.initiator",
@@ -41,8 +48,17 @@ const NEEDED: [&str; 16] = [
     "rd.dasd",
     "rd.znet",
     "cryptdevice",
+    "cryptopts",
     "resume",
 ];
+
+/// Beginnings of parameters that say / comes over the network, and of the values of root= that do.
+const OF_NETWORK: [&str; 7] = ["netroot", "nfsroot", "nbdroot", "rd.iscsi", "iscsi_", "rd.nvmf", "rd.fcoe"];
+const ROOT_OF_NETWORK: [&str; 8] = ["nfs", "iscsi", "nbd", "dhcp", "aoe", "fcoe", "/dev/nfs", "/dev/nbd"];
+
+/// Parameters by which an image sets up the network (dracut.cmdline(7), Documentation/admin-guide/nfs/nfsroot.rst).
+const NETWORK: [&str; 10] =
+    ["ip", "rd.neednet", "bootdev", "ifname", "vlan", "bond", "bridge", "team", "rd.route", "rd.znet_ifname"];
 
 /// Parameters that turn off the search for a part of what / lies on.
 const SWITCHES: [&str; 7] = ["rd.lvm", "rd.luks", "rd.md", "rd.dm", "rd.multipath", "luks", "rd.auto"];
@@ -95,6 +111,20 @@ pub fn hazards(scene: Scene<'_>) -> Result<Vec<Hazard>> {
             hazards.push(hazard(&[parameter.raw(), ""], message, Some(parameter), &running));
         }
     }
+    if is_of_network(&parameters.before) || is_of_network(&running) {
+        let is_needed = |it: &&Parameter| {
+            let is_its = |prefix: &&str| {
+                it.name().starts_with(*prefix) && !SOLE.iter().any(|sole| sole.0.contains(&it.name()))
+            };
+            NETWORK.iter().any(|name| it.same_name(name)) || OF_NETWORK.iter().any(is_its)
+        };
+        let taken = parameters.removed.iter().filter(|it| !NEEDED.iter().any(|name| it.same_name(name)));
+        for parameter in taken.filter(is_needed) {
+            let message =
+                format!("the plan takes {parameter} away, by which the boot reaches / over the network");
+            hazards.push(hazard(&[parameter.raw(), ""], message, Some(parameter), &running));
+        }
+    }
     for parameter in &parameters.added {
         let is_off = matches!(parameter.value(), Some("0" | "no" | "off" | "false"));
         if is_off && SWITCHES.iter().any(|it| parameter.same_name(it)) {
@@ -105,6 +135,15 @@ pub fn hazards(scene: Scene<'_>) -> Result<Vec<Hazard>> {
         }
     }
     Ok(hazards)
+}
+
+/// Returns whether a line says that / comes over the network.
+fn is_of_network(line: &Cmdline) -> bool {
+    line.parameters().any(|it| {
+        let begins = |prefixes: &[&str], text: &str| prefixes.iter().any(|prefix| text.starts_with(prefix));
+        begins(&OF_NETWORK, it.name())
+            || it.same_name("root") && begins(&ROOT_OF_NETWORK, it.value().unwrap_or_default())
+    })
 }
 
 fn hazard(identity: &[&str], message: String, before: Option<&Parameter>, running: &Cmdline) -> Hazard {

@@ -86,6 +86,35 @@ fn by_which_parameters_the_host_finds_its_root_is_not_changed_unasked() {
 }
 
 #[test]
+fn what_reaches_a_root_of_the_network_or_of_zfs_stays() {
+    let refused_of = |line: &str, word: &str| {
+        let files = [("/etc/words", line), ("/proc/cmdline", line)];
+        refused(&files, &json!([{ "type": "kernel_cmdline", "absent": [word] }])).len()
+    };
+    for (line, words) in [
+        ("root=/dev/nfs nfsroot=10.0.3.9:/srv ip=dhcp quiet", &["ip", "nfsroot"][..]),
+        (
+            "root=nfs4:10.0.3.9:/srv rd.neednet=1 ip=eno1:dhcp ifname=eno1:02:00:00:00:00:01",
+            &["ip", "rd.neednet", "ifname"],
+        ),
+        ("netroot=iscsi:@10.0.3.9::::t ip=ibft root=/dev/sda2", &["netroot", "ip"]),
+        ("root=/dev/sda2 iscsi_target_name=t iscsi_target_ip=10.0.3.9 ip=dhcp", &["iscsi_target_ip", "ip"]),
+        ("nbdroot=10.0.3.9,4711 root=/dev/nbd0 ip=dhcp", &["nbdroot", "ip"]),
+        ("root=ZFS=rpool/ROOT boot=zfs", &["boot", "root"]),
+        ("boot=zfs zfs=rpool/ROOT", &["zfs"]),
+        ("root=/dev/mapper/r cryptopts=target=r,source=/dev/sda2 quiet", &["cryptopts"]),
+        ("root=/dev/mapper/r rd.luks.data=1=/dev/sda2", &["rd.luks.data"]),
+    ] {
+        for word in words {
+            assert_eq!(refused_of(line, word), 1, "{line} without {word}");
+        }
+    }
+    // The network of an image whose root is a disk is for something else.
+    assert_eq!(refused_of("root=/dev/sda2 ip=dhcp rd.neednet=1 quiet", "ip"), 0);
+    assert_eq!(refused_of("root=/dev/nfs nfsroot=10.0.3.9:/srv ip=dhcp quiet", "quiet"), 0);
+}
+
+#[test]
 fn what_root_runs_is_not_written_by_types_of_others() {
     let by = |kind: &str, path: &str, text: &str| {
         let found = refused(&[], &json!([{ "type": kind, "file": [path, text] }]));
