@@ -18,6 +18,8 @@ use crate::{
 const PROGRAMS: [&str; 4] = ["measure", "floor_check", "floor_options", "floor_write"];
 /// Files that the module options are spread over.
 const FILES: usize = 100;
+/// PCI functions of a host with many virtual ones.
+const FUNCTIONS: usize = 2_048;
 
 /// One line of the table: a program under test, what it must end with, and its floor.
 struct Case {
@@ -153,7 +155,7 @@ fn cases(workspace: &Path, scratch: &Path, hoststate: &Path) -> Result<Vec<Case>
         tree::bare_host(&root)?;
         tree::images(&root, 2)?;
         if has_modules {
-            tree::modules_tree(&root, 2)?;
+            tree::modules_tree(&root, 2, 32)?;
         }
         if is_known {
             Call::new(call(&converge, &playbook, &root)).finish()?;
@@ -167,6 +169,18 @@ fn cases(workspace: &Path, scratch: &Path, hoststate: &Path) -> Result<Vec<Case>
             fresh: None,
         });
     }
+    // Who gets each of as many functions as eight cards have virtual ones takes at most 80 ms of that.
+    let (root, playbook) = (scratch.join("functions"), scratch.join("functions.lua"));
+    tree::bare_host(&root)?;
+    tree::modules_tree(&root, 0, FUNCTIONS)?;
+    files::write(&playbook, "modprobe_options { module = \"kvm\", options = { ignore_msrs = \"1\" } }\n")?;
+    cases.push(Case {
+        name: format!("fates of {FUNCTIONS} functions"),
+        hoststate: call(&["plan", "--detailed-exitcode"], &playbook, &root),
+        statuses: &[2],
+        floor: None,
+        fresh: None,
+    });
     for host in files::list(workspace.join("examples/hosts"))? {
         let name = host.file_stem().unwrap_or_default().to_string_lossy();
         let root = scratch.join(&*name);

@@ -56,8 +56,8 @@ pub(super) fn images(root: &Path, count: usize) -> Result<()> {
 }
 
 /// Gives a host with [`images`] what Debian's kernels have beside them: the indexes of some 4,000 modules, and PCI
-/// functions that are looked up in them. The next boot is played with that.
-pub(super) fn modules_tree(root: &Path, count: usize) -> Result<()> {
+/// functions that are looked up in them, as many as `functions`. The next boot is played with that.
+pub(super) fn modules_tree(root: &Path, count: usize, functions: usize) -> Result<()> {
     let write = |text: &mut String, line: String| {
         text.push_str(&line);
         text.push('\n');
@@ -78,9 +78,10 @@ pub(super) fn modules_tree(root: &Path, count: usize) -> Result<()> {
         files::write(modules.join("modules.dep"), &dep)?;
         files::write(modules.join("modules.alias"), &alias)?;
     }
-    for device in 0..32 {
-        let directory = root.join(format!("sys/bus/pci/devices/0000:00:{device:02x}.0"));
-        let id = device * 100;
+    for device in 0..functions {
+        let address = format!("0000:{:02x}:{:02x}.{}", device / 256, device / 8 % 32, device % 8);
+        let directory = root.join("sys/bus/pci/devices").join(address);
+        let id = device % 200 * 100;
         for (name, text) in [
             ("vendor", "0x8086\n".to_owned()),
             ("device", format!("0x{id:04x}\n")),
