@@ -19,6 +19,7 @@ mod kept;
 mod manual;
 mod missing;
 mod mistakes;
+mod moved;
 mod next_boot;
 mod outcome;
 mod refused_boot;

@@ -104,8 +104,8 @@ impl ModuleFiles {
     }
 }
 
-/// Longest literal start of a pattern used as key: `pci:v000010DE`, which parts the vendors.
-const KEY: usize = 13;
+/// Longest literal start of a pattern used as key: `pci:v000010DEd00000FFC`, which parts the devices of a vendor.
+const KEY: usize = 22;
 
 /// `modules.alias`: which modules claim a modalias.
 ///

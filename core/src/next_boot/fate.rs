@@ -17,11 +17,13 @@ mod kmod;
 mod moves;
 mod outcome;
 mod play;
+mod race;
 mod rebuilt;
 mod rules;
 mod scripts;
 mod stages;
 mod takes;
+mod units;
 
 pub use stages::{of, planned};
 

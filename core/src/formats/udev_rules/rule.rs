@@ -107,6 +107,17 @@ impl UdevRule {
         self.pairs.iter().rev().find(assigns).map(|it| it.value.as_str())
     }
 
+    /// Returns what it assigns to a key: `GOTO`, `LABEL`.
+    pub fn value_of(&self, key: &str) -> Option<&str> {
+        self.pairs.iter().rev().find(|it| it.key == key && !it.compares()).map(|it| it.value.as_str())
+    }
+
+    /// Returns whether the rule surely applies to a device: nothing of what it compares is unknown.
+    pub fn must_match(&self, known: impl Fn(&str, Option<&str>) -> Option<Vec<String>>) -> bool {
+        let mut comparisons = self.pairs.iter().filter(|it| it.compares());
+        comparisons.all(|it| known(&it.key, it.attribute.as_deref()).is_some()) && self.may_match(known)
+    }
+
     /// Returns whether the rule can apply to a device. `known` gives the values a comparison may meet, by key and
     /// attribute; for a key it knows nothing of, `None`, the comparison is taken to hold.
     pub fn may_match(&self, known: impl Fn(&str, Option<&str>) -> Option<Vec<String>>) -> bool {

@@ -65,6 +65,9 @@ fn claims(host: &HostView, kernel_release: &str, asked: &str) -> Result<HashMap<
     let mut claims = HashMap::new();
     let devices = devices(host)?;
     for modalias in devices.iter().map(|it| it.modalias.as_str()).chain([asked]) {
+        if claims.contains_key(modalias) {
+            continue;
+        }
         let mut modules = alias.resolve(modalias);
         for module in builtin_aliases.resolve(modalias) {
             if !modules.contains(&module) {

@@ -18,6 +18,14 @@ pub fn of(device: &PciDevice, key: &str, name: Option<&str>) -> Option<Vec<Strin
             return Some(interfaces.map(|it| it.name.clone()).collect());
         }
         ("SUBSYSTEM" | "SUBSYSTEMS", _) => return Some(vec!["pci".to_owned(), "net".to_owned()]),
+        // While the host boots: udevadm trigger asks for these, and drivers bind (systemd-udev-trigger.service).
+        ("ACTION", _) => return Some(vec!["add".to_owned(), "bind".to_owned()]),
+        // The kernel's own (drivers/pci/pci-driver.c, `pci_uevent`).
+        ("ENV", Some("PCI_ID")) => format!("{:04X}:{:04X}", id.vendor, id.device),
+        ("ENV", Some("PCI_SUBSYS_ID")) => format!("{:04X}:{:04X}", id.subsystem_vendor, id.subsystem_device),
+        ("ENV", Some("PCI_CLASS")) => format!("{:04X}", id.class),
+        ("ENV", Some("PCI_SLOT_NAME")) => device.address.to_string(),
+        ("ENV", Some("MODALIAS")) | ("ATTR", Some("modalias")) => device.modalias.clone(),
         ("DRIVER" | "DRIVERS", _) | ("ENV", Some("ID_NET_DRIVER")) => {
             device.driver.clone().unwrap_or_default()
         }

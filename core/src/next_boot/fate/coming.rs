@@ -10,7 +10,7 @@ use crate::error::Result;
 use crate::formats::modprobe_conf::{ModprobeView, ModuleName};
 use crate::formats::pci::PciId;
 use crate::formats::udev_rules::rule::UdevRule;
-use crate::machine::pci_bus::{self, PciDevice, rule_values};
+use crate::machine::pci_bus::{self, PciDevice};
 
 /// Where systemd finds what an administrator enabled.
 const UNITS: &str = "/etc/systemd/system";
@@ -119,9 +119,9 @@ pub(super) fn find(host: &HostView, devices: &[PciDevice], sources: &[Source<'_>
 
 /// Finds the rules that make virtual functions; returns whether drivers may take these, where a rule says so.
 fn by_rules(of: &PciDevice, source: &Source<'_>, ways: &mut Vec<Way>) -> Option<bool> {
-    let known = |key: &str, name: Option<&str>| rule_values::of(of, key, name);
     let mut autoprobe = None;
-    for (place, rule) in source.rules.iter().filter(|it| it.1.may_match(known) && !is_too_early(it)) {
+    for it in source.rules.iter().filter(|it| it.is_about(of) && !is_too_early(&it.place, &it.rule)) {
+        let (place, rule) = (&it.place, &it.rule);
         autoprobe = rule.assigned(rules::AUTOPROBE).map(|it| it.trim() != "0").or(autoprobe);
         let count = rule.assigned(rules::COUNT).and_then(|it| it.trim().parse().ok());
         let when = if waits_for_driver(rule) { When::Bound } else { When::Seen };
@@ -132,7 +132,7 @@ fn by_rules(of: &PciDevice, source: &Source<'_>, ways: &mut Vec<Way>) -> Option<
 }
 
 /// Returns whether a rule asks for the driver of an interface before udev has looked for it.
-fn is_too_early((place, rule): &(String, UdevRule)) -> bool {
+fn is_too_early(place: &str, rule: &UdevRule) -> bool {
     let path = place.split([' ', ':']).next().unwrap_or_default();
     let name = path.rsplit('/').next().unwrap_or_default();
     let asks = |it: &crate::formats::udev_rules::rule::Pair| {

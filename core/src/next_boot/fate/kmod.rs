@@ -303,8 +303,13 @@ impl Place<'_> {
 
     fn switches(&self, module: &ModuleName) -> Switches {
         let is_on = |module: &ModuleName, option: &str| {
+            // A module of the kernel itself reads the command line only.
+            let is_builtin = self.kernel.builtin.contains(module);
+            let counts =
+                |it: &&Winner<String>| !is_builtin || matches!(it.origin, Origin::CommandLine { .. });
             let options = self.policy.options(module);
-            let mut values = options.iter().flat_map(|it| params(&it.value)).filter(|it| it.0 == option);
+            let values = options.iter().filter(counts).flat_map(|it| params(&it.value));
+            let mut values = values.filter(|it| it.0.replace('-', "_") == option);
             values.next_back().is_some_and(|it| is_true(it.1))
         };
         let vfio = ModuleName::parse("vfio");

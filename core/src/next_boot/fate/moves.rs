@@ -64,12 +64,12 @@ impl Player<'_> {
     }
 
     /// A script runs: it may bind the functions that it names.
-    pub(super) fn script(&mut self, text: &str, place: &str) {
+    pub(super) fn script(&mut self, text: &str, place: &str, driver: Option<&str>) {
         for function in self.functions {
             let address = function.device.address;
             if scripts::names(text, &address.to_string()) {
                 let why = format!("{place} names {address}, and what a script does only running it tells");
-                self.moved.insert(address, Moved { driver: scripts::driver(text), why });
+                self.moved.insert(address, Moved { driver: driver.map(str::to_owned), why });
             }
         }
     }

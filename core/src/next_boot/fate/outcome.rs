@@ -65,8 +65,17 @@ impl Player<'_> {
                 because.push(why);
             }
         }
-        let refused = self.refused.iter().filter(|it| function.modules.contains(&it.module));
-        let kept_away = !because.is_empty() || refused.clone().any(|it| !it.is_missing);
+        // What one place lacks another may have had.
+        let is_loaded = |module: &ModuleName| self.loaded.iter().any(|it| it.module == *module);
+        let refused = self
+            .refused
+            .iter()
+            .filter(|it| function.modules.contains(&it.module) && !(it.is_missing && is_loaded(&it.module)));
+        let given = self.overrides.get(&address);
+        let kept_away = !because.is_empty() || given.is_some() || refused.clone().any(|it| !it.is_missing);
+        if given.is_some() {
+            because.extend(self.not_asked(function, ""));
+        }
         because.extend(refused.map(|it| it.why.clone()));
         let certainty = match doubt {
             Some(doubt) => Certainty::Unknown { reason: doubt.why.clone() },

@@ -8,6 +8,7 @@ use super::coming::Way;
 use super::inserts::{Doubt, Insert, Inserts, Refused};
 use super::kmod::Place;
 use super::moves::{Moved, Rebinding, Rule};
+use super::race::Events;
 use super::takes::Takes;
 use super::{Certainty, Stage};
 use crate::formats::kernel_cmdline::Cmdline;
@@ -123,13 +124,13 @@ impl<'a> Player<'a> {
         rules: &dyn Fn(&PciDevice) -> Vec<Rule>,
         beside: &[(String, Option<String>, String)],
     ) {
-        let mut events: Vec<Inserts> = Vec::new();
+        let mut events = Events::default();
         let mut rebinding = Vec::new();
         let before = self.moment();
         for function in self.functions {
             events.push(match self.is_here(function) {
-                true => self.event(place, function, rules, &mut rebinding),
-                false => Inserts::default(),
+                true => self.event(place, function, rules, &mut rebinding).done,
+                false => Vec::new(),
             });
         }
         let mut listed = Inserts::default();
@@ -140,9 +141,9 @@ impl<'a> Player<'a> {
         }
         self.take_in(&listed);
         for (index, function) in self.functions.iter().enumerate() {
-            self.race(function, index, &events, &listed, stage);
+            self.race(function, index, &events, &listed.done, stage);
         }
-        for insert in events.into_iter().chain([listed]).flat_map(|it| it.done) {
+        for insert in events.into_inserts().chain(listed.done) {
             if !self.loaded.iter().any(|it| it.module == insert.module) {
                 self.loaded.push(insert);
             }
@@ -190,42 +191,6 @@ impl<'a> Player<'a> {
                 self.doubts.push(it.clone());
             }
         }
-    }
-
-    /// Binds a function to the first driver of its event, unless another event may be first with another driver.
-    fn race(
-        &mut self,
-        function: &Function<'_>,
-        own: usize,
-        events: &[Inserts],
-        listed: &Inserts,
-        stage: Stage,
-    ) {
-        let address = function.device.address;
-        if self.bound.contains_key(&address) || !self.is_here(function) {
-            return;
-        }
-        let first_of = |inserts: &Inserts| {
-            inserts.done.iter().find_map(|it| match self.takes(it, function) {
-                Takes::No(_) => None,
-                Takes::Yes(because) => Some((it.clone(), because, None)),
-                Takes::Unknown(why) => Some((it.clone(), Vec::new(), Some(why))),
-            })
-        };
-        // A driver that was there before looks at no function again, whatever a rule sets.
-        let mut candidates = Vec::new();
-        candidates.extend(first_of(listed).map(|it| (it, Stage::ModulesLoad)));
-        candidates.extend(first_of(&events[own]).map(|it| (it, stage)));
-        let others = events.iter().enumerate().filter(|it| it.0 != own);
-        candidates.extend(others.filter_map(|it| first_of(it.1)).map(|it| (it, stage)));
-        let Some(((insert, because, unknown), stage)) = candidates.first().cloned() else { return };
-        let rival = candidates.iter().find(|it| it.0.0.module != insert.module);
-        let certainty = match (unknown, rival) {
-            (Some(reason), _) => Certainty::Unknown { reason },
-            (None, Some(rival)) => Certainty::Race { with: self.driver_of(&rival.0.0.module) },
-            (None, None) => Certainty::Certain,
-        };
-        self.bind(&insert, function, stage, because, certainty);
     }
 
     /// Offers a function to a driver that is new, or that looks again.

@@ -22,8 +22,32 @@ const TMPFILES: [&str; 3] = ["/etc/tmpfiles.d", "/run/tmpfiles.d", "/usr/lib/tmp
 pub(super) const COUNT: &str = "sriov_numvfs";
 pub(super) const AUTOPROBE: &str = "sriov_drivers_autoprobe";
 
-/// Rules that move or make functions, each with its file and line.
-pub(super) type Rules = Vec<(String, UdevRule)>;
+/// A rule that moves or makes functions.
+pub(super) struct Moving {
+    /// Its file and line.
+    pub(super) place: String,
+    pub(super) rule: UdevRule,
+    /// The rules before it that lead behind it.
+    skips: Vec<UdevRule>,
+}
+
+/// Those of one place, in order.
+pub(super) type Rules = Vec<Moving>;
+
+impl Moving {
+    /// Returns whether the rule is carried out for a function, as far as can be told.
+    pub(super) fn is_about(&self, device: &PciDevice) -> bool {
+        let known = |key: &str, name: Option<&str>| pci_bus::rule_values::of(device, key, name);
+        self.rule.may_match(known) && !self.skips.iter().any(|it| it.must_match(known))
+    }
+
+    /// Returns whether the rule is for events that no boot has.
+    fn is_for_another_time(&self) -> bool {
+        let only =
+            |key: &str, _: Option<&str>| (key == "ACTION").then(|| vec!["add".to_owned(), "bind".to_owned()]);
+        !self.rule.may_match(only) || self.skips.iter().any(|it| it.must_match(only))
+    }
+}
 
 /// The files of directories in the order of their names; a file of an earlier directory hides its namesakes in later ones
 /// (udev(7), modules-load.d(5)).
@@ -59,14 +83,26 @@ pub(super) fn of_image(contents: &Contents, image: &str) -> Rules {
     files.sort_by_key(|it| (it.rsplit('/').next().unwrap_or_default(), rank(it)));
     files.retain(|it| seen.insert(it.rsplit('/').next().unwrap_or_default()));
     let rules = files.into_iter().map(|it| (format!("/{it} in {image}"), rule::parse(contents.text(it))));
-    rules.flat_map(|(file, rules)| moving(&file, rules.iter()).collect::<Rules>()).collect()
+    rules.flat_map(|(file, rules)| moving(&file, rules.iter())).collect()
 }
 
-fn moving<'a>(
-    file: &str,
-    rules: impl Iterator<Item = &'a UdevRule>,
-) -> impl Iterator<Item = (String, UdevRule)> {
-    rules.filter(|it| is_moving(it)).map(move |it| (format!("{file}:{}", it.line), it.clone()))
+fn moving<'a>(file: &str, rules: impl Iterator<Item = &'a UdevRule>) -> Rules {
+    let mut skips: Vec<&UdevRule> = Vec::new();
+    let mut found = Vec::new();
+    for rule in rules {
+        if let Some(label) = rule.value_of("LABEL") {
+            skips.retain(|it| it.value_of("GOTO") != Some(label));
+        }
+        if rule.value_of("GOTO").is_some() {
+            skips.push(rule);
+        }
+        if is_moving(rule) {
+            let place = format!("{file}:{}", rule.line);
+            let skips = skips.iter().map(|it| (*it).clone()).collect();
+            found.push(Moving { place, rule: rule.clone(), skips });
+        }
+    }
+    found
 }
 
 fn is_moving(rule: &UdevRule) -> bool {
@@ -129,14 +165,15 @@ fn names(command: &str, device: &PciDevice) -> Option<bool> {
 
 /// Returns what rules say about a function: those that match it, and those of others whose commands name it.
 pub(super) fn matching(rules: &Rules, device: &PciDevice) -> Vec<Rule> {
-    let known = |key: &str, name: Option<&str>| pci_bus::rule_values::of(device, key, name);
-    let said = rules.iter().filter_map(|(place, rule)| {
-        let matches = rule.may_match(known);
+    let said = rules.iter().filter_map(|moving| {
+        let (place, rule) = (&moving.place, &moving.rule);
+        let matches = moving.is_about(device);
         let is_about = |it: &&str| moves(it) && names(it, device).unwrap_or(matches);
         let (rebinding, other): (Vec<&str>, Vec<&str>) =
             runs(rule).filter(is_about).partition(|it| matches && probes(it));
         let runs = other.first().map(|it| (*it).to_owned());
         if !matches {
+            let runs = runs.filter(|_| !moving.is_for_another_time());
             return runs.map(|it| Rule { runs: Some(it), place: place.clone(), ..Rule::default() });
         }
         Some(Rule {

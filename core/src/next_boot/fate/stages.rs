@@ -10,7 +10,7 @@ use super::coming::{Source, Way};
 use super::kmod::{Kernel, Place};
 use super::play::{Function, Player};
 use super::rules::Rules;
-use super::{Certainty, Fate, Stage, coming, driverctl, rebuilt, rules, scripts};
+use super::{Certainty, Fate, Stage, coming, driverctl, rebuilt, rules, scripts, units};
 use crate::error::{Error, Result};
 use crate::formats::kernel_cmdline::{Cmdline, Parameter};
 use crate::formats::modprobe_conf::{ModprobeView, ModuleName};
@@ -116,6 +116,12 @@ pub fn planned(host: &HostView, distro: &Distro, menu: &Menu, anew: &[&str]) -> 
         policy.effective_option(&vfio()?, "ids").map(|it| (it.value, place.place(&it.origin)));
     player.udev(&place, Stage::RootUdev, &|it| rules::matching(&root, it), &modules_load(host)?);
     player.driverctl(&place, &driverctl::overrides(host)?);
+    for bundle in units::scripts_of_root(host)? {
+        let driver = bundle.iter().find_map(|it| scripts::driver(&it.0));
+        for (text, place) in bundle {
+            player.script(&text, &place, driver.as_deref());
+        }
+    }
     for (address, because) in rules::removed_by_tmpfiles(host)? {
         player.remove(address, because);
     }
@@ -173,7 +179,7 @@ impl<'a> InImage<'a> {
         };
         let rules = |device: &PciDevice| rules::matching(&self.rules, device);
         for (text, place) in scripts::of_image(contents, name) {
-            player.script(text, &place);
+            player.script(text, &place, scripts::driver(text).as_deref());
         }
         if is_dracut {
             let mut early: List = named(words, "rd.driver.pre", "the kernel command line");

@@ -64,6 +64,9 @@ pub(super) enum Takes {
 impl Player<'_> {
     /// Returns whether a driver takes a function.
     pub(super) fn takes(&self, insert: &Insert, function: &Function<'_>) -> Takes {
+        if !self.concerns(&insert.module, function) {
+            return Takes::No(None);
+        }
         let device = function.device;
         let module = insert.module.as_str();
         let driver = self.driver_of(&insert.module);
@@ -102,10 +105,24 @@ impl Player<'_> {
         }
         match self.iommu {
             Iommu::On => Takes::Yes(because),
-            Iommu::Off(_) | Iommu::Unknown(_) if insert.switches.without_iommu => Takes::Yes(because),
+            Iommu::Off(_) | Iommu::Unknown(_) if self.is_unsafe(insert) => Takes::Yes(because),
             Iommu::Off(why) => Takes::No(Some(format!("{driver} takes nothing without an IOMMU: {why}"))),
             Iommu::Unknown(why) => Takes::Unknown(why.clone()),
         }
+    }
+
+    /// Returns whether a module can be one for a function at all.
+    fn concerns(&self, module: &ModuleName, function: &Function<'_>) -> bool {
+        BY_ID.contains(&module.as_str())
+            || function.modules.contains(module)
+            || self.overrides.contains_key(&function.device.address)
+    }
+
+    /// Returns whether vfio was loaded to work without an IOMMU: what counts is the option it had then, which is that of
+    /// whoever needs it where that loads it.
+    fn is_unsafe(&self, insert: &Insert) -> bool {
+        let vfio = self.loaded.iter().find(|it| it.module.as_str() == "vfio");
+        vfio.unwrap_or(insert).switches.without_iommu
     }
 
     /// The name that a module's driver registers.

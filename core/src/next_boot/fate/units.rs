@@ -1,0 +1,89 @@
+//! Scripts that units of systemd of a host run, and its own one of the boot: they bind what they like.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use hoststate_abi::host_view::HostView;
+
+use super::scripts;
+use crate::error::Result;
+
+/// Directories of units, the strongest first (systemd.unit(5)).
+const UNITS: [&str; 4] =
+    ["/etc/systemd/system", "/run/systemd/system", "/usr/lib/systemd/system", "/lib/systemd/system"];
+
+/// Scripts that run at the end of the boot, where they may be run.
+const LOCAL: [&str; 2] = ["/etc/rc.local", "/etc/rc.d/rc.local"];
+
+/// Texts that run at boot together: a unit, the scripts that it starts, and the files that these read below /etc; each
+/// with its path.
+pub(super) type Bundle = Vec<(String, String)>;
+
+/// Returns what units of this host and its own script of the boot run, where that moves functions.
+pub(super) fn scripts_of_root(host: &HostView) -> Result<Vec<Bundle>> {
+    let mut found = Vec::new();
+    let directory = Path::new(UNITS[0]);
+    let wanted = wanted(host)?;
+    for name in host.list(directory)?.into_iter().filter(|it| wanted.contains(it)) {
+        let path = directory.join(name);
+        let text = host.read_lossy(&path)?.unwrap_or_default();
+        let counts =
+            |it: &&str| ["ExecStart", "Environment"].iter().any(|key| it.trim_start().starts_with(key));
+        let lines: String = text.lines().filter(counts).map(|it| format!("{it}\n")).collect();
+        found.push(bundle(host, lines, path)?);
+    }
+    for path in LOCAL.map(Path::new) {
+        if let Some((text, _)) = script(host, path)? {
+            found.push(bundle(host, text, path.to_owned())?);
+        }
+    }
+    found.retain(|it| it.iter().any(|it| scripts::is_moving(&it.0)));
+    Ok(found)
+}
+
+/// Returns a text with the scripts and settings that it names, and those that they name.
+fn bundle(host: &HostView, text: String, path: PathBuf) -> Result<Bundle> {
+    let mut bundle = vec![(text, path.display().to_string())];
+    let mut seen = BTreeSet::from([path]);
+    let mut at = 0;
+    while let Some((text, _)) = bundle.get(at).cloned() {
+        at += 1;
+        for word in text.split(|it: char| it.is_whitespace() || "=\"';&|<>()".contains(it)) {
+            let named = PathBuf::from(word.trim_start_matches(['-', '@', '+', '!', ':']));
+            let is_own = named.starts_with("/etc") && named.extension().is_none_or(|it| it != "service");
+            if !named.is_absolute() || named.starts_with("/sys") || !seen.insert(named.clone()) {
+                continue;
+            }
+            bundle.extend(if is_own { small(host, &named)? } else { script(host, &named)? });
+        }
+    }
+    Ok(bundle)
+}
+
+/// Returns the units that the boot starts, by the links that `systemctl enable` makes.
+fn wanted(host: &HostView) -> Result<BTreeSet<String>> {
+    let mut wanted = BTreeSet::new();
+    for directory in UNITS.map(Path::new) {
+        for name in
+            host.list(directory)?.into_iter().filter(|it| it.ends_with(".wants") || it.ends_with(".requires"))
+        {
+            wanted.extend(host.list(&directory.join(name))?);
+        }
+    }
+    Ok(wanted)
+}
+
+/// Returns the text of a program that is a script.
+pub(super) fn script(host: &HostView, path: &Path) -> Result<Option<(String, String)>> {
+    Ok(small(host, path)?.filter(|it| it.0.starts_with("#!")))
+}
+
+/// Returns the text of a file that somebody may have written for a device.
+fn small(host: &HostView, path: &Path) -> Result<Option<(String, String)>> {
+    /// Longer ones are programs.
+    const MOST: u64 = 64 << 10;
+    if host.is_dir(path)? || host.status(path)?.is_none_or(|it| it.size > MOST) {
+        return Ok(None);
+    }
+    Ok(host.read_lossy(path)?.map(|it| (it, path.display().to_string())))
+}
