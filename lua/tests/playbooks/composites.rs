@@ -164,6 +164,8 @@ fn a_group_that_is_foretold_goes_as_a_whole() {
             device.foretold_group = Some(group.clone());
         }
     }
+    let written = outcome(&machine, "host.pci[3].foretold_group[1] = 'x'", &[]);
+    assert!(written.contains("read-only"), "{written}");
     check(
         &machine,
         "gpu_passthrough { device = '01:00.0' }",
