@@ -137,6 +137,11 @@ pub fn turns_intel_on(parameter: &Parameter) -> bool {
     parameter.same_name(INTEL) && items.any(|it| it.starts_with("on"))
 }
 
+/// Returns whether a command line turns the IOMMU of Intel on, and nothing on it leaves it off.
+pub fn turned_on(line: &Cmdline) -> bool {
+    turned_off_by(line).is_none() && line.parameters().any(turns_intel_on)
+}
+
 /// What the kernel of this processor's vendor needs and lacks: reason, remedy, evidence.
 fn by_processor(host: &HostView, running: &Cmdline) -> Result<Option<(String, String, String)>> {
     let vendor = facts::cpu_vendor(host)?;

@@ -165,6 +165,27 @@ fn without_an_iommu_group_the_plan_says_what_is_missing() {
 }
 
 #[test]
+fn the_iommu_of_intel_is_turned_on_by_any_value_that_begins_with_on() {
+    let host = host(None);
+    let plan = || run::plan(&host, &declared(r#""device":"01:00.0","driver":"vfio-pci""#));
+    for parameters in ["intel_iommu=on,sm_on", "intel_iommu=igfx_off,on", "intel_iommu=off intel_iommu=on"] {
+        host.tree().write("/proc/cmdline", "quiet\n");
+        host.tree().write("/etc/words", format!("quiet {parameters}\n"));
+        assert!(plan().contains("nouveau to vfio-pci (reboot)"), "{parameters}: {}", plan());
+        host.tree().write("/proc/cmdline", format!("quiet {parameters}\n"));
+        assert!(plan().contains("the command line allows it"), "{parameters}: {}", plan());
+        // What turned it off is gone from the next line, or another value undoes it there.
+        host.tree().write("/proc/cmdline", "quiet intel_iommu=off\n");
+        assert!(plan().contains("nouveau to vfio-pci (reboot)"), "{parameters}: {}", plan());
+    }
+    host.tree().write("/proc/cmdline", "quiet\n");
+    for parameters in ["intel_iommu=on intel_iommu=off", "intel_iommu=on iommu=off", "intel_iommu=sm_on"] {
+        host.tree().write("/etc/words", format!("quiet {parameters}\n"));
+        assert!(plan().contains("the IOMMU is off, and vfio-pci needs it"), "{parameters}: {}", plan());
+    }
+}
+
+#[test]
 fn what_cannot_be_is_refused_with_a_way_out() {
     let host = host(Some(1));
     check(

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::error::Result;
-use crate::formats::kernel_cmdline::{Cmdline, CmdlineEdit, Parameter};
+use crate::formats::kernel_cmdline::Cmdline;
 use crate::language::resource::Context;
 use crate::machine::facts;
 use crate::machine::iommu;
@@ -41,8 +41,7 @@ pub(super) fn why_no_group(cx: Context<'_>, device: &PciDevice) -> Result<NoGrou
     let running = cx.host.read_lossy(Path::new("/proc/cmdline"))?.unwrap_or_default();
     let running = Cmdline::parse(running.trim_end());
     if let Some(off) = iommu::turned_off_by(&running) {
-        let absent = CmdlineEdit { absent: vec![off.clone()], ..CmdlineEdit::default() };
-        if next_boot_has(cx, &absent)? {
+        if iommu::turned_off_by(&cx.distro.bootloader.future(cx.host)?).is_none() {
             return Ok(NoGroup::UntilBoot);
         }
         let raw = off.raw();
@@ -51,11 +50,8 @@ pub(super) fn why_no_group(cx: Context<'_>, device: &PciDevice) -> Result<NoGrou
         )));
     }
     let is_intel = facts::cpu_vendor(cx.host)?.as_deref() == Some("GenuineIntel");
-    let has_on = running.parameters().any(|it| it.raw() == INTEL);
-    if is_intel && !has_on {
-        // The parameter is fixed, so this cannot fail; if it did, nothing is known about the next boot.
-        let present: Vec<Parameter> = Parameter::parse(INTEL).into_iter().collect();
-        if next_boot_has(cx, &CmdlineEdit { present, ..CmdlineEdit::default() })? {
+    if is_intel && !iommu::turned_on(&running) {
+        if iommu::turned_on(&cx.distro.bootloader.future(cx.host)?) {
             return Ok(NoGroup::UntilBoot);
         }
         return Ok(NoGroup::Forever(format!(
@@ -66,9 +62,4 @@ pub(super) fn why_no_group(cx: Context<'_>, device: &PciDevice) -> Result<NoGrou
     let why = iommu::why_off(cx.host, &running)?.map(|it| format!("{}. {}", it.reason, it.mend));
     let why = why.unwrap_or_else(|| "this tree does not show why".to_owned());
     Ok(NoGroup::Forever(format!("the IOMMU is off: {}", why.trim_end_matches('.'))))
-}
-
-/// Whether the sources of the boot configuration, as they will be, give that command line.
-fn next_boot_has(cx: Context<'_>, wanted: &CmdlineEdit) -> Result<bool> {
-    Ok(cx.distro.bootloader.future(cx.host)?.satisfies(wanted))
 }

@@ -51,10 +51,12 @@ pub(super) fn firmware(case: &Case<'_>) -> Result<Link> {
     let Some(off) = iommu::why_off(case.host, &running)? else {
         return link(Standing::Unknown, "the IOMMU is off".to_owned(), Vec::new());
     };
-    let is_on = |it: &Parameter| it.raw() == "intel_iommu=on";
-    let next_has = case.next.as_ref().is_some_and(|it| it.0.parameters().any(is_on));
     let evidence = vec!["/sys/kernel/iommu_groups: no groups".to_owned(), off.evidence];
-    let waits = next_has && !running.parameters().any(is_on);
+    let waits = case.next.as_ref().is_some_and(|(next, _)| {
+        let is_off = iommu::turned_off_by(next).is_some();
+        !is_off && iommu::turned_off_by(&running).is_some()
+            || iommu::turned_on(next) && !iommu::turned_on(&running)
+    });
     let standing = match (case.wants_vfio(), waits) {
         (_, true) => Standing::Waits,
         (true, false) => Standing::Blocks,
