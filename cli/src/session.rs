@@ -79,6 +79,17 @@ impl Session {
         }
     }
 
+    /// Writes to standard output what only people are told beside the answer; with JSON, nothing.
+    ///
+    /// # Errors
+    /// As for [`Self::print`].
+    pub(crate) fn tell(&self, text: &str) -> Result<()> {
+        match self.format {
+            Format::Json => Ok(()),
+            Format::Text => self.print(text),
+        }
+    }
+
     /// Writes one JSON value to standard output.
     ///
     /// # Errors
@@ -94,6 +105,14 @@ impl Session {
     pub(crate) fn warn(&self, doubt: &Doubt) {
         let screen = screen_of(&io::stderr(), self.colour, self.amount);
         say(format_args!("{}", errors::doubt(&screen, doubt)));
+    }
+
+    /// Shows on standard error what looks wrong in a playbook, unless the answer has it.
+    pub(crate) fn warn_in_text(&self, doubt: &Doubt) {
+        match self.format {
+            Format::Json => {}
+            Format::Text => self.warn(doubt),
+        }
     }
 
     /// Shows an error: on standard error; with JSON, also as an object on standard output.

@@ -19,7 +19,7 @@ use hoststate_core::trial::{self, AtBoot, RECORD};
 
 use serde_json::Value;
 
-use crate::args::{ActivateMode, ConvergeArguments, Format, HostOptions};
+use crate::args::{ActivateMode, ConvergeArguments, HostOptions};
 use crate::commands::converge::{Converge, lock};
 use crate::commands::plan::show;
 use crate::error::{Error, Result};
@@ -27,8 +27,8 @@ use crate::exit::Exit;
 use crate::playbook::Playbook;
 use crate::plugins::without_playbook;
 use crate::progress::Progress;
-use crate::render;
 use crate::render::report::Goal;
+use crate::render::shown::ShownRefusal;
 use crate::saved;
 use crate::session::Session;
 use crate::target::{Target, root_of};
@@ -277,12 +277,11 @@ pub(crate) fn finish(arguments: &ConvergeArguments, session: &Session) -> Result
         report.run = None;
         report.changed = false;
     }
-    if is_refused && session.format == Format::Text {
-        session.print(&render::report::refused_boot(&session.screen, &report))?;
+    if is_refused {
+        session.show(&ShownRefusal(&report))?;
         // The unit has done what it is for, and shall not stand among those that failed.
         return Ok(Exit::Success);
     }
-    let exit = Converge { target: &target, declared: &declared, agreed: Agreed::Declarations, session }
-        .finish(&report, Goal::DesiredState)?;
-    Ok(if is_refused { Exit::Success } else { exit })
+    Converge { target: &target, declared: &declared, agreed: Agreed::Declarations, session }
+        .finish(&report, Goal::DesiredState)
 }

@@ -10,16 +10,18 @@ use hoststate_lua::host_facts::HostFacts;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::args::{CheckArguments, Format};
+use crate::args::CheckArguments;
 use crate::capture::Capture;
 use crate::error::Result;
 use crate::exit::Exit;
 use crate::playbook::{self, PlaybookTrust};
 use crate::plugins::Plugins;
+use crate::render::amount::counted;
 use crate::render::errors;
 use crate::render::escape::visible_line;
 use crate::render::plan::named;
-use crate::render::screen::Amount;
+use crate::render::screen::{Amount, Screen};
+use crate::render::shown::Shown;
 use crate::session::Session;
 
 /// What a playbook evaluates to, and what looks wrong in it.
@@ -29,6 +31,30 @@ struct Checked {
     declarations: Declarations,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     warnings: Vec<Value>,
+    /// What is declared, each with its line.
+    #[serde(skip)]
+    named: Vec<String>,
+    /// The playbook.
+    #[serde(skip)]
+    name: String,
+    /// How much it declares that only a host tells.
+    #[serde(skip)]
+    left_to_host: usize,
+}
+
+impl Shown for Checked {
+    fn text(&self, screen: &Screen) -> String {
+        let mut text = String::new();
+        if screen.amount == Amount::More {
+            for it in &self.named {
+                text.push_str(&visible_line(it));
+                text.push('\n');
+            }
+        }
+        let count = counted(self.named.len() + self.left_to_host, "declaration");
+        text.push_str(&format!("{}: {count}, valid\n", visible_line(&self.name)));
+        text
+    }
 }
 
 /// Runs the command. With JSON, prints the declarations that the playbook evaluates to.
@@ -55,29 +81,19 @@ pub(crate) fn run(arguments: &CheckArguments, session: &Session) -> Result<Exit>
     if playbook.left_to_host > 0 {
         doubts.retain(|it| it.name != doubts::NOTHING_DECLARED);
     }
-    if session.format == Format::Json {
-        let resources = playbook.declared.into_iter().map(|it| it.declaration).collect();
-        let declarations = Declarations { format: DECLARATIONS_FORMAT.to_owned(), resources };
-        let warnings = doubts.iter().map(errors::doubt_json).collect();
-        session.print_json(&Checked { declarations, warnings })?;
-        return Ok(Exit::Success);
-    }
     // The playbook's loader says what is about no line.
     for doubt in doubts.iter().filter(|it| it.origin.is_some()) {
-        session.warn(doubt);
+        session.warn_in_text(doubt);
     }
-    let mut text = String::new();
-    if session.screen.amount == Amount::More {
-        for it in &playbook.declared {
-            text.push_str(&visible_line(&named(&it.id, it.declaration.playbook.as_ref())));
-            text.push('\n');
-        }
-    }
-    let count = match playbook.declared.len() + playbook.left_to_host {
-        1 => "1 declaration".to_owned(),
-        count => format!("{count} declarations"),
-    };
-    text.push_str(&format!("{}: {count}, valid\n", visible_line(&playbook.name)));
-    session.print(&text)?;
+    let named = playbook.declared.iter().map(|it| named(&it.id, it.declaration.playbook.as_ref())).collect();
+    let resources = playbook.declared.into_iter().map(|it| it.declaration).collect();
+    let (name, left_to_host) = (playbook.name, playbook.left_to_host);
+    session.show(&Checked {
+        declarations: Declarations { format: DECLARATIONS_FORMAT.to_owned(), resources },
+        warnings: doubts.iter().map(errors::doubt_json).collect(),
+        named,
+        name,
+        left_to_host,
+    })?;
     Ok(Exit::Success)
 }

@@ -8,13 +8,12 @@ use hoststate_core::record::lock::Lock;
 use hoststate_core::record::report::{Outcome, Report};
 use hoststate_core::run::apply::is_actionable;
 
-use crate::args::Format;
 use crate::commands::converge::lock;
-use crate::commands::plan::show;
 use crate::consent::{Answer, Terminal, nobody_to_ask};
 use crate::error::{Error, Result};
 use crate::render;
 use crate::render::escape::visible_line;
+use crate::render::shown::{Shown, ShownPlan};
 use crate::session::Session;
 use crate::signals::Interrupt;
 use crate::target::Target;
@@ -103,10 +102,8 @@ impl Consent<'_> {
     }
 
     fn print(&self, plan: &Plan) -> Result<()> {
-        match self.session.format {
-            Format::Text => show(plan, self.target, self.session),
-            Format::Json => Ok(()),
-        }
+        let shown = ShownPlan { plan, activate: self.target.activate };
+        self.session.tell(&shown.text(&self.session.screen))
     }
 }
 

@@ -6,15 +6,17 @@ use std::path::{Path, PathBuf};
 use hoststate_abi::message::{Asks, User};
 use hoststate_core::plugins::plugin::trust::{TrustList, Trusted};
 use hoststate_core::plugins::plugin::{Candidate, TrustState, survey};
-use serde_json::{Value, json};
+use serde::{Serialize, Serializer};
+use serde_json::Value;
 
-use crate::args::Format;
 use crate::args::plugin::{PluginCommand, PluginListArguments, PluginTrustArguments};
 use crate::consent::{Answer, Terminal};
 use crate::error::{Error, Result};
 use crate::exit::Exit;
 use crate::plugins::{Folder, Plugins, canonical};
 use crate::render::escape::visible_line;
+use crate::render::screen::Screen;
+use crate::render::shown::Shown;
 use crate::render::table::headed;
 use crate::session::Session;
 
@@ -37,45 +39,76 @@ pub(crate) fn run(command: &PluginCommand, session: &Session) -> Result<Exit> {
 
 fn list(arguments: &PluginListArguments, session: &Session) -> Result<Exit> {
     let plugins = Plugins::new(&arguments.plugins)?;
-    let mut found: Vec<(PathBuf, TrustState, Option<Trusted>)> = Vec::new();
+    let mut found = Vec::new();
     for (lock, list) in plugins.trusted()? {
         for folder in plugins.folders.iter().filter(|it| it.lock == lock) {
             for (file, standing) in survey(&folder.path, &list)? {
                 let trusted = list.of(&file).cloned();
-                found.push((file, standing, trusted));
+                found.push(Listed { file, standing, trusted });
             }
         }
     }
-    match session.format {
-        Format::Json => {
-            let shown: Vec<Value> = found.iter().map(|(file, standing, trusted)| {
-                json!({ "file": file, "standing": word(*standing), "trusted": trusted })
-            }).collect();
-            session.print_json(&json!({ "format": LIST_FORMAT, "plugins": shown }))?;
-        }
-        Format::Text if found.is_empty() => {
-            let folders: Vec<String> = plugins
-                .folders
-                .iter()
-                .map(|it| visible_line(&it.path.display().to_string()).into_owned())
-                .collect();
-            session.print(&format!("There are no plugins in {}.\n", folders.join(", ")))?;
-        }
-        Format::Text => {
-            let mut rows = vec![["STANDING", "TYPES", "PLUGIN"].map(str::to_owned).to_vec()];
-            rows.extend(found.iter().map(|(file, standing, trusted)| {
-                let types = trusted.as_ref().map(types_of).unwrap_or_default();
-                vec![word(*standing).to_owned(), types, file.display().to_string()]
-            }));
-            session.print(&headed(&session.screen, &rows))?;
-            if found.iter().any(|(_, standing, _)| matches!(standing, TrustState::New | TrustState::Changed))
-            {
-                session
-                    .print("`hoststate plugin trust FILE` shows what a plugin asks for, and trusts it.\n")?;
-            }
-        }
-    }
+    let folders = plugins.folders.into_iter().map(|it| it.path).collect();
+    session.show(&List { format: LIST_FORMAT, plugins: found, folders })?;
     Ok(Exit::Success)
+}
+
+/// The plugins that there are.
+#[derive(Serialize)]
+struct List {
+    format: &'static str,
+    plugins: Vec<Listed>,
+    /// Where they are looked for.
+    #[serde(skip)]
+    folders: Vec<PathBuf>,
+}
+
+/// A plugin, and how it stands.
+#[derive(Serialize)]
+struct Listed {
+    file: PathBuf,
+    #[serde(serialize_with = "state")]
+    standing: TrustState,
+    trusted: Option<Trusted>,
+}
+
+fn state<S: Serializer>(standing: &TrustState, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(word(*standing))
+}
+
+impl Shown for List {
+    fn text(&self, screen: &Screen) -> String {
+        if self.plugins.is_empty() {
+            let folders = self.folders.iter().map(|it| visible_line(&it.display().to_string()).into_owned());
+            return format!("There are no plugins in {}.\n", folders.collect::<Vec<_>>().join(", "));
+        }
+        let mut rows = vec![["STANDING", "TYPES", "PLUGIN"].map(str::to_owned).to_vec()];
+        rows.extend(self.plugins.iter().map(|it| {
+            let types = it.trusted.as_ref().map(types_of).unwrap_or_default();
+            vec![word(it.standing).to_owned(), types, it.file.display().to_string()]
+        }));
+        let mut text = headed(screen, &rows);
+        if self.plugins.iter().any(|it| matches!(it.standing, TrustState::New | TrustState::Changed)) {
+            text.push_str("`hoststate plugin trust FILE` shows what a plugin asks for, and trusts it.\n");
+        }
+        text
+    }
+}
+
+/// A plugin that is trusted.
+#[derive(Serialize)]
+struct Entrusted {
+    #[serde(flatten)]
+    trusted: Trusted,
+    /// What people are told.
+    #[serde(skip)]
+    said: String,
+}
+
+impl Shown for Entrusted {
+    fn text(&self, _: &Screen) -> String {
+        self.said.clone()
+    }
 }
 
 fn types_of(trusted: &Trusted) -> String {
@@ -99,7 +132,8 @@ fn trust(arguments: &PluginTrustArguments, session: &Session) -> Result<Exit> {
     let candidate = Candidate::examine(&file, &plugins.program)?;
     let before = list.of(&file).cloned();
     if before.as_ref() == Some(&candidate.trusted()) {
-        session.print(&format!("{} is trusted as it is.\n", visible_line(&file.display().to_string())))?;
+        let said = format!("{} is trusted as it is.\n", visible_line(&file.display().to_string()));
+        session.show(&Entrusted { trusted: candidate.trusted(), said })?;
         return Ok(Exit::Success);
     }
     // Two types of one name would be found out by every later run; better now.
@@ -110,9 +144,7 @@ fn trust(arguments: &PluginTrustArguments, session: &Session) -> Result<Exit> {
     }
     registry.add(candidate.entries(&plugins.program, &plugins.base))?;
     let described = shown(&candidate, before.as_ref());
-    if session.format == Format::Text {
-        session.print(&described)?;
-    }
+    session.tell(&described)?;
     if !arguments.yes {
         let Some(terminal) = Terminal::open(session)? else {
             let hint = "Read what it asks for above, then say --yes.";
@@ -124,7 +156,7 @@ fn trust(arguments: &PluginTrustArguments, session: &Session) -> Result<Exit> {
         match terminal.ask("Trust this plugin?", &session.interrupt()?)? {
             Answer::Yes => {}
             Answer::No => {
-                session.print("Nothing was changed.\n")?;
+                session.tell("Nothing was changed.\n")?;
                 return Ok(Exit::Error);
             }
             Answer::Interrupted => return Ok(Exit::Interrupted),
@@ -132,10 +164,7 @@ fn trust(arguments: &PluginTrustArguments, session: &Session) -> Result<Exit> {
     }
     list.add(candidate.trusted());
     list.write(&folder.lock)?;
-    match session.format {
-        Format::Json => session.print_json(&candidate.trusted())?,
-        Format::Text => session.print("Trusted.\n")?,
-    }
+    session.show(&Entrusted { trusted: candidate.trusted(), said: "Trusted.\n".to_owned() })?;
     Ok(Exit::Success)
 }
 

@@ -12,7 +12,7 @@ use hoststate_core::run::apply::{Agreed, is_actionable};
 use hoststate_core::run::rollback::Undo;
 use hoststate_core::run::rollback::select::{Selected, select};
 
-use crate::args::{Format, RollbackArguments};
+use crate::args::RollbackArguments;
 use crate::commands::consented::{Consent, Leave, host_name};
 use crate::commands::converge::{Converge, lock};
 use crate::commands::plan::show;
@@ -52,8 +52,8 @@ pub(crate) fn run(arguments: &RollbackArguments, session: &Session) -> Result<Ex
     let agreed = if arguments.yes { Agreed::Declarations } else { Agreed::Plan };
     let converge = Converge { target: &target, declared: &declared, agreed, session };
     if !is_actionable(&plan, target.activate) {
-        if let Some(by) = undone_by.filter(|_| session.format == Format::Text) {
-            session.print(&format!(
+        if let Some(by) = undone_by {
+            session.tell(&format!(
                 "Run {} was undone by {}, and nothing is newer to undo. To go further back, name the run: \
                  `hoststate history`.\n",
                 visible_line(id),

@@ -50,6 +50,17 @@ impl Shown for ShownReport<'_> {
     }
 }
 
+/// The report of a boot that was tried and is refused.
+#[derive(Serialize)]
+#[serde(transparent)]
+pub(crate) struct ShownRefusal<'a>(pub(crate) &'a Report);
+
+impl Shown for ShownRefusal<'_> {
+    fn text(&self, screen: &Screen) -> String {
+        report::refused_boot(screen, self.0)
+    }
+}
+
 impl Shown for Chain {
     fn text(&self, screen: &Screen) -> String {
         why::text(screen, self)

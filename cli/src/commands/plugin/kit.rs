@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use hoststate_abi::description::{Example, TypeDescription};
 use hoststate_core::language::declaration::Declaration;
@@ -12,14 +12,16 @@ use hoststate_core::plugins::conformance::{self, BrokenLaw, Conformity, Trial, T
 use hoststate_core::plugins::plugin::{Candidate, trial};
 use hoststate_core::record::store::RecordStore;
 use hoststate_core::run::apply::Activate;
+use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
 
-use crate::args::Format;
 use crate::args::plugin::PluginTestArguments;
 use crate::error::{Error, Result};
 use crate::exit::Exit;
 use crate::plugins::{Plugins, canonical};
 use crate::render::escape::visible_line;
+use crate::render::screen::Screen;
+use crate::render::shown::Shown;
 use crate::session::Session;
 
 /// Format of what the kit found.
@@ -37,6 +39,18 @@ const PLAIN_HOST: [(&str, &str); 6] = [
     ("/usr/sbin/update-grub", ""),
     ("/usr/sbin/update-initramfs", ""),
 ];
+
+/// What the kit found.
+#[derive(Serialize)]
+struct Tested<'a> {
+    format: &'static str,
+    file: PathBuf,
+    /// Of the chapters, one after the other.
+    #[serde(serialize_with = "laws")]
+    laws: &'a [Chapter],
+    /// How many laws are broken.
+    broken: usize,
+}
 
 /// What was tried, and how each law fared.
 struct Chapter {
@@ -85,10 +99,7 @@ pub(crate) fn run(arguments: &PluginTestArguments, session: &Session) -> Result<
     }
     let broken =
         chapters.iter().flat_map(|it| &it.laws).filter(|(_, it)| matches!(it, Fared::Broken(_))).count();
-    match session.format {
-        Format::Json => session.print_json(&as_json(&file, &chapters, broken))?,
-        Format::Text => session.print(&as_text(&chapters, broken))?,
-    }
+    session.show(&Tested { format: TEST_FORMAT, file, laws: &chapters, broken })?;
     Ok(if broken == 0 { Exit::Success } else { Exit::Error })
 }
 
@@ -142,46 +153,45 @@ fn of_example(described: &TypeDescription, example: &Example, registry: &Registr
     Ok(conformance::check(&trial, &host))
 }
 
-fn as_text(chapters: &[Chapter], broken: usize) -> String {
-    let mut text = String::new();
-    let mut line = |it: String| {
-        text.push_str(&visible_line(&it));
-        text.push('\n');
-    };
-    for chapter in chapters {
-        line(chapter.about.clone());
-        for (law, fared) in &chapter.laws {
-            match fared {
-                Fared::Holds => line(format!("    ok      {law}")),
-                Fared::NotTried => line(format!("    -       {law}: not tried")),
-                Fared::Broken(finding) => {
-                    line(format!("    BROKEN  {law}"));
-                    finding.what.lines().for_each(|it| line(format!("            {it}")));
-                    line(format!("            hint: {}", finding.mend));
+impl Shown for Tested<'_> {
+    fn text(&self, _: &Screen) -> String {
+        let mut text = String::new();
+        let mut line = |it: String| {
+            text.push_str(&visible_line(&it));
+            text.push('\n');
+        };
+        for chapter in self.laws {
+            line(chapter.about.clone());
+            for (law, fared) in &chapter.laws {
+                match fared {
+                    Fared::Holds => line(format!("    ok      {law}")),
+                    Fared::NotTried => line(format!("    -       {law}: not tried")),
+                    Fared::Broken(finding) => {
+                        line(format!("    BROKEN  {law}"));
+                        finding.what.lines().for_each(|it| line(format!("            {it}")));
+                        line(format!("            hint: {}", finding.mend));
+                    }
                 }
             }
         }
+        line(match self.broken {
+            0 => "All laws hold.".to_owned(),
+            1 => "1 law is broken.".to_owned(),
+            count => format!("{count} laws are broken."),
+        });
+        text
     }
-    line(match broken {
-        0 => "All laws hold.".to_owned(),
-        1 => "1 law is broken.".to_owned(),
-        count => format!("{count} laws are broken."),
-    });
-    text
 }
 
-fn as_json(file: &Path, chapters: &[Chapter], broken: usize) -> Value {
-    let laws: Vec<Value> = chapters
-        .iter()
-        .flat_map(|chapter| {
-            chapter.laws.iter().map(|(law, fared)| match fared {
-                Fared::Holds => json!({ "subject": chapter.about, "law": law, "holds": true }),
-                Fared::NotTried => json!({ "subject": chapter.about, "law": law, "holds": null }),
-                Fared::Broken(BrokenLaw { what, mend, .. }) => json!({
-                    "subject": chapter.about, "law": law, "holds": false, "what": what, "hint": mend,
-                }),
-            })
+fn laws<S: Serializer>(chapters: &[Chapter], serializer: S) -> Result<S::Ok, S::Error> {
+    let laws = chapters.iter().flat_map(|chapter| {
+        chapter.laws.iter().map(|(law, fared)| match fared {
+            Fared::Holds => json!({ "subject": chapter.about, "law": law, "holds": true }),
+            Fared::NotTried => json!({ "subject": chapter.about, "law": law, "holds": null }),
+            Fared::Broken(BrokenLaw { what, mend, .. }) => json!({
+                "subject": chapter.about, "law": law, "holds": false, "what": what, "hint": mend,
+            }),
         })
-        .collect();
-    json!({ "format": TEST_FORMAT, "file": file, "laws": laws, "broken": broken })
+    });
+    laws.collect::<Vec<Value>>().serialize(serializer)
 }
