@@ -24,7 +24,6 @@ mod testing;
 mod tests;
 mod truenas;
 mod ubuntu;
-mod version;
 mod xcp_ng;
 
 /// Recognises a distribution by its release file; `None`: it is another one.

@@ -30,7 +30,6 @@ mod syntax;
 mod tests;
 mod text;
 mod variables;
-mod version_order;
 mod worlds;
 
 pub use worlds::play;

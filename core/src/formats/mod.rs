@@ -25,6 +25,7 @@ pub mod os_release;
 pub mod pci;
 pub mod posix_acl;
 pub mod proc_net;
+pub mod rpm_order;
 pub mod rtnetlink;
 pub mod shell_assignments;
 pub mod udev_rules;

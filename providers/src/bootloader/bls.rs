@@ -21,13 +21,13 @@ use hoststate_core::formats::bls_entry::{BlsEntry, Reader, expand};
 use hoststate_core::formats::grub_script::Family;
 use hoststate_core::formats::grubenv::GrubEnv;
 use hoststate_core::formats::kernel_cmdline::{Cmdline, CmdlineEdit, Parameter};
+use hoststate_core::formats::rpm_order;
 use hoststate_core::mechanism::distro::{BootEntry, Bootloader, EntryChoice, Later, ParameterSource, Trial};
 
 use super::default_grub::{DEFAULT_GRUB, Habit, LoaderVariables, Sources};
 use super::grub_menu;
 use super::grub_play;
 use super::grub_text::{self, Level};
-use crate::version;
 
 pub(crate) mod image;
 mod later;
@@ -336,7 +336,7 @@ fn regular(found: &[Found]) -> Vec<&Found> {
     let mut regular: Vec<&Found> =
         found.iter().filter(|it| !it.is_rescue() && !it.is_for_one_boot()).collect();
     regular.sort_by(|one, other| {
-        let by_version = version::compare(one.version(), other.version());
+        let by_version = rpm_order::versions(one.version(), other.version());
         later::is_source(one)
             .cmp(&later::is_source(other))
             .then(by_version)

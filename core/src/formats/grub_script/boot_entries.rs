@@ -9,7 +9,8 @@ use super::menu::Entry;
 use super::number;
 use super::source::Source;
 use super::text::Text;
-use super::{File, Listing, Origin, Place, version_order};
+use super::{File, Listing, Origin, Place};
+use crate::formats::rpm_order;
 
 const DIRECTORY: &str = "/loader/entries";
 
@@ -158,7 +159,7 @@ impl Machine<'_> {
         let file = self.location(path).map_or_else(String::new, |it| it.name());
         let entry = BootEntry::read(name.trim_end_matches(".conf"), &file, &text);
         // The newest comes first, and of two that count as equal the one that was read first stays.
-        let newer = |it: &BootEntry| version_order::compare(&it.id, &entry.id);
+        let newer = |it: &BootEntry| rpm_order::entries(&it.id, &entry.id);
         match self.boot_entries.binary_search_by(|it| newer(it).reverse()) {
             Ok(_) => {}
             Err(at) => self.boot_entries.insert(at, entry),

@@ -3,6 +3,7 @@
 use expect_test::expect;
 
 use super::*;
+use crate::formats::rpm_order;
 
 /// Plays a boot and the one after it.
 fn twice(start: &Start, disk: &TestDisk, expect: Expect) {
@@ -281,8 +282,8 @@ fn entries_are_sorted_as_packages_are() {
         ("m-1-010", "m-1-9"),
     ];
     for (left, right) in newer {
-        assert_eq!(version_order::compare(left, right), std::cmp::Ordering::Greater, "{left} {right}");
-        assert_eq!(version_order::compare(right, left), std::cmp::Ordering::Less, "{right} {left}");
+        assert_eq!(rpm_order::entries(left, right), std::cmp::Ordering::Greater, "{left} {right}");
+        assert_eq!(rpm_order::entries(right, left), std::cmp::Ordering::Less, "{right} {left}");
     }
-    assert_eq!(version_order::compare("a-1-1", "a-1-01"), std::cmp::Ordering::Equal);
+    assert_eq!(rpm_order::entries("a-1-1", "a-1-01"), std::cmp::Ordering::Equal);
 }

@@ -1,9 +1,10 @@
-//! The order in which `blscfg` lists entries: as RPM compares packages (`vercmp`, `split_cmp` of blscfg.c).
+//! The order of RPM, in which kernels are newer than others and `blscfg` lists boot entries (`vercmp` and `split_cmp` of
+//! grub-core/commands/blscfg.c).
 
 use std::cmp::Ordering;
 
 /// Compares two ids of boot entries, as name, version and release around their last two dashes.
-pub(super) fn compare(left: &str, right: &str) -> Ordering {
+pub fn entries(left: &str, right: &str) -> Ordering {
     let ((left_name, left_version, left_release), (right_name, right_version, right_release)) =
         (split(left), split(right));
     let names = versions(left_name, right_name);
@@ -22,7 +23,8 @@ fn split(id: &str) -> (&str, &str, &str) {
     }
 }
 
-fn versions(left: &str, right: &str) -> Ordering {
+/// Compares two versions, or releases of kernels: numbers by value, `~` before everything.
+pub fn versions(left: &str, right: &str) -> Ordering {
     if left == right {
         return Ordering::Equal;
     }
@@ -63,4 +65,31 @@ fn versions(left: &str, right: &str) -> Ordering {
         (left, right) = (left_rest, right_rest);
     }
     left.len().min(1).cmp(&right.len().min(1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{entries, versions};
+
+    #[test]
+    fn releases_are_ordered_by_number_not_by_letter() {
+        let ordered = [
+            "3.10.0-1160.el7.x86_64",
+            "5.14.0-70.el9.x86_64",
+            "5.14.0-427.el9.x86_64",
+            "6.1.0-9-amd64",
+            "6.1.0-50-amd64",
+            "6.12.0-1-amd64",
+        ];
+        for pair in ordered.windows(2) {
+            assert!(versions(pair[0], pair[1]).is_lt(), "{pair:?}");
+        }
+        assert!(versions("1.0~rc1", "1.0.1").is_lt() && versions("1.0~rc1", "1.0").is_lt());
+        assert!(versions("010", "10").is_eq());
+    }
+
+    #[test]
+    fn names_of_entries_come_before_their_versions() {
+        assert!(entries("b-1-1", "a-2-1").is_gt() && entries("a-2-1", "a-1-9").is_gt());
+    }
 }
