@@ -7,7 +7,6 @@ use super::kernel_cmdline::Cmdline;
 mod read;
 #[cfg(test)]
 mod tests;
-mod word;
 
 /// A `grub.cfg`; printing it gives back the bytes that were read.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -14,7 +14,7 @@ mod env_block;
 mod env_commands;
 mod expand;
 mod files;
-mod lexer;
+pub(super) mod lexer;
 mod loaders;
 mod machine;
 mod menu;

@@ -3,9 +3,12 @@
 use std::cell::Cell;
 use std::collections::BTreeMap;
 
-use super::word::{self, Piece, SPECIAL};
 use super::{GrubCfg, MenuEntry, SetLine};
+use crate::formats::grub_script::lexer::{self, Kind, Piece};
 use crate::formats::kernel_cmdline::Cmdline;
+
+/// Characters without a meaning of their own that end a word all the same.
+const ENDS: [char; 5] = [';', '|', '&', '<', '>'];
 
 /// Most bytes that the expansions of variables may have together. Doubling a variable takes sixteen bytes a line; a
 /// real menu repeats some parameters in each of its entries.
@@ -120,27 +123,25 @@ impl Reader<'_> {
         self.at += length;
     }
 
-    /// Reads words up to the character that ends a command; `None` if a quote is not closed.
+    /// Reads words up to the character that ends a command; `None` at what is no word, such as a quote that is not closed.
     fn command(&mut self) -> Option<Vec<Vec<Piece>>> {
         let mut words = Vec::new();
         loop {
-            let rest = &self.text[self.at..];
-            if rest.starts_with([' ', '\t']) {
-                self.advance(1);
-            } else if rest.starts_with("\\\n") {
-                self.advance(2);
-            } else if rest.starts_with('#') {
-                self.advance(rest.find('\n').unwrap_or(rest.len()));
-            } else if rest.is_empty() || rest.starts_with(|it| SPECIAL.contains(it)) {
-                return Some(words);
-            } else {
-                let (after, word) = word::word(rest).ok()?;
-                self.advance(rest.len() - after.len());
-                // `then`, `else` and `do` are followed by a command on the same line.
-                let reserved = ["then", "else", "do", "!"].iter().any(|it| plain(&word) == Some(it));
-                if !(words.is_empty() && reserved) {
-                    words.push(word);
-                }
+            let token = lexer::token(self.text, self.at);
+            self.advance(token.start - self.at);
+            match token.kind {
+                Kind::Word => {}
+                Kind::Foreign if !self.text[self.at..].starts_with(ENDS) => return None,
+                _ => return Some(words),
+            }
+            self.advance(token.end - token.start);
+            let word = token.pieces;
+            // `then`, `else` and `do` are followed by a command on the same line.
+            let reserved = ["then", "else", "do", "!"].iter().any(|it| plain(&word) == Some(it));
+            // A line that goes on is no word of its own.
+            let is_nothing = |it: &Piece| matches!(it, Piece::Bare { text, .. } if text.is_empty());
+            if !(word.iter().all(is_nothing) || words.is_empty() && reserved) {
+                words.push(word);
             }
         }
     }
@@ -293,8 +294,12 @@ impl Reader<'_> {
             let mut current: Option<String> = None;
             for piece in word {
                 match piece {
-                    Piece::Text(text) => current.get_or_insert_default().push_str(text),
-                    Piece::Variable { name, quoted } => {
+                    Piece::Bare { text, .. }
+                    | Piece::Quoted { text, .. }
+                    | Piece::Translated { text, .. } => {
+                        current.get_or_insert_default().push_str(text);
+                    }
+                    Piece::Variable { name, quoted, .. } => {
                         let value = match self.variables.get(name) {
                             Some(Some(value)) => value.clone(),
                             _ => format!("${name}"),
@@ -339,15 +344,15 @@ impl Reader<'_> {
 /// Returns a word's text if it is written without variables.
 fn plain(word: &[Piece]) -> Option<&str> {
     match word {
-        [Piece::Text(text)] => Some(text),
+        [Piece::Bare { text, .. } | Piece::Quoted { text, .. }] => Some(text),
         _ => None,
     }
 }
 
 fn quote(piece: &Piece) -> Piece {
-    match piece {
-        Piece::Text(text) => Piece::Text(text.clone()),
-        Piece::Variable { name, .. } => Piece::Variable { name: name.clone(), quoted: true },
+    match piece.clone() {
+        Piece::Variable { name, at, .. } => Piece::Variable { name, quoted: true, at },
+        other => other,
     }
 }
 

@@ -2,7 +2,7 @@
 
 /// A piece of a word, with where it begins in the source.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Piece {
+pub(in crate::formats) enum Piece {
     /// Unquoted; `wild` if it has a `*` or `?` without a backslash.
     Bare { text: String, at: usize, end: usize, wild: bool },
     /// From quotes; it makes a word even if it is empty.
@@ -14,7 +14,7 @@ pub(super) enum Piece {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(in crate::formats) enum Kind {
     Newline,
     Semicolon,
     Open,
@@ -26,15 +26,15 @@ pub(super) enum Kind {
 }
 
 #[derive(Clone, Debug)]
-pub(super) struct Token {
-    pub(super) kind: Kind,
-    pub(super) start: usize,
-    pub(super) end: usize,
-    pub(super) pieces: Vec<Piece>,
+pub(in crate::formats) struct Token {
+    pub(in crate::formats) kind: Kind,
+    pub(in crate::formats) start: usize,
+    pub(in crate::formats) end: usize,
+    pub(in crate::formats) pieces: Vec<Piece>,
 }
 
 /// Reads the token at `at` of `text`.
-pub(super) fn token(text: &str, mut at: usize) -> Token {
+pub(in crate::formats) fn token(text: &str, mut at: usize) -> Token {
     at += text[at..].len() - text[at..].trim_start_matches([' ', '\t']).len();
     if text[at..].starts_with('#') {
         at += text[at..].find('\n').unwrap_or(text.len() - at);
@@ -203,7 +203,7 @@ impl WordReader<'_> {
 }
 
 /// Returns the variable that `rest`, what follows a dollar, begins with, and its length.
-pub(super) fn variable(rest: &str) -> Option<(&str, usize)> {
+pub(in crate::formats) fn variable(rest: &str) -> Option<(&str, usize)> {
     let inner = rest.strip_prefix('{');
     let from = inner.unwrap_or(rest);
     let length = bare_name(from);
@@ -223,6 +223,6 @@ fn bare_name(text: &str) -> usize {
 }
 
 /// Returns whether the text is a name as `function` and `for` want one.
-pub(super) fn is_name(text: &str) -> bool {
+pub(in crate::formats) fn is_name(text: &str) -> bool {
     text.starts_with(|it: char| it.is_ascii_alphabetic() || it == '_') && bare_name(text) == text.len()
 }
