@@ -6,9 +6,7 @@
 #![expect(clippy::disallowed_methods, reason = "runs the real tools on files of its own")]
 #![expect(clippy::unwrap_used, reason = "a tool that cannot be run fails the comparison")]
 
-use std::env;
 use std::fs;
-use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use hoststate_core::formats::bls_entry::BlsEntry;
@@ -17,25 +15,11 @@ use hoststate_core::formats::grub_legacy::GrubLegacy;
 use hoststate_core::formats::grubenv::{GrubEnv, InvalidName};
 use hoststate_core::formats::kernel_cmdline::{Cmdline, CmdlineEdit, Parameter};
 use hoststate_core::formats::shell_assignments::{Environment, Shell, ShellFile, Value};
+use hoststate_testkit::real_files;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngSeed, TestRunner};
 
 const NAMES: [&str; 2] = ["GRUB_CMDLINE_LINUX", "GRUB_CMDLINE_LINUX_DEFAULT"];
-
-/// Returns the real files of a kind, with their text; the few that are no UTF-8 are skipped by name.
-fn fixtures(kind: &str) -> Vec<(PathBuf, String)> {
-    let root =
-        env::var_os("HOSTSTATE_FIXTURES").expect("HOSTSTATE_FIXTURES names the directory of real files");
-    let directory = Path::new(&root).join(kind);
-    let entries = fs::read_dir(&directory).unwrap_or_else(|err| panic!("{}: {err}", directory.display()));
-    let mut files: Vec<(PathBuf, String)> = entries
-        .map(|it| it.unwrap().path())
-        .filter_map(|it| String::from_utf8(fs::read(&it).unwrap()).ok().map(|text| (it, text)))
-        .collect();
-    files.sort();
-    assert!(!files.is_empty(), "{}", directory.display());
-    files
-}
 
 fn check(cases: u32, strategy: impl Strategy<Value = String>, test: impl Fn(&str)) {
     // The same inputs on every machine: a disagreement is a bug to mend, not a matter of luck.
@@ -141,7 +125,7 @@ fn compare_edit(text: &str, shell: Shell) {
 #[test]
 fn shells_agree_on_real_files() {
     let mut known = 0;
-    for (_, text) in fixtures("default-grub").into_iter().chain(fixtures("default-grub-d")) {
+    for (_, text) in real_files::of("default-grub").into_iter().chain(real_files::of("default-grub-d")) {
         for shell in [Shell::Dash, Shell::Bash] {
             known += compare(&text, shell);
             compare_edit(&text, shell);
@@ -207,7 +191,7 @@ fn compare_editenv(text: &str) {
 
 #[test]
 fn grub_editenv_agrees() {
-    for (_, text) in fixtures("grubenv") {
+    for (_, text) in real_files::of("grubenv") {
         assert!(editenv(&text).is_some());
         compare_editenv(&text);
     }
@@ -219,7 +203,7 @@ fn grub_editenv_agrees() {
 
 #[test]
 fn grub_script_check_agrees_on_quoting() {
-    for (path, text) in fixtures("grub-cfg") {
+    for (path, text) in real_files::of("grub-cfg") {
         let output = Command::new("grub-script-check").arg(&path).output().unwrap();
         let cfg = GrubCfg::parse(&text);
         if output.status.success() {
@@ -246,7 +230,7 @@ fn every_real_file_is_printed_as_it_was_read() {
         (&["bls"], |it| BlsEntry::parse(it).to_string()),
     ];
     for (kinds, print) in kinds {
-        for (path, text) in kinds.iter().flat_map(|it| fixtures(it)) {
+        for (path, text) in kinds.iter().flat_map(|it| real_files::of(it)) {
             assert_eq!(print(&text), text, "{}", path.display());
         }
     }
@@ -316,7 +300,7 @@ fn words_are_those_of_the_kernels_rules() {
             "{text:?}"
         );
     };
-    for (_, text) in fixtures("cmdline").into_iter().chain(fixtures("cmdline-kmod")) {
+    for (_, text) in real_files::of("cmdline").into_iter().chain(real_files::of("cmdline-kmod")) {
         compare(&text);
     }
     let text = proptest::string::string_regex("[ab=\" \t\n.-]{0,24}").unwrap();

@@ -9,6 +9,7 @@ use std::process::Command;
 
 use hoststate_abi::step::Step;
 use hoststate_core::host::{Host, LiveHost};
+use hoststate_testkit::program::succeed;
 
 /// An ext4 file system, mounted until dropped.
 struct Disk {
@@ -41,9 +42,7 @@ impl Drop for Disk {
 }
 
 fn run(program: &str, arguments: &[&str]) -> String {
-    let output = Command::new(program).args(arguments).output().unwrap();
-    assert!(output.status.success(), "{program}: {}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8(output.stdout).unwrap()
+    succeed(Command::new(program).args(arguments))
 }
 
 #[test]

@@ -8,7 +8,6 @@
 #![expect(clippy::unwrap_used, reason = "a tool that cannot be run fails the comparison")]
 
 use std::cell::Cell;
-use std::env;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
@@ -17,6 +16,7 @@ use std::process::{Command, Output};
 
 use hoststate_core::formats::grub_cfg::GrubCfg;
 use hoststate_core::formats::shell_assignments::{Environment, Shell, ShellFile, Value};
+use hoststate_testkit::campaign::number;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngSeed, TestRunner};
 
@@ -201,10 +201,6 @@ fn source() -> impl Strategy<Value = String> {
     ];
     (proptest::collection::vec(lines, 1..6), any::<bool>())
         .prop_map(|(lines, ended)| format!("{}{}", lines.join("\n"), if ended { "\n" } else { "" }))
-}
-
-fn number(name: &str, usual: u64) -> u64 {
-    env::var(name).map_or(usual, |it| it.parse().unwrap_or_else(|_| panic!("{name}={it} is no number")))
 }
 
 #[test]

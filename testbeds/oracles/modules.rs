@@ -2,7 +2,7 @@
 #![expect(clippy::disallowed_methods, reason = "this target runs the real tools on files of its own")]
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 use std::rc::Rc;
 
@@ -13,20 +13,9 @@ use hoststate_core::formats::modprobe_conf::{
 };
 use hoststate_core::formats::module_list::{ListKind, ModuleList};
 use hoststate_core::formats::os_release::OsRelease;
+use hoststate_testkit::real_files;
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
-
-/// Files of a category below `HOSTSTATE_FIXTURES`.
-fn fixtures(category: &str) -> Vec<(PathBuf, String)> {
-    let root =
-        std::env::var_os("HOSTSTATE_FIXTURES").expect("HOSTSTATE_FIXTURES names the folder of real files");
-    let directory = Path::new(&root).join(category);
-    let mut paths: Vec<PathBuf> =
-        fs::read_dir(&directory).unwrap().map(|entry| entry.unwrap().path()).collect();
-    paths.sort();
-    assert!(!paths.is_empty(), "{} is empty", directory.display());
-    paths.into_iter().map(|path| (path.clone(), fs::read_to_string(path).unwrap())).collect()
-}
 
 /// Returns what `modprobe --showconfig` says of directories (the strongest first) under a command line.
 fn showconfig(directories: &[&Path], cmdline: &str) -> Vec<String> {
@@ -85,7 +74,7 @@ fn config_of(text: &str) -> Vec<String> {
 
 #[test]
 fn kmod_reads_every_fixture_as_we_do() {
-    for (path, text) in fixtures("modprobe") {
+    for (path, text) in real_files::of("modprobe") {
         assert_eq!(ModprobeConf::parse(&text).to_string(), text);
         let directory = tempfile::tempdir().unwrap();
         fs::write(directory.path().join("a.conf"), &text).unwrap();
@@ -99,7 +88,7 @@ fn kmod_reads_every_fixture_as_we_do() {
 
 #[test]
 fn fixtures_are_kept_byte_for_byte() {
-    for (path, text) in fixtures("modules-load").into_iter().chain(fixtures("initramfs-tools")) {
+    for (path, text) in real_files::of("modules-load").into_iter().chain(real_files::of("initramfs-tools")) {
         assert_eq!(
             ModuleList::parse(ListKind::InitramfsTools, &text).to_string(),
             text,
@@ -107,10 +96,10 @@ fn fixtures_are_kept_byte_for_byte() {
             path.display()
         );
     }
-    for (path, text) in fixtures("dracut") {
+    for (path, text) in real_files::of("dracut") {
         assert_eq!(DracutConf::parse(&text).to_string(), text, "{}", path.display());
     }
-    for (path, text) in fixtures("os-release") {
+    for (path, text) in real_files::of("os-release") {
         // A captured link holds only its target, and lsb-release has other names.
         let names_id = text.lines().any(|line| line.starts_with("ID="));
         assert_eq!(OsRelease::parse(&text).id != "linux", names_id, "{}", path.display());

@@ -5,6 +5,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use hoststate_testkit::program::{answer, succeed};
 use tempfile::TempDir;
 
 use crate::set_up::{BOOT, ENDS, SetUp};
@@ -62,13 +63,12 @@ impl Emulator {
             }
             let image = directory.path().join(format!("hd{index}"));
             map += &format!("(hd{index}) {}\n", image.display());
-            let made = Command::new("mke2fs")
-                .args(["-q", "-t", "ext2", "-U", &drive.uuid, "-L", &drive.label, "-d"])
-                .args([&tree, &image])
-                .arg("2M")
-                .output()
-                .unwrap();
-            assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+            succeed(
+                Command::new("mke2fs")
+                    .args(["-q", "-t", "ext2", "-U", &drive.uuid, "-L", &drive.label, "-d"])
+                    .args([&tree, &image])
+                    .arg("2M"),
+            );
             images.push(image);
         }
         fs::write(directory.path().join("map"), map).unwrap();
@@ -77,9 +77,7 @@ impl Emulator {
 
     /// Returns a file as it is on a drive.
     pub(crate) fn file(&self, drive: usize, path: &str) -> String {
-        let output =
-            Command::new("debugfs").args(["-R", &format!("cat {path}")]).arg(&self.images[drive]).output();
-        String::from_utf8(output.unwrap().stdout).unwrap()
+        answer(Command::new("debugfs").args(["-R", &format!("cat {path}")]).arg(&self.images[drive])).stdout
     }
 
     pub(crate) fn boot(&self) -> Seen {

@@ -15,13 +15,13 @@ mod shrink;
 mod stub;
 
 use std::collections::BTreeMap;
-use std::env;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 
 use emulator::{Emulator, Seen};
 use hoststate_core::formats::grub_script::{Argument, End, Play, World, play};
+use hoststate_testkit::campaign::number;
 use set_up::{Drive, ENDS, SetUp};
 
 /// Set-ups that are booted at once.
@@ -195,13 +195,6 @@ fn at_once(count: usize, test: impl Fn(usize) -> Option<String> + Sync) -> Vec<S
         }
     });
     found.into_inner().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn number(name: &str, default: u64) -> u64 {
-    match env::var(name) {
-        Ok(text) => text.parse().unwrap_or_else(|err| panic!("{name}: {err}")),
-        Err(_) => default,
-    }
 }
 
 /// Compares as many set-ups as are asked for, each of its own seed.
