@@ -9,7 +9,11 @@ pub(crate) const IDS: &str = r#"{"type":"vfio_pci_ids","name":"gpu","ids":["10de
 
 /// A host that was converged under boot `1`; its boot menu has been generated since.
 pub(crate) fn converged(declarations: &str) -> Tree {
-    let tree = Tree::with(declarations);
+    converged_on(Tree::with(declarations))
+}
+
+/// Converges a tree, and makes its menu.
+pub(crate) fn converged_on(tree: Tree) -> Tree {
     boot(&tree, "1", "1", "ro");
     tree.write("root/proc/cpuinfo", "vendor_id : GenuineIntel\n");
     tree.write("root/sys/bus/pci/drivers_probe", "");

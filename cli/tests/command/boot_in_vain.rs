@@ -2,7 +2,7 @@
 
 use expect_test::{Expect, expect};
 
-use crate::after_boot::{IDS, PARAMETER, boot, converged};
+use crate::after_boot::{IDS, PARAMETER, boot, converged, converged_on};
 use crate::support::Tree;
 
 /// What every command that looks says of the same host, and what a fleet that reboots on exit status 3 goes by.
@@ -196,12 +196,11 @@ fn a_declaration_needs_no_name_to_be_judged_after_a_boot() {
 
 #[test]
 fn a_binding_without_a_name_is_told_by_the_driver_that_took_the_device() {
-    let tree = converged(&format!("{},{BOUND}", unnamed(PARAMETER)));
+    let tree = Tree::with(&format!("{},{BOUND}", unnamed(PARAMETER)));
+    plug_in(&tree);
+    let tree = converged_on(tree);
     boot(&tree, "2", "2", "ro intel_iommu=on");
     bind_to_nouveau(&tree);
-    tree.write("root/sys/bus/pci/devices/0000:01:00.0/driver_override", "(null)\n");
-    let group = tree.path("root/sys/bus/pci/devices/0000:01:00.0/iommu_group");
-    std::os::unix::fs::symlink("../../../../kernel/iommu_groups/1", group).expect("a link");
     let told = tree.run("verify playbook.json --root root");
     expect![[r#"
         drift    driver_binding "0000:01:00.0" (playbook.json:1): /sys/bus/pci/devices/0000:01:00.0/driver_override: (absent) -> vfio-pci
@@ -212,6 +211,34 @@ fn a_binding_without_a_name_is_told_by_the_driver_that_took_the_device() {
         Not in the desired state: 2 of 6 settings differ.
         exit 2
     "#]].assert_eq(&told.to_string());
+}
+
+/// Shows a graphics card without a driver in the tree, and one that keeps the console.
+fn plug_in(tree: &Tree) {
+    let console = "root/sys/bus/pci/devices/0000:00:02.0";
+    tree.write(&format!("{console}/modalias"), "pci:v00008086d00009BC5sv00001043sd00008694bc03sc00i00\n");
+    tree.write("root/sys/bus/pci/drivers/i915/bind", "");
+    std::os::unix::fs::symlink("../../drivers/i915", tree.path(&format!("{console}/driver")))
+        .expect("a link");
+    let device = "root/sys/bus/pci/devices/0000:01:00.0";
+    tree.write(&format!("{device}/modalias"), "pci:v000010DEd00000FFCsv00001AF4sd00001100bc03sc00i00\n");
+    tree.write(&format!("{device}/driver_override"), "(null)\n");
+    std::os::unix::fs::symlink(
+        "../../../../kernel/iommu_groups/1",
+        tree.path(&format!("{device}/iommu_group")),
+    )
+    .expect("a link");
+}
+
+#[test]
+fn rules_that_were_written_without_the_card_are_not_taken_back_by_anybody() {
+    let tree = converged(&format!("{},{BOUND}", unnamed(PARAMETER)));
+    boot(&tree, "2", "2", "ro intel_iommu=on");
+    plug_in(&tree);
+    let told = tree.run("verify playbook.json --root root");
+    let rule = "driver_override=vfio-pci for any device -> driver_override=vfio-pci for 10de:0ffc";
+    assert!(told.stdout.contains(rule) && !told.stdout.contains("Taken back"), "{told}");
+    assert_eq!(told.status, Some(2), "{told}");
 }
 
 #[test]

@@ -39,6 +39,27 @@ fn a_rule_that_was_left_behind_is_refused_whatever_is_planned() {
 }
 
 #[test]
+fn a_rule_for_another_card_takes_nothing() {
+    let of = |who: &str| {
+        let rule = rule("0000:02:00.0")
+            .replace("KERNEL==\"0000:02:00.0\"", &format!("KERNEL==\"0000:02:00.0\", {who}"));
+        let tree = host("ubuntu-24.04", &[("/etc/udev/rules.d/70-hoststate-driver.rules", Some(&rule))]);
+        run(&tree, "plan", OTHER).1
+    };
+    let here = "DEVPATH==\"*/pci0000:00/0000:00:1a.0/0000:02:00.0\"";
+    for (who, expected) in [
+        ("ATTR{vendor}==\"0x144d\", ATTR{device}==\"0xa80a\"".to_owned(), 4),
+        ("ATTR{vendor}==\"0x10de\", ATTR{device}==\"0x0ffc\"".to_owned(), 2),
+        ("ATTR{vendor}==\"0x144d\", ATTR{subsystem_device}==\"0x0001\"".to_owned(), 2),
+        (here.to_owned(), 4),
+        (here.replace("1a.0", "1b.0"), 2),
+        (here.replace("/0000:02", "/0000:??:00.0/0000:02"), 2),
+    ] {
+        assert_eq!(of(&who), Some(expected), "{who}");
+    }
+}
+
+#[test]
 fn what_an_image_that_is_made_anew_takes_is_refused() {
     let conf = "options vfio-pci ids=144d:a80a\nsoftdep nvme pre: vfio-pci\n";
     let tree = host(

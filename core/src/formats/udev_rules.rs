@@ -42,19 +42,46 @@ impl UdevRules {
         lines.into_iter().map(|(_, line)| line.trim_end()).filter(|it| matches(it, kernel)).collect()
     }
 
-    /// Makes `comment` and `rules` the only ones of a device: in the place of its first rule, or at the end.
-    /// A comment directly above, which starts as `comment` does, is taken to be the group's own.
-    pub fn set(&mut self, kernel: &str, comment: &str, rules: &[String]) {
-        let mut group = format!("# {comment}\n");
+    /// Makes `rules` the only ones of a device: in the place of its first rule, or at the end. The comment above them is
+    /// `mark`, by which it is found again, and `note` behind it.
+    pub fn set(&mut self, kernel: &str, mark: &str, note: &str, rules: &[String]) {
+        let mut group = format!("# {mark}{note}\n");
         for rule in rules {
             group.push_str(rule);
             group.push('\n');
         }
+        if let Some(group) = self.replace(kernel, mark, group) {
+            if !self.text.is_empty() && !self.text.ends_with('\n') {
+                self.text.push('\n');
+            }
+            // A last rule that asks for one more line would swallow the first of these.
+            if self.logical_lines().last().is_some_and(|(_, it)| !is_comment(it) && continues(it)) {
+                self.text.push('\n');
+            }
+            self.text.push_str(&group);
+        }
+    }
+
+    /// Takes out the rules of a device, with the comment above them that starts with `mark`.
+    pub fn remove(&mut self, kernel: &str, mark: &str) {
+        self.replace(kernel, mark, String::new());
+    }
+
+    /// Returns what stands behind a mark in the comments that start with it.
+    pub fn marked<'a>(&'a self, mark: &str) -> Vec<&'a str> {
+        let comments =
+            self.logical_lines().into_iter().filter_map(|(_, it)| it.trim_end().strip_prefix("# "));
+        comments.filter_map(|it| it.strip_prefix(mark)).collect()
+    }
+
+    /// Puts `group` in the place of the first rule of a device; returns it where there is none.
+    fn replace(&mut self, kernel: &str, mark: &str, group: String) -> Option<String> {
         let mut group = Some(group);
         let mut text = String::with_capacity(self.text.len());
-        let own_comment = format!("# {comment}");
+        let mark = format!("# {mark}");
         for (start, line) in self.logical_lines() {
-            let is_own_comment = line.trim_end() == own_comment;
+            let note = line.trim_end().strip_prefix(&mark);
+            let is_own_comment = note.is_some_and(|it| it.is_empty() || it.starts_with(','));
             if is_own_comment && self.next_rule_matches(start + line.len(), kernel) {
                 continue;
             }
@@ -64,17 +91,8 @@ impl UdevRules {
                 text.push_str(line);
             }
         }
-        if let Some(group) = group {
-            if !text.is_empty() && !text.ends_with('\n') {
-                text.push('\n');
-            }
-            // A last rule that asks for one more line would swallow the first of these.
-            if self.logical_lines().last().is_some_and(|(_, it)| !is_comment(it) && continues(it)) {
-                text.push('\n');
-            }
-            text.push_str(&group);
-        }
         self.text = text;
+        group
     }
 
     fn next_rule_matches(&self, from: usize, kernel: &str) -> bool {

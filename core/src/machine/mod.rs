@@ -5,6 +5,7 @@ pub mod facts;
 pub mod free_space;
 pub mod grubenv_disk;
 pub mod guests;
+pub mod identity;
 pub mod image_contents;
 pub mod interfaces;
 pub mod iommu;

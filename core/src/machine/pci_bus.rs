@@ -19,6 +19,7 @@ mod read;
 pub mod rule_values;
 #[cfg(test)]
 mod tests;
+pub mod virtual_functions;
 
 pub use driver_name::DriverName;
 pub use modules::modules;
@@ -37,6 +38,8 @@ pub const DRIVERS_PROBE: &str = "/sys/bus/pci/drivers_probe";
 pub struct PciDevice {
     /// Where it sits.
     pub address: PciAddress,
+    /// Its directory, links followed: where it lies among the kernel's devices, behind which bridges.
+    pub path: PathBuf,
     /// What it is: ids and class, from `modalias`.
     pub id: PciId,
     /// `revision`; absent on kernels before 4.10.
@@ -212,6 +215,14 @@ impl PciDevice {
                 return Ok(Some(serial.trim().to_owned()));
             }
         }
+        self.card_serial(host)
+    }
+
+    /// Returns the Device Serial Number, which the card has whatever its driver is.
+    ///
+    /// # Errors
+    /// As for [`Self::serial`].
+    pub fn card_serial(&self, host: &HostView) -> io::Result<Option<String>> {
         let config = host.read_bytes(&directory(self.address).join("config"))?;
         Ok(config.and_then(|it| config_space::serial_number(&it)))
     }

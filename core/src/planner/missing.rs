@@ -8,6 +8,7 @@ use crate::error::Result;
 use crate::language::declaration::{Declaration, ResourceId};
 use crate::language::registry::Declared;
 use crate::language::selector::{self, DeviceSelector};
+use crate::machine::pci_bus::virtual_functions::{Place, place};
 use crate::machine::pci_bus::{self, PciDevice};
 use crate::plan::planned::{Conflict, Deferred, KnownDevice};
 use crate::plan::scene::{Hazard, Severity};
@@ -18,16 +19,6 @@ struct Made<'a> {
     by: &'a ResourceId,
     of: PciDevice,
     count: u16,
-}
-
-/// Where an address is among the virtual functions that a physical function may have.
-enum Place {
-    /// It is this one, counted from 0.
-    Function(u16),
-    /// It may be one: the kernel does not show where they begin.
-    Perhaps,
-    /// It is none.
-    Elsewhere,
 }
 
 /// Returns a conflict for every declaration whose device is not there and will not come, or is not the only one. Nothing is known of the devices
@@ -129,31 +120,6 @@ fn made<'a>(declared: &'a [Declared], host: &HostView) -> Result<Vec<Made<'a>>> 
         made.extend(device.matching(host)?.into_iter().map(|of| Made { by: &it.id, of, count }));
     }
     Ok(made)
-}
-
-/// The routing id of virtual function N is that of the physical function + offset + N × stride, and may be on a later
-/// bus (PCIe base specification, SR-IOV; drivers/pci/iov.c, `pci_iov_virtfn_bus`).
-fn place(address: PciAddress, of: &PciDevice) -> Place {
-    let Some(sriov) = of.sriov.filter(|_| of.address.domain() == address.domain()) else {
-        return Place::Elsewhere;
-    };
-    let (first, wanted) = (of.address.routing_id(), address.routing_id());
-    if wanted <= first {
-        return Place::Elsewhere;
-    }
-    let distance = wanted - first;
-    let (offset, stride) = match (sriov.offset, sriov.stride) {
-        (Some(offset), Some(stride)) if offset > 0 && (stride > 0 || sriov.totalvfs == 1) => (offset, stride),
-        _ if address.bus() == of.address.bus() => return Place::Perhaps,
-        _ => return Place::Elsewhere,
-    };
-    match distance.checked_sub(offset) {
-        Some(0) => Place::Function(0),
-        Some(rest) if stride > 0 && rest % stride == 0 && rest / stride < sriov.totalvfs => {
-            Place::Function(rest / stride)
-        }
-        _ => Place::Elsewhere,
-    }
 }
 
 /// Returns the warning that nothing is known of the declared devices: the tree has no PCI bus.

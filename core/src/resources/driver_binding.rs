@@ -15,6 +15,7 @@ use crate::error::{Error, Result};
 use crate::language::contradiction::{Claim, Governed};
 use crate::language::resource::{Context, Resource, ResourceType};
 use crate::language::selector::{DeviceSelector, Found};
+use crate::machine::identity::udev;
 use crate::machine::pci_bus::{self, DriverName, PciDevice};
 use crate::resources::pci_rules::PciRules;
 
@@ -25,7 +26,7 @@ const RULES: &str = "/etc/udev/rules.d/70-hoststate-driver.rules";
 
 /// The driver a PCI device is bound to, now and after every boot.
 ///
-/// Other devices with the same ids keep their drivers: the device is told by its address.
+/// Other devices with the same ids keep their drivers: the device is told by its address, and at boot by what it is too.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DriverBinding {
@@ -79,7 +80,7 @@ impl Resource for DriverBinding {
         if let Some(device) = &device {
             self.refuse_bridge(cx.host, device)?;
         }
-        let mut settings = vec![after_boot(cx.host, address, driver)?];
+        let mut settings = vec![self.after_boot(cx.host, address, device.as_deref(), driver)?];
         match &device {
             Some(device) => {
                 let is_registered = registered.iter().any(|it| it == driver);
@@ -167,30 +168,40 @@ impl DriverBinding {
         );
         Ok(vec![overridden, bound(state)])
     }
-}
 
-/// The udev rules that bind the device at boot and when it is plugged in.
-///
-/// The first rule sets the override while udev works on the event, before any `RUN` (udev(7)): so the module that
-/// `80-drivers.rules` loads for the device's own ids does not get it. It then loads the driver by the built-in kmod,
-/// which needs no program in the image and does nothing for a loaded or built-in module.
-///
-/// That suffices for a device without a driver whose new driver was not loaded. A device that the initramfs or a
-/// built-in driver holds has to leave it, and a driver that is loaded already looks at it only when the bus probes
-/// again; a rule can write no attribute after its `RUN`, hence the shell. It acts only if the device is not yet where
-/// it should be, so a repeated `add` (`udevadm trigger`) disturbs no guest. A device that the driver does not take goes
-/// back to its own driver: without one a network card would be lost with the host behind it.
-fn after_boot(host: &HostView, address: PciAddress, driver: &str) -> Result<Setting> {
-    let event = format!("ACTION==\"add\", SUBSYSTEM==\"pci\", KERNEL==\"{address}\"");
-    let device = format!("/sys/bus/pci/devices/{address}/driver");
-    let there = format!("test -e /sys/bus/pci/drivers/{driver}/{address}");
-    let leave = format!("if test -e {device}; then echo {address} > {device}/unbind; fi");
-    let probe = format!("echo {address} > {}", pci_bus::DRIVERS_PROBE);
-    let restore_driver =
-        format!("test -e {device} || {{ echo > /sys/bus/pci/devices/{address}/driver_override; {probe}; }}");
-    let rules = vec![
-        format!("{event}, ATTR{{driver_override}}=\"{driver}\", RUN{{builtin}}+=\"kmod load {driver}\""),
-        format!("{event}, RUN+=\"/bin/sh -c '{there} || {{ {leave}; {probe}; {restore_driver}; }}'\""),
-    ];
-    PciRules { file: Path::new(RULES), owner: DriverBinding::NAME, address, rules }.setting(host)
+    /// The udev rules that bind the device at boot and when it is plugged in. They compare who it is: what else sits at the
+    /// address by then, because a card was put in or the firmware numbers anew, is left alone.
+    ///
+    /// The first rule sets the override while udev works on the event, before any `RUN` (udev(7)): so the module that
+    /// `80-drivers.rules` loads for the device's own ids does not get it. It then loads the driver by the built-in kmod,
+    /// which needs no program in the image and does nothing for a loaded or built-in module.
+    ///
+    /// That suffices for a device without a driver whose new driver was not loaded. A device that the initramfs or a
+    /// built-in driver holds has to leave it, and a driver that is loaded already looks at it only when the bus probes
+    /// again; a rule can write no attribute after its `RUN`, hence the shell. It acts only if the device is not yet where
+    /// it should be, so a repeated `add` (`udevadm trigger`) disturbs no guest. A device that the driver does not take
+    /// goes back to its own driver: without one a network card would be lost with the host behind it.
+    fn after_boot(
+        &self,
+        host: &HostView,
+        address: PciAddress,
+        device: Option<&PciDevice>,
+        driver: &str,
+    ) -> Result<Setting> {
+        let who = udev::Comparisons::of(host, address, device)?.of_device();
+        let event = format!("ACTION==\"add\", SUBSYSTEM==\"pci\", KERNEL==\"{address}\"{who}");
+        let directory = format!("/sys/bus/pci/devices/{address}/driver");
+        let there = format!("test -e /sys/bus/pci/drivers/{driver}/{address}");
+        let leave = format!("if test -e {directory}; then echo {address} > {directory}/unbind; fi");
+        let probe = format!("echo {address} > {}", pci_bus::DRIVERS_PROBE);
+        let restore_driver = format!(
+            "test -e {directory} || {{ echo > /sys/bus/pci/devices/{address}/driver_override; {probe}; }}"
+        );
+        let rules = vec![
+            format!("{event}, ATTR{{driver_override}}=\"{driver}\", RUN{{builtin}}+=\"kmod load {driver}\""),
+            format!("{event}, RUN+=\"/bin/sh -c '{there} || {{ {leave}; {probe}; {restore_driver}; }}'\""),
+        ];
+        let (file, owner, selector) = (Path::new(RULES), Self::NAME, &self.device);
+        PciRules { file, owner, address, device, selector, rules }.setting(host)
+    }
 }

@@ -14,6 +14,7 @@ use crate::error::{Error, Result};
 use crate::language::contradiction::{Claim, Governed};
 use crate::language::resource::{Context, Resource, ResourceType};
 use crate::language::selector::{DeviceSelector, Found};
+use crate::machine::identity::udev;
 use crate::machine::kernels;
 use crate::machine::pci_bus::{self, DriverName, PciDevice, Sriov};
 use crate::resources::pci_rules::PciRules;
@@ -72,11 +73,11 @@ impl Resource for SriovNumvfs {
         match &device {
             Some(device) => {
                 let sriov = self.physical_function(cx.host, device)?;
-                settings.push(self.after_boot(cx.host, address)?);
+                settings.push(self.after_boot(cx.host, address, Some(device.as_ref()))?);
                 settings.extend(self.now(device, sriov)?);
             }
             // A planner lets a device be absent only where nothing is known of devices: in a tree without `/sys`.
-            None => settings.push(self.after_boot(cx.host, address)?),
+            None => settings.push(self.after_boot(cx.host, address, None)?),
         }
         Ok(settings)
     }
@@ -135,11 +136,21 @@ impl SriovNumvfs {
     /// for a probe under way, as both take the device's lock. Autoprobe has a rule of its own before the number,
     /// so its effect does not depend on the order of keys in a rule. udevd sees a changed file by itself (udev(7)),
     /// and ends what takes longer than 180 s.
-    fn after_boot(&self, host: &HostView, address: PciAddress) -> Result<Setting> {
-        let function =
-            format!("ACTION==\"add|bind\", SUBSYSTEM==\"pci\", KERNEL==\"{address}\", DRIVER==\"?*\"");
+    ///
+    /// They compare who the device is: what else sits at the address by then is left alone.
+    fn after_boot(
+        &self,
+        host: &HostView,
+        address: PciAddress,
+        device: Option<&PciDevice>,
+    ) -> Result<Setting> {
+        let who = udev::Comparisons::of(host, address, device)?;
+        let (of_device, of_interface) = (who.of_device(), who.of_interface());
+        let function = format!(
+            "ACTION==\"add|bind\", SUBSYSTEM==\"pci\", KERNEL==\"{address}\"{of_device}, DRIVER==\"?*\""
+        );
         let interface = format!(
-            "ACTION==\"add\", SUBSYSTEM==\"net\", KERNELS==\"{address}\", TEST==\"device/sriov_numvfs\""
+            "ACTION==\"add\", SUBSYSTEM==\"net\", KERNELS==\"{address}\"{of_interface}, TEST==\"device/sriov_numvfs\""
         );
         let mut rules = Vec::new();
         for (rule, below) in [(function, ""), (interface, "device/")] {
@@ -149,8 +160,8 @@ impl SriovNumvfs {
             }
             rules.push(format!("{rule}, ATTR{{{below}sriov_numvfs}}=\"{}\"", self.numvfs));
         }
-        let rules = PciRules { file: Path::new(RULES), owner: Self::NAME, address, rules };
-        rules.setting(host)
+        let (file, owner, selector) = (Path::new(RULES), Self::NAME, &self.device);
+        PciRules { file, owner, address, device, selector, rules }.setting(host)
     }
 
     fn now(&self, device: &PciDevice, sriov: Sriov) -> Result<Vec<Setting>> {

@@ -4,12 +4,13 @@
 use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
+use hoststate_abi::host_view::HostView;
 use hoststate_abi::step::Step;
 
 use super::{Finding, Judged, Verdict, outlasts_a_boot};
 use crate::language::declaration::{Alike, Declaration, ResourceId};
 use crate::language::registry::Declared;
-use crate::plan::planned::Change;
+use crate::plan::planned::{Change, FileChange};
 use crate::record::RunRecord;
 use crate::record::past::Past;
 use crate::record::report::Outcome;
@@ -28,6 +29,7 @@ pub(super) struct Chain<'a> {
     waits: bool,
     /// Where it stands. Empty where a tool keeps it.
     files: BTreeSet<PathBuf>,
+    host: &'a HostView,
     /// The newest such run of each earlier boot.
     runs: Vec<Earlier>,
     is_open: bool,
@@ -53,8 +55,17 @@ impl<'a> Chain<'a> {
             let gone = || own().filter(|it| outlasts_a_boot(it));
             let files = gone().flat_map(|it| &it.steps).filter_map(Step::file).map(Path::to_owned).collect();
             let (is_gone, waits) = (gone().next().is_some(), own().any(|it| it.waits_for_reboot()));
-            let runs = Vec::new();
-            (is_gone || waits).then_some(Self { id, wanted, is_gone, waits, files, runs, is_open: true })
+            let (runs, host) = (Vec::new(), judged.host);
+            (is_gone || waits).then_some(Self {
+                id,
+                wanted,
+                is_gone,
+                waits,
+                files,
+                host,
+                runs,
+                is_open: true,
+            })
         };
         judged.declared.iter().filter_map(chain).collect()
     }
@@ -89,6 +100,9 @@ impl<'a> Chain<'a> {
             && (self.files.is_empty() || files.clone().any(|it| self.files.contains(it)))
             && run.outcome != Some(Outcome::Refused)
         {
+            if self.is_gone && self.is_as_left_by(run) {
+                return false;
+            }
             let waited = matches!(run.outcome, Some(Outcome::RebootRequired | Outcome::ActivationRequired));
             match self.runs.last_mut().filter(|it| it.boot_id == run.boot_id) {
                 Some(it) => it.waited |= waited,
@@ -100,6 +114,14 @@ impl<'a> Chain<'a> {
         }
         // Of what is gone the newest run tells; of what waits for a boot, so many boots.
         !self.is_in_vain() && (self.waits || self.runs.is_empty())
+    }
+
+    /// Returns whether the files are as a run left them: then nobody took anything back, and what is wanted is not what it
+    /// was. Another version of this program, or a device that the run did not see, may want other rules.
+    fn is_as_left_by(&self, run: &RunRecord) -> bool {
+        let mut own = run.files.iter().filter(|it| self.files.contains(&it.path)).peekable();
+        let is_left = |it: &FileChange| self.host.read(&it.path).is_ok_and(|text| text == it.after);
+        own.peek().is_some() && own.all(is_left)
     }
 
     /// Returns whether so many boots in a row did not bring it that another one is not expected to.

@@ -2,7 +2,7 @@
 
 use crate::tree::Tree;
 
-/// Every device is put on one root bus; nothing under test reads the hierarchy above it.
+/// The root bus that every device is on, or behind a bridge of.
 pub(crate) const BUS: &str = "/sys/devices/pci0000:00";
 
 /// A PCI device to be put into a tree.
@@ -17,6 +17,8 @@ pub struct SysfsDevice {
     sriov: Option<SysfsSriov>,
     boot_vga: Option<bool>,
     interface: Option<(String, String)>,
+    bridge: Option<String>,
+    serial: Option<u64>,
 }
 
 /// What a physical function's sysfs says about its virtual functions.
@@ -46,6 +48,8 @@ impl SysfsDevice {
             sriov: None,
             boot_vga: None,
             interface: None,
+            bridge: None,
+            serial: None,
         }
     }
 
@@ -90,10 +94,25 @@ impl SysfsDevice {
         self
     }
 
+    /// Puts it behind a bridge on the root bus. The simulated kernel does not move such a device.
+    #[must_use]
+    pub fn behind(mut self, bridge: &str) -> Self {
+        self.bridge = Some(bridge.to_owned());
+        self
+    }
+
+    /// Gives it a Device Serial Number.
+    #[must_use]
+    pub fn serial(mut self, number: u64) -> Self {
+        self.serial = Some(number);
+        self
+    }
+
     /// Writes the device into a tree.
     pub fn write(&self, tree: &Tree) {
         let Self { address, vendor, device, class, .. } = self;
-        let at = |name: &str| format!("{BUS}/{address}/{name}");
+        let below = self.bridge.iter().map(|it| format!("{it}/")).collect::<String>() + address;
+        let at = |name: &str| format!("{BUS}/{below}/{name}");
         let modalias = format!(
             "pci:v{vendor:08X}d{device:08X}sv00001AF4sd00001100bc{:02X}sc{:02X}i{:02X}\n",
             (class >> 16) & 0xff,
@@ -108,10 +127,13 @@ impl SysfsDevice {
         tree.write(at("numa_node"), "-1\n");
         tree.write(at("driver_override"), "(null)\n");
         tree.link(at("subsystem"), "../../../bus/pci");
-        tree.link(
-            format!("/sys/bus/pci/devices/{address}"),
-            format!("../../../devices/pci0000:00/{address}"),
-        );
+        tree.link(format!("/sys/bus/pci/devices/{address}"), format!("../../../devices/pci0000:00/{below}"));
+        if let Some(serial) = self.serial {
+            let mut config = vec![0; 0x10c];
+            config[0x100..0x104].copy_from_slice(&0x0003_u32.to_le_bytes());
+            config[0x104..].copy_from_slice(&serial.to_le_bytes());
+            tree.write(at("config"), config);
+        }
         if let Some(group) = self.group {
             tree.link(at("iommu_group"), format!("../../../kernel/iommu_groups/{group}"));
             let member = format!("/sys/kernel/iommu_groups/{group}/devices/{address}");
@@ -133,7 +155,11 @@ impl SysfsDevice {
         }
         if let Some(driver) = &self.driver {
             register_driver(tree, driver);
-            bind(tree, address, driver);
+            if self.bridge.is_some() {
+                tree.link(at("driver"), format!("../../../../bus/pci/drivers/{driver}"));
+            } else {
+                bind(tree, address, driver);
+            }
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Resources of PCI devices, planned and carried out on a simulated host.
 
 mod driver_binding;
+mod identity;
 mod missing;
 mod run;
 mod sriov_numvfs;

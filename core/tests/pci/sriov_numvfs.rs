@@ -47,9 +47,9 @@ fn functions_are_made_now_and_at_every_boot() {
         left: nothing to do"#]],
     );
     expect![[r##"
-        # hoststate: sriov_numvfs 0000:01:00.0
-        ACTION=="add|bind", SUBSYSTEM=="pci", KERNEL=="0000:01:00.0", DRIVER=="?*", ATTR{sriov_numvfs}="4"
-        ACTION=="add", SUBSYSTEM=="net", KERNELS=="0000:01:00.0", TEST=="device/sriov_numvfs", ATTR{device/sriov_numvfs}="4"
+        # hoststate: sriov_numvfs 0000:01:00.0, mac 52:54:00:12:34:01
+        ACTION=="add|bind", SUBSYSTEM=="pci", KERNEL=="0000:01:00.0", ATTR{vendor}=="0x8086", ATTR{device}=="0x10c9", ATTR{subsystem_vendor}=="0x1af4", ATTR{subsystem_device}=="0x1100", DRIVER=="?*", ATTR{sriov_numvfs}="4"
+        ACTION=="add", SUBSYSTEM=="net", KERNELS=="0000:01:00.0", ATTRS{vendor}=="0x8086", ATTRS{device}=="0x10c9", ATTRS{subsystem_vendor}=="0x1af4", ATTRS{subsystem_device}=="0x1100", TEST=="device/sriov_numvfs", ATTR{device/sriov_numvfs}="4"
     "##]].assert_eq(&host.tree().read(RULES).unwrap());
     host.reboot();
     check(&host, r#""device":"01:00.0","numvfs":4"#, expect!["nothing to do"]);
@@ -80,11 +80,11 @@ fn another_count_goes_by_zero_and_replaces_the_rules() {
         left: nothing to do"#]],
     );
     expect![[r##"
-        # hoststate: sriov_numvfs 0000:01:00.0
-        ACTION=="add|bind", SUBSYSTEM=="pci", KERNEL=="0000:01:00.0", DRIVER=="?*", ATTR{sriov_drivers_autoprobe}="0"
-        ACTION=="add|bind", SUBSYSTEM=="pci", KERNEL=="0000:01:00.0", DRIVER=="?*", ATTR{sriov_numvfs}="2"
-        ACTION=="add", SUBSYSTEM=="net", KERNELS=="0000:01:00.0", TEST=="device/sriov_numvfs", ATTR{device/sriov_drivers_autoprobe}="0"
-        ACTION=="add", SUBSYSTEM=="net", KERNELS=="0000:01:00.0", TEST=="device/sriov_numvfs", ATTR{device/sriov_numvfs}="2"
+        # hoststate: sriov_numvfs 0000:01:00.0, mac 52:54:00:12:34:01, by interface enp1s0
+        ACTION=="add|bind", SUBSYSTEM=="pci", KERNEL=="0000:01:00.0", ATTR{vendor}=="0x8086", ATTR{device}=="0x10c9", ATTR{subsystem_vendor}=="0x1af4", ATTR{subsystem_device}=="0x1100", DRIVER=="?*", ATTR{sriov_drivers_autoprobe}="0"
+        ACTION=="add|bind", SUBSYSTEM=="pci", KERNEL=="0000:01:00.0", ATTR{vendor}=="0x8086", ATTR{device}=="0x10c9", ATTR{subsystem_vendor}=="0x1af4", ATTR{subsystem_device}=="0x1100", DRIVER=="?*", ATTR{sriov_numvfs}="2"
+        ACTION=="add", SUBSYSTEM=="net", KERNELS=="0000:01:00.0", ATTRS{vendor}=="0x8086", ATTRS{device}=="0x10c9", ATTRS{subsystem_vendor}=="0x1af4", ATTRS{subsystem_device}=="0x1100", TEST=="device/sriov_numvfs", ATTR{device/sriov_drivers_autoprobe}="0"
+        ACTION=="add", SUBSYSTEM=="net", KERNELS=="0000:01:00.0", ATTRS{vendor}=="0x8086", ATTRS{device}=="0x10c9", ATTRS{subsystem_vendor}=="0x1af4", ATTRS{subsystem_device}=="0x1100", TEST=="device/sriov_numvfs", ATTR{device/sriov_numvfs}="2"
     "##]].assert_eq(&host.tree().read(RULES).unwrap());
     converge(
         &host,

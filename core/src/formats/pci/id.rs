@@ -1,9 +1,14 @@
 //! What a PCI function is: its ids and class, and the modalias the kernel makes of them.
 
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
 use super::PciError;
 
-/// The ids and the class of a PCI function, as its sysfs attributes give them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+/// The ids and the class of a PCI function, as its sysfs attributes give them. Serialised they are hexadecimal digits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(into = "Digits", try_from = "Digits")]
+#[schemars(with = "Digits")]
 pub struct PciId {
     /// `vendor`, 16 bits.
     pub vendor: u32,
@@ -51,6 +56,49 @@ impl PciId {
             class: required("bc", 2)? << 16 | required("sc", 2)? << 8 | required("i", 2)?,
         };
         if rest.is_empty() { Ok(id) } else { Err(malformed()) }
+    }
+}
+
+/// The ids as `lspci -n` shows them: four digits each, six for the class.
+#[derive(Serialize, Deserialize, JsonSchema)]
+struct Digits {
+    /// Vendor.
+    vendor: String,
+    /// Device.
+    device: String,
+    /// Vendor of the card.
+    subsystem_vendor: String,
+    /// The card, by its vendor.
+    subsystem_device: String,
+    /// Class, subclass and programming interface.
+    class: String,
+}
+
+impl From<PciId> for Digits {
+    fn from(id: PciId) -> Self {
+        let digits = |it: u32| format!("{it:04x}");
+        Self {
+            vendor: digits(id.vendor),
+            device: digits(id.device),
+            subsystem_vendor: digits(id.subsystem_vendor),
+            subsystem_device: digits(id.subsystem_device),
+            class: format!("{:06x}", id.class),
+        }
+    }
+}
+
+impl TryFrom<Digits> for PciId {
+    type Error = PciError;
+
+    fn try_from(digits: Digits) -> Result<Self, PciError> {
+        let number = |it: &str| hexadecimal(it).ok_or_else(|| PciError::IdPattern(it.to_owned()));
+        Ok(Self {
+            vendor: number(&digits.vendor)?,
+            device: number(&digits.device)?,
+            subsystem_vendor: number(&digits.subsystem_vendor)?,
+            subsystem_device: number(&digits.subsystem_device)?,
+            class: number(&digits.class)?,
+        })
     }
 }
 

@@ -10,10 +10,10 @@ const DEVICE: &str = "0000:3b:00.0";
 fn check(text: &str, expect: Expect) {
     let mut rules = UdevRules::parse(text);
     let before = rules.rules_of(DEVICE).len();
-    rules.set(DEVICE, "hoststate: lan", &[format!("KERNEL==\"{DEVICE}\", ATTR{{x}}=\"2\"")]);
+    rules.set(DEVICE, "hoststate: lan", "", &[format!("KERNEL==\"{DEVICE}\", ATTR{{x}}=\"2\"")]);
     expect.assert_eq(&format!("{before} before\n{}", rules.as_str().replace('\r', "<CR>")));
     let once = rules.clone();
-    rules.set(DEVICE, "hoststate: lan", &[format!("KERNEL==\"{DEVICE}\", ATTR{{x}}=\"2\"")]);
+    rules.set(DEVICE, "hoststate: lan", "", &[format!("KERNEL==\"{DEVICE}\", ATTR{{x}}=\"2\"")]);
     assert_eq!(rules, once);
 }
 
@@ -69,6 +69,21 @@ fn an_old_group_is_replaced_in_its_place() {
 }
 
 #[test]
+fn a_group_is_found_by_its_mark_whatever_is_noted_behind_it_and_can_go() {
+    let text = "# top\n# hoststate: lan, serial 1\nKERNEL==\"0000:3b:00.0\", ATTR{x}=\"1\"\n# hoststate: lane\n\
+                KERNEL==\"b\"\n";
+    let mut rules = UdevRules::parse(text);
+    assert_eq!(rules.marked("hoststate: lan"), [", serial 1", "e"]);
+    rules.set(DEVICE, "hoststate: lan", ", serial 2", &[format!("KERNEL==\"{DEVICE}\"")]);
+    assert_eq!(
+        rules.as_str(),
+        "# top\n# hoststate: lan, serial 2\nKERNEL==\"0000:3b:00.0\"\n# hoststate: lane\nKERNEL==\"b\"\n"
+    );
+    rules.remove(DEVICE, "hoststate: lan");
+    assert_eq!(rules.as_str(), "# top\n# hoststate: lane\nKERNEL==\"b\"\n");
+}
+
+#[test]
 fn other_addresses_and_comments_stay() {
     check(
         "KERNEL==\"0000:3b:00.1\", A=\"1\"\n#KERNEL==\"0000:3b:00.0\" \\\nXKERNEL==\"0000:3b:00.0\"\r\nKERNEL==\"0000:3b:00.00\"\n",
@@ -100,7 +115,7 @@ proptest! {
             .filter(|(_, line)| !super::matches(line, DEVICE))
             .map(|(_, line)| line.to_owned())
             .collect();
-        rules.set(DEVICE, "hoststate: lan", &[format!("KERNEL==\"{DEVICE}\"")]);
+        rules.set(DEVICE, "hoststate: lan", "", &[format!("KERNEL==\"{DEVICE}\"")]);
         let kept = rules.as_str().replace("# hoststate: lan\nKERNEL==\"0000:3b:00.0\"\n", "");
         let others = others.concat();
         prop_assert_eq!(kept.trim_end_matches('\n'), others.trim_end_matches('\n'));

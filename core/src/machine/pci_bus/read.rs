@@ -43,6 +43,7 @@ pub(super) fn device(host: &HostView, address: PciAddress) -> Result<PciDevice> 
         virtfns: node.virtfns()?,
         interfaces: node.interfaces()?,
         numa_node: node.text("numa_node")?.and_then(|it| it.parse().ok()),
+        path,
     })
 }
 

@@ -14,6 +14,13 @@ pub fn of(device: &PciDevice, key: &str, name: Option<&str>) -> Option<Vec<Strin
             let names = interfaces.map(|it| it.name.clone());
             return Some(std::iter::once(device.address.to_string()).chain(names).collect());
         }
+        ("DEVPATH", _) => {
+            // A tree that does not show where the device lies says nothing about it.
+            let path = device.path.strip_prefix("/sys").ok().filter(|it| it.starts_with("devices"))?;
+            let path = format!("/{}", path.display());
+            let names = interfaces.map(|it| format!("{path}/net/{}", it.name));
+            return Some(names.chain([path.clone()]).collect());
+        }
         ("NAME", _) | ("ENV", Some("ID_NET_NAME" | "INTERFACE")) if !device.interfaces.is_empty() => {
             return Some(interfaces.map(|it| it.name.clone()).collect());
         }

@@ -8,7 +8,9 @@ use super::{PciDevice, devices};
 use crate::error::Error;
 
 fn show(it: &PciDevice) -> String {
-    let PciDevice { address, id, revision, driver, driver_override, modalias: _, iommu_group, .. } = it;
+    let PciDevice {
+        address, path: _, id, revision, driver, driver_override, modalias: _, iommu_group, ..
+    } = it;
     let PciDevice { boot_vga, sriov, physfn, virtfns, interfaces, numa_node, .. } = it;
     let mut line = format!("{address} {:04x}:{:04x} {:06x}", id.vendor, id.device, id.class);
     let mut add = |name: &str, value: Option<String>| {

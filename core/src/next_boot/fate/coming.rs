@@ -8,9 +8,8 @@ use hoststate_abi::pci_address::PciAddress;
 use super::rules::{self, Rules};
 use crate::error::Result;
 use crate::formats::modprobe_conf::{ModprobeView, ModuleName};
-use crate::formats::pci::PciId;
 use crate::formats::udev_rules::rule::UdevRule;
-use crate::machine::pci_bus::{self, PciDevice};
+use crate::machine::pci_bus::{PciDevice, virtual_functions};
 
 /// Where systemd finds what an administrator enabled.
 const UNITS: &str = "/etc/systemd/system";
@@ -85,18 +84,16 @@ pub(super) fn find(host: &HostView, devices: &[PciDevice], sources: &[Source<'_>
             coming.push(Coming { device: device.clone(), needs_override, ways });
         }
         let (Some(offset), Some(stride)) = (sriov.offset, sriov.stride) else { continue };
-        let path = pci_bus::directory(of.address).join("sriov_vf_device");
-        let number = host.attribute(Path::new(&path))?;
-        let number = number.and_then(|it| u32::from_str_radix(it.trim().trim_start_matches("0x"), 16).ok());
+        let Some(id) = virtual_functions::id(host, of)? else { continue };
         let count = ways.iter().map(|it| it.count).max().unwrap_or_default();
         for index in sriov.numvfs..count.min(sriov.totalvfs) {
             let routing_id = index.checked_mul(stride).and_then(|it| it.checked_add(offset));
             let routing_id = routing_id.and_then(|it| it.checked_add(of.address.routing_id()));
             let address = routing_id.map(|it| PciAddress::of_routing_id(of.address.domain(), it));
-            let (Some(address), Some(number)) = (address, number) else { continue };
-            let id = PciId { device: number, ..of.id };
+            let Some(address) = address else { continue };
             let device = PciDevice {
                 address,
+                path: virtual_functions::path(address, of),
                 id,
                 modalias: id.modalias(),
                 driver: None,

@@ -4,6 +4,8 @@ use std::path::Path;
 
 use hoststate_abi::pci_address::PciAddress;
 use hoststate_core::formats::udev_rules::assigned_attributes;
+use hoststate_core::formats::udev_rules::rule::{self, UdevRule};
+use hoststate_core::machine::pci_bus::rule_values;
 
 use super::{SimHost, kernel, modules};
 use crate::pci::BUS;
@@ -51,14 +53,14 @@ fn apply(host: &SimHost, address: PciAddress, action: &str) {
 }
 
 fn matches(host: &SimHost, rule: &str, address: PciAddress, action: &str) -> bool {
-    let device = kernel::find(host, &address.to_string());
-    let has_driver = device.is_some_and(|it| it.driver.is_some());
-    let actions = rule.split("ACTION==\"").nth(1).and_then(|it| it.split('"').next()).unwrap_or_default();
-    !rule.starts_with('#')
-        && actions.split('|').any(|it| it == action)
-        && rule.contains("SUBSYSTEM==\"pci\"")
-        && rule.contains(&format!("KERNEL==\"{address}\""))
-        && (!rule.contains("DRIVER==\"?*\"") || has_driver)
+    let Some(device) = kernel::find(host, &address.to_string()) else { return false };
+    let known = |key: &str, name: Option<&str>| match key {
+        "ACTION" => Some(vec![action.to_owned()]),
+        "SUBSYSTEM" => Some(vec!["pci".to_owned()]),
+        _ => rule_values::of(&device, key, name),
+    };
+    let about_device = |it: &UdevRule| it.pairs.iter().any(|pair| pair.key == "KERNEL");
+    rule::parse(rule).iter().any(|it| about_device(it) && it.may_match(known))
 }
 
 /// What the shell in a rule of `driver_binding` does.

@@ -1,0 +1,151 @@
+//! Boot rules know the card they are for: what else sits at the address is left alone.
+
+use hoststate_testkit::pci::SysfsDevice;
+use hoststate_testkit::sim::SimHost;
+use hoststate_testkit::tree::Tree;
+
+use crate::run;
+
+const DRIVER: &str = "/etc/udev/rules.d/70-hoststate-driver.rules";
+const SRIOV: &str = "/etc/udev/rules.d/70-hoststate-sriov.rules";
+
+fn gpu(address: &str) -> SysfsDevice {
+    SysfsDevice::new(address, 0x10de, 0x0ffc, 0x03_0000).group(1)
+}
+
+fn nvme(address: &str) -> SysfsDevice {
+    SysfsDevice::new(address, 0x144d, 0xa80a, 0x01_0802).group(2).driver("nvme")
+}
+
+fn sim(tree: Tree) -> SimHost {
+    SimHost::new(tree)
+        .native("10de:0ffc", "nouveau")
+        .native("144d:a80a", "nvme")
+        .native("8086:10c9", "igb")
+        .native("8086:10ca", "igbvf")
+}
+
+fn binding(device: &str) -> String {
+    format!(r#"{{"type":"driver_binding","device":{device},"driver":"vfio-pci"}}"#)
+}
+
+fn functions(device: &str) -> String {
+    format!(r#"{{"type":"sriov_numvfs","device":{device},"numvfs":2}}"#)
+}
+
+/// The text of a rules file after a converge, without the shell of the second rule.
+fn rules(tree: Tree, file: &str, declared: &str) -> String {
+    let host = sim(tree);
+    run::converge(&host, declared);
+    let text = host.tree().read(file).unwrap_or_default();
+    text.lines().filter(|it| !it.contains("/bin/sh")).map(|it| format!("{it}\n")).collect()
+}
+
+fn driver(host: &SimHost, address: &str) -> Option<String> {
+    let link = format!("/sys/bus/pci/devices/{address}/driver");
+    let target = host.tree().view().link_target(link.as_ref()).expect("a readable link");
+    target.and_then(|it| Some(it.file_name()?.to_str()?.to_owned()))
+}
+
+#[test]
+fn a_rule_compares_ids_and_the_bridges_above_and_its_comment_keeps_the_numbers() {
+    let tree = Tree::new(&[]);
+    gpu("0000:01:00.0").behind("0000:00:1c.0").serial(0x0011_2233_4455_6677).write(&tree);
+    expect_test::expect![[r##"
+        # hoststate: driver_binding 0000:01:00.0, serial 00-11-22-33-44-55-66-77, path 0000:00:1c.0/00.0
+        ACTION=="add", SUBSYSTEM=="pci", KERNEL=="0000:01:00.0", ATTR{vendor}=="0x10de", ATTR{device}=="0x0ffc", ATTR{subsystem_vendor}=="0x1af4", ATTR{subsystem_device}=="0x1100", DEVPATH=="*/pci0000:00/0000:00:1c.0/0000:01:00.0", ATTR{driver_override}="vfio-pci", RUN{builtin}+="kmod load vfio-pci"
+    "##]]
+    .assert_eq(&rules(tree, DRIVER, &binding(r#""01:00.0""#)));
+    let tree = Tree::new(&[]);
+    SysfsDevice::igb("0000:02:00.0").interface("ens2", "52:54:00:12:34:01").write(&tree);
+    expect_test::expect![[r##"
+        # hoststate: sriov_numvfs 0000:02:00.0, mac 52:54:00:12:34:01, by interface ens2
+        ACTION=="add|bind", SUBSYSTEM=="pci", KERNEL=="0000:02:00.0", ATTR{vendor}=="0x8086", ATTR{device}=="0x10c9", ATTR{subsystem_vendor}=="0x1af4", ATTR{subsystem_device}=="0x1100", DRIVER=="?*", ATTR{sriov_numvfs}="2"
+        ACTION=="add", SUBSYSTEM=="net", KERNELS=="0000:02:00.0", ATTRS{vendor}=="0x8086", ATTRS{device}=="0x10c9", ATTRS{subsystem_vendor}=="0x1af4", ATTRS{subsystem_device}=="0x1100", TEST=="device/sriov_numvfs", ATTR{device/sriov_numvfs}="2"
+    "##]]
+    .assert_eq(&rules(tree, SRIOV, &functions(r#"{"interface":"ens2"}"#)));
+}
+
+#[test]
+fn what_sits_at_the_address_of_a_card_that_moved_keeps_its_driver_at_boot() {
+    let tree = Tree::new(&[]);
+    gpu("0000:01:00.0").write(&tree);
+    let host = sim(tree);
+    run::converge(&host, &binding(r#""01:00.0""#));
+    assert_eq!(driver(&host, "0000:01:00.0").as_deref(), Some("vfio-pci"));
+    // A drive is put in, and the firmware numbers anew.
+    host.tree().remove("/sys/devices/pci0000:00/0000:01:00.0");
+    nvme("0000:01:00.0").write(host.tree());
+    gpu("0000:02:00.0").write(host.tree());
+    host.reboot();
+    assert_eq!(driver(&host, "0000:01:00.0").as_deref(), Some("nvme"));
+    assert_eq!(driver(&host, "0000:02:00.0").as_deref(), Some("nouveau"));
+}
+
+#[test]
+fn no_functions_are_made_of_what_sits_at_the_address_of_another_card() {
+    let tree = Tree::new(&[]);
+    SysfsDevice::igb("0000:02:00.0").write(&tree);
+    let host = sim(tree);
+    run::converge(&host, &functions(r#""02:00.0""#));
+    host.tree().write(
+        "/sys/devices/pci0000:00/0000:02:00.0/modalias",
+        "pci:v00008086d00001572sv00008086sd00000001bc02sc00i00\n",
+    );
+    host.reboot();
+    assert!(!host.tree().view().is_dir("/sys/bus/pci/devices/0000:02:10.0".as_ref()).unwrap());
+}
+
+#[test]
+fn a_rule_of_an_earlier_version_gets_to_know_its_card() {
+    let tree = Tree::new(&[]);
+    gpu("0000:01:00.0").write(&tree);
+    let old = "# hoststate: driver_binding 0000:01:00.0\nACTION==\"add\", SUBSYSTEM==\"pci\", KERNEL==\"0000:01:00.0\", \
+               ATTR{driver_override}=\"vfio-pci\", RUN{builtin}+=\"kmod load vfio-pci\"\n";
+    tree.write(DRIVER, old);
+    let host = sim(tree);
+    let plan = run::plan(&host, &binding(r#""01:00.0""#));
+    let told =
+        "0000:01:00.0: driver_override=vfio-pci for any device to driver_override=vfio-pci for 10de:0ffc";
+    assert!(plan.contains(told), "{plan}");
+    run::converge(&host, &binding(r#""01:00.0""#));
+    let text = host.tree().read(DRIVER).unwrap();
+    assert_eq!(text.matches("# hoststate").count(), 1, "{text}");
+    assert_eq!(text.lines().filter(|it| it.contains("ATTR{vendor}==\"0x10de\"")).count(), 2, "{text}");
+}
+
+#[test]
+fn rules_for_another_address_of_the_same_card_are_replaced() {
+    let by_serial = r#"{"serial":"00-00-00-00-00-00-00-07"}"#;
+    let by_ids = r#"{"vendor":"10de","device":"0ffc"}"#;
+    for (before, after) in [(r#""01:00.0""#, r#""02:00.0""#), (by_serial, by_serial), (by_ids, by_ids)] {
+        let tree = Tree::new(&[]);
+        gpu("0000:01:00.0").serial(7).write(&tree);
+        // One of somebody else stays.
+        tree.write(
+            DRIVER,
+            "# hoststate: driver_binding 0000:09:00.0\nKERNEL==\"0000:09:00.0\", ATTR{x}=\"1\"\n",
+        );
+        let host = sim(tree);
+        run::converge(&host, &binding(before));
+        host.tree().remove("/sys/devices/pci0000:00/0000:01:00.0");
+        host.tree().remove("/sys/bus/pci/devices/0000:01:00.0");
+        gpu("0000:02:00.0").serial(7).write(host.tree());
+        let plan = run::plan(&host, &binding(after));
+        assert!(plan.contains("0000:02:00.0: rules for 0000:01:00.0 to driver_override=vfio-pci"), "{plan}");
+        run::converge(&host, &binding(after));
+        let text = host.tree().read(DRIVER).unwrap();
+        assert!(!text.contains("0000:01:00.0") && text.contains("0000:02:00.0"), "{text}");
+        assert!(text.contains("0000:09:00.0"), "{text}");
+    }
+}
+
+#[test]
+fn rules_of_a_twin_stay() {
+    let tree = Tree::new(&[]);
+    gpu("0000:01:00.0").serial(7).write(&tree);
+    gpu("0000:02:00.0").serial(8).write(&tree);
+    let both = format!("{},{}", binding(r#""01:00.0""#), binding(r#""02:00.0""#));
+    let text = rules(tree, DRIVER, &both);
+    assert_eq!(text.matches("# hoststate: driver_binding").count(), 2, "{text}");
+}
