@@ -4,6 +4,7 @@ mod after_boot;
 mod blacklist;
 mod boot_in_vain;
 mod boots;
+mod changed_devices;
 mod check;
 mod cut;
 mod declarations;

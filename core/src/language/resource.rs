@@ -4,6 +4,7 @@ use std::fmt;
 use std::rc::Rc;
 
 use hoststate_abi::host_view::HostView;
+use hoststate_abi::pci_address::PciAddress;
 use hoststate_abi::setting::Setting;
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
@@ -13,6 +14,7 @@ use crate::formats::kernel_cmdline::{CmdlineEdit, Parameter};
 use crate::formats::pci::PciIdPattern;
 use crate::language::contradiction::Claim;
 use crate::language::selector::DeviceSelector;
+use crate::machine::identity::Meant;
 use crate::machine::pci_bus::DriverName;
 use crate::mechanism::distro::Distro;
 
@@ -43,6 +45,14 @@ pub trait Resource: fmt::Debug {
     /// Returns the PCI device it is about, which must be there or be made by another resource.
     fn device(&self) -> Option<&DeviceSelector> {
         None
+    }
+
+    /// Returns which device it was when what is in place for it was written; `address` is where it is now.
+    ///
+    /// # Errors
+    /// When the host cannot be read.
+    fn meant(&self, _host: &HostView, _address: PciAddress) -> Result<Option<Meant>> {
+        Ok(None)
     }
 
     /// Returns the driver that its device shall have.

@@ -3,12 +3,14 @@
 use std::path::Path;
 
 use hoststate_abi::host_view::HostView;
+use hoststate_abi::pci_address::PciAddress;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::error::Result;
 use crate::formats::pci::PciId;
-use crate::machine::pci_bus::{Interface, PciDevice};
+use crate::machine::pci_bus::{self, Interface, PciDevice};
+use crate::machine::pci_names::Names;
 
 mod bridges;
 pub mod udev;
@@ -30,6 +32,31 @@ pub struct Identity {
     /// The way to it, over the bridges, as the kernel's `pci=` parameters write it; absent where the tree does not show it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub path: Option<BridgePath>,
+    /// Whether the host has others of its kind: then being of that kind does not tell who it is.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub has_twin: bool,
+}
+
+/// What a declaration meant when something was last put in place for it.
+#[derive(Debug, Clone)]
+pub struct Meant {
+    /// Where the device was.
+    pub address: PciAddress,
+    /// Who it was.
+    pub identity: Identity,
+    /// Where that stands: a file or a run.
+    pub place: String,
+}
+
+/// Where a card is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Whereabouts {
+    /// At this address.
+    At(PciAddress),
+    /// One like it is at this address, and nothing tells whether it is the same.
+    Perhaps(PciAddress),
+    /// Not on this host.
+    Nowhere,
 }
 
 impl Identity {
@@ -38,10 +65,15 @@ impl Identity {
     /// # Errors
     /// When an attribute exists and cannot be read.
     pub fn read(host: &HostView, device: &PciDevice) -> Result<Self> {
-        let mut identity =
-            Self { id: device.id, serial: None, mac: None, path: BridgePath::of(&device.path) };
+        let path = BridgePath::of(&device.path);
+        let mut identity = Self { id: device.id, serial: None, mac: None, path, has_twin: false };
         if device.physfn.is_none() {
             identity.serial = device.card_serial(host)?;
+            let is_twin = |it: &PciDevice| {
+                let is_function = it.address.function() == device.address.function();
+                it.address != device.address && is_function && kind(it.id) == kind(device.id)
+            };
+            identity.has_twin = pci_bus::devices(host)?.iter().any(is_twin);
             for interface in &device.interfaces {
                 if identity.mac.is_none() {
                     identity.mac = permanent_mac(host, device, interface)?;
@@ -53,8 +85,12 @@ impl Identity {
 
     /// Returns whether both are of one model: of the same ids, down to the maker of the card.
     pub fn is_of_kind(&self, other: &Self) -> bool {
-        let kind = |it: &Self| (it.id.vendor, it.id.device, it.id.subsystem_vendor, it.id.subsystem_device);
-        kind(self) == kind(other)
+        kind(self.id) == kind(other.id)
+    }
+
+    /// Returns the number that this card has alone; `None` where it shows none.
+    pub fn number(&self) -> Option<&str> {
+        self.serial.as_deref().or(self.mac.as_deref())
     }
 
     /// Returns whether both are one card, by what each card has alone; `None` where they show no such number, or not
@@ -66,6 +102,56 @@ impl Identity {
         let same = |left: &Option<String>, right: &Option<String>| Some(left.as_ref()? == right.as_ref()?);
         same(&self.serial, &other.serial).or_else(|| same(&self.mac, &other.mac))
     }
+
+    /// Returns where this card is on the host, by its numbers or by the bridges to it. `but` is where it was.
+    ///
+    /// # Errors
+    /// When a device cannot be read.
+    pub fn find(&self, host: &HostView, but: PciAddress) -> Result<Whereabouts> {
+        let mut found = Whereabouts::Nowhere;
+        for device in pci_bus::devices(host)?.iter().filter(|it| it.address != but) {
+            if kind(device.id) != kind(self.id) {
+                continue;
+            }
+            let other = Self::read(host, device)?;
+            let is_behind = self.path.is_some() && self.path == other.path;
+            // Functions of one card may share a number.
+            let is_function = device.address.function() == but.function();
+            match self.is_it(&other) {
+                Some(true) if is_function => return Ok(Whereabouts::At(device.address)),
+                None if is_behind => found = Whereabouts::At(device.address),
+                // It was the only one of its kind, and there is one.
+                None if is_function && found == Whereabouts::Nowhere && !self.has_twin && !other.has_twin => {
+                    found = Whereabouts::At(device.address);
+                }
+                None if is_function && found == Whereabouts::Nowhere => {
+                    found = Whereabouts::Perhaps(device.address);
+                }
+                _ => {}
+            }
+        }
+        Ok(found)
+    }
+
+    /// Returns it as people call it, with its numbers: `Intel 8086:1572 Ethernet Controller X710 for 10GbE SFP+, serial
+    /// 3c-fd-fe-ff-ff-9e-4a-70`.
+    pub fn told(&self, names: &Names) -> String {
+        let mut text = names.called(self.id.vendor, self.id.device);
+        if let Some(name) = names.device(self.id.vendor, self.id.device) {
+            text.push_str(&format!(" {name}"));
+        }
+        let path = self.path.as_ref().map(ToString::to_string);
+        for (name, value) in [("serial", &self.serial), ("mac", &self.mac), ("path", &path)] {
+            if let Some(value) = value {
+                text.push_str(&format!(", {name} {value}"));
+            }
+        }
+        text
+    }
+}
+
+fn kind(id: PciId) -> [u32; 4] {
+    [id.vendor, id.device, id.subsystem_vendor, id.subsystem_device]
 }
 
 /// Returns the hardware address that an interface was made with. A port of a bond or team shows that of the whole; the

@@ -18,6 +18,7 @@ pub mod module_names;
 pub mod needs;
 pub(crate) mod open_files;
 pub mod pci_bus;
+pub mod pci_names;
 pub mod route_tables;
 pub mod trust;
 pub mod user_text;

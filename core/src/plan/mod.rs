@@ -1,5 +1,6 @@
 //! What differs and what would be done about it, as data; and how that is found.
 
+pub mod declared_device;
 pub mod diff;
 pub mod doubts;
 pub mod finding;

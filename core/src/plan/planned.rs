@@ -14,6 +14,7 @@ use crate::language::declaration::{Declaration, Origin, ResourceId};
 use crate::machine::metadata::Metadata;
 use crate::mechanism::host_summary::HostSummary;
 use crate::next_boot::NextBoot;
+use crate::plan::declared_device::DeclaredDevice;
 use crate::plan::finding::{Finding, Verdict};
 use crate::plan::parameter_change::ParameterChange;
 use crate::plan::scene::{Hazard, Severity};
@@ -30,6 +31,9 @@ pub struct Plan {
     pub host: HostSummary,
     /// The declarations, as evaluated: the only input of a plan.
     pub declarations: Vec<Declaration>,
+    /// The PCI devices that they are about and that are there.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub devices: Vec<DeclaredDevice>,
     /// The settings that differ, in the order of the declarations.
     pub changes: Vec<Change>,
     /// The files that would be written, whole.

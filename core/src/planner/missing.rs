@@ -12,6 +12,7 @@ use crate::machine::pci_bus::virtual_functions::{Place, place};
 use crate::machine::pci_bus::{self, PciDevice};
 use crate::plan::planned::{Conflict, Deferred, KnownDevice};
 use crate::plan::scene::{Hazard, Severity};
+use crate::planner::declared_devices;
 use crate::record::past::{Past, has_put_in_place};
 
 /// Virtual functions that a declaration makes.
@@ -36,12 +37,17 @@ pub(crate) fn devices(declared: &[Declared], host: &HostView, past: Past<'_>) ->
         let Some(device) = it.resource.device() else { continue };
         let Some(reason) = reason(device, host, &made)? else { continue };
         let known = known(&it.declaration, past)?;
-        let reason = match &known {
-            Some(known) => format!(
+        let moved = match device.address() {
+            Some(address) => declared_devices::moved(it, address, host, past)?,
+            None => None,
+        };
+        let reason = match (&known, moved) {
+            (_, Some(moved)) => format!("the card moved to {moved}: declare it there; {reason}"),
+            (Some(known), None) => format!(
                 "the device is gone: run {} had it. Put it back, or take out the declaration; {reason}",
                 known.run
             ),
-            None => reason,
+            (None, None) => reason,
         };
         missing.push(Conflict {
             about: device.address().map_or_else(

@@ -30,6 +30,7 @@ use crate::verdict;
 
 mod booting;
 mod contradicted;
+mod declared_devices;
 mod guarded;
 pub(crate) mod missing;
 mod remade;
@@ -89,8 +90,10 @@ impl Planner<'_> {
         let unknown = unknown_drivers::find(self.declared, view)?;
         let mut impossible = unknown.resources;
         impossible.extend(missing.iter().map(|it| it.resource.clone()));
+        let found = self.declared_devices(view)?;
+        impossible.extend(found.left_alone.iter().cloned());
         let conflicts = missing.into_iter().chain(unknown.conflicts).collect();
-        let mut draft = Draft { runtime: self.runtime, conflicts, ..Draft::default() };
+        let mut draft = Draft { runtime: self.runtime, conflicts, found, ..Draft::default() };
         let mut inspected = Vec::with_capacity(self.declared.len());
         for (index, declared) in self.declared.iter().enumerate() {
             inspected.push(self.inspect(declared, view, &impossible)?);
@@ -160,6 +163,7 @@ impl Planner<'_> {
         }
         let mut guards = self.guarded(view, &draft.changes, &booting)?;
         running::warn(view, self.declared, &mut guards)?;
+        guards.extend(draft.found.hazards);
         let doubts = doubts::find(self.declared);
         guards.extend(doubts.iter().map(Doubt::hazard));
         if !draft.changes.is_empty() {
@@ -192,6 +196,7 @@ impl Planner<'_> {
             format: PLAN_FORMAT.to_owned(),
             host,
             declarations,
+            devices: draft.found.devices,
             changes: draft.changes,
             files,
             activations,
@@ -221,6 +226,7 @@ struct Draw {
 #[derive(Default)]
 struct Draft {
     runtime: Runtime,
+    found: declared_devices::Found,
     changes: Vec<Change>,
     deferred: Vec<Deferred>,
     conflicts: Vec<Conflict>,

@@ -9,6 +9,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::error::Result;
+use crate::formats::pci::PciId;
 use crate::machine::pci_bus;
 use crate::plan::planned::Plan;
 
@@ -17,6 +18,9 @@ use crate::plan::planned::Plan;
 pub struct DeviceBefore {
     /// Its address.
     pub address: PciAddress,
+    /// Its ids; absent in records of runs before this was kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<PciId>,
     /// The driver it had.
     pub driver: Option<String>,
     /// Its `driver_override`.
@@ -44,6 +48,7 @@ pub(super) fn of(plan: &Plan, host: &HostView) -> Result<Vec<DeviceBefore>> {
         } else if let Some(device) = pci_bus::device(host, address)? {
             found.push(DeviceBefore {
                 address,
+                id: Some(device.id),
                 driver: device.driver,
                 driver_override: device.driver_override,
                 numvfs: device.sriov.map(|it| it.numvfs),

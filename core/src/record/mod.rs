@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::language::declaration::Declaration;
 use crate::machine::metadata::Metadata;
+use crate::plan::declared_device::DeclaredDevice;
 use crate::plan::planned::{FileChange, PlannedActivation};
 use crate::record::command::RunCommand;
 use crate::record::devices::DeviceBefore;
@@ -59,6 +60,9 @@ pub struct RunRecord {
     pub boot_id: Option<String>,
     /// The declarations it converged to.
     pub declarations: Vec<Declaration>,
+    /// The PCI devices that they were about; absent in records of runs before this was kept.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub meant: Vec<DeclaredDevice>,
     /// The files it set out to change, over all rounds, with their text before and after.
     pub files: Vec<FileChange>,
     /// What each of these files that was there was besides its text, before the run; absent in records of runs before

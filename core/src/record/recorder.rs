@@ -71,6 +71,10 @@ impl Recorder {
                 record.devices.push(device);
             }
         }
+        for device in &plan.devices {
+            record.meant.retain(|it| it.resource != device.resource);
+            record.meant.push(device.clone());
+        }
         record.activations.extend(plan.activations.iter().cloned());
         self.store.save(&record)?;
         self.record = Some(record);
@@ -137,6 +141,7 @@ impl Recorder {
             provenance: self.provenance.clone().map(|it| Provenance { began: now, ..it }),
             boot_id: self.boot_id.clone(),
             declarations: declarations.to_vec(),
+            meant: Vec::new(),
             files: Vec::new(),
             metadata: BTreeMap::new(),
             activations: Vec::new(),

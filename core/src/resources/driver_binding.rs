@@ -15,9 +15,9 @@ use crate::error::{Error, Result};
 use crate::language::contradiction::{Claim, Governed};
 use crate::language::resource::{Context, Resource, ResourceType};
 use crate::language::selector::{DeviceSelector, Found};
-use crate::machine::identity::udev;
+use crate::machine::identity::Meant;
 use crate::machine::pci_bus::{self, DriverName, PciDevice};
-use crate::resources::pci_rules::PciRules;
+use crate::resources::pci_rules::{self, PciRules};
 
 mod iommu;
 
@@ -64,6 +64,10 @@ impl Resource for DriverBinding {
 
     fn device(&self) -> Option<&DeviceSelector> {
         Some(&self.device)
+    }
+
+    fn meant(&self, host: &HostView, address: PciAddress) -> Result<Option<Meant>> {
+        pci_rules::meant(host, Path::new(RULES), Self::NAME, &self.device, address)
     }
 
     fn driver(&self) -> Option<&DriverName> {
@@ -188,7 +192,7 @@ impl DriverBinding {
         device: Option<&PciDevice>,
         driver: &str,
     ) -> Result<Setting> {
-        let who = udev::Comparisons::of(host, address, device)?.of_device();
+        let who = pci_rules::who(host, address, device, &self.device)?.of_device();
         let event = format!("ACTION==\"add\", SUBSYSTEM==\"pci\", KERNEL==\"{address}\"{who}");
         let directory = format!("/sys/bus/pci/devices/{address}/driver");
         let there = format!("test -e /sys/bus/pci/drivers/{driver}/{address}");

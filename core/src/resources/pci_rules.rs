@@ -15,7 +15,8 @@ use crate::formats::pci::PciId;
 use crate::formats::udev_rules::rule::{self, UdevRule};
 use crate::formats::udev_rules::{UdevRules, assigned_attributes};
 use crate::language::selector::DeviceSelector;
-use crate::machine::identity::{Identity, udev};
+use crate::machine::identity::udev::{self, Comparisons};
+use crate::machine::identity::{Identity, Meant};
 use crate::machine::pci_bus::PciDevice;
 
 /// The rules a device shall have.
@@ -97,7 +98,7 @@ impl PciRules<'_> {
                 identity.serial = identity.serial.or(known.serial);
                 identity.mac = identity.mac.or(known.mac);
             }
-            let Identity { serial, mac, path, .. } = identity;
+            let Identity { serial, mac, path, has_twin, .. } = identity;
             // On a root bus the address says as much.
             let path = path.map(String::from).filter(|it| *it != self.address.to_string());
             for (name, value) in [("serial", serial), ("mac", mac), ("path", path)] {
@@ -105,6 +106,7 @@ impl PciRules<'_> {
                     note.push_str(&format!(", {name} {value}"));
                 }
             }
+            note.push_str(if has_twin { ", one of several" } else { "" });
         }
         if self.selector.address().is_none() {
             note.push_str(&format!(", by {}", by(self.selector)));
@@ -133,6 +135,45 @@ impl PciRules<'_> {
         }
         Ok(outdated)
     }
+}
+
+/// Returns what tells the device from any other: what the host shows of it, else the ids that the playbook gives.
+///
+/// # Errors
+/// When the host cannot be read.
+pub(super) fn who(
+    host: &HostView,
+    address: PciAddress,
+    device: Option<&PciDevice>,
+    selector: &DeviceSelector,
+) -> Result<Comparisons> {
+    let who = Comparisons::of(host, address, device)?;
+    Ok(match selector {
+        DeviceSelector::Traits(traits) if who.is_empty() => Comparisons::of_ids(traits.vendor, traits.device),
+        _ => who,
+    })
+}
+
+/// Returns what the rules in a file were written for: those of a selector, or of the address that it means now.
+///
+/// # Errors
+/// When the file cannot be read.
+pub(super) fn meant(
+    host: &HostView,
+    file: &Path,
+    owner: &str,
+    selector: &DeviceSelector,
+    address: PciAddress,
+) -> Result<Option<Meant>> {
+    let Some(text) = host.read(file)? else { return Ok(None) };
+    let groups = groups(&UdevRules::parse(&text), owner);
+    let by = selector.address().is_none().then(|| by(selector));
+    let is_by = |it: &&Group| by.is_some() && it.by == by;
+    let group = groups.iter().find(is_by).or_else(|| groups.iter().find(|it| it.address == address));
+    Ok(group.and_then(|it| {
+        let identity = it.identity.clone()?;
+        Some(Meant { address: it.address, identity, place: file.display().to_string() })
+    }))
 }
 
 /// Returns whether the card that rules were written for at one address is the one at another.
@@ -165,13 +206,14 @@ fn group(file: &UdevRules, comment: &str) -> Option<Group> {
     let rules = file.rules_of(&address.to_string());
     let parsed = rules.iter().flat_map(|it| rule::parse(it));
     let id = parsed.map(|it: UdevRule| udev::compared(&it)).next().flatten();
-    let mut identity = id.map(|id| Identity { id, serial: None, mac: None, path: None });
+    let mut identity = id.map(|id| Identity { id, serial: None, mac: None, path: None, has_twin: false });
     for (name, value) in facts.filter_map(|it| it.split_once(' ')) {
         let Some(identity) = &mut identity else { break };
         match name {
             "serial" => identity.serial = Some(value.to_owned()),
             "mac" => identity.mac = Some(value.to_owned()),
             "path" => identity.path = value.parse().ok(),
+            "one" => identity.has_twin = true,
             _ => {}
         }
     }

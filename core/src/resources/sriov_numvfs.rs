@@ -14,10 +14,10 @@ use crate::error::{Error, Result};
 use crate::language::contradiction::{Claim, Governed};
 use crate::language::resource::{Context, Resource, ResourceType};
 use crate::language::selector::{DeviceSelector, Found};
-use crate::machine::identity::udev;
+use crate::machine::identity::Meant;
 use crate::machine::kernels;
 use crate::machine::pci_bus::{self, DriverName, PciDevice, Sriov};
-use crate::resources::pci_rules::PciRules;
+use crate::resources::pci_rules::{self, PciRules};
 
 /// The rules of all physical functions. Before `80-drivers.rules` only by habit: the rules below wait for a driver.
 const RULES: &str = "/etc/udev/rules.d/70-hoststate-sriov.rules";
@@ -58,6 +58,10 @@ impl Resource for SriovNumvfs {
 
     fn device(&self) -> Option<&DeviceSelector> {
         Some(&self.device)
+    }
+
+    fn meant(&self, host: &HostView, address: PciAddress) -> Result<Option<Meant>> {
+        pci_rules::meant(host, Path::new(RULES), Self::NAME, &self.device, address)
     }
 
     fn virtual_functions(&self) -> Option<u16> {
@@ -144,7 +148,7 @@ impl SriovNumvfs {
         address: PciAddress,
         device: Option<&PciDevice>,
     ) -> Result<Setting> {
-        let who = udev::Comparisons::of(host, address, device)?;
+        let who = pci_rules::who(host, address, device, &self.device)?;
         let (of_device, of_interface) = (who.of_device(), who.of_interface());
         let function = format!(
             "ACTION==\"add|bind\", SUBSYSTEM==\"pci\", KERNEL==\"{address}\"{of_device}, DRIVER==\"?*\""

@@ -53,6 +53,18 @@ impl Comparisons {
         })
     }
 
+    /// Returns the comparisons of the ids that a playbook gives, for a device of which nothing else is known.
+    pub fn of_ids(vendor: Option<u16>, device: Option<u16>) -> Self {
+        let id = |name, it: Option<u16>| it.map(|it| (name, hexadecimal(it.into())));
+        let attributes = id("vendor", vendor).into_iter().chain(id("device", device)).collect();
+        Self { attributes, directory: None }
+    }
+
+    /// Returns whether it compares nothing.
+    pub fn is_empty(&self) -> bool {
+        self.attributes.is_empty() && self.directory.is_none()
+    }
+
     /// Returns the comparisons for a rule about the device itself, each behind a comma.
     pub fn of_device(&self) -> String {
         self.text("ATTR", "")

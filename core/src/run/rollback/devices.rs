@@ -29,7 +29,9 @@ pub(super) fn settings(host: &HostView, record: &RunRecord) -> Result<Vec<Settin
     }
     let mut settings = Vec::new();
     for before in &record.devices {
-        let Some(device) = pci_bus::device(host, before.address)? else { continue };
+        // What else was plugged in there since was not moved by the run.
+        let is_it = |it: &PciDevice| before.id.is_none_or(|id| id == it.id);
+        let Some(device) = pci_bus::device(host, before.address)?.filter(is_it) else { continue };
         settings.extend(count(&device, before));
         // A function that is about to go, or that was made anew, has nothing to be given back.
         let is_remade = device
