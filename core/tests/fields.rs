@@ -186,7 +186,7 @@ fn a_device_named_in_another_way_is_answered_with_its_address() {
               Write `device = { interface = "ens1f0" }`.
             driver_binding: `device`: `the card` is not a PCI address, expected `DDDD:BB:DD.F` in hexadecimal such as `0000:01:00.0`
               Write it like `device = "0000:01:00.0"`. The device: an address such as `0000:01:00.0`, or what exactly one device is.
-            driver_binding: `device`: an empty selector; it takes address, class, device, interface, mac, serial, slot, vendor
+            driver_binding: `device`: an empty selector; it takes address, class, device, function, interface, mac, path, serial, slot, vendor
               Write it like `device = "0000:01:00.0"`. The device: an address such as `0000:01:00.0`, or what exactly one device is.
             driver_binding: `device`: a selector has no `vender`
               Did you mean `vendor`?

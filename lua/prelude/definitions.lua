@@ -9,9 +9,11 @@
 ---@field device? string Device id, hexadecimal.
 ---@field class? string Class by word, such as `display`, or by the first digits of its code.
 ---@field interface? string Name of one of its network interfaces.
----@field mac? string Hardware address of one of its network interfaces.
+---@field mac? string Hardware address that one of its network interfaces was made with.
 ---@field serial? string Serial number.
 ---@field slot? string Label of its slot.
+---@field path? string The way to it over the bridges, such as `0000:00:1c.0/00.0`.
+---@field function? integer Its function number, 0 to 7.
 
 ---A PCI device: its address, what exactly one device is, or one that was found.
 ---@alias hoststate.DeviceSelector string|hoststate.selector|hoststate.device

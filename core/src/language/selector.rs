@@ -7,6 +7,7 @@ use hoststate_abi::pci_address::PciAddress;
 
 use crate::error::{Error, Result};
 use crate::formats::pci::class_name;
+use crate::machine::identity::{self, BridgePath};
 use crate::machine::pci_bus::{self, PciDevice};
 
 mod class;
@@ -37,12 +38,16 @@ pub struct DeviceTraits {
     class: Option<ClassPattern>,
     /// Name of one of its network interfaces.
     pub interface: Option<String>,
-    /// Hardware address of one of its network interfaces, lower case.
+    /// Hardware address of one of its network interfaces, lower case: the one it has, or was made with.
     pub mac: Option<String>,
     /// Serial number.
     pub serial: Option<String>,
     /// Label of its slot.
     pub slot: Option<String>,
+    /// The way to it over the bridges.
+    pub path: Option<BridgePath>,
+    /// Its function number.
+    pub function: Option<u8>,
 }
 
 /// What a selector found.
@@ -84,8 +89,26 @@ impl DeviceSelector {
                 Some(device) => Found::Device(Box::new(device)),
                 None => Found::Absent(*address),
             }),
-            Self::Traits(traits) => Ok(Found::Device(Box::new(self.select(traits, host)?))),
+            Self::Traits(traits) => match traits.address {
+                // What else it must be is compared when it is there: at boot, and by the next plan.
+                Some(address) if !pci_bus::is_visible(host)? => Ok(Found::Absent(address)),
+                _ => Ok(Found::Device(Box::new(self.select(traits, host)?))),
+            },
         }
+    }
+
+    /// Returns every device that is meant, by address: those that fit, but for virtual functions that nothing asks for.
+    ///
+    /// # Errors
+    /// When a device cannot be read.
+    pub fn meant(&self, host: &HostView) -> Result<Vec<PciDevice>> {
+        let mut fitting = self.matching(host)?;
+        if let Self::Traits(traits) = self {
+            let physical: Vec<PciAddress> = fitting.iter().map(|it| it.address).collect();
+            let all = pci_bus::devices(host)?;
+            fitting.retain(|it| traits.asks_for(it, &all, &physical));
+        }
+        Ok(fitting)
     }
 
     /// Returns every device that fits, by address.
@@ -118,8 +141,10 @@ impl DeviceSelector {
             scored.push((traits.score(device, host)?, device));
         }
         let wanted = traits.count();
-        let fitting: Vec<&PciDevice> =
+        let mut fitting: Vec<&PciDevice> =
             scored.iter().filter(|(score, _)| *score == wanted).map(|(_, device)| *device).collect();
+        let addresses: Vec<PciAddress> = fitting.iter().map(|it| it.address).collect();
+        fitting.retain(|it| traits.asks_for(it, &devices, &addresses));
         match fitting.as_slice() {
             [device] => Ok((*device).clone()),
             [] => Err(self.without_match(scored)),
@@ -167,15 +192,28 @@ impl DeviceSelector {
 
 impl DeviceTraits {
     fn count(&self) -> usize {
-        let Self { address, vendor, device, class, interface, mac, serial, slot } = self;
+        let Self { address, vendor, device, class, interface, mac, serial, slot, path, function } = self;
         let given =
             [address.is_some(), vendor.is_some(), device.is_some(), class.is_some(), interface.is_some()];
         let given = given.into_iter().chain([mac.is_some(), serial.is_some(), slot.is_some()]);
-        given.filter(|it| *it).count()
+        given.chain([path.is_some(), function.is_some()]).filter(|it| *it).count()
     }
 
-    /// Returns how many of the traits a device has. Slot and serial cost file reads, so they are looked at only in
-    /// devices that have everything else.
+    /// Returns whether a device that fits may be meant. A virtual function is, where its physical one does not fit, and
+    /// something names it: where it sits, an id that its physical one has not, or what its interface is called.
+    fn asks_for(&self, device: &PciDevice, all: &[PciDevice], fitting: &[PciAddress]) -> bool {
+        let Some(physfn) = device.physfn else { return true };
+        let is_other_id = all.iter().any(|it| it.address == physfn && it.id.device != device.id.device);
+        let is_named = self.address.is_some()
+            || self.path.is_some()
+            || self.interface.is_some()
+            || self.mac.is_some()
+            || (self.device.is_some() && is_other_id);
+        is_named && !fitting.contains(&physfn)
+    }
+
+    /// Returns how many of the traits a device has. Slot, serial and the hardware address that an interface was made with
+    /// cost file reads, so they are looked at only in devices that have everything else.
     fn score(&self, device: &PciDevice, host: &HostView) -> Result<usize> {
         let fits = |wanted: &Option<u16>, is: u32| wanted.is_some_and(|it| u32::from(it) == is);
         let cheap = [
@@ -184,13 +222,16 @@ impl DeviceTraits {
             fits(&self.device, device.id.device),
             self.class.as_ref().is_some_and(|it| it.matches(device.id.class)),
             self.interface.as_ref().is_some_and(|it| device.interfaces.iter().any(|is| is.name == *it)),
-            self.mac
-                .as_ref()
-                .is_some_and(|it| device.interfaces.iter().any(|is| is.mac.as_ref() == Some(it))),
+            self.path.is_some() && BridgePath::of(&device.path) == self.path,
+            self.function == Some(device.address.function()),
         ];
         let mut score = cheap.into_iter().filter(|it| *it).count();
-        let dear = usize::from(self.slot.is_some()) + usize::from(self.serial.is_some());
+        let dear = [self.slot.is_some(), self.serial.is_some(), self.mac.is_some()];
+        let dear = dear.into_iter().filter(|it| *it).count();
         if score + dear == self.count() {
+            if let Some(mac) = &self.mac {
+                score += usize::from(has_mac(host, device, mac)?);
+            }
             if self.slot.is_some() && device.slot(host)? == self.slot {
                 score += 1;
             }
@@ -204,6 +245,17 @@ impl DeviceTraits {
     fn serial_of(&self, device: &PciDevice, host: &HostView) -> Result<Option<String>> {
         if self.serial.is_some() { Ok(device.serial(host)?) } else { Ok(None) }
     }
+}
+
+/// Ports of a bond show the address of the bond, which several have: the one that a port was made with is its own.
+fn has_mac(host: &HostView, device: &PciDevice, mac: &str) -> Result<bool> {
+    for interface in &device.interfaces {
+        let own = identity::permanent_mac(host, device, interface)?;
+        if own.as_ref().or(interface.mac.as_ref()).is_some_and(|it| it == mac) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// Tools write a serial number with `-`, with `:` or without either.
@@ -273,8 +325,8 @@ impl fmt::Display for DeviceSelector {
         match self {
             Self::Address(address) => address.fmt(f),
             Self::Traits(traits) => {
-                let DeviceTraits { address, vendor, device, class, interface, mac, serial, slot } =
-                    traits.as_ref();
+                let DeviceTraits { address, vendor, device, class, interface, mac, .. } = traits.as_ref();
+                let DeviceTraits { serial, slot, path, function, .. } = traits.as_ref();
                 let texts = [
                     ("address", address.map(|it| it.to_string())),
                     ("vendor", vendor.map(|it| format!("{it:04x}"))),
@@ -284,6 +336,8 @@ impl fmt::Display for DeviceSelector {
                     ("mac", mac.clone()),
                     ("serial", serial.clone()),
                     ("slot", slot.clone()),
+                    ("path", path.as_ref().map(ToString::to_string)),
+                    ("function", function.map(|it| it.to_string())),
                 ];
                 let given = texts.into_iter().filter_map(|(name, it)| it.map(|it| format!("{name} {it}")));
                 f.write_str(&given.collect::<Vec<_>>().join(", "))

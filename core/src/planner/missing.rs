@@ -71,7 +71,7 @@ pub(crate) fn devices(declared: &[Declared], host: &HostView, past: Past<'_>) ->
 /// Returns why a device will not be there; `None` when it is there, or will be.
 fn reason(device: &DeviceSelector, host: &HostView, made: &[Made<'_>]) -> Result<Option<String>> {
     let DeviceSelector::Address(address) = device else {
-        return match &device.matching(host)?[..] {
+        return match &device.meant(host)?[..] {
             [_] => Ok(None),
             // Of several, none is meant by itself.
             _ => Ok(Some(device.not_one(host)?)),
@@ -123,7 +123,7 @@ fn made<'a>(declared: &'a [Declared], host: &HostView) -> Result<Vec<Made<'a>>> 
         let (Some(device), Some(count)) = (it.resource.device(), it.resource.virtual_functions()) else {
             continue;
         };
-        made.extend(device.matching(host)?.into_iter().map(|of| Made { by: &it.id, of, count }));
+        made.extend(device.meant(host)?.into_iter().map(|of| Made { by: &it.id, of, count }));
     }
     Ok(made)
 }

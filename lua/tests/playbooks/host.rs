@@ -256,7 +256,7 @@ fn what_find_gives_is_a_list_and_may_be_empty() {
         hint: Did you mean `vendor`?
 
         print(#host.pci:find {})
-        error: host.pci:find: an empty selector; it takes address, class, device, interface, mac, serial, slot, vendor
+        error: host.pci:find: an empty selector; it takes address, class, device, function, interface, mac, path, serial, slot, vendor
           at gpu.lua:1
         hint: A selector has the fields of `device`.
 

@@ -13,7 +13,8 @@ use super::{DeviceSelector, DeviceTraits};
 use crate::language::registry::nearest;
 
 /// The keys of a selector table.
-const KEYS: [&str; 8] = ["address", "class", "device", "interface", "mac", "serial", "slot", "vendor"];
+const KEYS: [&str; 10] =
+    ["address", "class", "device", "function", "interface", "mac", "path", "serial", "slot", "vendor"];
 
 impl<'de> Deserialize<'de> for DeviceSelector {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -54,6 +55,14 @@ impl<'de> Visitor<'de> for Selector {
                 "mac" => traits.mac = Some(mac(map.next_value::<Text>()?)?),
                 "serial" => traits.serial = Some(text(&key, map.next_value()?)?),
                 "slot" => traits.slot = Some(text(&key, map.next_value()?)?),
+                "path" => {
+                    let Text(text) = map.next_value()?;
+                    traits.path = Some(text.parse().map_err(A::Error::custom)?);
+                }
+                "function" => {
+                    let Function(number) = map.next_value()?;
+                    traits.function = Some(number);
+                }
                 unknown => return Err(A::Error::custom(unknown_key(unknown))),
             }
         }
@@ -89,6 +98,35 @@ impl<'de> Deserialize<'de> for Text {
             }
         }
         deserializer.deserialize_str(Quoted)
+    }
+}
+
+/// The number of a function, 0 to 7.
+struct Function(u8);
+
+impl<'de> Deserialize<'de> for Function {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Number;
+        impl Visitor<'_> for Number {
+            type Value = Function;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a number from 0 to 7")
+            }
+            fn visit_u64<E: Error>(self, number: u64) -> Result<Function, E> {
+                match u8::try_from(number) {
+                    Ok(number @ 0..=7) => Ok(Function(number)),
+                    _ => Err(E::custom(format!("function {number} is not a number from 0 to 7"))),
+                }
+            }
+            fn visit_i64<E: Error>(self, number: i64) -> Result<Function, E> {
+                // A negative one is told as any other that is no function.
+                match u64::try_from(number) {
+                    Ok(number) => self.visit_u64(number),
+                    Err(_) => Err(E::custom(format!("function {number} is not a number from 0 to 7"))),
+                }
+            }
+        }
+        deserializer.deserialize_u64(Number)
     }
 }
 
@@ -171,7 +209,7 @@ impl JsonSchema for DeviceSelector {
                             "minLength": 1
                         },
                         "mac": {
-                            "description": "Hardware address of one of its network interfaces.",
+                            "description": "Hardware address that one of its network interfaces was made with: a port of a bond shows the bond's.",
                             "type": "string",
                             "pattern": "^[0-9a-fA-F]{2}([:-][0-9a-fA-F]{2}){5,}$"
                         },
@@ -184,6 +222,17 @@ impl JsonSchema for DeviceSelector {
                             "description": "Label of its slot, as in `/sys/bus/pci/slots`.",
                             "type": "string",
                             "minLength": 1
+                        },
+                        "path": {
+                            "description": "The way to it over the bridges, which stays when buses are numbered anew: its address on the root bus, then device and function below each bridge, such as `0000:00:1c.0/00.0`.",
+                            "type": "string",
+                            "pattern": "^([0-9a-fA-F]{4,8}:)?[0-9a-fA-F]{2}:[0-9a-fA-F]{2}\\.[0-7](/[0-9a-fA-F]{1,2}\\.[0-7])*$"
+                        },
+                        "function": {
+                            "description": "Its function number.",
+                            "type": "integer",
+                            "minimum": 0,
+                            "maximum": 7
                         }
                     }
                 }
