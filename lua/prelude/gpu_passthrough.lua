@@ -108,7 +108,18 @@ local function take(card, list, file)
   end)
 end
 
-return function(fields)
+-- What a card was given by depends on what else was in the playbook then, so each way is taken back.
+local function give_back(list, file)
+  for _, device in ipairs(list) do
+    vfio_pci_ids { ids = { id(device) }, file = file }
+    if device.subsystem_vendor ~= "" and device.subsystem_device ~= "" then
+      vfio_pci_ids { ids = { whole_id(device) }, file = file }
+    end
+    driver_binding { device = device.address, driver = "vfio-pci" }
+  end
+end
+
+return function(fields, absent)
   if composite.without_host("gpu_passthrough") then
     return
   end
@@ -145,6 +156,13 @@ return function(fields)
   -- A driver that another device needs as well is only delayed, not kept away.
   for _, module in ipairs(modules) do
     modprobe_softdep { module = module, pre = { "vfio-pci" }, file = file }
+  end
+  if absent then
+    give_back(list, file)
+    for _, module in ipairs { "vfio", "vfio_iommu_type1", "vfio_pci" } do
+      initramfs_modules { modules = { module } }
+    end
+    return
   end
   take(card, list, file)
   -- `vfio_virqfd` is part of `vfio` since Linux 6.2, and dracut fails over a module that is not there; where it

@@ -9,13 +9,19 @@ end
 
 -- AMD's driver is on wherever the firmware describes an IOMMU, unless it is switched off. Guides write
 -- `amd_iommu=on`; the kernel does not know that word and ignores it. So its effect is declared, not the word.
-local function amd()
+local function amd(absent)
+  if absent then
+    return
+  end
   kernel_cmdline { name = "iommu", absent = { "amd_iommu=off" } }
   log.info("iommu: AMD's IOMMU is on by itself; the kernel does not know `amd_iommu=on`, which is left out")
 end
 
 -- Nothing switches these on: the kernel uses them wherever the firmware describes them (IORT, device tree, OPAL).
-local function none()
+local function none(absent)
+  if absent then
+    return
+  end
   log.info("iommu: the IOMMU of this CPU is on by itself and needs no kernel parameter")
 end
 
@@ -30,7 +36,14 @@ local words = {
   ["IBM/S390"] = none,
 }
 
-return function(fields)
+-- Keeping a parameter away adds nothing that an absent declaration could take out.
+local function keep_away(fields, absent)
+  if not absent then
+    kernel_cmdline(fields)
+  end
+end
+
+return function(fields, absent)
   if not fields.vendor and composite.without_host("iommu") then
     return
   end
@@ -44,13 +57,13 @@ return function(fields)
     composite.fail("iommu", "a CPU of \"" .. vendor .. "\" is neither Intel's nor AMD's",
       "Declare the words with `kernel_cmdline`.")
   end
-  switch_on()
+  switch_on(absent)
   if switch_on == none then
     -- `iommu=` is a parameter of x86.
     if vendor == "ARM" and fields.passthrough then
       kernel_cmdline { name = "iommu passthrough", present = { "iommu.passthrough=1" } }
     elseif vendor == "ARM" and fields.passthrough == false then
-      kernel_cmdline { name = "iommu without passthrough", absent = { "iommu.passthrough=1" } }
+      keep_away({ name = "iommu without passthrough", absent = { "iommu.passthrough=1" } }, absent)
     end
     return
   end
@@ -58,10 +71,10 @@ return function(fields)
   if fields.passthrough then
     kernel_cmdline { name = "iommu passthrough", present = { "iommu=pt" } }
   else
-    local absent = { "iommu=off", "iommu=soft" }
+    local others = { "iommu=off", "iommu=soft" }
     if fields.passthrough == false then
-      absent[3] = "iommu=pt"
+      others[3] = "iommu=pt"
     end
-    kernel_cmdline { name = "iommu without passthrough", absent = absent }
+    keep_away({ name = "iommu without passthrough", absent = others }, absent)
   end
 end

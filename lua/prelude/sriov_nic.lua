@@ -11,7 +11,7 @@ local function address(card, index)
   return string.format("%s:%02x:%02x.%x", domain, routing >> 8, (routing >> 3) & 31, routing & 7)
 end
 
-return function(fields)
+return function(fields, absent)
   if not host.available and type(fields.device) == "string" then
     sriov_numvfs { device = fields.device, numvfs = fields.numvfs }
   end
@@ -19,7 +19,7 @@ return function(fields)
     return
   end
   local card = composite.device("sriov_nic", fields.device)
-  if not card.sriov_totalvfs then
+  if not card.sriov_totalvfs and not absent then
     local major, minor = (host.kernel.release or ""):match("^(%d+)%.(%d+)")
     if major and (tonumber(major) < 3 or tonumber(major) == 3 and tonumber(minor) < 8) then
       composite.fail("sriov_nic", composite.describe(card) .. " has no sriov_numvfs: the running kernel "
@@ -29,7 +29,7 @@ return function(fields)
     end
     composite.fail("sriov_nic", composite.describe(card) .. " offers no virtual functions",
       "Enable SR-IOV in the firmware of the card and of the machine, or give another device.")
-  elseif fields.numvfs > card.sriov_totalvfs then
+  elseif not absent and fields.numvfs > card.sriov_totalvfs then
     composite.fail("sriov_nic", card.address .. " offers " .. card.sriov_totalvfs
       .. " virtual functions, the playbook wants " .. math.tointeger(fields.numvfs),
       "Lower `numvfs` to " .. card.sriov_totalvfs .. ", or raise the limit in the card's firmware.")
@@ -43,11 +43,15 @@ return function(fields)
   if not fields.driver or fields.numvfs == 0 then
     return
   end
-  if #card.virtfns < fields.numvfs and not (card.sriov_offset and card.sriov_stride) then
+  local knows_addresses = card.sriov_offset and card.sriov_stride
+  if #card.virtfns < fields.numvfs and not knows_addresses and not absent then
     composite.fail("sriov_nic", "the addresses of the virtual functions of " .. card.address .. " are not known yet",
       "Leave `driver` out, converge, and add it then.")
   end
   for index = 0, fields.numvfs - 1 do
-    driver_binding { device = card.virtfns[index + 1] or address(card, index), driver = fields.driver }
+    local function_address = card.virtfns[index + 1] or knows_addresses and address(card, index)
+    if function_address then
+      driver_binding { device = function_address, driver = fields.driver }
+    end
   end
 end

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use hoststate_core::error::Several;
 use hoststate_core::language::declaration::{Declaration, Origin};
+use hoststate_core::language::ensure::Ensure;
 use hoststate_core::language::registry::{Declared, Entry};
 use mlua::{Lua, MultiValue, Scope, Table};
 use schemars::Schema;
@@ -77,9 +78,15 @@ fn read(
             return Err(Error::new(what, "Give a text, or leave `name` out.").into());
         }
     };
+    // What a composite declares is there as it is; of one that is absent everything is.
+    let ensure = match Ensure::take(entry.name(), &mut desired).map_err(|err| Error::of_engine(&err))? {
+        Ensure::Present => evaluation.ensure.get(),
+        Ensure::Absent => Ensure::Absent,
+    };
     let declaration = Declaration {
         kind: entry.name().to_owned(),
         name,
+        ensure,
         playbook: origin,
         composite: evaluation.made_by.get().map(str::to_owned),
         desired,

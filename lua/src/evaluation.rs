@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use hoststate_core::error::Several;
+use hoststate_core::language::contradiction;
 use hoststate_core::language::declaration::Origin;
+use hoststate_core::language::ensure::Ensure;
 use hoststate_core::language::registry::{self, Declared, Registry, Rejected};
 use mlua::{Function, Lua, Table};
 use serde_json::{Map, Value};
@@ -39,6 +41,7 @@ pub(crate) struct Check {
     /// The line it was called from.
     origin: Option<Origin>,
     made_by: Option<&'static str>,
+    ensure: Ensure,
     /// How many declarations stood before what it may declare.
     at: usize,
     function: Function,
@@ -53,6 +56,8 @@ pub(crate) struct Evaluation<'a> {
     pub(crate) composite: RefCell<Option<Origin>>,
     /// The composite that the playbook called, while it runs.
     pub(crate) made_by: Cell<Option<&'static str>>,
+    /// Whether what that composite declares shall be there.
+    pub(crate) ensure: Cell<Ensure>,
     /// How many composites declared nothing for want of a host.
     pub(crate) left_to_host: Cell<usize>,
     /// What composites do when the whole playbook is known.
@@ -90,9 +95,9 @@ impl Evaluation<'_> {
 
     /// Takes note of what a composite does when the whole playbook is known.
     pub(crate) fn finally(&self, lua: &Lua, function: Function) {
-        let (origin, made_by) = (self.call_site(lua), self.made_by.get());
+        let (origin, made_by, ensure) = (self.call_site(lua), self.made_by.get(), self.ensure.get());
         let at = self.declared.borrow().len();
-        self.checks.borrow_mut().push(Check { origin, made_by, at, function });
+        self.checks.borrow_mut().push(Check { origin, made_by, ensure, at, function });
     }
 
     /// Returns the text of a line.
@@ -210,7 +215,8 @@ fn run(name: &str, text: &str, options: &Options<'_>, manner: Manner) -> Result<
         if evaluation.errors.borrow().is_empty() {
             finish(evaluation)?;
         }
-        let declared = registry::unique(evaluation.declared.take()).unwrap_or_else(|rejected| {
+        let declared = contradiction::yielded(evaluation.declared.take());
+        let declared = registry::unique(declared).unwrap_or_else(|rejected| {
             let told = rejected.into_iter().map(|Rejected { declaration, source, .. }| {
                 Error::of_engine(&source).at(declaration.playbook)
             });
@@ -236,6 +242,7 @@ pub(crate) fn within<T>(
         declared: RefCell::default(),
         composite: RefCell::default(),
         made_by: Cell::new(None),
+        ensure: Cell::default(),
         left_to_host: Cell::new(0),
         checks: RefCell::default(),
         files: RefCell::new(vec![File { name: name.to_owned(), text: text.to_owned() }]),
@@ -285,6 +292,7 @@ pub(crate) fn finish(evaluation: &Evaluation<'_>) -> mlua::Result<()> {
         let before = evaluation.declared.borrow().len();
         evaluation.composite.replace(check.origin);
         evaluation.made_by.set(check.made_by);
+        evaluation.ensure.set(check.ensure);
         let done = check.function.call::<()>(()).map_err(|err| (lua_errors::explain(evaluation, &err), err));
         let mut declared = evaluation.declared.borrow_mut();
         let new = declared.split_off(before);

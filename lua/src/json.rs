@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use hoststate_core::error::{Error as EngineError, Several};
+use hoststate_core::language::contradiction;
 use hoststate_core::language::declaration::ResourceId;
+use hoststate_core::language::ensure::{ENSURE, Ensure};
 use hoststate_core::language::field_error::Misfit;
 use hoststate_core::language::json_playbook::Located;
 use hoststate_core::language::notation::Notation;
@@ -55,6 +57,7 @@ pub(crate) fn declare(
     } else {
         located.iter().filter_map(|it| decode(options, it, &mut errors)).collect()
     };
+    let declared = contradiction::yielded(declared);
     let declared = registry::unique(declared).unwrap_or_else(|twice| {
         let numbers = numbers(options.registry, located);
         errors.extend(twice.into_iter().map(|it| {
@@ -105,10 +108,13 @@ fn call(
     if let Some(name) = &it.declaration.name {
         fields.insert("name".to_owned(), Value::String(name.clone()));
     }
-    let wrong = composite.fields.errors(composite.name, &[], &fields, Notation::of(&it.declaration));
+    let wrong = composite.fields.errors(composite.name, &[ENSURE], &fields, Notation::of(&it.declaration));
     if !wrong.is_empty() {
         errors.extend(wrong.iter().map(|(misfit, source)| about(it, misfit.path(), source)));
         return Ok(());
+    }
+    if it.declaration.ensure != Ensure::Present {
+        fields.insert(ENSURE.to_owned(), it.declaration.ensure.word().into());
     }
     let plain = SerializeOptions::new().set_array_metatable(false);
     let table = lua.to_value_with(&fields, plain)?;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use hoststate_core::language::ensure::{ENSURE, ENSURE_MEANS};
 use hoststate_core::language::registry::Registry;
 use serde_json::{Value, json};
 
@@ -31,15 +32,22 @@ pub fn luals_definitions(registry: &Registry) -> String {
         let mut schema = entry.schema().to_value();
         schema["properties"]["name"] =
             json!({ "type": "string", "description": "Free text, unique per type." });
+        schema["properties"][ENSURE] = ensure();
         define(&mut out, &mut written, entry.name(), &schema);
     }
     out.push_str(SHIPPED);
     out.push('\n');
     out.push_str(&device_class());
     for composite in &COMPOSITES {
-        define(&mut out, &mut written, composite.name, &composite.fields.schema().to_value());
+        let mut schema = composite.fields.schema().to_value();
+        schema["properties"][ENSURE] = ensure();
+        define(&mut out, &mut written, composite.name, &schema);
     }
     closed(&out)
+}
+
+fn ensure() -> Value {
+    json!({ "enum": ["present", "absent"], "type": "string", "description": ENSURE_MEANS })
 }
 
 /// Adds the function of that name, and the classes of its fields that are not `written` yet.

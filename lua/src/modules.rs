@@ -7,6 +7,8 @@ use hoststate_core::error::Several;
 use hoststate_core::language::notation::Notation;
 use mlua::{Function, Lua, MultiValue, Scope, Table, Value};
 
+use hoststate_core::language::ensure::{ENSURE, Ensure};
+
 use crate::composites::{COMPOSITES, Composite, composite};
 use crate::error::Error;
 use crate::evaluation::{Evaluation, File};
@@ -26,8 +28,8 @@ pub(crate) fn install<'scope, 'env>(
     for composite in &COMPOSITES {
         let bodies = bodies.clone();
         let function = scope.create_function(move |lua, arguments: MultiValue| {
-            let fields = match fields(evaluation, composite, &arguments) {
-                Ok(fields) => fields.clone(),
+            let (fields, ensure) = match fields(evaluation, composite, &arguments) {
+                Ok((fields, ensure)) => (fields.clone(), ensure),
                 Err(errors) => {
                     errors.into_iter().try_for_each(|it| evaluation.reject(lua, it))?;
                     return Ok(MultiValue::new());
@@ -41,7 +43,7 @@ pub(crate) fn install<'scope, 'env>(
                     body
                 }
             };
-            enter(lua, evaluation, composite, &body, fields)
+            enter(lua, evaluation, composite, &body, (fields, ensure))
         })?;
         globals::add(lua, composite.name, &function)?;
     }
@@ -50,18 +52,20 @@ pub(crate) fn install<'scope, 'env>(
     lua.globals().set("require", require)
 }
 
-/// Returns the one table that a composite is given, its fields checked.
+/// Returns the one table that a composite is given, its fields checked, and whether it shall be there.
 fn fields<'a>(
     evaluation: &Evaluation<'_>,
     composite: &Composite,
     arguments: &'a MultiValue,
-) -> Result<&'a Table, Several<Error>> {
+) -> Result<(&'a Table, Ensure), Several<Error>> {
     let table = constructors::one_table(composite.name, arguments)?;
     let schema = composite.fields.schema();
     let empty = |field: &str| constructors::empty(&schema, field);
-    let desired = value::object(table, &evaluation.limits, &empty).map_err(|err| err.of(composite.name))?;
-    let wrong = composite.fields.errors(composite.name, &[], &desired, Notation::Lua);
-    Several::none_of(wrong.iter().map(|(_, error)| Error::of_engine(error)).collect(), table)
+    let mut desired =
+        value::object(table, &evaluation.limits, &empty).map_err(|err| err.of(composite.name))?;
+    let ensure = Ensure::take(composite.name, &mut desired).map_err(|err| Error::of_engine(&err))?;
+    let wrong = composite.fields.errors(composite.name, &[ENSURE], &desired, Notation::Lua);
+    Several::none_of(wrong.iter().map(|(_, error)| Error::of_engine(error)).collect(), (table, ensure))
 }
 
 /// Runs a composite: what it declares and what is wrong with it has the line it was called from.
@@ -70,14 +74,19 @@ fn enter(
     evaluation: &Evaluation<'_>,
     composite: &Composite,
     body: &Function,
-    fields: Table,
+    (fields, ensure): (Table, Ensure),
 ) -> mlua::Result<MultiValue> {
     let outer = evaluation.composite.replace(evaluation.call_site(lua));
     let outermost = evaluation.made_by.get();
     evaluation.made_by.set(outermost.or(Some(composite.name)));
+    let outer_ensure = evaluation.ensure.get();
+    // What an absent composite calls is absent with it.
+    let ensure = ensure.max(outer_ensure);
+    evaluation.ensure.set(ensure);
     let before = evaluation.declared.borrow().len();
-    let done = body.call(fields);
+    let done = body.call((fields, ensure == Ensure::Absent));
     evaluation.made_by.set(outermost);
+    evaluation.ensure.set(outer_ensure);
     let done = match done.map_err(|err| (lua_errors::explain(evaluation, &err), err)) {
         Ok(values) => {
             if outer.is_none() {

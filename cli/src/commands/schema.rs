@@ -1,6 +1,7 @@
 //! `hoststate schema`: what declarations and the answers of the other commands look like, for programs and editors.
 
 use hoststate_core::language::declaration::{DECLARATIONS_FORMAT, Origin};
+use hoststate_core::language::ensure::{ENSURE, ENSURE_MEANS};
 use hoststate_core::language::registry::Registry;
 use hoststate_core::plan::planned::Plan;
 use hoststate_core::record::report::Report;
@@ -128,6 +129,9 @@ fn one_of_type(name: &str, schema: Schema, definitions: &mut Map<String, Value>)
     let properties = schema.entry("properties").or_insert_with(|| json!({}));
     if let Some(properties) = properties.as_object_mut() {
         properties.insert("type".to_owned(), json!({ "const": name }));
+        let ensure =
+            json!({ "description": ENSURE_MEANS, "enum": ["present", "absent"], "default": "present" });
+        properties.insert(ENSURE.to_owned(), ensure);
         // What a composite declares has names of its own.
         if composite(name).is_none() {
             let free = json!({

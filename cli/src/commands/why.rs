@@ -130,7 +130,7 @@ struct Wish {
 impl Wish {
     fn of(target: &Target, declared: &[Declared], device: &PciDevice) -> Result<Self> {
         let host = &target.host.view();
-        let cx = Context { host, distro: &target.distro };
+        let cx = Context::new(host, &target.distro);
         let failed = |err: EngineError| Error::planning(err, declared);
         let (mut of_device, mut by_id, mut of_cmdline) = (None, None, BTreeSet::new());
         let all = parts::expanded(declared, cx).map_err(failed)?;

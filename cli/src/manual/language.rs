@@ -2,6 +2,7 @@
 //! definitions for editors.
 
 use hoststate_core::language::declaration::DECLARATIONS_FORMAT;
+use hoststate_core::language::ensure::{ENSURE, ENSURE_MEANS};
 use hoststate_core::language::registry::Registry;
 use hoststate_core::resources::TABLE;
 use hoststate_lua::composites::COMPOSITES;
@@ -43,8 +44,10 @@ const FACTS: [(&str, &str); 5] = [
 ];
 
 /// What every declaration of a type may have.
-const COMMON: [(&str, &str); 1] =
-    [("name", "Free text, unique among the declarations of a type; derived from the fields when left out.")];
+const COMMON: [(&str, &str); 2] = [
+    ("name", "Free text, unique among the declarations of a type; derived from the fields when left out."),
+    (ENSURE, ENSURE_MEANS),
+];
 
 /// Returns the whole reference.
 pub(crate) fn document() -> Vec<Block> {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use hoststate_abi::setting::Disruption;
 use hoststate_core::language::declaration::Origin;
+use hoststate_core::language::ensure::Ensure;
 use hoststate_core::plan::planned::Change;
 
 use crate::render::difference::difference;
@@ -73,17 +74,19 @@ pub(crate) fn heading(
     out.push('\n');
 }
 
-/// `+` where everything is new, `-` where everything goes, `~` otherwise.
+/// `+` where everything is new, `-` where everything goes or nothing is to be left, `~` otherwise.
 fn sign_of<'a>(changes: impl Iterator<Item = &'a Change>) -> (&'static str, Paint) {
-    let (mut is_new, mut goes) = (true, true);
+    let (mut is_new, mut goes, mut absent) = (true, true, true);
     for it in changes {
         is_new &= it.actual.is_none();
         goes &= it.desired.is_none();
+        absent &= it.ensure == Ensure::Absent;
     }
-    match (is_new, goes) {
-        (true, _) => ("+", Paint::Added),
-        (false, true) => ("-", Paint::Removed),
-        (false, false) => ("~", Paint::Place),
+    match (absent, is_new, goes) {
+        (true, ..) => ("-", Paint::Removed),
+        (_, true, _) => ("+", Paint::Added),
+        (_, _, true) => ("-", Paint::Removed),
+        (false, false, false) => ("~", Paint::Place),
     }
 }
 

@@ -35,7 +35,7 @@ fn each_error_has_the_number_the_type_the_name_the_field_and_the_line() {
 
             error: resource 4 (gpu_passthrough "x"): unknown field `name`
               at play.json:9
-            hint: Its fields are: device, drivers, file, whole_group.
+            hint: Its fields are: device, drivers, ensure, file, whole_group.
 
             error: resource 4 (gpu_passthrough "x"): `drivers` is "nouveau", not a list
               at play.json:9

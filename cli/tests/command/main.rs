@@ -1,5 +1,6 @@
 //! The real binary on small host trees: what users and programs meet.
 
+mod absent;
 mod after_boot;
 mod blacklist;
 mod boot_in_vain;

@@ -75,6 +75,14 @@ fn its_types_have_a_schema_and_checks_without_a_host() {
               "description": "The composite that made the declaration.",
               "type": "string"
             },
+            "ensure": {
+              "default": "present",
+              "description": "`\"present\"`, the default, or `\"absent\"`: what hoststate would set for the declaration is taken out.",
+              "enum": [
+                "present",
+                "absent"
+              ]
+            },
             "name": {
               "description": "Free text, unique among the declarations of a type; derived from the fields when left out.",
               "minLength": 1,

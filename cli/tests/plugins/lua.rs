@@ -81,7 +81,7 @@ fn a_wrong_field_is_an_error_at_the_line_of_the_playbook() {
         expect![[r#"
             error: acme.lamp: unknown field `no`
               at playbook.lua:3
-            hint: Its fields are: name, on.
+            hint: Its fields are: ensure, name, on.
 
             error: acme.lamp: missing field `on`
               at playbook.lua:3

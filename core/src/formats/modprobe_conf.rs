@@ -16,7 +16,7 @@ mod view;
 pub use self::command_line::CommandLineOption;
 pub use self::directive::{Directive, Softdep, params};
 pub use self::file::{ModprobeConf, ModuleCommand, OptionsLine};
-pub use self::module_name::ModuleName;
+pub use self::module_name::{ModuleName, same_folded};
 pub use self::view::{DIRECTORIES, KERNEL_SOFTDEP, ModprobeView, Origin, Winner};
 
 /// Text that modprobe.d cannot hold, or that is not a module name.

@@ -43,8 +43,11 @@ impl UdevRules {
     }
 
     /// Makes `rules` the only ones of a device: in the place of its first rule, or at the end. The comment above them is
-    /// `mark`, by which it is found again, and `note` behind it.
+    /// `mark`, by which it is found again, and `note` behind it; without rules it goes as well.
     pub fn set(&mut self, kernel: &str, mark: &str, note: &str, rules: &[String]) {
+        if rules.is_empty() {
+            return self.remove(kernel, mark);
+        }
         let mut group = format!("# {mark}{note}\n");
         for rule in rules {
             group.push_str(rule);

@@ -5,8 +5,12 @@ use std::fmt;
 
 use crate::error::Error;
 use crate::formats::modprobe_conf::ModuleName;
+use crate::language::ensure::Ensure;
 use crate::language::registry::{Declared, Rejected};
 use crate::language::selector::DeviceSelector;
+
+/// The type by which composites switch the IOMMU on.
+const KERNEL_CMDLINE: &str = "kernel_cmdline";
 
 /// What a resource wants of a subject, whatever the host.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,6 +43,16 @@ pub enum Governed {
     },
     /// Whether a module can be loaded by name.
     Install(ModuleName),
+    /// Whether a module is kept from being loaded by itself.
+    Blacklist(ModuleName),
+    /// What is loaded around a module.
+    Softdep(ModuleName),
+    /// Modules loaded at boot.
+    ModulesLoad,
+    /// Modules loaded from the images.
+    InitramfsModules,
+    /// Ids that vfio-pci claims at boot.
+    VfioPciIds,
 }
 
 /// What a subject shall be.
@@ -58,6 +72,26 @@ impl Claim {
     /// Returns the claim of one value and no other.
     pub fn exactly(subject: Governed, value: impl Into<String>) -> Self {
         Self { subject, wish: Wish::Exactly(vec![value.into()]) }
+    }
+
+    /// Returns the claim of one value, maybe beside others.
+    pub fn including(subject: Governed, value: impl Into<String>) -> Self {
+        Self { subject, wish: Wish::Including(value.into()) }
+    }
+
+    /// Returns what is claimed where this shall be absent: of a subject with several values only these, of any other that
+    /// nothing is set. What else goes with it, an IOMMU for vfio-pci, is no longer needed and not forbidden.
+    pub(crate) fn absent(self) -> Vec<Self> {
+        let Self { subject, wish } = self;
+        let without = |value: String| Self { subject: subject.clone(), wish: Wish::Without(value) };
+        match (&subject, wish) {
+            (Governed::Iommu, _) => Vec::new(),
+            (Governed::KernelParameter(_) | Governed::ModuleParameter { .. }, Wish::Exactly(values)) => {
+                values.into_iter().map(without).collect()
+            }
+            (_, Wish::Including(value)) => vec![without(value)],
+            _ => vec![Self { subject, wish: Wish::Nothing }],
+        }
     }
 
     /// Returns the claim that no IOMMU is in use.
@@ -83,6 +117,11 @@ impl fmt::Display for Governed {
                 write!(f, "parameter `{parameter}` of {}", module.as_str())
             }
             Self::Install(module) => write!(f, "`install` of {}", module.as_str()),
+            Self::Blacklist(module) => write!(f, "`blacklist` of {}", module.as_str()),
+            Self::Softdep(module) => write!(f, "`softdep` of {}", module.as_str()),
+            Self::ModulesLoad => f.write_str("modules loaded at boot"),
+            Self::InitramfsModules => f.write_str("modules loaded from the initramfs"),
+            Self::VfioPciIds => f.write_str("ids for vfio-pci"),
         }
     }
 }
@@ -148,6 +187,33 @@ impl Contradiction<'_> {
             source: Error::invalid(what, "Decide which of the two it shall be."),
         }
     }
+}
+
+/// Leaves out what an absent composite hands on and another declaration wants: what is shared, a driver that yields or an
+/// IOMMU, goes with the last that needs it.
+pub fn yielded(declared: Vec<Declared>) -> Vec<Declared> {
+    let may_yield =
+        |it: &Declared| it.declaration.ensure == Ensure::Absent && it.declaration.composite.is_some();
+    if !declared.iter().any(may_yield) {
+        return declared;
+    }
+    let mut wanted: BTreeMap<Governed, Vec<Wish>> = BTreeMap::new();
+    for it in declared.iter().filter(|it| it.declaration.ensure == Ensure::Present) {
+        for Claim { subject, wish } in it.resource.claims() {
+            wanted.entry(subject).or_default().push(wish);
+        }
+    }
+    let is_wanted = |it: Claim| {
+        wanted.get(&it.subject).is_some_and(|wishes| wishes.iter().any(|wish| wish.contradicts(&it.wish)))
+    };
+    let needs_iommu =
+        wanted.get(&Governed::Iommu).is_some_and(|it| it.contains(&Claim::iommu_for_vfio().wish));
+    let stays = |it: &Declared| {
+        let is_shared = it.resource.claims().into_iter().any(is_wanted);
+        let is_iommu = it.id.kind == KERNEL_CMDLINE && needs_iommu;
+        !may_yield(it) || !(is_shared || is_iommu)
+    };
+    declared.into_iter().filter(|it| stays(it)).collect()
 }
 
 /// Returns each declaration that wants something else than an earlier one.

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::error::{Error, Result};
+use crate::language::ensure::{ENSURE, Ensure};
 
 /// Format of a file of declarations.
 pub const DECLARATIONS_FORMAT: &str = "hoststate.declarations/1";
@@ -46,7 +47,7 @@ impl fmt::Display for ResourceId {
 
 /// A declaration: type, name and the desired value, with the place it came from.
 ///
-/// Its JSON is one object: `type`, `name`, `playbook` and `composite` beside the fields of the type.
+/// Its JSON is one object: `type`, `name`, `ensure`, `playbook` and `composite` beside the fields of the type.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "Map<String, Value>", into = "Map<String, Value>")]
 pub struct Declaration {
@@ -54,6 +55,8 @@ pub struct Declaration {
     pub kind: String,
     /// Name, if the user gave one.
     pub name: Option<String>,
+    /// Whether it shall be there.
+    pub ensure: Ensure,
     /// Where it was declared.
     pub playbook: Option<Origin>,
     /// The composite that made it, if one did.
@@ -66,7 +69,9 @@ impl Declaration {
     /// Returns whether this is `other` as another run had it: of the same name, or the same wish.
     pub fn is_like(&self, other: &Self) -> bool {
         let has_its_name = self.name.is_some() && self.name == other.name;
-        self.kind == other.kind && (has_its_name || self.desired == other.desired)
+        self.ensure == other.ensure
+            && self.kind == other.kind
+            && (has_its_name || self.desired == other.desired)
     }
 }
 
@@ -74,8 +79,8 @@ impl Declaration {
 #[derive(Debug, Default)]
 pub struct Alike<'a> {
     all: &'a [Declaration],
-    named: HashMap<(&'a str, &'a str), usize>,
-    wishes: HashMap<(&'a str, &'a Map<String, Value>), usize>,
+    named: HashMap<(&'a str, Ensure, &'a str), usize>,
+    wishes: HashMap<(&'a str, Ensure, &'a Map<String, Value>), usize>,
 }
 
 impl<'a> Alike<'a> {
@@ -84,17 +89,18 @@ impl<'a> Alike<'a> {
         let mut alike = Self { all, ..Self::default() };
         for (index, it) in all.iter().enumerate() {
             if let Some(name) = &it.name {
-                alike.named.entry((&it.kind, name)).or_insert(index);
+                alike.named.entry((&it.kind, it.ensure, name)).or_insert(index);
             }
-            alike.wishes.entry((&it.kind, &it.desired)).or_insert(index);
+            alike.wishes.entry((&it.kind, it.ensure, &it.desired)).or_insert(index);
         }
         alike
     }
 
     /// Returns the first declaration that [is like](Declaration::is_like) another.
     pub fn find(&self, other: &Declaration) -> Option<&'a Declaration> {
-        let named = other.name.as_ref().and_then(|it| self.named.get(&(other.kind.as_str(), it.as_str())));
-        let wish = self.wishes.get(&(other.kind.as_str(), &other.desired));
+        let (kind, ensure) = (other.kind.as_str(), other.ensure);
+        let named = other.name.as_ref().and_then(|it| self.named.get(&(kind, ensure, it.as_str())));
+        let wish = self.wishes.get(&(kind, ensure, &other.desired));
         named.into_iter().chain(wish).min().and_then(|it| self.all.get(*it))
     }
 }
@@ -115,6 +121,7 @@ impl TryFrom<Map<String, Value>> for Declaration {
                 return Err(Error::invalid(what, "Give a text, or leave `name` out."));
             }
         };
+        let ensure = Ensure::take(&kind, &mut desired)?;
         let playbook = match desired.remove("playbook") {
             None => None,
             Some(value) => Some(serde_json::from_value(value).map_err(|err| {
@@ -129,7 +136,7 @@ impl TryFrom<Map<String, Value>> for Declaration {
                 return Err(Error::invalid(what, "Leave it out."));
             }
         };
-        Ok(Self { kind, name, playbook, composite, desired })
+        Ok(Self { kind, name, ensure, playbook, composite, desired })
     }
 }
 
@@ -139,6 +146,9 @@ impl From<Declaration> for Map<String, Value> {
         map.insert("type".to_owned(), Value::String(declaration.kind));
         if let Some(name) = declaration.name {
             map.insert("name".to_owned(), Value::String(name));
+        }
+        if declaration.ensure != Ensure::Present {
+            map.insert(ENSURE.to_owned(), Value::String(declaration.ensure.word().to_owned()));
         }
         if let Some(Origin { file, line }) = declaration.playbook {
             map.insert("playbook".to_owned(), serde_json::json!({ "file": file, "line": line }));
@@ -158,13 +168,15 @@ impl JsonSchema for Declaration {
 
     fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
         let origin = generator.subschema_for::<Origin>();
+        let ensure = generator.subschema_for::<Ensure>();
         schemars::json_schema!({
-            "description": "A declaration: `type`, `name`, `playbook` and `composite` beside the fields of the type.",
+            "description": "A declaration: `type`, `name`, `ensure`, `playbook` and `composite` beside the fields of the type.",
             "type": "object",
             "required": ["type"],
             "properties": {
                 "type": { "type": "string" },
                 "name": { "type": "string", "minLength": 1 },
+                "ensure": ensure,
                 "playbook": origin,
                 "composite": { "type": "string" }
             }

@@ -26,14 +26,30 @@ pub trait ExternalType: fmt::Debug {
     /// When the type refuses the value.
     fn resource(&self, desired: &Map<String, Value>) -> Result<Box<dyn Resource>>;
 
+    /// Returns the resource that takes out what the other would set.
+    ///
+    /// # Errors
+    /// When the type refuses the value, or cannot take out what it sets.
+    fn absent(&self, _desired: &Map<String, Value>) -> Result<Box<dyn Resource>> {
+        Err(takes_nothing_out())
+    }
+
     /// Returns the file that describes it, if `hoststate schema` does not know it.
     fn known_from(&self) -> Option<&Path> {
         None
     }
 }
 
+/// Says that a type has no way back.
+pub fn takes_nothing_out() -> Error {
+    Error::invalid(
+        "the type sets what it cannot take out again, so `ensure = \"absent\"` is not for it",
+        "Undo what it set by `hoststate rollback`, or ask its author.",
+    )
+}
+
 /// Fields that every declaration has beside those of its type.
-const COMMON_FIELDS: [&str; 4] = ["type", "name", "playbook", "composite"];
+const COMMON_FIELDS: [&str; 5] = ["type", "name", "ensure", "playbook", "composite"];
 
 /// What a playbook has under these names already; a vendor's table would stand in its way.
 pub const RESERVED_VENDORS: [&str; 60] = [

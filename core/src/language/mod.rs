@@ -2,6 +2,7 @@
 
 pub mod contradiction;
 pub mod declaration;
+pub mod ensure;
 pub mod external_type;
 pub mod field_error;
 pub mod fields;

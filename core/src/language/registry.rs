@@ -1,7 +1,6 @@
 //! From declarations to typed resources, by a table of types.
 
 use std::cell::OnceCell;
-use std::collections::HashMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -12,11 +11,16 @@ use serde_json::{Map, Value};
 
 use crate::error::{Error, Result, Several};
 use crate::language::declaration::{Declaration, ResourceId};
+use crate::language::ensure::{Absent, ENSURE, Ensure};
 use crate::language::external_type::{self, ExternalType, FieldCheck};
 use crate::language::field_error::{Explainer, Misfit};
 use crate::language::fields::Fields;
 use crate::language::notation::Notation;
 use crate::language::resource::{Resource, ResourceType};
+
+mod unique;
+
+pub use unique::unique;
 
 /// One line of the table of resource types.
 #[derive(Clone)]
@@ -25,7 +29,7 @@ pub struct Entry(Source);
 /// Where a type comes from.
 #[derive(Clone)]
 enum Source {
-    BuiltIn { name: &'static str, fields: Fields, decode: fn(&Map<String, Value>) -> Decode },
+    BuiltIn { name: &'static str, fields: Fields, decode: fn(&Map<String, Value>, Ensure) -> Decode },
     External(Rc<External>),
 }
 
@@ -42,7 +46,7 @@ impl fmt::Debug for Entry {
 }
 
 /// What authors may give to each declaration.
-const COMMON: &[&str] = &["name"];
+const COMMON: &[&str] = &["name", ENSURE];
 
 type Decode = Result<(String, Box<dyn Resource>), DecodeError>;
 
@@ -84,12 +88,12 @@ impl Entry {
         }
     }
 
-    /// Returns the names of the fields, `name` included, sorted.
+    /// Returns the names of the fields, with those that every declaration may have, sorted.
     pub fn fields(&self) -> Vec<String> {
         let schema = self.schema();
         let properties = schema.get("properties").and_then(Value::as_object);
         let mut fields: Vec<String> = properties.into_iter().flat_map(|it| it.keys().cloned()).collect();
-        fields.push("name".to_owned());
+        fields.extend(COMMON.iter().map(|it| (*it).to_owned()));
         fields.sort();
         fields
     }
@@ -102,20 +106,24 @@ impl Entry {
         }
     }
 
-    fn decode(&self, desired: &Map<String, Value>) -> Decode {
+    fn decode(&self, desired: &Map<String, Value>, ensure: Ensure) -> Decode {
         match &self.0 {
-            Source::BuiltIn { decode, .. } => decode(desired),
-            Source::External(it) => it.decode(desired),
+            Source::BuiltIn { decode, .. } => decode(desired, ensure),
+            Source::External(it) => it.decode(desired, ensure),
         }
     }
 }
 
 impl External {
-    fn decode(&self, desired: &Map<String, Value>) -> Decode {
+    fn decode(&self, desired: &Map<String, Value>, ensure: Ensure) -> Decode {
         if !self.fields().map_err(DecodeError::Invalid)?.misfits(desired).is_empty() {
             return Err(DecodeError::Shape);
         }
-        let resource = self.kind.resource(desired).map_err(DecodeError::Invalid)?;
+        let resource = match ensure {
+            Ensure::Present => self.kind.resource(desired),
+            Ensure::Absent => self.kind.absent(desired),
+        };
+        let resource = resource.map_err(DecodeError::Invalid)?;
         Ok((external_type::default_name(self.kind.description(), desired), resource))
     }
 
@@ -146,10 +154,17 @@ impl External {
     }
 }
 
-fn decode<T: ResourceType>(value: &Map<String, Value>) -> Decode {
+fn decode<T: ResourceType>(value: &Map<String, Value>, ensure: Ensure) -> Decode {
     let decoded = T::deserialize(value).map_err(|_| DecodeError::Shape)?;
     decoded.validate().map_err(DecodeError::Invalid)?;
-    Ok((decoded.default_name(), Box::new(decoded)))
+    let name = decoded.default_name();
+    match ensure {
+        Ensure::Present => Ok((name, Box::new(decoded))),
+        Ensure::Absent => {
+            decoded.validate_absent().map_err(DecodeError::Invalid)?;
+            Ok((name, Box::new(Absent(decoded))))
+        }
+    }
 }
 
 /// A declaration with its decoded resource.
@@ -287,7 +302,9 @@ impl Registry {
     /// When type, a field or a value is wrong: all of them.
     pub fn decode(&self, declaration: Declaration) -> Result<Declared, Several<Rejected>> {
         let decoded = match self.entry(&declaration.kind) {
-            Ok(entry) => entry.decode(&declaration.desired).map_err(|err| explain(entry, &declaration, err)),
+            Ok(entry) => entry
+                .decode(&declaration.desired, declaration.ensure)
+                .map_err(|err| explain(entry, &declaration, err)),
             Err(unknown) => Err(Several::from((Some(Misfit::Unknown("type".to_owned())), unknown))),
         };
         match decoded {
@@ -328,35 +345,6 @@ impl Registry {
             }
         }
     }
-}
-
-/// Leaves out each declaration that says the same as an earlier one of the same type and name.
-///
-/// # Errors
-/// All that say something else than an earlier one of the same type and name.
-pub fn unique(declared: Vec<Declared>) -> Result<Vec<Declared>, Several<Rejected>> {
-    let mut all: Vec<Declared> = Vec::with_capacity(declared.len());
-    let mut rejected = Vec::new();
-    let mut seen: HashMap<ResourceId, usize> = HashMap::with_capacity(declared.len());
-    for declared in declared {
-        match seen.get(&declared.id) {
-            None => {
-                seen.insert(declared.id.clone(), all.len());
-                all.push(declared);
-            }
-            Some(&first) if all[first].declaration.desired == declared.declaration.desired => {}
-            Some(&first) => {
-                let at = match &all[first].declaration.playbook {
-                    Some(origin) => format!(" at {origin}"),
-                    None => String::new(),
-                };
-                let what = format!("{} is declared twice, first{at}, and they differ", declared.id);
-                let source = Error::invalid(what, "Merge the two into one declaration.");
-                rejected.push(Rejected { declaration: declared.declaration, misfit: None, source });
-            }
-        }
-    }
-    Several::none_of(rejected, all)
 }
 
 /// Returns what is wrong, where in the declaration, and how to mend it.

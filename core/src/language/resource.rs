@@ -92,6 +92,15 @@ pub struct Context<'a> {
     pub host: &'a HostView,
     /// Which mechanisms it uses.
     pub distro: &'a Distro,
+    /// For what shall be absent, the host as it was before the runs that set it, as far as records tell: its files.
+    pub before: Option<&'a HostView>,
+}
+
+impl<'a> Context<'a> {
+    /// Returns a host of which no earlier run is known.
+    pub fn new(host: &'a HostView, distro: &'a Distro) -> Self {
+        Self { host, distro, before: None }
+    }
 }
 
 /// A resource type: its desired state is the implementing struct itself.
@@ -108,5 +117,28 @@ pub trait ResourceType: Resource + DeserializeOwned + JsonSchema + 'static {
     /// When the declaration cannot be right on any host.
     fn validate(&self) -> Result<()> {
         Ok(())
+    }
+
+    /// Returns every setting that is otherwise while the host has what this type would set: found where it stands, in
+    /// files, in images and in the running kernel, and wanted gone.
+    ///
+    /// # Errors
+    /// As for [`Resource::inspect`].
+    fn absent(&self, cx: Context<'_>) -> Result<Vec<Setting>>;
+
+    /// Refuses fields that say nothing of what could be taken out.
+    ///
+    /// # Errors
+    /// When a declaration that is to be absent has such.
+    fn validate_absent(&self) -> Result<()> {
+        Ok(())
+    }
+
+    /// Returns what taking it out does to the kernel command line, as [`Resource::cmdline`].
+    ///
+    /// # Errors
+    /// As for [`Resource::inspect`].
+    fn absent_cmdline(&self, _cx: Context<'_>) -> Result<Option<CmdlineEdit>> {
+        Ok(None)
     }
 }

@@ -87,7 +87,11 @@ fn links(host: &HostView) -> Result<Rc<Links>> {
     })
 }
 
-fn read(host: &HostView) -> Result<ModprobeView> {
+/// Returns the same as [`view`] as a value of one's own, to see what changes would make of it.
+///
+/// # Errors
+/// When a file or directory exists and cannot be read.
+pub fn read(host: &HostView) -> Result<ModprobeView> {
     let cmdline = host.attribute(Path::new("/proc/cmdline"))?.unwrap_or_default();
     let newest = kernels::installed(host)?.0.last().cloned();
     read_for(host, newest.as_deref(), &Cmdline::parse(&cmdline))

@@ -22,7 +22,7 @@ mod tests;
 pub mod virtual_functions;
 
 pub use driver_name::DriverName;
-pub use modules::modules;
+pub use modules::{modules, own_driver};
 
 /// Where the kernel lists the devices of the bus, by address.
 pub(crate) const DEVICES: &str = "/sys/bus/pci/devices";
@@ -32,6 +32,9 @@ const DRIVERS: &str = "/sys/bus/pci/drivers";
 
 /// Writing an address there lets the bus look for a driver for that device (drivers/base/bus.c).
 pub const DRIVERS_PROBE: &str = "/sys/bus/pci/drivers_probe";
+
+/// What clears `driver_override`; a write of nothing would be none (drivers/base/driver.c, `driver_set_override`).
+pub const NO_OVERRIDE: &str = "\n";
 
 /// A PCI function, as sysfs shows it (Documentation/ABI/testing/sysfs-bus-pci).
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -241,6 +241,15 @@ pub struct ImageFile {
     pub is_edited: bool,
 }
 
+/// A file of the host that an image may have a copy of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CopiedFile {
+    /// Where it is.
+    pub path: PathBuf,
+    /// Whether it is gone, or about to go.
+    pub is_gone: bool,
+}
+
 /// How initramfs images are made.
 pub trait Initramfs: fmt::Debug {
     /// Returns its name: `initramfs-tools`, `dracut`, …
@@ -261,6 +270,20 @@ pub trait Initramfs: fmt::Debug {
     /// # Errors
     /// When an image or configuration cannot be read.
     fn early_modules(&self, host: &HostView, wanted: &[ModuleName]) -> Result<Vec<Setting>>;
+
+    /// Compares images and configuration with files of which copies may be inside: a copy is what the file is, and what is
+    /// gone is neither named nor inside.
+    ///
+    /// # Errors
+    /// When an image or configuration cannot be read.
+    fn stale_copies(&self, host: &HostView, files: &[CopiedFile]) -> Result<Vec<Setting>>;
+
+    /// Compares the modules loaded from the initramfs with none of these: the lists of the generator's configuration and
+    /// every image.
+    ///
+    /// # Errors
+    /// When an image or configuration cannot be read.
+    fn without_early_modules(&self, host: &HostView, unwanted: &[ModuleName]) -> Result<Vec<Setting>>;
 
     /// Returns what its configuration has every image load by name, each with its arguments, in order.
     ///

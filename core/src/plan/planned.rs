@@ -11,6 +11,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::language::declaration::{Declaration, Origin, ResourceId};
+use crate::language::ensure::Ensure;
 use crate::machine::metadata::Metadata;
 use crate::mechanism::host_summary::HostSummary;
 use crate::next_boot::NextBoot;
@@ -77,6 +78,9 @@ pub struct Change {
     /// The composite whose part it is, if it is one's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub composite: Option<String>,
+    /// Whether what the resource describes shall be there.
+    #[serde(default, skip_serializing_if = "Ensure::is_present")]
+    pub ensure: Ensure,
     /// When the setting is true.
     pub scope: Scope,
     /// What is compared.

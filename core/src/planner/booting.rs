@@ -41,8 +41,8 @@ pub(super) struct Booting {
 impl Planner<'_> {
     /// Returns what the next boot of the planned host is.
     pub(super) fn booting(&self, view: &HostView, draft: &Draft) -> Result<Booting> {
-        let cx =
-            crate::language::resource::Context { host: &view.without_predictions(), distro: self.distro };
+        let now = view.without_predictions();
+        let cx = crate::language::resource::Context::new(&now, self.distro);
         let mut wanted = Vec::new();
         for declared in self.declared {
             if let Some(edit) = declared.resource.cmdline(cx).map_err(|err| err.of(&declared.id))? {
@@ -76,6 +76,7 @@ impl Planner<'_> {
                 resource: declared.id.clone(),
                 playbook: declared.declaration.playbook.clone(),
                 composite: declared.declaration.composite.clone(),
+                ensure: declared.declaration.ensure,
                 scope: Scope::Persistent,
                 about,
                 actual: Some(shortfall),

@@ -6,6 +6,7 @@ use hoststate_abi::pci_address::PciAddress;
 
 use crate::error::Result;
 use crate::language::declaration::{Declaration, ResourceId};
+use crate::language::ensure::Ensure;
 use crate::language::registry::Declared;
 use crate::language::selector::{self, DeviceSelector};
 use crate::machine::pci_bus::virtual_functions::{Place, place};
@@ -35,6 +36,10 @@ pub(crate) fn devices(declared: &[Declared], host: &HostView, past: Past<'_>) ->
     let mut missing = Vec::new();
     for it in declared {
         let Some(device) = it.resource.device() else { continue };
+        // What was set for an address can be taken out whether something is there or not, or goes by this very plan.
+        if it.declaration.ensure == Ensure::Absent && device.address().is_some() {
+            continue;
+        }
         let Some(reason) = reason(device, host, &made)? else { continue };
         let known = known(&it.declaration, past)?;
         let moved = match device.address() {

@@ -33,6 +33,7 @@ mod contradicted;
 mod declared_devices;
 mod guarded;
 pub(crate) mod missing;
+mod recalled;
 mod remade;
 mod unknown_drivers;
 mod unknown_ids;
@@ -79,7 +80,7 @@ impl Planner<'_> {
     /// # Errors
     /// As for [`Self::plan`].
     pub fn judged(&self, view: &mut HostView) -> Result<(Plan, Vec<Finding>)> {
-        let all = parts::expanded(self.declared, Context { host: view, distro: self.distro })?;
+        let all = parts::expanded(self.declared, Context::new(view, self.distro))?;
         let declarations = self.declared.iter().map(|it| it.declaration.clone()).collect();
         Planner { declared: &all, ..*self }.of_parts(declarations, view)
     }
@@ -94,9 +95,10 @@ impl Planner<'_> {
         impossible.extend(found.left_alone.iter().cloned());
         let conflicts = missing.into_iter().chain(unknown.conflicts).collect();
         let mut draft = Draft { runtime: self.runtime, conflicts, found, ..Draft::default() };
+        let before = recalled::views(self.declared, view, self.past)?;
         let mut inspected = Vec::with_capacity(self.declared.len());
         for (index, declared) in self.declared.iter().enumerate() {
-            inspected.push(self.inspect(declared, view, &impossible)?);
+            inspected.push(self.inspect(declared, view, &impossible, before[index].as_ref())?);
             draft.predict(index, &mut inspected[index], view).map_err(|err| err.of(&declared.id))?;
         }
         let written: Vec<Vec<Setting>> = if draft.files.is_empty() {
@@ -104,8 +106,8 @@ impl Planner<'_> {
         } else {
             let file_changes =
                 inspected.drain(..).map(|it| it.into_iter().filter(writes_files).collect()).collect();
-            for declared in self.declared {
-                inspected.push(self.inspect(declared, view, &impossible)?);
+            for (declared, before) in self.declared.iter().zip(&before) {
+                inspected.push(self.inspect(declared, view, &impossible, before.as_ref())?);
             }
             file_changes
         };
@@ -124,11 +126,12 @@ impl Planner<'_> {
         declared: &Declared,
         view: &HostView,
         impossible: &BTreeSet<ResourceId>,
+        before: Option<&HostView>,
     ) -> Result<Vec<Setting>> {
         if impossible.contains(&declared.id) {
             return Ok(Vec::new());
         }
-        let cx = Context { host: view, distro: self.distro };
+        let cx = Context { before, ..Context::new(view, self.distro) };
         declared.resource.inspect(cx).map_err(|err| err.of(&declared.id))
     }
 
@@ -321,6 +324,7 @@ impl Draft {
             activation,
             disruption: setting.disruption,
             composite: declared.declaration.composite.clone(),
+            ensure: declared.declaration.ensure,
             in_vain: false,
         });
     }

@@ -96,12 +96,11 @@ impl Trial<'_> {
     /// Returns the settings of the declaration and of what it hands over, each on what those before it write.
     fn inspect(&self, host: &dyn Host) -> Result<Vec<Setting>> {
         let mut view = host.view();
-        let (declared, cx) =
-            (std::slice::from_ref(self.declared), Context { host: &view, distro: self.distro });
+        let (declared, cx) = (std::slice::from_ref(self.declared), Context::new(&view, self.distro));
         let all = parts::expanded(declared, cx)?;
         let mut settings = Vec::new();
         for it in all.iter() {
-            let own = it.resource.inspect(Context { host: &view, distro: self.distro });
+            let own = it.resource.inspect(Context::new(&view, self.distro));
             for setting in own.map_err(|err| err.of(&it.id))? {
                 if let State::Drifted { remedy: Remedy::Steps(steps), .. } = &setting.state {
                     steps.iter().try_for_each(|step| view.predict_step(step))?;
@@ -114,7 +113,7 @@ impl Trial<'_> {
 
     /// Returns what a trial boot, `verify` and `why` know of what the declaration hands over.
     fn handed(&self, host: &dyn Host) -> Result<Vec<String>> {
-        let parts = self.declared.resource.parts(Context { host: &host.view(), distro: self.distro })?;
+        let parts = self.declared.resource.parts(Context::new(&host.view(), self.distro))?;
         Ok(parts.iter().map(|it| format!("{it:?}")).collect())
     }
 }

@@ -10,7 +10,8 @@ use hoststate_abi::setting::Setting;
 use serde_json::{Map, Value};
 
 use crate::error::{Error, Result};
-use crate::language::external_type::ExternalType;
+use crate::language::ensure::{ENSURE, Ensure};
+use crate::language::external_type::{ExternalType, takes_nothing_out};
 use crate::language::registry::{Entry, Registry};
 use crate::language::resource::{Context, Resource};
 use crate::mechanism::distro::{Distro, Family};
@@ -259,15 +260,25 @@ impl ExternalType for PluginType {
     }
 
     fn resource(&self, desired: &Map<String, Value>) -> Result<Box<dyn Resource>> {
-        Ok(Box::new(PluginResource {
-            plugin: Rc::clone(&self.plugin),
-            kind: self.description.name.clone(),
-            desired: desired.clone(),
-        }))
+        Ok(Box::new(self.of(desired)))
+    }
+
+    fn absent(&self, desired: &Map<String, Value>) -> Result<Box<dyn Resource>> {
+        Ok(Box::new(Gone(self.of(desired))))
     }
 
     fn known_from(&self) -> Option<&Path> {
         self.plugin.bytes.is_some().then_some(&self.plugin.trusted.file)
+    }
+}
+
+impl PluginType {
+    fn of(&self, desired: &Map<String, Value>) -> PluginResource {
+        PluginResource {
+            plugin: Rc::clone(&self.plugin),
+            kind: self.description.name.clone(),
+            desired: desired.clone(),
+        }
     }
 }
 
@@ -303,6 +314,28 @@ impl Resource for PluginResource {
 
     fn parts(&self, cx: Context<'_>) -> Result<Vec<Rc<dyn Resource>>> {
         self.rights().parts(self.ask(cx)?.resources)
+    }
+}
+
+/// A declaration of such a type that shall be absent: what it hands over to built-in types they take out again, and what it
+/// would set itself nobody knows a way back from.
+#[derive(Debug)]
+struct Gone(PluginResource);
+
+impl Resource for Gone {
+    fn inspect(&self, cx: Context<'_>) -> Result<Vec<Setting>> {
+        match self.0.ask(cx)?.settings.is_empty() {
+            true => Ok(Vec::new()),
+            false => Err(takes_nothing_out()),
+        }
+    }
+
+    fn parts(&self, cx: Context<'_>) -> Result<Vec<Rc<dyn Resource>>> {
+        let mut resources = self.0.ask(cx)?.resources;
+        for it in &mut resources {
+            it.insert(ENSURE.to_owned(), Ensure::Absent.word().into());
+        }
+        self.0.rights().parts(resources)
     }
 }
 

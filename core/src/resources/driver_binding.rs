@@ -19,6 +19,7 @@ use crate::machine::identity::Meant;
 use crate::machine::pci_bus::{self, DriverName, PciDevice};
 use crate::resources::pci_rules::{self, PciRules};
 
+mod absent;
 mod iommu;
 
 /// The rules of all devices. `70` is before `80-drivers.rules`, which loads the device's own driver.
@@ -52,6 +53,10 @@ impl ResourceType for DriverBinding {
             return Err(Error::invalid(what, "Select it by address, ids, serial or slot."));
         }
         Ok(())
+    }
+
+    fn absent(&self, cx: Context<'_>) -> Result<Vec<Setting>> {
+        self.gone(cx)
     }
 }
 

@@ -6,6 +6,7 @@ use serde::Deserialize;
 
 use crate::error::{Error, Result};
 use crate::formats::modprobe_conf::ModuleName;
+use crate::language::contradiction::{Claim, Governed};
 use crate::language::resource::{Context, Resource, ResourceType};
 
 /// Modules contained in and loaded from the initramfs of every installed kernel, before udev starts there.
@@ -31,9 +32,17 @@ impl ResourceType for InitramfsModules {
         }
         Ok(())
     }
+
+    fn absent(&self, cx: Context<'_>) -> Result<Vec<Setting>> {
+        cx.distro.initramfs.without_early_modules(cx.host, &self.modules)
+    }
 }
 
 impl Resource for InitramfsModules {
+    fn claims(&self) -> Vec<Claim> {
+        self.modules.iter().map(|it| Claim::including(Governed::InitramfsModules, it.as_str())).collect()
+    }
+
     fn inspect(&self, cx: Context<'_>) -> Result<Vec<Setting>> {
         cx.distro.initramfs.early_modules(cx.host, &self.modules)
     }

@@ -39,6 +39,20 @@ impl KernelCmdline {
             absent: self.absent.clone(),
         }
     }
+
+    fn removal(&self) -> CmdlineEdit {
+        let absent = self.present.iter().chain(&self.additional).cloned().collect();
+        CmdlineEdit { absent, ..CmdlineEdit::default() }
+    }
+}
+
+/// Compares the entries and their sources, and the running kernel.
+fn settings(cx: Context<'_>, edit: &CmdlineEdit) -> Result<Vec<Setting>> {
+    let mut settings = cx.distro.bootloader.cmdline(cx.host, edit)?;
+    if let Some(text) = cx.host.attribute(Path::new("/proc/cmdline"))? {
+        settings.push(running(&Cmdline::parse(&text), edit));
+    }
+    Ok(settings)
 }
 
 impl ResourceType for KernelCmdline {
@@ -60,16 +74,48 @@ impl ResourceType for KernelCmdline {
             None => Ok(()),
         }
     }
+
+    fn absent(&self, cx: Context<'_>) -> Result<Vec<Setting>> {
+        let removal = self.removal();
+        let Some(before) = cx.before else { return settings(cx, &removal) };
+        // What a parameter of ours took the place of comes back in that place.
+        let now = cx.distro.bootloader.future(cx.host)?;
+        let was = cx.distro.bootloader.future(before)?;
+        let mut edit = CmdlineEdit::default();
+        for parameter in removal.absent {
+            let replaced = was.parameters().filter(|it| it.same_name(parameter.name()));
+            let replaced: Vec<Parameter> = replaced.cloned().collect();
+            let is_ours = self.present.iter().any(|it| it.same(&parameter));
+            let is_there = now.parameters().any(|it| it.same(&parameter));
+            let was_other = !replaced.is_empty() && !replaced.iter().any(|it| it.same(&parameter));
+            if !(is_ours && is_there && was_other) {
+                edit.absent.push(parameter);
+            } else if !edit.present.iter().any(|it| it.same_name(parameter.name())) {
+                edit.present.extend(replaced);
+            }
+        }
+        edit.absent.retain(|it| !edit.present.iter().any(|other| other.same_name(it.name())));
+        settings(cx, &edit)
+    }
+
+    fn validate_absent(&self) -> Result<()> {
+        let Some(parameter) = self.absent.first() else { return Ok(()) };
+        Err(Error::invalid(
+            format!(
+                "`absent` names {parameter}, which hoststate would not set, so there is nothing to take out"
+            ),
+            "Leave `ensure` out to keep it away, or `absent` out to take out the others.",
+        ))
+    }
+
+    fn absent_cmdline(&self, _: Context<'_>) -> Result<Option<CmdlineEdit>> {
+        Ok(Some(self.removal()))
+    }
 }
 
 impl Resource for KernelCmdline {
     fn inspect(&self, cx: Context<'_>) -> Result<Vec<Setting>> {
-        let edit = self.edit();
-        let mut settings = cx.distro.bootloader.cmdline(cx.host, &edit)?;
-        if let Some(text) = cx.host.attribute(Path::new("/proc/cmdline"))? {
-            settings.push(running(&Cmdline::parse(&text), &edit));
-        }
-        Ok(settings)
+        settings(cx, &self.edit())
     }
 
     fn claims(&self) -> Vec<Claim> {

@@ -12,6 +12,7 @@ use crate::language::contradiction::{Claim, Governed};
 use crate::language::resource::{Context, Resource, ResourceType};
 use crate::machine::modprobe_d;
 use crate::resources::modprobe_file::{self, ConfFile};
+use crate::resources::modprobe_removal::{self, Removal};
 
 /// Commands that load nothing, as other tools write them.
 const NOTHING: [&str; 5] = ["/bin/false", "/bin/true", "/usr/bin/false", "/usr/bin/true", ":"];
@@ -38,12 +39,38 @@ impl ResourceType for ModprobeBlacklist {
     fn default_name(&self) -> String {
         self.module.to_string()
     }
+
+    fn absent(&self, cx: Context<'_>) -> Result<Vec<Setting>> {
+        let own = modprobe_file::options_file(self.file.as_ref());
+        let mut removal = Removal::new(cx)?;
+        let mut found = Vec::new();
+        while let Some(origin) = removal.view().blacklisted(&self.module) {
+            found = vec!["blacklisted".to_owned()];
+            if removal.change(&origin, |it| it.remove_blacklist(&self.module)).is_none() {
+                break;
+            }
+        }
+        let is_own =
+            |it: &Winner<String>| it.value.trim() == NOTHING[0] && modprobe_d::place(&it.origin).file == own;
+        while let Some(winner) = removal.view().install(&self.module).filter(is_own)
+            && self.install == Some(true)
+        {
+            found.push(format!("install {}", winner.value));
+            if removal.change(&winner.origin, |it| it.remove_install(&self.module)).is_none() {
+                break;
+            }
+        }
+        let mut settings = vec![removal.setting(format!("blacklist {}", self.module), &own, &found)];
+        modprobe_removal::copies(cx, &own, &mut settings, |it| it.blacklisted(&self.module).is_some())?;
+        Ok(settings)
+    }
 }
 
 impl Resource for ModprobeBlacklist {
     fn claims(&self) -> Vec<Claim> {
         let claim = |it: bool| Claim::exactly(Governed::Install(self.module.clone()), it.to_string());
-        self.install.map(claim).into_iter().collect()
+        let blacklist = Claim::exactly(Governed::Blacklist(self.module.clone()), "blacklisted");
+        self.install.map(claim).into_iter().chain([blacklist]).collect()
     }
 
     fn inspect(&self, cx: Context<'_>) -> Result<Vec<Setting>> {

@@ -8,11 +8,12 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::error::{Error, Result};
-use crate::formats::modprobe_conf::ModuleName;
+use crate::formats::modprobe_conf::{ModuleName, Origin, same_folded};
 use crate::language::contradiction::{Claim, Governed};
 use crate::language::resource::{Context, Resource, ResourceType};
 use crate::machine::modprobe_d;
 use crate::resources::modprobe_file::{self, ConfFile};
+use crate::resources::modprobe_removal::{self, Removal};
 
 /// Parameters a module is loaded with.
 ///
@@ -64,6 +65,50 @@ impl ResourceType for ModprobeOptions {
             return Err(Error::invalid("`options` is empty", "Give at least one parameter."));
         }
         Ok(())
+    }
+
+    /// Another value of a parameter is somebody else's, and comes back by itself where a line of hoststate's outweighed it.
+    fn absent(&self, cx: Context<'_>) -> Result<Vec<Setting>> {
+        let own = modprobe_file::options_file(self.file.as_ref());
+        let mut removal = Removal::new(cx)?;
+        let before = cx.before.map(modprobe_d::read).transpose()?;
+        let mut found = Vec::new();
+        for (parameter, OptionValue(value)) in &self.options {
+            // What a value of ours took the place of in that line comes back there.
+            let was = before.as_ref().and_then(|it| it.effective_option(&self.module, parameter));
+            let was = was.filter(|it| !same_value(&it.value, value));
+            while let Some(winner) = removal.view().effective_option(&self.module, parameter)
+                && same_value(&winner.value, value)
+            {
+                let assignment = format!("{parameter}={}", winner.value);
+                if !found.contains(&assignment) {
+                    found.push(assignment);
+                }
+                let replaced = was.as_ref().filter(|it| in_one_file(&it.origin, &winner.origin));
+                let mut refused = None;
+                let changed = removal.change(&winner.origin, |conf| match replaced {
+                    Some(was) => refused = conf.set_option(&self.module, parameter, &was.value).err(),
+                    None => conf.remove_option(&self.module, parameter),
+                });
+                if let Some(err) = refused {
+                    return Err(Error::Invalid { what: err.to_string(), hint: None });
+                }
+                if changed.is_none() {
+                    break;
+                }
+            }
+        }
+        let mut settings = vec![removal.setting(format!("options {}", self.module), &own, &found)];
+        modprobe_removal::copies(cx, &own, &mut settings, |conf| {
+            let options = conf.options(&self.module);
+            options.iter().flat_map(|it| it.params()).any(|(name, value)| {
+                let is_it = |it: (&String, &OptionValue)| {
+                    same_folded(it.0, name) && same_value(value.unwrap_or("1"), &it.1.0)
+                };
+                self.options.iter().any(is_it)
+            })
+        })?;
+        Ok(settings)
     }
 }
 
@@ -119,7 +164,7 @@ impl ModprobeOptions {
         cx: Context<'_>,
         file: &std::path::Path,
         found: Vec<String>,
-        stronger: Option<crate::formats::modprobe_conf::Origin>,
+        stronger: Option<Origin>,
     ) -> Result<State> {
         let wanted: Vec<String> = self
             .options
@@ -142,6 +187,10 @@ impl ModprobeOptions {
             }),
         }
     }
+}
+
+fn in_one_file(left: &Origin, right: &Origin) -> bool {
+    matches!((left, right), (Origin::File { path: left, .. }, Origin::File { path: right, .. }) if left == right)
 }
 
 /// Two spellings of one number are the same value: `kstrtoul` with base 0 reads both (kernel/params.c).

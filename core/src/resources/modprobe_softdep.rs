@@ -5,10 +5,12 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::error::{Error, Result};
-use crate::formats::modprobe_conf::{ModuleName, Softdep};
+use crate::formats::modprobe_conf::{ModprobeConf, ModuleName, Softdep};
+use crate::language::contradiction::{Claim, Governed};
 use crate::language::resource::{Context, Resource, ResourceType};
 use crate::machine::modprobe_d;
 use crate::resources::modprobe_file::{self, ConfFile};
+use crate::resources::modprobe_removal::{self, Removal};
 
 /// Modules loaded before and after another.
 ///
@@ -50,9 +52,59 @@ impl ResourceType for ModprobeSoftdep {
             None => Ok(()),
         }
     }
+
+    /// A line that says no more than the one that counts without it goes as a whole.
+    fn absent(&self, cx: Context<'_>) -> Result<Vec<Setting>> {
+        let own = modprobe_file::softdep_file(self.file.as_ref());
+        let mut removal = Removal::new(cx)?;
+        let mut found = Vec::new();
+        while let Some(winner) = removal.view().softdep(&self.module)
+            && self.names_any(&winner.value)
+        {
+            found.push(shown(&winner.value));
+            let (pre, post) = (rest(&winner.value.pre, &self.pre), rest(&winner.value.post, &self.post));
+            let Some(mut conf) = removal.change(&winner.origin, |it| it.remove_softdep(&self.module)) else {
+                break;
+            };
+            let now = removal.view().softdep(&self.module).map(|it| (it.value.pre, it.value.post));
+            if (!pre.is_empty() || !post.is_empty()) && now.as_ref() != Some(&(pre.clone(), post.clone())) {
+                conf.set_softdep(&self.module, &modules(&pre), &modules(&post));
+                removal.put(&modprobe_d::place(&winner.origin).file, conf);
+            }
+        }
+        let mut settings = vec![removal.setting(format!("softdep {}", self.module), &own, &found)];
+        let names_any = |it: &ModprobeConf| it.softdep(&self.module).is_some_and(|it| self.names_any(it));
+        modprobe_removal::copies(cx, &own, &mut settings, names_any)?;
+        Ok(settings)
+    }
+}
+
+impl ModprobeSoftdep {
+    fn names_any(&self, softdep: &Softdep) -> bool {
+        let is_named = |found: &[String], named: &[ModuleName]| rest(found, named).len() < found.len();
+        is_named(&softdep.pre, &self.pre) || is_named(&softdep.post, &self.post)
+    }
+}
+
+/// Returns the modules that are not among `named`.
+fn rest(found: &[String], named: &[ModuleName]) -> Vec<String> {
+    found.iter().filter(|it| !named.iter().any(|name| name.is_spelled(it))).cloned().collect()
+}
+
+fn modules(found: &[String]) -> Vec<ModuleName> {
+    found.iter().filter_map(|it| ModuleName::parse(it).ok()).collect()
 }
 
 impl Resource for ModprobeSoftdep {
+    fn claims(&self) -> Vec<Claim> {
+        let named = |when: &str, module: &ModuleName| {
+            Claim::including(Governed::Softdep(self.module.clone()), format!("{when}: {}", module.as_str()))
+        };
+        let (pre, post) =
+            (self.pre.iter().map(|it| named("pre", it)), self.post.iter().map(|it| named("post", it)));
+        pre.chain(post).collect()
+    }
+
     fn inspect(&self, cx: Context<'_>) -> Result<Vec<Setting>> {
         let file = modprobe_file::softdep_file(self.file.as_ref());
         let winner = modprobe_d::view(cx.host)?.softdep(&self.module);
@@ -101,7 +153,7 @@ fn has(found: &[String], wanted: &[ModuleName]) -> bool {
 /// Returns the modules of the line that wins now and, behind them, those it lacks. Where the order is wrong, the
 /// wanted one comes first.
 fn union(found: &[String], wanted: &[ModuleName]) -> Vec<ModuleName> {
-    let found: Vec<ModuleName> = found.iter().filter_map(|it| ModuleName::parse(it).ok()).collect();
+    let found = modules(found);
     let is_new = |it: &&ModuleName| !found.contains(it);
     let in_order: Vec<ModuleName> = found.iter().chain(wanted.iter().filter(is_new)).cloned().collect();
     let mut rest = in_order.iter();

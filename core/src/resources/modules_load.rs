@@ -1,6 +1,6 @@
 //! `modules_load`: modules loaded at boot.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
@@ -17,12 +17,15 @@ use crate::error::{Error, Result};
 use crate::formats::modprobe_conf::ModuleName;
 use crate::formats::module_index::{ModuleFiles, ModulesBuiltin};
 use crate::formats::module_list::{ListKind, ModuleList};
+use crate::language::contradiction::{Claim, Governed};
 use crate::language::resource::{Context, Resource, ResourceType};
 use crate::machine::kernels;
 use crate::machine::modprobe_d;
 use crate::machine::module_names::{COMPARED, ModuleNames};
 use crate::mechanism::distro::{Distro, Family};
+use crate::resources::leftover;
 use crate::resources::modprobe_file::ConfFile;
+use crate::resources::modprobe_removal;
 
 /// Where systemd-modules-load looks, the strongest first (modules-load.d(5)).
 const DIRECTORIES: [&str; 5] = [
@@ -56,9 +59,53 @@ impl ResourceType for ModulesLoad {
         }
         Ok(())
     }
+
+    /// What is loaded stays until the host boots: others may use it by now.
+    fn absent(&self, cx: Context<'_>) -> Result<Vec<Setting>> {
+        refuse_without_systemd(cx.distro)?;
+        let own = self.path();
+        let mut lists = lists(cx.host)?;
+        let mut settings = Vec::new();
+        let mut files = BTreeSet::from([own.clone()]);
+        for module in &self.modules {
+            let mut steps = Vec::new();
+            let mut by = None;
+            for (path, list) in lists.iter_mut().filter(|it| it.1.contains(module)) {
+                if path.starts_with(DIRECTORIES[0]) {
+                    list.remove(module);
+                    steps.push(leftover::step(path, &own, list.to_string()));
+                    files.insert(path.clone());
+                } else {
+                    by = Some(Place { file: path.clone(), line: None });
+                }
+            }
+            let actual = Some("loaded at boot".to_owned());
+            let state = match by {
+                Some(by) => State::Blocked {
+                    actual,
+                    desired: None,
+                    reason: format!(
+                        "{} is not below {}, and lists it; put an empty file of its name there",
+                        by.file.display(),
+                        DIRECTORIES[0]
+                    ),
+                    by: Some(by),
+                },
+                None if steps.is_empty() => State::Converged,
+                None => State::Drifted { actual, desired: None, remedy: Remedy::Steps(steps) },
+            };
+            settings.push(Setting::persistent(format!("modules-load {module}"), state));
+        }
+        modprobe_removal::copies_of(cx, files, &mut settings)?;
+        Ok(settings)
+    }
 }
 
 impl Resource for ModulesLoad {
+    fn claims(&self) -> Vec<Claim> {
+        self.modules.iter().map(|it| Claim::including(Governed::ModulesLoad, it.as_str())).collect()
+    }
+
     fn inspect(&self, cx: Context<'_>) -> Result<Vec<Setting>> {
         refuse_without_systemd(cx.distro)?;
         let mut settings = self.files(cx.host)?;
@@ -76,9 +123,14 @@ impl Resource for ModulesLoad {
 }
 
 impl ModulesLoad {
-    fn files(&self, host: &HostView) -> Result<Vec<Setting>> {
+    /// Returns the file for its lines.
+    fn path(&self) -> PathBuf {
         let name = self.file.clone().map_or_else(|| "hoststate.conf".to_owned(), String::from);
-        let file = Path::new(DIRECTORIES[0]).join(name);
+        Path::new(DIRECTORIES[0]).join(name)
+    }
+
+    fn files(&self, host: &HostView) -> Result<Vec<Setting>> {
+        let file = self.path();
         let listed = Listed::read(host)?;
         let mut added: Vec<&ModuleName> = Vec::new();
         let mut settings = Vec::new();
@@ -122,6 +174,26 @@ fn refuse_without_systemd(distro: &Distro) -> Result<()> {
     }
 }
 
+/// Returns every list that is read, with its file.
+fn lists(host: &HostView) -> Result<Vec<(PathBuf, ModuleList)>> {
+    let mut seen: Vec<String> = Vec::new();
+    let mut lists = Vec::new();
+    for directory in DIRECTORIES {
+        for name in host.list(Path::new(directory))? {
+            if !name.ends_with(".conf") || seen.contains(&name) {
+                continue;
+            }
+            let path = Path::new(directory).join(&name);
+            let parse = |text: &str| ModuleList::parse(ListKind::ModulesLoad, text);
+            if let Some(list) = host.parsed(&path, parse)? {
+                lists.push((path, ModuleList::clone(&list)));
+                seen.push(name);
+            }
+        }
+    }
+    Ok(lists)
+}
+
 /// The modules of every list that is read: of several files with one name the strongest directory's.
 #[derive(Debug, Default)]
 struct Listed {
@@ -142,21 +214,10 @@ impl Listed {
     }
 
     fn of(host: &HostView) -> Result<Self> {
-        let mut seen: Vec<String> = Vec::new();
         let mut listed = Self::default();
-        for directory in DIRECTORIES {
-            for name in host.list(Path::new(directory))? {
-                if !name.ends_with(".conf") || seen.contains(&name) {
-                    continue;
-                }
-                let path = Path::new(directory).join(&name);
-                let parse = |text: &str| ModuleList::parse(ListKind::ModulesLoad, text);
-                if let Some(list) = host.parsed(&path, parse)? {
-                    listed.add(&list);
-                    listed.files.insert(host.resolve(&path)?);
-                    seen.push(name);
-                }
-            }
+        for (path, list) in lists(host)? {
+            listed.add(&list);
+            listed.files.insert(host.resolve(&path)?);
         }
         Ok(listed)
     }

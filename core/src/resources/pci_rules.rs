@@ -8,7 +8,6 @@ use std::path::Path;
 use hoststate_abi::host_view::HostView;
 use hoststate_abi::pci_address::PciAddress;
 use hoststate_abi::setting::{Remedy, Setting, State};
-use hoststate_abi::step::Step;
 
 use crate::error::Result;
 use crate::formats::pci::PciId;
@@ -18,6 +17,7 @@ use crate::language::selector::DeviceSelector;
 use crate::machine::identity::udev::{self, Comparisons};
 use crate::machine::identity::{Identity, Meant};
 use crate::machine::pci_bus::PciDevice;
+use crate::resources::leftover;
 
 /// The rules a device shall have.
 pub(super) struct PciRules<'a> {
@@ -44,7 +44,7 @@ struct Group {
 
 impl PciRules<'_> {
     /// Compares the rules in the file with those wanted. Rules of the same card at another address, and of whatever the
-    /// same selector meant before, are replaced.
+    /// same selector meant before, are replaced. Without any the file goes with its last rule.
     pub(super) fn setting(&self, host: &HostView) -> Result<Setting> {
         let text = host.read(self.file)?.unwrap_or_default();
         let kernel = self.address.to_string();
@@ -61,7 +61,7 @@ impl PciRules<'_> {
                 let elsewhere: Vec<String> = outdated.iter().map(ToString::to_string).collect();
                 let elsewhere = format!("rules for {}", elsewhere.join(", "));
                 actual = Some(actual.into_iter().chain([elsewhere]).collect::<Vec<_>>().join(", "));
-            } else if actual.as_ref() == Some(&desired) {
+            } else if !rules.is_empty() && actual.as_ref() == Some(&desired) {
                 let (was, now) = self.differ(&file);
                 (actual, desired) = (Some(format!("{desired} for {was}")), format!("{desired} for {now}"));
             }
@@ -69,8 +69,9 @@ impl PciRules<'_> {
                 file.remove(&address.to_string(), &self.mark(*address));
             }
             file.set(&kernel, &self.mark(self.address), &self.note(host, &file)?, &self.rules);
-            let write = Step::WriteFile { path: self.file.to_owned(), text: file.as_str().to_owned() };
-            State::Drifted { actual, desired: Some(desired), remedy: Remedy::Steps(vec![write]) }
+            let write = leftover::step(self.file, self.file, file.as_str().to_owned());
+            let desired = (!self.rules.is_empty()).then_some(desired);
+            State::Drifted { actual, desired, remedy: Remedy::Steps(vec![write]) }
         };
         Ok(Setting::persistent(format!("{}: {kernel}", self.file.display()), state))
     }

@@ -17,6 +17,7 @@ use crate::language::selector::{DeviceSelector, Found};
 use crate::machine::identity::Meant;
 use crate::machine::kernels;
 use crate::machine::pci_bus::{self, DriverName, PciDevice, Sriov};
+use crate::resources::modprobe_removal::copies_of;
 use crate::resources::pci_rules::{self, PciRules};
 
 /// The rules of all physical functions. Before `80-drivers.rules` only by habit: the rules below wait for a driver.
@@ -44,6 +45,30 @@ impl ResourceType for SriovNumvfs {
 
     fn default_name(&self) -> String {
         self.device.to_string()
+    }
+
+    fn absent(&self, cx: Context<'_>) -> Result<Vec<Setting>> {
+        let (address, device) = match self.device.resolve(cx.host)? {
+            Found::Device(device) => (device.address, Some(device)),
+            Found::Absent(address) => (address, None),
+        };
+        let file = Path::new(RULES);
+        let rules = PciRules {
+            file,
+            owner: Self::NAME,
+            address,
+            device: device.as_deref(),
+            selector: &self.device,
+            rules: Vec::new(),
+        };
+        let mut settings = vec![rules.setting(cx.host)?];
+        copies_of(cx, [file.to_owned()], &mut settings)?;
+        if let Some((device, sriov)) = device.as_ref().and_then(|it| Some((it, it.sriov?))) {
+            let none =
+                Self { device: self.device.clone(), numvfs: 0, autoprobe: self.autoprobe.map(|_| true) };
+            settings.extend(none.now(device, sriov)?);
+        }
+        Ok(settings)
     }
 }
 

@@ -12,13 +12,15 @@ use crate::formats::kernel_cmdline::{Cmdline, CmdlineEdit, Parameter};
 use crate::formats::modprobe_conf::{ModuleName, Origin, Winner};
 use crate::formats::module_index::{ModulesBuiltin, ModulesDep};
 use crate::formats::pci::{PciIdPattern, parse_id_list};
-use crate::language::contradiction::Claim;
+use crate::language::contradiction::{Claim, Governed};
 use crate::language::resource::{Context, Resource, ResourceType};
 use crate::machine::kernels;
 use crate::machine::modprobe_d;
 use crate::machine::pci_bus;
 use crate::mechanism::distro::cmdline::running;
 use crate::resources::modprobe_file::{self, ConfFile};
+
+mod absent;
 
 /// The driver, as its own messages and the wikis spell it.
 const DRIVER: &str = "vfio-pci";
@@ -56,11 +58,20 @@ impl ResourceType for VfioPciIds {
         }
         Ok(())
     }
+
+    fn absent(&self, cx: Context<'_>) -> Result<Vec<Setting>> {
+        self.gone(cx)
+    }
+
+    fn absent_cmdline(&self, cx: Context<'_>) -> Result<Option<CmdlineEdit>> {
+        self.removal(cx)
+    }
 }
 
 impl Resource for VfioPciIds {
     fn claims(&self) -> Vec<Claim> {
-        vec![Claim::iommu_for_vfio()]
+        let ids = self.ids.iter().map(|it| Claim::including(Governed::VfioPciIds, it.to_string()));
+        ids.chain([Claim::iommu_for_vfio()]).collect()
     }
 
     fn ids(&self) -> &[PciIdPattern] {

@@ -11,9 +11,6 @@ use crate::error::{Error, Result};
 use crate::machine::pci_bus;
 use crate::plan::planned::{Change, Plan};
 
-/// What clears `driver_override`; a write of nothing would be none (drivers/base/driver.c, `driver_set_override`).
-const NO_OVERRIDE: &str = "\n";
-
 /// A device that a run left without a driver.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Driverless {
@@ -45,7 +42,7 @@ pub fn driverless(plan: &Plan, host: &HostView) -> Result<Vec<Driverless>> {
         let mut steps = Vec::new();
         // Without such a change the override is what it was, and names the driver that does not take the device.
         let before = old.and_then(|it| it.actual.clone()).filter(|it| it != wanted);
-        let value = before.unwrap_or_else(|| NO_OVERRIDE.to_owned());
+        let value = before.unwrap_or_else(|| pci_bus::NO_OVERRIDE.to_owned());
         steps.push(Step::WriteAttribute { path: attribute, value });
         let probe = PathBuf::from(pci_bus::DRIVERS_PROBE);
         steps.push(Step::WriteAttribute { path: probe, value: address.to_string() });

@@ -14,6 +14,7 @@ use serde_json::Map;
 use crate::error::Result;
 use crate::formats::kernel_cmdline::{Cmdline, CmdlineEdit};
 use crate::language::declaration::{Declaration, ResourceId};
+use crate::language::ensure::Ensure;
 use crate::language::registry::Declared;
 use crate::language::resource::{Context, Resource};
 use crate::machine::kernels;
@@ -94,6 +95,7 @@ impl Undo {
         let declaration = Declaration {
             kind: UNDO.to_owned(),
             name: Some(self.record.id.clone()),
+            ensure: Ensure::Present,
             playbook: None,
             composite: None,
             desired: Map::new(),

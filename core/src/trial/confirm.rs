@@ -108,7 +108,7 @@ fn require_taken_once(host: &HostView, distro: &Distro, trial: &Trial) -> Result
 /// # Errors
 /// When the host cannot be read.
 pub fn edits(host: &HostView, distro: &Distro, wanted: &[Declared]) -> Result<Vec<CmdlineEdit>> {
-    let (mut edits, cx) = (Vec::new(), Context { host, distro });
+    let (mut edits, cx) = (Vec::new(), Context::new(host, distro));
     for it in parts::expanded(wanted, cx)?.iter() {
         edits.extend(it.resource.cmdline(cx).map_err(|err| err.of(&it.id))?);
     }

@@ -11,6 +11,7 @@ use serde_json::{Map, Value};
 
 use crate::error::{Error, Result};
 use crate::language::declaration::{Declaration, ResourceId};
+use crate::language::ensure::Ensure;
 use crate::language::registry::Declared;
 use crate::language::resource::{Context, Resource};
 
@@ -173,6 +174,7 @@ fn own(kind: &str, name: &str, resource: Box<dyn Resource>) -> Declared {
     let declaration = Declaration {
         kind: kind.to_owned(),
         name: Some(name.to_owned()),
+        ensure: Ensure::Present,
         playbook: None,
         composite: None,
         desired: Map::<String, Value>::new(),

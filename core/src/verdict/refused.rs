@@ -38,7 +38,7 @@ impl<'a> Retrial<'a> {
     /// When the host cannot be read.
     pub(super) fn of(judged: Judged<'a>) -> Result<Self> {
         let (mut edits, mut wanted, mut is_open) = (Vec::new(), Vec::new(), false);
-        let cx = Context { host: judged.host, distro: judged.distro };
+        let cx = Context::new(judged.host, judged.distro);
         for it in judged.declared {
             if let Some(own) = it.resource.cmdline(cx).map_err(|err| err.of(&it.id))? {
                 is_open |= judged.plan.changes.iter().any(|change| change.resource == it.id);

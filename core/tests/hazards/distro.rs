@@ -12,7 +12,8 @@ use hoststate_core::formats::kernel_cmdline::{Cmdline, CmdlineEdit};
 use hoststate_core::formats::modprobe_conf::ModuleName;
 use hoststate_core::machine::kernels;
 use hoststate_core::mechanism::distro::{
-    BootEntry, Bootloader, Distro, EntryChoice, Family, Hidden, ImageContent, ImageFile, Initramfs, Later,
+    BootEntry, Bootloader, CopiedFile, Distro, EntryChoice, Family, Hidden, ImageContent, ImageFile,
+    Initramfs, Later,
 };
 
 const WORDS: &str = "/etc/words";
@@ -144,6 +145,14 @@ impl Initramfs for Images {
         let remedy = Remedy::Steps(vec![Step::WriteFile { path: EARLY.into(), text }]);
         let state = State::Drifted { actual: None, desired: Some("modules".to_owned()), remedy };
         Ok(vec![Setting::persistent(EARLY, state)])
+    }
+
+    fn stale_copies(&self, _: &HostView, _: &[CopiedFile]) -> Result<Vec<Setting>> {
+        Ok(Vec::new())
+    }
+
+    fn without_early_modules(&self, _: &HostView, _: &[ModuleName]) -> Result<Vec<Setting>> {
+        Ok(Vec::new())
     }
 
     fn image(&self, _: &HostView, kernel: &str) -> Result<PathBuf> {

@@ -31,6 +31,10 @@ impl ResourceType for Write {
     fn default_name(&self) -> String {
         format!("{:?}{:?}", self.file, self.attributes)
     }
+
+    fn absent(&self, _: Context<'_>) -> Result<Vec<Setting>> {
+        unreachable!("no test takes it out")
+    }
 }
 
 impl Resource for Write {
@@ -67,6 +71,10 @@ impl ResourceType for Foreign {
 
     fn default_name(&self) -> String {
         self.0.default_name()
+    }
+
+    fn absent(&self, cx: Context<'_>) -> Result<Vec<Setting>> {
+        self.0.absent(cx)
     }
 }
 

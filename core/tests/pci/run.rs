@@ -11,7 +11,7 @@ use hoststate_core::host::Host;
 use hoststate_core::language::declaration::Declarations;
 use hoststate_core::language::registry::{Declared, Registry};
 use hoststate_core::mechanism::distro::{
-    BootEntry, Bootloader, Distro, EntryChoice, Family, ImageContent, Initramfs,
+    BootEntry, Bootloader, CopiedFile, Distro, EntryChoice, Family, ImageContent, Initramfs,
 };
 use hoststate_core::plan::planned::Plan;
 use hoststate_core::planner::{Planner, Runtime};
@@ -63,6 +63,14 @@ impl Initramfs for NoImages {
     }
 
     fn early_modules(&self, _: &HostView, _: &[ModuleName]) -> Result<Vec<Setting>> {
+        Ok(Vec::new())
+    }
+
+    fn stale_copies(&self, _: &HostView, _: &[CopiedFile]) -> Result<Vec<Setting>> {
+        Ok(Vec::new())
+    }
+
+    fn without_early_modules(&self, _: &HostView, _: &[ModuleName]) -> Result<Vec<Setting>> {
         Ok(Vec::new())
     }
 

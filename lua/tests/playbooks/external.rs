@@ -131,8 +131,9 @@ fn an_editor_knows_the_fields_of_a_vendors_type() {
             acme = {}
 
             ---The image that an FPGA card runs.
-            ---@class (exact) hoststate.acme.fpga: { card?: any, image?: any, lanes?: any, limits?: any, name?: any, [string]: hoststate.no_such_field }
+            ---@class (exact) hoststate.acme.fpga: { card?: any, ensure?: any, image?: any, lanes?: any, limits?: any, name?: any, [string]: hoststate.no_such_field }
             ---@field card integer Number of the card.
+            ---@field ensure? "present"|"absent" `"present"`, the default, or `"absent"`: what hoststate would set for the declaration is taken out.
             ---@field image "golden"|"user" The image.
             ---@field lanes? integer[] Lanes that are on.
             ---@field limits? table<string, number> Upper limits, by sensor.
@@ -174,8 +175,9 @@ fn an_editor_knows_the_fields_of_what_is_in_a_field() {
             ---@class hoststate.Vendor.acme
             acme = {}
 
-            ---@class (exact) hoststate.acme.fan: { curve?: any, ["front-led"]?: any, name?: any, [string]: hoststate.no_such_field }
+            ---@class (exact) hoststate.acme.fan: { curve?: any, ensure?: any, ["front-led"]?: any, name?: any, [string]: hoststate.no_such_field }
             ---@field curve? hoststate.acme.fan.Point[]
+            ---@field ensure? "present"|"absent" `"present"`, the default, or `"absent"`: what hoststate would set for the declaration is taken out.
             ---@field ["front-led"]? boolean|hoststate.acme.fan.front-led.2
             ---@field name? string Free text, unique per type.
 

@@ -1,5 +1,6 @@
 //! Playbooks, good and bad: what they declare, and the exact text of what is wrong with them.
 
+mod absent;
 mod all_at_once;
 mod bad;
 mod cards;

@@ -5,6 +5,7 @@ use std::fmt::Write;
 
 use expect_test::Expect;
 use hoststate_core::error::Result;
+use hoststate_core::language::ensure::Ensure;
 use hoststate_core::language::registry::Registry;
 use hoststate_core::resources;
 use hoststate_lua::facts::{Device, DistroFacts, Facts, NoHost};
@@ -93,7 +94,11 @@ pub(crate) fn outcome_with(
         Ok(playbook) => playbook.declared.iter().try_for_each(|it| {
             let origin = it.declaration.playbook.as_ref().expect("a playbook knows its lines");
             let desired = Value::Object(it.declaration.desired.clone());
-            writeln!(out, "{origin}: {} {desired}", it.id)
+            let ensure = match it.declaration.ensure {
+                Ensure::Present => "",
+                Ensure::Absent => "absent ",
+            };
+            writeln!(out, "{origin}: {ensure}{} {desired}", it.id)
         }),
         Err(errors) => errors.iter().try_for_each(|err| {
             let at = err.origin.as_ref().map_or_else(|| "nowhere".to_owned(), ToString::to_string);

@@ -8,7 +8,9 @@ use hoststate_core::error::{Error, Result};
 use hoststate_core::formats::kernel_cmdline::{Cmdline, CmdlineEdit};
 use hoststate_core::formats::modprobe_conf::ModuleName;
 use hoststate_core::machine::kernels;
-use hoststate_core::mechanism::distro::{BootEntry, Bootloader, EntryChoice, ImageContent, Initramfs};
+use hoststate_core::mechanism::distro::{
+    BootEntry, Bootloader, CopiedFile, EntryChoice, ImageContent, Initramfs,
+};
 
 /// A mechanism hoststate does not operate.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -73,6 +75,14 @@ impl Initramfs for Unsupported {
     }
 
     fn early_modules(&self, _: &HostView, _: &[ModuleName]) -> Result<Vec<Setting>> {
+        Err(self.error())
+    }
+
+    fn stale_copies(&self, host: &HostView, _: &[CopiedFile]) -> Result<Vec<Setting>> {
+        if kernels::installed(host)?.0.is_empty() { Ok(Vec::new()) } else { Err(self.error()) }
+    }
+
+    fn without_early_modules(&self, _: &HostView, _: &[ModuleName]) -> Result<Vec<Setting>> {
         Err(self.error())
     }
 

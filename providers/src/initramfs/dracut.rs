@@ -15,7 +15,7 @@ use hoststate_core::formats::dracut_conf::{DracutConf, words};
 use hoststate_core::formats::kernel_cmdline::Cmdline;
 use hoststate_core::formats::modprobe_conf::ModuleName;
 use hoststate_core::machine::image_contents::Contents;
-use hoststate_core::mechanism::distro::{Family, ImageContent, Initramfs};
+use hoststate_core::mechanism::distro::{CopiedFile, Family, ImageContent, Initramfs};
 
 use super::image::{self, Kernel};
 use crate::bootloader::{bls, grub_mkconfig};
@@ -129,6 +129,30 @@ impl Initramfs for Dracut {
         Ok(copied)
     }
 
+    fn stale_copies(&self, host: &HostView, files: &[CopiedFile]) -> Result<Vec<Setting>> {
+        let is_gone = |word: &str| files.iter().any(|it| it.is_gone && it.path == Path::new(word));
+        let mut settings = vec![Configuration::read(host)?.without("install_items", &is_gone)];
+        for kernel in &image::kernels(host, self)? {
+            settings.push(kernel.copies(host, files)?);
+        }
+        Ok(settings)
+    }
+
+    fn without_early_modules(&self, host: &HostView, unwanted: &[ModuleName]) -> Result<Vec<Setting>> {
+        let is_unwanted = |word: &str| unwanted.iter().any(|it| it.is_spelled(word));
+        let mut settings = vec![Configuration::read(host)?.without("force_drivers", &is_unwanted)];
+        for kernel in &image::kernels(host, self)? {
+            let desired = format!("does not load {}", image::list(unwanted));
+            settings.push(kernel.without(desired, |contents| {
+                let loaded = loaded(contents);
+                Ok(image::loads(
+                    unwanted.iter().filter(|module| loaded.iter().any(|it| module.is_spelled(it))),
+                ))
+            })?);
+        }
+        Ok(settings)
+    }
+
     fn image(&self, host: &HostView, kernel: &str) -> Result<PathBuf> {
         Ok(match self.family {
             Family::Debian => PathBuf::from(format!("/boot/initrd.img-{kernel}")),
@@ -215,6 +239,41 @@ impl Configuration {
         Ok(Setting::persistent(Path::new(OWN), state))
     }
 
+    /// Compares a list with one that has none of these words, whatever file they stand in.
+    fn without(&self, list: &str, is_unwanted: &dyn Fn(&str) -> bool) -> Setting {
+        let listed = self.words(list);
+        let (mut steps, mut by) = (Vec::new(), None);
+        for (path, file) in &self.files {
+            let words = words([file.as_ref()], list);
+            let kept: Vec<&str> = words.iter().map(String::as_str).filter(|it| !is_unwanted(it)).collect();
+            if kept.len() == words.len() {
+                continue;
+            }
+            if !path.starts_with("/etc") {
+                by = Some(Place { file: path.clone(), line: None });
+                continue;
+            }
+            let mut file = DracutConf::clone(file);
+            file.set_list(list, &kept);
+            steps.push(match file.to_string() {
+                text if text.is_empty() && path == Path::new(OWN) => Step::RemoveFile { path: path.clone() },
+                text => Step::WriteFile { path: path.clone(), text },
+            });
+        }
+        let shown = |words: &[String]| (!words.is_empty()).then(|| format!("{list}: {}", words.join(" ")));
+        let rest: Vec<String> = listed.iter().filter(|it| !is_unwanted(it)).cloned().collect();
+        let (actual, desired) = (shown(&listed), shown(&rest));
+        let state = match by {
+            Some(by) => {
+                let reason = format!("`{list}` names it in a file that a package brings");
+                State::Blocked { actual, desired, by: Some(by), reason }
+            }
+            None if steps.is_empty() => State::Converged,
+            None => State::Drifted { actual, desired, remedy: Remedy::Steps(steps) },
+        };
+        Setting::persistent(Path::new(OWN), state)
+    }
+
     fn winner(&self, list: &str) -> Option<Place> {
         self.files.iter().rev().find_map(|(path, file)| {
             let assignment = file.assignments().into_iter().rfind(|it| it.name == list)?;
@@ -225,14 +284,20 @@ impl Configuration {
 
 /// Says which modules the image holds and does not load before udev; built-in ones need no loading.
 fn not_loaded(kernel: &Kernel, contents: &Contents, wanted: &[ModuleName]) -> Option<String> {
+    let loaded = loaded(contents);
+    let listed = |module: &ModuleName| loaded.iter().any(|it| module.is_spelled(it));
+    let mut missing = wanted.iter().filter(|it| !listed(it) && !kernel.has_builtin(it)).peekable();
+    missing.peek()?;
+    Some(format!("does not load {}", image::list(missing)))
+}
+
+/// Returns the modules that an image loads before udev.
+fn loaded(contents: &Contents) -> Vec<String> {
     let mut loaded: Vec<String> = Vec::new();
     for path in contents.files.keys().filter(|it| it.starts_with(CMDLINE_D)) {
         let line = Cmdline::parse(contents.text(path));
         let pre = line.parameters().filter(|it| it.name() == "rd.driver.pre");
         loaded.extend(pre.filter_map(|it| it.value()).flat_map(|it| it.split(',')).map(str::to_owned));
     }
-    let listed = |module: &ModuleName| loaded.iter().any(|it| module.is_spelled(it));
-    let mut missing = wanted.iter().filter(|it| !listed(it) && !kernel.has_builtin(it)).peekable();
-    missing.peek()?;
-    Some(format!("does not load {}", image::list(missing)))
+    loaded
 }

@@ -13,7 +13,7 @@ use hoststate_core::formats::module_index::{ModuleFiles, ModulesBuiltin};
 use hoststate_core::machine::image_contents::{self, Contents, Unpacked};
 use hoststate_core::machine::kernels;
 use hoststate_core::machine::module_names::{COMPARED, ModuleNames};
-use hoststate_core::mechanism::distro::{ImageFile, Initramfs};
+use hoststate_core::mechanism::distro::{CopiedFile, ImageFile, Initramfs};
 
 /// An installed kernel with its image and its modules.
 #[derive(Debug)]
@@ -87,6 +87,42 @@ impl Kernel {
         Ok(Setting::persistent(self.about(), state))
     }
 
+    /// Compares the image with what it must not contain: `has` names what is there in a readable one. Without an image
+    /// nothing is inside.
+    ///
+    /// # Errors
+    /// Those of `has`.
+    pub(super) fn without(
+        &self,
+        desired: String,
+        has: impl FnOnce(&Contents) -> Result<Vec<String>>,
+    ) -> Result<Setting> {
+        match self.contents {
+            None => Ok(Setting::persistent(self.about(), State::Converged)),
+            Some(_) => self.setting(desired, has),
+        }
+    }
+
+    /// Compares the copies of files with the files; one of a file that is gone must not be there.
+    ///
+    /// # Errors
+    /// When a file of the host cannot be read.
+    pub(super) fn copies(&self, host: &HostView, files: &[CopiedFile]) -> Result<Setting> {
+        let named: Vec<String> = files.iter().map(|it| inside(&it.path)).collect();
+        self.without(format!("has {} as the host has it", named.join(", ")), |contents| {
+            let mut faults = Vec::new();
+            for (CopiedFile { path, is_gone }, inside) in files.iter().zip(&named) {
+                let Some(text) = contents.files.get(inside) else { continue };
+                if *is_gone {
+                    faults.push(format!("has {inside}, which is gone"));
+                } else if text.as_ref().map(|it| host.has_text(path, it)).transpose()? != Some(Some(true)) {
+                    faults.push(format!("has another {inside}"));
+                }
+            }
+            Ok(faults)
+        })
+    }
+
     /// Refuses modules that this kernel does not have: no image could contain them.
     pub(super) fn blocked(&self, unknown: &[&ModuleName]) -> Setting {
         let names = list(unknown.iter().copied());
@@ -149,6 +185,12 @@ pub(super) fn wish(files: &[ImageFile], modules: &[ModuleName]) -> String {
 
 fn inside(path: &Path) -> String {
     path.strip_prefix("/").unwrap_or(path).display().to_string()
+}
+
+/// Says which of these modules an image loads; nothing where there are none.
+pub(super) fn loads<'a>(modules: impl Iterator<Item = &'a ModuleName>) -> Vec<String> {
+    let named = list(modules);
+    if named.is_empty() { Vec::new() } else { vec![format!("loads {named}")] }
 }
 
 pub(super) fn list<'a>(modules: impl IntoIterator<Item = &'a ModuleName>) -> String {

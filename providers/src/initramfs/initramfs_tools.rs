@@ -10,7 +10,7 @@ use hoststate_core::formats::modprobe_conf::ModuleName;
 use hoststate_core::formats::module_list::{ListKind, ModuleList};
 use hoststate_core::formats::shell_assignments::{Environment, Shell, ShellFile, Value};
 use hoststate_core::machine::image_contents::Contents;
-use hoststate_core::mechanism::distro::{ImageContent, Initramfs};
+use hoststate_core::mechanism::distro::{CopiedFile, ImageContent, Initramfs};
 
 use super::image::{self, Kernel};
 
@@ -101,6 +101,45 @@ impl Initramfs for InitramfsTools {
     /// The hook of udev takes every rule that no package has under the same name.
     fn copied(&self, _host: &HostView) -> Result<Vec<String>> {
         Ok(["/etc/modprobe.d", "/etc/udev/rules.d"].map(str::to_owned).into())
+    }
+
+    fn stale_copies(&self, host: &HostView, files: &[CopiedFile]) -> Result<Vec<Setting>> {
+        let switched_off = switched_off(host)?;
+        let setting = |kernel: &Kernel| {
+            let setting = kernel.copies(host, files)?;
+            Ok(unless_switched_off(setting, kernel, switched_off.as_ref()))
+        };
+        image::kernels(host, self)?.iter().map(setting).collect()
+    }
+
+    fn without_early_modules(&self, host: &HostView, unwanted: &[ModuleName]) -> Result<Vec<Setting>> {
+        let path = Path::new(MODULES);
+        let text = host.read(path)?.unwrap_or_default();
+        let mut list = ModuleList::parse(ListKind::InitramfsTools, &text);
+        let listed = list.modules().join(", ");
+        unwanted.iter().for_each(|it| list.remove(it));
+        let state = if list.to_string() == text {
+            State::Converged
+        } else {
+            // The package brings a file of comments; one without any was made for these modules.
+            let step = match list.to_string() {
+                text if text.is_empty() => Step::RemoveFile { path: MODULES.into() },
+                text => Step::WriteFile { path: MODULES.into(), text },
+            };
+            let desired = Some(list.modules().join(", ")).filter(|it| !it.is_empty());
+            State::Drifted { actual: Some(listed), desired, remedy: Remedy::Steps(vec![step]) }
+        };
+        let mut settings = vec![Setting::persistent(path, state)];
+        let switched_off = switched_off(host)?;
+        for kernel in image::kernels(host, self)? {
+            let desired = format!("does not load {}", image::list(unwanted));
+            let setting = kernel.without(desired, |contents| {
+                let list = ModuleList::parse(ListKind::InitramfsTools, contents.text(MODULES_INSIDE));
+                Ok(image::loads(unwanted.iter().filter(|it| list.contains(it))))
+            })?;
+            settings.push(unless_switched_off(setting, &kernel, switched_off.as_ref()));
+        }
+        Ok(settings)
     }
 
     fn image(&self, _: &HostView, kernel: &str) -> Result<PathBuf> {

@@ -6,7 +6,7 @@ use hoststate_abi::host_view::HostView;
 use hoststate_abi::setting::Setting;
 use hoststate_core::error::{Error, Result};
 use hoststate_core::formats::modprobe_conf::ModuleName;
-use hoststate_core::mechanism::distro::{ImageContent, Initramfs};
+use hoststate_core::mechanism::distro::{CopiedFile, ImageContent, Initramfs};
 
 /// No generator is installed, and no image is there.
 #[derive(Debug)]
@@ -31,6 +31,15 @@ impl Initramfs for NoInitramfs {
 
     fn early_modules(&self, _host: &HostView, _wanted: &[ModuleName]) -> Result<Vec<Setting>> {
         Err(unsupported())
+    }
+
+    fn stale_copies(&self, _host: &HostView, _files: &[CopiedFile]) -> Result<Vec<Setting>> {
+        Ok(Vec::new())
+    }
+
+    /// What nothing makes loads no module.
+    fn without_early_modules(&self, _host: &HostView, _unwanted: &[ModuleName]) -> Result<Vec<Setting>> {
+        Ok(Vec::new())
     }
 
     fn image(&self, _: &HostView, kernel: &str) -> Result<PathBuf> {

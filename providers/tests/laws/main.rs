@@ -1,5 +1,7 @@
 //! The laws of the engine, on simulated hosts with the mechanisms of real distributions.
 
+mod absent;
+mod absent_composites;
 mod boots;
 mod conformance;
 mod converging;

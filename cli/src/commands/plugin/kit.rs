@@ -7,6 +7,7 @@ use std::path::PathBuf;
 
 use hoststate_abi::description::{Example, TypeDescription};
 use hoststate_core::language::declaration::Declaration;
+use hoststate_core::language::ensure::Ensure;
 use hoststate_core::language::registry::Registry;
 use hoststate_core::plugins::conformance::{self, BrokenLaw, Conformity, Trial, TrialHost};
 use hoststate_core::plugins::plugin::{Candidate, trial};
@@ -139,11 +140,17 @@ fn of_example(described: &TypeDescription, example: &Example, registry: &Registr
         return Ok(Conformity::of(&err));
     }
     let (kind, desired) = (described.name.clone(), example.desired.clone());
-    let declared =
-        match registry.decode(Declaration { kind, name: None, playbook: None, composite: None, desired }) {
-            Ok(declared) => declared,
-            Err(rejected) => return Ok(Conformity::of(&rejected.into_first().source)),
-        };
+    let declared = match registry.decode(Declaration {
+        kind,
+        name: None,
+        ensure: Ensure::Present,
+        playbook: None,
+        composite: None,
+        desired,
+    }) {
+        Ok(declared) => declared,
+        Err(rejected) => return Ok(Conformity::of(&rejected.into_first().source)),
+    };
     let distro = match hoststate_providers::detect(&hoststate_core::host::Host::view(&host)) {
         Ok(distro) => distro,
         Err(err) => return Ok(Conformity::of(&err)),

@@ -53,15 +53,56 @@ impl ModprobeConf {
     /// Takes out each `install` line that names the module itself.
     pub fn remove_install(&mut self, module: &ModuleName) {
         while let Some(number) = self.own_install(module).map(|it| it.line) {
-            let text = self.to_string();
-            let (all, _) = lines(&text);
-            let Some(range) = all.iter().find(|it| it.number == number).map(|it| it.range.clone()) else {
-                return;
-            };
-            let rest = &text[range.end..];
-            let end = range.end + usize::from(rest.starts_with('\n'));
-            self.replace(range.start..end, "");
+            self.remove_line(number);
         }
+    }
+
+    /// Takes out each `blacklist` line of the module.
+    pub fn remove_blacklist(&mut self, module: &ModuleName) {
+        while let Some(number) = self.blacklisted(module) {
+            self.remove_line(number);
+        }
+    }
+
+    /// Takes out the first `softdep` line that names the module itself.
+    pub fn remove_softdep(&mut self, module: &ModuleName) {
+        if let Some(number) = self.own_softdep(module).map(|it| it.line) {
+            self.remove_line(number);
+        }
+    }
+
+    /// Takes out the last value this file gives to a parameter, and a line that gives no other with it.
+    pub fn remove_option(&mut self, module: &ModuleName, parameter: &str) {
+        let last = self.options(module).iter().rev().find_map(|options| {
+            let params = located_params(&options.text);
+            let at = params.iter().rposition(|it| same_folded(it.name, parameter))?;
+            let part = match (at, params.get(at + 1)) {
+                (0, None) => None,
+                (0, Some(next)) => Some(params[0].range.start..next.range.start),
+                (_, _) => Some(params[at - 1].range.end..params[at].range.end),
+            };
+            Some((options.line, part))
+        });
+        match last {
+            None => {}
+            Some((line, None)) => self.remove_line(line),
+            Some((line, part)) => {
+                if let Some(range) = self.text_range(line, part) {
+                    self.replace(range, "");
+                }
+            }
+        }
+    }
+
+    /// Takes out a line, those that it goes on in included.
+    fn remove_line(&mut self, number: usize) {
+        let text = self.to_string();
+        let (all, _) = lines(&text);
+        let Some(range) = all.iter().find(|it| it.number == number).map(|it| it.range.clone()) else {
+            return;
+        };
+        let end = range.end + usize::from(text[range.end..].starts_with('\n'));
+        self.replace(range.start..end, "");
     }
 
     /// Adds a `blacklist` line unless the file has one for the module.

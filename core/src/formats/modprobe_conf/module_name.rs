@@ -81,7 +81,7 @@ impl Hash for ModuleName {
 }
 
 /// Returns whether two names are one when `-` and `_` are taken for the same (kernel/params.c, `parameq`).
-pub(super) fn same_folded(left: &str, right: &str) -> bool {
+pub fn same_folded(left: &str, right: &str) -> bool {
     let fold = |byte: u8| if byte == b'-' { b'_' } else { byte };
     left.len() == right.len() && left.bytes().map(fold).eq(right.bytes().map(fold))
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use hoststate_abi::about::About;
 use hoststate_abi::pci_address::PciAddress;
 
 use super::claim::{Claim, attribute};
@@ -24,10 +25,15 @@ pub(super) fn moves(scene: Scene<'_>, devices: &[PciDevice]) -> BTreeMap<PciAddr
     for (path, value) in scene.attributes() {
         let evidence = || format!("{value:?} is written to {}", path.display());
         let by_value = value.parse::<PciAddress>().ok();
+        let to_own = || {
+            let about = About::Driver(by_value?);
+            scene.changes.iter().find(|it| it.about == about)?.desired.clone()
+        };
         match (name(path), by_value) {
             ("driver_override", _) => {
                 if let Some(address) = path.parent().and_then(address_of) {
-                    overrides.insert(address, value.to_owned());
+                    // A line of nothing clears it.
+                    overrides.insert(address, value.trim().to_owned());
                 }
             }
             ("unbind", Some(address)) => {
@@ -35,9 +41,14 @@ pub(super) fn moves(scene: Scene<'_>, devices: &[PciDevice]) -> BTreeMap<PciAddr
             }
             ("bind", Some(address)) => moved(address, Some(driver(path)), Kind::Address, evidence()),
             ("drivers_probe", Some(address)) => {
-                if let Some(to) = overrides.get(&address).filter(|it| !it.is_empty()) {
-                    let why = format!("{} names {to}", attribute(address, "driver_override"));
-                    moved(address, Some(to.clone()), Kind::Address, why);
+                match overrides.get(&address).map(String::as_str) {
+                    None => {}
+                    // Whoever knows its ids takes it, as when the device appears.
+                    Some("") => moved(address, to_own(), Kind::Address, evidence()),
+                    Some(to) => {
+                        let why = format!("{} names {to}", attribute(address, "driver_override"));
+                        moved(address, Some(to.to_owned()), Kind::Address, why);
+                    }
                 }
             }
             ("remove", _) if value == "1" => {

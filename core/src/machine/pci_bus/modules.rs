@@ -8,11 +8,13 @@ use std::rc::Rc;
 use hoststate_abi::host_view::HostView;
 use hoststate_abi::host_view::predicted::Prediction;
 
-use super::{PciDevice, devices};
+use super::driver_name::is_for_guests;
+use super::{DriverName, PciDevice, devices, drivers};
 use crate::error::Result;
 use crate::formats::modprobe_conf::ModuleName;
 use crate::formats::module_index::{ModulesAlias, ModulesBuiltin, ModulesDep};
-use crate::machine::kernels::modules_directory;
+use crate::machine::kernels::{self, modules_directory};
+use crate::machine::modprobe_d;
 
 /// The modules of one kernel, by modalias of the devices that are there.
 type Claims = Rc<HashMap<String, Vec<ModuleName>>>;
@@ -51,6 +53,24 @@ pub fn modules(host: &HostView, kernel_release: &str, device: &PciDevice) -> Res
         }
     };
     Ok(claims.get(&device.modalias).cloned().unwrap_or_default())
+}
+
+/// Returns the driver that a device has where nobody decides otherwise: that of the first module of the running kernel that
+/// claims it, is not blacklisted and keeps it for the host. `None` where no module does.
+///
+/// # Errors
+/// When the host cannot be read.
+pub fn own_driver(host: &HostView, device: &PciDevice) -> Result<Option<String>> {
+    let Some(release) = kernels::running(host)? else { return Ok(None) };
+    let registered = drivers(host)?;
+    let policy = modprobe_d::view(host)?;
+    for module in modules(host, &release, device)? {
+        let Ok(driver) = DriverName::try_from(module.to_string()) else { continue };
+        if policy.blacklisted(&module).is_none() && !is_for_guests(driver.as_str()) {
+            return Ok(Some(driver.spelled_by_kernel(&registered).to_owned()));
+        }
+    }
+    Ok(None)
 }
 
 fn claims(host: &HostView, kernel_release: &str, asked: &str) -> Result<HashMap<String, Vec<ModuleName>>> {

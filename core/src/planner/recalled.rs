@@ -1,0 +1,73 @@
+//! What was there before a declaration was converged to that is to be absent now, as far as the records of runs tell.
+
+use std::collections::BTreeSet;
+
+use hoststate_abi::host_view::HostView;
+
+use crate::error::Result;
+use crate::language::declaration::Declaration;
+use crate::language::ensure::Ensure;
+use crate::language::registry::Declared;
+use crate::record::RunRecord;
+use crate::record::past::Past;
+
+/// The files of the runs of one declaration, the newest first.
+struct Recalled {
+    wanted: Declaration,
+    runs: Vec<RunRecord>,
+    /// Whether older runs may tell more: not once it was absent already.
+    is_open: bool,
+}
+
+/// Returns for each declaration the host as it was before the runs that set it. `None` for what shall be there, and where no
+/// run is known.
+///
+/// # Errors
+/// When records or a file cannot be read.
+pub(super) fn views(declared: &[Declared], view: &HostView, past: Past<'_>) -> Result<Vec<Option<HostView>>> {
+    let recalled = |it: &Declared| {
+        (it.declaration.ensure == Ensure::Absent).then(|| Recalled {
+            wanted: Declaration { ensure: Ensure::Present, ..it.declaration.clone() },
+            runs: Vec::new(),
+            is_open: true,
+        })
+    };
+    let mut all: Vec<Option<Recalled>> = declared.iter().map(recalled).collect();
+    if all.iter().any(Option::is_some) {
+        let mut undone = BTreeSet::new();
+        past.newest(|run| {
+            undone.extend(run.undoes().map(str::to_owned));
+            let is_undone = undone.contains(&run.id) || run.undoes().is_some();
+            let open = all.iter_mut().flatten().filter(|it| it.is_open);
+            let waiting = open.filter_map(|it| (!is_undone).then(|| it.look_at(run)).or(Some(())));
+            waiting.count() == 0
+        })?;
+    }
+    all.into_iter().map(|it| it.map(|it| it.view(view)).transpose().map(Option::flatten)).collect()
+}
+
+impl Recalled {
+    fn look_at(&mut self, run: &RunRecord) {
+        let absent = Declaration { ensure: Ensure::Absent, ..self.wanted.clone() };
+        if run.declarations.iter().any(|it| it.is_like(&absent)) {
+            self.is_open = false;
+        } else if run
+            .declarations
+            .iter()
+            .any(|it| it.desired == self.wanted.desired && it.is_like(&self.wanted))
+        {
+            self.runs.push(run.clone());
+        }
+    }
+
+    fn view(self, view: &HostView) -> Result<Option<HostView>> {
+        if self.runs.is_empty() {
+            return Ok(None);
+        }
+        let mut before = view.without_predictions();
+        for change in self.runs.iter().flat_map(|it| &it.files) {
+            before.predict(&change.path, change.before.clone())?;
+        }
+        Ok(Some(before))
+    }
+}
