@@ -22,16 +22,16 @@ pub(crate) struct Arguments {
 const EXIT_STATUS: &str = "\
 Exit status: 0 success, 1 error, 4 refused by a guard, 130 interrupted.
 With --detailed-exitcode, and always for verify: 0 in the desired state, 2 changes to make or made,
-3 nothing left to do but a reboot, 5 done but for tools of the distribution that were not run.";
+3 nothing left to do but a reboot, 5 done except for tools of the distribution that were not run.";
 
 const EXIT_STATUS_AND_ERRORS: &str = "\
 Exit status: 0 success, 1 error, 4 refused by a guard, 130 interrupted.
 With --detailed-exitcode, and always for verify: 0 in the desired state, 2 changes to make or made,
-3 nothing left to do but a reboot, 5 done but for tools of the distribution that were not run.
+3 nothing left to do but a reboot, 5 done except for tools of the distribution that were not run.
 
-With --format json, an error that leaves no plan and no report is one object on standard output, too:
+With --format json, an error without a plan or a report is also one object on standard output:
 {\"format\":\"hoststate.error/1\",\"error\":{\"what\":TEXT,\"where\":PLACE or null,\"hint\":TEXT or null}},
-with a \"diff\" where a saved plan or a file is not as it was.";
+with a \"diff\" if a saved plan or a file has changed.";
 
 /// One command.
 #[derive(Debug, Subcommand)]
@@ -42,19 +42,19 @@ pub(crate) enum Command {
     Converge(ConvergeArguments),
     /// Check strictly whether the host is in the desired state: one line per setting
     Verify(VerifyArguments),
-    /// Say in three lines: the last run, what waits for a reboot, what drifted since
+    /// Sum up in three lines: the last run, what waits for a reboot, what has drifted since
     Status(StatusArguments),
     /// Evaluate and validate a playbook without looking at any host
     Check(CheckArguments),
     /// Show what is there now
     Inspect(InspectArguments),
-    /// Say why a PCI device is or will not be on a driver, from the firmware to who holds it
+    /// Explain why a PCI device is on its driver and not on another, from the firmware to whoever holds it
     Why(WhyArguments),
-    /// Put back what a recorded run changed, until the effect is there
+    /// Undo what a recorded run changed, and make that take effect
     Rollback(RollbackArguments),
     /// List the recorded runs, or show one of them
     History(HistoryArguments),
-    /// Make the directory that a captured host stands for, to converge it with --root
+    /// Unpack a captured host into a directory, to converge it with --root
     Unpack(UnpackArguments),
     /// Print the JSON Schema of declarations, or of what another command prints
     Schema(SchemaArguments),
@@ -92,13 +92,13 @@ pub(crate) struct HostOptions {
     /// The host is the tree below DIR: an image, a chroot, a captured host
     #[arg(long, value_name = "DIR", default_value = "/", hide_default_value = true)]
     pub(crate) root: PathBuf,
-    /// How the distribution's tools are run: auto runs them on /, names them under --root
+    /// How the distribution's tools are run: auto runs them on /, and only names them under --root
     #[arg(long, value_enum, default_value_t = ActivateMode::Auto, value_name = "HOW")]
     pub(crate) activate: ActivateMode,
     /// Let the exit status tell changes (2), a pending reboot (3) and tools not run (5) from the desired state (0)
     #[arg(long)]
     pub(crate) detailed_exitcode: bool,
-    /// Let one guard pass, by the id it shows; may be repeated
+    /// Override one guard, by the id it shows; may be repeated
     #[arg(long, value_name = "ID")]
     pub(crate) accept: Vec<String>,
     #[command(flatten)]
@@ -108,7 +108,7 @@ pub(crate) struct HostOptions {
 /// Option of the commands that only look at a host.
 #[derive(Debug, Args)]
 pub(crate) struct CaptureOption {
-    /// The host is a captured one: a file such as those in examples/hosts
+    /// Look at a captured host: a file such as those in examples/hosts
     #[arg(long, value_name = "FILE", conflicts_with = "root")]
     pub(crate) capture: Option<PathBuf>,
 }
@@ -188,7 +188,7 @@ pub(crate) struct ConvergeArguments {
     /// Try the new kernel command line in the next boot only; it becomes the default when that boot holds
     #[arg(long, conflicts_with = "at_boot")]
     pub(crate) confirm_boot: bool,
-    /// Let a boot that was tried and does not hold stay up, instead of going back by itself
+    /// Keep a tried boot running although it does not hold, instead of rebooting into the old entry
     #[arg(long, requires = "confirm_boot")]
     pub(crate) stay: bool,
     #[command(flatten)]
@@ -197,11 +197,11 @@ pub(crate) struct ConvergeArguments {
 
 const AFTER_THE_BOOT: &str = "\
 With --at-boot and --confirm-boot the unit hoststate-at-boot.service runs once, after the next
-boot; the diff shows its files. `hoststate history` has its verdict, the journal its report.
+boot; the diff shows its files. `hoststate history` shows its verdict, the journal its report.
 With --confirm-boot nothing else is changed before that boot: the default entry, its sources and
-the images stay. If the boot has the new parameters, the same root, writable, and the same way to
-the network (the card and the router, whatever the card is called), the playbook is converged. If
-not, the host reboots into the old default entry after 10 minutes; `systemctl stop
+the images stay as they are. The playbook is converged if that boot has the new parameters, the
+same root, writable, and the same way to the network (the card and the router, whatever the card
+is called). If not, the host reboots into the old default entry after 10 minutes; `systemctl stop
 hoststate-go-back.timer` keeps it up, and so does --stay. After a panic or a power cycle the old
 entry boots at once. `hoststate rollback` takes back a boot that was not tried yet.";
 
@@ -211,10 +211,10 @@ pub(crate) struct VerifyArguments {
     /// A .lua file, a .json file of declarations, or - for JSON on standard input
     #[arg(required_unless_present = "last")]
     pub(crate) playbook: Option<PathBuf>,
-    /// Take the declarations of the last run that was not undone; `status` compares with those of every owner
+    /// Use the declarations of the last run that was not undone; `status` compares with those of every owner
     #[arg(long, conflicts_with = "playbook")]
     pub(crate) last: bool,
-    /// Give devices that appear late this many seconds
+    /// Wait up to this many seconds for devices that appear late
     #[arg(long, value_name = "SECONDS", default_value_t = 0, hide_default_value = true)]
     pub(crate) wait: u32,
     #[command(flatten)]
@@ -235,7 +235,7 @@ pub(crate) struct StatusArguments {
 pub(crate) struct CheckArguments {
     /// A .lua file, a .json file of declarations, or - for JSON on standard input
     pub(crate) playbook: PathBuf,
-    /// Take the facts of a captured host: a file such as those in examples/hosts
+    /// Take the facts from a captured host: a file such as those in examples/hosts
     #[arg(long, value_name = "FILE")]
     pub(crate) capture: Option<PathBuf>,
     #[command(flatten)]
@@ -259,7 +259,7 @@ pub(crate) struct InspectArguments {
 pub(crate) struct WhyArguments {
     /// An address (01:00.0), ids (10de:0ffc), traits (vendor=10de,class=display), or a network interface (ens1f0)
     pub(crate) device: String,
-    /// A playbook that says which driver is wanted; when left out, the last run of each playbook says it
+    /// A playbook that says which driver is wanted; by default the last run of each playbook says it
     pub(crate) playbook: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) captured: CaptureOption,
@@ -272,7 +272,7 @@ pub(crate) struct WhyArguments {
 pub(crate) enum Inspected {
     /// PCI devices with IOMMU groups, drivers and virtual functions.
     Devices,
-    /// The command line of each kernel, and where each word comes from.
+    /// The command line of each kernel, and where each parameter comes from.
     Cmdline,
     /// Module configuration, and which line wins.
     Modules,
@@ -282,7 +282,7 @@ pub(crate) enum Inspected {
 #[derive(Debug, Args)]
 #[command(after_help = NEWEST_FIRST)]
 pub(crate) struct RollbackArguments {
-    /// The run to undo; when left out, the newest, or the one whose undoing did not come to its end
+    /// The run to undo; by default the newest, or one whose rollback was not finished
     pub(crate) run: Option<String>,
     /// Do not ask
     #[arg(long, short)]
@@ -290,7 +290,7 @@ pub(crate) struct RollbackArguments {
     /// Only show what would be put back
     #[arg(long)]
     pub(crate) check: bool,
-    /// Put back files that were changed since that run, too
+    /// Also put back files that were changed since that run
     #[arg(long)]
     pub(crate) force: bool,
     #[command(flatten)]
@@ -298,14 +298,14 @@ pub(crate) struct RollbackArguments {
 }
 
 const NEWEST_FIRST: &str = "\
-Without a name the newest run is undone, and nothing when that is undone already: to go further
-back, name the run. A rollback that was cut, or whose tool failed, is gone on with by the same
-command. A rollback is a run of its own: when it is named, what it took away is brought back.";
+Without RUN the newest run is undone, and nothing if that is undone already: to go further
+back, name the run. A rollback that was interrupted, or whose tool failed, is continued by the same
+command. A rollback is a run of its own: name it to bring back what it took away.";
 
 /// Arguments of `history`.
 #[derive(Debug, Args)]
 pub(crate) struct HistoryArguments {
-    /// Show this run alone: what it changed, as a diff, and every step
+    /// Show only this run: what it changed, as a diff, and every step
     pub(crate) run: Option<String>,
     /// List all runs, not only the newest
     #[arg(long, conflicts_with = "run")]
@@ -326,7 +326,7 @@ pub(crate) struct UnpackArguments {
 /// Arguments of `schema`.
 #[derive(Debug, Args)]
 pub(crate) struct SchemaArguments {
-    /// A resource type, or `plan`, `report`, `verify`, `status`, `history`, `why` or `inspect`; a file of declarations when left out
+    /// A resource type, or `plan`, `report`, `verify`, `status`, `history`, `why` or `inspect`; by default a file of declarations
     #[arg(value_name = "TYPE")]
     pub(crate) kind: Option<String>,
     /// Print the definitions for lua-language-server instead
@@ -350,7 +350,7 @@ pub(crate) struct CompletionsArguments {
 /// Arguments of `man`.
 #[derive(Debug, Args)]
 pub(crate) struct ManArguments {
-    /// The command whose page is printed, or hoststate.lua for the playbook language; that of hoststate when left out
+    /// The command whose page is printed, or hoststate.lua for the playbook language; by default that of hoststate
     pub(crate) page: Vec<String>,
     /// Write all pages below DIR, in its man1 and man5
     #[arg(long, value_name = "DIR", conflicts_with = "page")]

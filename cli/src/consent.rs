@@ -112,7 +112,8 @@ impl Terminal {
 /// Returns why nothing is done where nobody can be asked.
 pub(crate) fn nobody_to_ask() -> Failure {
     Failure::new("nobody can be asked: this process has no terminal").with_hint(Some(
-        "Say --yes to have it done without a question; `plan` and --check only show it.".to_owned(),
+        "Use --yes to go ahead without a question; `plan` and --check only show what would be done."
+            .to_owned(),
     ))
 }
 

@@ -53,7 +53,7 @@ fn main() -> ExitCode {
         run(&arguments.command, &session)
     });
     for lack in hoststate_core::plugins::plugin::confinement::lacking() {
-        session::say(format_args!("note: {lack}: this kernel or container does not permit better\n"));
+        session::say(format_args!("note: {lack}: this kernel or container allows nothing better\n"));
     }
     match done {
         Ok(exit) => exit.into(),

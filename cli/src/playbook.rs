@@ -107,12 +107,12 @@ fn read_as_named(
 fn saved_plan(name: String, format: &str, text: &str, registry: &Registry) -> Result<Playbook> {
     if format != PLAN_FORMAT {
         let what =
-            format!("{name}: the plan has the format {format:?}, this hoststate reads {PLAN_FORMAT:?}");
+            format!("{name}: the plan has the format {format:?}; this hoststate reads {PLAN_FORMAT:?}");
         return Err(Error::input(what, "Plan again with this version of hoststate."));
     }
     json_playbook::unambiguous(&name, text)?;
     let damaged = |err: serde_json::Error| {
-        Error::input(format!("{name}: not a plan: {err}"), "Plan again; a saved plan is not edited.")
+        Error::input(format!("{name}: not a plan: {err}"), "Plan again; a saved plan must not be edited.")
     };
     let saved: Value = serde_json::from_str(text).map_err(damaged)?;
     let declarations = saved.get("declarations").cloned().unwrap_or_default();

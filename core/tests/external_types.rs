@@ -96,22 +96,27 @@ fn a_type_that_is_not_there_is_named_with_the_nearest() {
 #[test]
 fn a_name_is_given_once() {
     let again = registry().add([Entry::external(Rc::new(Fpga::default()))]).unwrap_err();
-    assert_eq!(again.to_string(), "there are two resource types that need the name \"acme.fpga\"");
+    assert_eq!(again.to_string(), "two resource types need the name \"acme.fpga\"");
 }
 
 #[test]
 fn a_description_that_playbooks_cannot_use_is_refused() {
     let fields = json!({ "type": "object", "properties": { "card": { "type": "integer" } } });
     let cases = [
-        ("fpga", &fields, json!([]), "type \"fpga\": this is no name of a type"),
-        ("a.b.c", &fields, json!([]), "type \"a.b.c\": this is no name of a type"),
-        ("Acme.fpga", &fields, json!([]), "type \"Acme.fpga\": this is no name of a type"),
-        ("host.fpga", &fields, json!([]), "type \"host.fpga\": playbooks have something else under \"host\""),
+        ("fpga", &fields, json!([]), "type \"fpga\": this is not the name of a type"),
+        ("a.b.c", &fields, json!([]), "type \"a.b.c\": this is not the name of a type"),
+        ("Acme.fpga", &fields, json!([]), "type \"Acme.fpga\": this is not the name of a type"),
+        (
+            "host.fpga",
+            &fields,
+            json!([]),
+            "type \"host.fpga\": \"host\" already means something else in playbooks",
+        ),
         (
             "acme.fpga",
             &fields,
             json!(["slot"]),
-            "type \"acme.fpga\": `key` names \"slot\", which is no field",
+            "type \"acme.fpga\": `key` names \"slot\", which is not a field",
         ),
         ("acme.fpga", &json!({}), json!([]), "type \"acme.fpga\": the schema has no `properties`"),
         (
@@ -130,7 +135,7 @@ fn a_description_that_playbooks_cannot_use_is_refused() {
             "acme.fpga",
             &json!({ "type": "object", "properties": { "card": { "type": "int" } } }),
             json!([]),
-            "type \"acme.fpga\": the schema cannot be used, at /properties/card/type: \"int\" is no type",
+            "type \"acme.fpga\": the schema cannot be used, at /properties/card/type: \"int\" is not a type",
         ),
         (
             "acme.fpga",

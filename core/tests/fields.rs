@@ -102,7 +102,7 @@ fn a_map_and_a_list_are_answered_with_the_other() {
               Write `options = { nested = 1 }`.
             modprobe_options: `options` is { "nested=1", "ept=Y" }, not a table with names
               Write `options = { ept = "Y", nested = 1 }`.
-            modprobe_options: `options.nested`: [1] is no value of a module parameter; give a text, a number, true or false
+            modprobe_options: `options.nested`: [1] is not a value of a module parameter; give a text, a number, true or false
               Write `options = { nested = 1 }`.
             driver_binding: `device` is { "0000:01:00.0" }, not a PCI address such as "0000:01:00.0" or a table such as { vendor = "10de" }
               Write `device = "0000:01:00.0"`.
@@ -185,17 +185,17 @@ fn a_device_named_in_another_way_is_answered_with_its_address() {
             sriov_numvfs: `device`: `ens1f0` is not a PCI address, expected `DDDD:BB:DD.F` in hexadecimal such as `0000:01:00.0`
               Write `device = { interface = "ens1f0" }`.
             driver_binding: `device`: `the card` is not a PCI address, expected `DDDD:BB:DD.F` in hexadecimal such as `0000:01:00.0`
-              Write it like `device = "0000:01:00.0"`. The device: an address such as `0000:01:00.0`, or what exactly one device is.
+              Write it like `device = "0000:01:00.0"`. The device: an address such as `0000:01:00.0`, or a description of exactly one device.
             driver_binding: `device`: an empty selector; it takes address, class, device, function, interface, mac, path, serial, slot, vendor
-              Write it like `device = "0000:01:00.0"`. The device: an address such as `0000:01:00.0`, or what exactly one device is.
+              Write it like `device = "0000:01:00.0"`. The device: an address such as `0000:01:00.0`, or a description of exactly one device.
             driver_binding: `device`: a selector has no `vender`
               Did you mean `vendor`?
             driver_binding: `device`: mac "aa:bb:cc" is not a hardware address such as "52:54:00:12:34:56"
-              Write it like `device = "0000:01:00.0"`. The device: an address such as `0000:01:00.0`, or what exactly one device is.
+              Write it like `device = "0000:01:00.0"`. The device: an address such as `0000:01:00.0`, or a description of exactly one device.
             driver_binding: `device`: there is no class "dispaly"
               Did you mean "display"?
             driver_binding: `device` is nil, not a PCI address such as "0000:01:00.0" or a table such as { vendor = "10de" }
-              Write it like `device = "0000:01:00.0"`. The device: an address such as `0000:01:00.0`, or what exactly one device is.
+              Write it like `device = "0000:01:00.0"`. The device: an address such as `0000:01:00.0`, or a description of exactly one device.
             vfio_pci_ids: item 1 of `ids`: `01:00.0` is not a PCI id, expected `vendor:device[:subvendor[:subdevice[:class[:mask]]]]` in hexadecimal such as `10de:0ffc`
               That is the address of a device: `hoststate inspect devices` shows its id. Write it like `ids = { "10de:0ffc" }`. Ids, `vendor:device[:subvendor[:subdevice[:class[:mask]]]]`, hexadecimal.
             vfio_pci_ids: item 1 of `ids`: `10de0ffc` is not a PCI id, expected `vendor:device[:subvendor[:subdevice[:class[:mask]]]]` in hexadecimal such as `10de:0ffc`
@@ -220,11 +220,11 @@ fn files_where_names_are_meant_are_answered_with_the_names() {
               Write `modules = { "vfio_pci" }`.
             modprobe_blacklist: `module`: `/lib/modules/6.8.0/kernel/nouveau.ko.zst` is the file of a module, not its name
               Write `module = "nouveau"`.
-            modprobe_softdep: `file`: "/etc/modprobe.d/vfio.conf" is no file that kmod reads; give a name such as "01-vfio-pci.conf"
+            modprobe_softdep: `file`: "/etc/modprobe.d/vfio.conf" is not a file that kmod reads; give a name such as "01-vfio-pci.conf"
               Write `file = "vfio.conf"`.
-            modprobe_softdep: `file`: "vfio" is no file that kmod reads; give a name such as "01-vfio-pci.conf"
+            modprobe_softdep: `file`: "vfio" is not a file that kmod reads; give a name such as "01-vfio-pci.conf"
               Write `file = "vfio.conf"`.
-            modprobe_softdep: `file`: "../../passwd.conf" is no file that kmod reads; give a name such as "01-vfio-pci.conf"
+            modprobe_softdep: `file`: "../../passwd.conf" is not a file that kmod reads; give a name such as "01-vfio-pci.conf"
               Write it like `file = "01-vfio-pci.conf"`. File in `/etc/modprobe.d` for the line; default `01-hoststate.conf`, which sorts before all others.
         "#]],
     );

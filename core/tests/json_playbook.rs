@@ -79,27 +79,27 @@ fn what_other_languages_allow_is_named() {
         ],
         expect![[r#"
             play.json:1: JSON has no comments
-              Take it out, or write the playbook in Lua, where a comment begins with `--`.
+              Remove it, or write the playbook in Lua, where a comment begins with `--`.
             play.json:3: this is not JSON: key must be a string
-              JSON has no comma behind the last: take it out.
+              JSON has no comma after the last item: remove it.
             play.json:2: this is not JSON: expected value
-              JSON has no comma behind the last: take it out.
+              JSON has no comma after the last item: remove it.
             play.json:2: `True` is Python, JSON writes `true`
               Write it with `json.dumps`, or in Ansible with `to_json`.
             play.json:2: `None` is Python, JSON writes `null`
               Write it with `json.dumps`, or in Ansible with `to_json`.
             play.json:2: this is not JSON: key must be a string
-              Texts stand in straight double quotes: "…".
+              Texts are written in straight double quotes: "…".
             play.json:2: this is not JSON: key must be a string
-              Names stand in double quotes: {"type": …}.
+              Names are written in double quotes: {"type": …}.
             play.json:2: this is not JSON: key must be a string
-              Texts stand in straight double quotes: "…".
+              Texts are written in straight double quotes: "…".
             play.json:2: this is not JSON: expected `,` or `}`
               Is a comma missing before it?
             play.json:2: this is not JSON: EOF while parsing a list
               It ends before everything that was opened is closed.
             play.json:1: this is not JSON: trailing characters
-              There is one object in a file of declarations.
+              A file of declarations holds a single object.
         "#]],
     );
 }
@@ -120,7 +120,7 @@ fn the_whole_has_a_format_and_resources() {
         expect![[r#"
             play.json:1: the declarations are a list, and not in an object with their format
               Put the list into {"format":"hoststate.declarations/1","resources":[…]}.
-            play.json:1: the text is JSON, but no object
+            play.json:1: the text is JSON, but not an object
               Write {"format":"hoststate.declarations/1","resources":[…]}.
             play.json:1: missing field `format`
               Add "format": "hoststate.declarations/1".
@@ -128,7 +128,7 @@ fn the_whole_has_a_format_and_resources() {
               Write {"format":"hoststate.declarations/1","resources":[…]}.
             play.json:1: unknown field `resource`
               Did you mean `resources`?
-            play.json:1: `resources` is no list
+            play.json:1: `resources` is not a list
               Write {"format":"hoststate.declarations/1","resources":[…]}.
             play.json:1: unknown field `version`
               Its fields are: format, resources, $schema.
@@ -146,14 +146,14 @@ fn a_key_that_is_there_twice_is_an_error_with_both_places() {
             &whole("{\"type\":\"kernel_cmdline\",\"type\":\"modules_load\"}"),
         ],
         expect![[r#"
-            play.json:4: resource 1: `present` is there twice, in line 3 and in line 4
-              Keep one of the two: which one counts is left open by JSON.
-            play.json:3: resource 1: `options.a` is there twice, in line 2 and in line 3
-              Keep one of the two: which one counts is left open by JSON.
-            play.json:2: `resources` is there twice, in line 1 and in line 2
-              Keep one of the two: which one counts is left open by JSON.
-            play.json:2: resource 1: `type` is there twice, both in line 2
-              Keep one of the two: which one counts is left open by JSON.
+            play.json:4: resource 1: `present` appears twice, in line 3 and in line 4
+              Keep one of the two: JSON does not say which one counts.
+            play.json:3: resource 1: `options.a` appears twice, in line 2 and in line 3
+              Keep one of the two: JSON does not say which one counts.
+            play.json:2: `resources` appears twice, in line 1 and in line 2
+              Keep one of the two: JSON does not say which one counts.
+            play.json:2: resource 1: `type` appears twice, both in line 2
+              Keep one of the two: JSON does not say which one counts.
         "#]],
     );
 }
@@ -168,12 +168,12 @@ fn each_declaration_is_an_object_with_a_type() {
         expect![[r#"
             play.json:2: resource 1: a declaration has no `type`
               Add "type": "…".
-            play.json:3: resource 2 is no object
+            play.json:3: resource 2 is not an object
               Write it like {"type": "kernel_cmdline", "present": ["iommu=pt"]}.
             play.json:4: resource 3: kernel_cmdline: `name` is 5, not a text
               Give a text, or leave `name` out.
             play.json:2: resource 1: `y[0][0][0][0][0][0][0][0][0][0][0][0][0][0][0][0][0][0][0][0][0][0][0][0][0][0][0][0][0][0][0][0]` is more than 32 levels deep
-              No field takes values that deep.
+              No field takes values nested that deeply.
         "#]],
     );
 }

@@ -136,7 +136,7 @@ def main():
             number = message["id"]
             reply = answer(message["request"])
         except (ValueError, KeyError, TypeError, AttributeError) as error:
-            reply = {"error": {"what": f"this is no request of protocol 1: {error!r}"}}
+            reply = {"error": {"what": f"this is not a request of protocol 1: {error!r}"}}
         print(json.dumps({"id": number, "answer": reply}), flush=True)
 
 

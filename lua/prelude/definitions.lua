@@ -7,7 +7,7 @@
 ---@field address? string Its address.
 ---@field vendor? string Vendor id, hexadecimal.
 ---@field device? string Device id, hexadecimal.
----@field class? string Class by word, such as `display`, or by the first digits of its code.
+---@field class? string Class by name, such as `display`, or by the first digits of its code.
 ---@field interface? string Name of one of its network interfaces.
 ---@field mac? string Hardware address that one of its network interfaces was made with.
 ---@field serial? string Serial number.

@@ -126,8 +126,8 @@ return function(fields, absent)
   local card = composite.device("gpu_passthrough", fields.device)
   local class = card.class:sub(1, 2)
   if class ~= "03" and class ~= "12" then
-    composite.fail("gpu_passthrough", composite.describe(card) .. " is no graphics card",
-      "Give the function that is one, or declare `vfio_pci_ids` for another kind of device.")
+    composite.fail("gpu_passthrough", composite.describe(card) .. " is not a graphics card",
+      "Name the function that is one, or declare `vfio_pci_ids` for another kind of device.")
   end
   local whole_group = fields.whole_group ~= false
   if whole_group and not card.iommu_group and not card.foretold_group then

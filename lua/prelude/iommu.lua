@@ -55,7 +55,7 @@ return function(fields, absent)
   local switch_on = words[vendor:match("^%s*(.-)%s*$")]
   if not switch_on then
     composite.fail("iommu", "a CPU of \"" .. vendor .. "\" is neither Intel's nor AMD's",
-      "Declare the words with `kernel_cmdline`.")
+      "Declare the parameters with `kernel_cmdline`.")
   end
   switch_on(absent)
   if switch_on == none then

@@ -67,13 +67,13 @@ local function freeze(name, plain, known, complete, value)
       end
       sort(words)
       local near = native.nearest(key, words)
-      local hint = near and ("Did you mean `" .. near .. "`?") or ("There are: " .. concat(words, ", ") .. ".")
+      local hint = near and ("Did you mean `" .. near .. "`?") or ("It has: " .. concat(words, ", ") .. ".")
       fail("`" .. name .. "` has no `" .. key .. "`", hint)
     end
     return value
   end
   local function set(_, key)
-    fail("`" .. name .. "` is read-only, and `" .. tostring(key) .. "` was to be set", "Keep it in a variable of your own.")
+    fail("`" .. name .. "` is read-only, so `" .. tostring(key) .. "` cannot be set", "Keep it in a variable of your own.")
   end
   frozen[proxy] = plain
   return setmetatable(proxy, {

@@ -23,7 +23,7 @@ return function(fields, absent)
     local major, minor = (host.kernel.release or ""):match("^(%d+)%.(%d+)")
     if major and (tonumber(major) < 3 or tonumber(major) == 3 and tonumber(minor) < 8) then
       composite.fail("sriov_nic", composite.describe(card) .. " has no sriov_numvfs: the running kernel "
-        .. host.kernel.release .. " is older than Linux 3.8, which brought it",
+        .. host.kernel.release .. " is older than Linux 3.8, the first that has it",
         "igb and ixgbe make virtual functions by a parameter there: `modprobe_options { module = \""
           .. (card.driver or "igb") .. "\", options = { max_vfs = \"" .. math.tointeger(fields.numvfs) .. "\" } }`.")
     end

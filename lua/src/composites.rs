@@ -44,7 +44,7 @@ pub fn composite(name: &str) -> Option<&'static Composite> {
 #[serde(deny_unknown_fields)]
 #[expect(dead_code, reason = "the Lua reads the fields, these are what it may be given")]
 struct GpuPassthrough {
-    /// The graphics card: an address such as `0000:01:00.0`, or what exactly one device is.
+    /// The graphics card: an address such as `0000:01:00.0`, or a description of exactly one device.
     device: DeviceSelector,
     /// Modules that vfio-pci must come before; by default those that match the devices.
     drivers: Option<Vec<ModuleName>>,
@@ -66,12 +66,12 @@ struct Iommu {
     vendor: Option<String>,
 }
 
-/// Gives a network card virtual functions, and these a driver.
+/// Gives a network card virtual functions, and gives them a driver.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[expect(dead_code, reason = "the Lua reads the fields, these are what it may be given")]
 struct SriovNic {
-    /// The physical function: an address such as `0000:3b:00.0`, or what exactly one device is.
+    /// The physical function: an address such as `0000:3b:00.0`, or a description of exactly one device.
     device: DeviceSelector,
     /// Number of virtual functions. At most the device's `sriov_totalvfs`.
     #[schemars(extend("examples" = [4]))]

@@ -127,7 +127,7 @@ pub struct Device {
     /// Addresses of the devices that will be in its IOMMU group, itself included; absent while there are groups, and
     /// where they cannot be foretold.
     pub foretold_group: Option<Vec<String>>,
-    /// Whether the firmware used it as the display; absent for devices that are none.
+    /// Whether the firmware used it as the display; absent for devices that are no display.
     pub boot_vga: Option<bool>,
     /// Virtual functions it can have; absent for devices that can have none.
     pub sriov_totalvfs: Option<u32>,

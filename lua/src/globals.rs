@@ -75,7 +75,7 @@ pub(crate) fn prepare<'scope, 'env>(
     lua.set_named_registry_value(ADDED, lua.create_table()?)?;
     let refuse = scope.create_function(|lua, (_, name): (Value, Value)| {
         let name = name.as_string().map(mlua::LuaString::to_string_lossy).unwrap_or_default();
-        let what = format!("`{name}` was to be set in a table of a plugin's types");
+        let what = format!("`{name}` cannot be set in a table of a plugin's types");
         Err::<(), _>(evaluation.raise(lua, Error::new(what, "Keep it in a variable of your own.")))
     })?;
     lua.set_named_registry_value(REFUSE, refuse)
@@ -159,7 +159,7 @@ fn taken(lua: &Lua, name: &Value) -> mlua::Result<Option<Error>> {
         }
         _ => ("is part of every playbook", String::new()),
     };
-    let what = format!("`{name}` {what}, and was to be set");
+    let what = format!("`{name}` {what}, and cannot be set");
     let hint = format!("{call}A variable needs another name, or a `local` before it.");
     Ok(Some(Error::new(what, hint)))
 }
@@ -238,7 +238,7 @@ pub(crate) fn no_such(evaluation: &Evaluation<'_>, name: &str, own: &[String], h
             format!("The functions that declare are: {declaring}. A vendor's come with a plugin: `hoststate plugin list`.")
         }),
         (None, Use::Read) => format!(
-            "A text stands in quotes: `\"{shown}\"`. A variable is read behind the line that sets it; \
+            "A text is written in quotes: `\"{shown}\"`. A variable exists only after the line that sets it; \
              `rawget(_G, \"{shown}\")` is nil for one that may be missing."
         ),
     };

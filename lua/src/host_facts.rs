@@ -60,7 +60,7 @@ impl Facts for HostFacts<'_> {
         let installed = kernels::installed(self.host)?;
         let release = running.filter(|it| installed.0.contains(it)).or_else(|| installed.0.last().cloned());
         let address: PciAddress = address.parse().map_err(|_| {
-            Error::invalid(format!("{address:?} is no PCI address"), "Expected 0000:01:00.0.")
+            Error::invalid(format!("{address:?} is not a PCI address"), "Expected 0000:01:00.0.")
         })?;
         match (release, pci_bus::device(self.host, address)?) {
             (Some(release), Some(device)) => {

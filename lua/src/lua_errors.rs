@@ -155,7 +155,7 @@ fn plain_words(evaluation: &Evaluation<'_>, message: &str) -> (String, Option<St
         };
     }
     if let Some((_, name)) = message.strip_prefix("attempt to index a function value").and_then(named) {
-        let hint = format!("Write `{name} {{ field = … }}`, with neither `:` nor `.` behind the name.");
+        let hint = format!("Write `{name} {{ field = … }}`, with neither `:` nor `.` after the name.");
         return (format!("`{name}` is a function and has no fields"), Some(hint));
     }
     if let Some(rest) = message.strip_prefix("attempt to ") {
@@ -163,7 +163,7 @@ fn plain_words(evaluation: &Evaluation<'_>, message: &str) -> (String, Option<St
     }
     if message.contains("binary chunk") {
         let hint = "Give the Lua source: compiled Lua can break the machine that runs it.".to_owned();
-        return ("this is no text but compiled Lua".to_owned(), Some(hint));
+        return ("this is compiled Lua, not text".to_owned(), Some(hint));
     }
     if message.starts_with("table: 0x") {
         return ("the playbook raised a table as its error".to_owned(), Some("Raise a text.".to_owned()));

@@ -141,7 +141,7 @@ fn require(lua: &Lua, evaluation: &Evaluation<'_>, loaded: &Table, name: &Value)
         !part.is_empty() && part.chars().all(|it| it.is_ascii_alphanumeric() || it == '_' || it == '-')
     };
     if !name.split('.').all(fits) {
-        return Err(raise(format!("{name:?} is no name of a module"), how));
+        return Err(raise(format!("{name:?} is not the name of a module"), how));
     }
     match loaded.raw_get::<Value>(name.as_str())? {
         Value::Nil => {}

@@ -87,13 +87,13 @@ fn foreign(character: char) -> Told {
     let code = format!("U+{:04X}", u32::from(character));
     let (what, hint) = match character {
         '\u{201c}'..='\u{201f}' | '\u{ab}' | '\u{bb}' => {
-            (format!("`{character}` ({code}) is no quote of Lua"), "Write the plain quote `\"`.")
+            (format!("`{character}` ({code}) is not a quote in Lua"), "Write the plain quote `\"`.")
         }
         '\u{2018}'..='\u{201b}' | '\u{b4}' => {
-            (format!("`{character}` ({code}) is no quote of Lua"), "Write the plain quote `'` or `\"`.")
+            (format!("`{character}` ({code}) is not a quote in Lua"), "Write the plain quote `'` or `\"`.")
         }
         '\u{2010}'..='\u{2015}' | '\u{2212}' => {
-            (format!("`{character}` ({code}) is no minus of Lua"), "Write the plain `-`.")
+            (format!("`{character}` ({code}) is not a minus in Lua"), "Write the plain `-`.")
         }
         _ if character.is_whitespace() || is_invisible(character) => (
             format!("there is an invisible character, {code}{}", name_of(character)),
@@ -101,7 +101,7 @@ fn foreign(character: char) -> Told {
         ),
         _ => (
             format!("`{character}` ({code}) can be in texts and comments only"),
-            "Names are made of the letters a to z, digits and `_`; a text stands in quotes.",
+            "Names are made of the letters a to z, digits and `_`; a text is written in quotes.",
         ),
     };
     (what, Some(hint.to_owned()))
@@ -127,23 +127,25 @@ fn habit(place: Place<'_>) -> Option<Told> {
     let (before, near, after) = (place.text(-1), place.text(0), place.text(1));
     match near {
         "!" if after.starts_with('=') => {
-            return told("`!=` is no sign of Lua", "Lua writes `~=`.".to_owned());
+            return told("`!=` is not an operator of Lua", "Lua writes `~=`.".to_owned());
         }
-        "!" => return told("`!` is no sign of Lua", "Lua writes `not`.".to_owned()),
-        "&" if before == "&" => return told("`&&` is no sign of Lua", "Lua writes `and`.".to_owned()),
-        "|" if before == "|" => return told("`||` is no sign of Lua", "Lua writes `or`.".to_owned()),
+        "!" => return told("`!` is not an operator of Lua", "Lua writes `not`.".to_owned()),
+        "&" if before == "&" => {
+            return told("`&&` is not an operator of Lua", "Lua writes `and`.".to_owned());
+        }
+        "|" if before == "|" => return told("`||` is not an operator of Lua", "Lua writes `or`.".to_owned()),
         "#" => return Some(comment("#")),
         "//" => return Some(comment("//")),
         "/" if after == "*" => return Some(comment("/*")),
         "+" | "-" | "*" | "/" | ".." | "%" if place.is(-1, Kind::Name) && (after == "=" || after == near) => {
             let rest = if after == near { "1" } else { "…" };
-            let what = format!("`{near}{after}` is no sign of Lua");
+            let what = format!("`{near}{after}` is not an operator of Lua");
             return Some((what, Some(format!("Lua writes `{before} = {before} {near} {rest}`."))));
         }
         "[" if place.problem.starts_with("unexpected symbol") => return Some(list()),
         "," if place.problem.starts_with("']' expected") => return Some(list()),
         ">" if before == "=" => {
-            return told("`=>` is no sign of Lua", "Lua writes `field = value`.".to_owned());
+            return told("`=>` is not an operator of Lua", "Lua writes `field = value`.".to_owned());
         }
         "=" if place.problem.starts_with("'then' expected") => {
             return told(
@@ -153,7 +155,7 @@ fn habit(place: Place<'_>) -> Option<Told> {
         }
         ":" if place.is(-1, Kind::Text) => {
             return told(
-                "a field is set with `=`, and its name is no text",
+                "a field is set with `=`, and its name is not in quotes",
                 format!("Write `{}`.", field(before)),
             );
         }
@@ -183,7 +185,7 @@ fn field(quoted: &str) -> String {
 }
 
 fn list() -> Told {
-    ("a list stands in braces, not in brackets".to_owned(), Some("Write `{ \"…\", \"…\" }`.".to_owned()))
+    ("a list is written in braces, not in brackets".to_owned(), Some("Write `{ \"…\", \"…\" }`.".to_owned()))
 }
 
 fn unquoted() -> Told {
@@ -192,7 +194,7 @@ fn unquoted() -> Told {
 }
 
 fn comment(sign: &str) -> Told {
-    (format!("`{sign}` begins no comment in Lua"), Some("Comments begin with `--`.".to_owned()))
+    (format!("`{sign}` does not begin a comment in Lua"), Some("Comments begin with `--`.".to_owned()))
 }
 
 /// Recognizes a comment of another language that Lua took for an expression, in the line or the one before.
@@ -260,9 +262,9 @@ fn general(problem: &str, near: &str) -> Option<String> {
     let hint = match problem {
         _ if problem.starts_with("'}' expected") => "Is a comma missing before it?",
         _ if problem.starts_with("unfinished string") => {
-            "A text ends in the line it begins in, with the same quote."
+            "A text ends on the line where it begins, with the same quote."
         }
-        _ if problem.starts_with("malformed number") => "A text stands in quotes: `\"10de:0ffc\"`.",
+        _ if problem.starts_with("malformed number") => "A text is written in quotes: `\"10de:0ffc\"`.",
         _ if problem.starts_with("invalid escape") => "Write `\\\\` for one backslash.",
         _ if problem.starts_with("'then' expected") => "Lua writes `if … then … end`.",
         _ if problem.starts_with("'do' expected") => "Lua writes `for … do … end`.",

@@ -69,7 +69,7 @@ fn absolute(name: &str, this: &Value, path: &Value) -> Result<PathBuf, Error> {
     if path.is_absolute() {
         Ok(path)
     } else {
-        Err(Error::new(format!("{} is no absolute path", path.display()), how))
+        Err(Error::new(format!("{} is not an absolute path", path.display()), how))
     }
 }
 

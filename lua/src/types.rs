@@ -133,7 +133,7 @@ fn described(lua: &Lua, evaluation: &Evaluation<'_>, table: &mlua::Value) -> Res
     }
     let Some(inspect) = inspect else {
         return Err(Error::new(
-            "resource_type: `inspect` is no function",
+            "resource_type: `inspect` is not a function",
             "Write `inspect = function(desired, host) … end`.",
         ));
     };
@@ -239,6 +239,6 @@ fn inspect(
         let answer = value::object(&answer, &evaluation.limits, &|_| json!([]))
             .map_err(|err| mlua::Error::external(err.of("the inspection").at(origin.clone())))?;
         serde_json::from_value(Value::Object(answer))
-            .map_err(|err| wrong(format!("`inspect` returned what is no inspection: {err}")))
+            .map_err(|err| wrong(format!("`inspect` returned something that is not an inspection: {err}")))
     })
 }

@@ -155,7 +155,7 @@ impl Conversion<'_> {
         }
         if self.open.len() >= MAX_DEPTH {
             let what = format!("is more than {MAX_DEPTH} tables deep");
-            return Err(self.unfit(what, "No field takes tables that deep."));
+            return Err(self.unfit(what, "No field takes tables nested that deeply."));
         }
         self.open.push(address);
         let value = if table.raw_len() > 0 { self.list(table)? } else { self.named(table)? };

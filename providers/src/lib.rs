@@ -58,9 +58,12 @@ pub fn detect(host: &HostView) -> Result<Distro> {
         }
     }
     Err(Error::Unsupported {
-        what: format!("{} (ID={}) is no distribution hoststate knows", release.pretty_name, release.id),
-        hint: "Debian, Ubuntu, CentOS, RHEL, Fedora and those that name one of them in ID_LIKE of /etc/os-release \
-               are known."
+        what: format!(
+            "{} (ID={}) is not a distribution that hoststate knows",
+            release.pretty_name, release.id
+        ),
+        hint: "It knows Debian, Ubuntu, CentOS, RHEL, Fedora, and those that name one of them in ID_LIKE of \
+               /etc/os-release."
             .to_owned(),
     })
 }

@@ -39,9 +39,10 @@ pub(crate) fn detect(_: &OsRelease, host: &HostView) -> Result<Option<Distro>> {
     };
     Err(Error::Unsupported {
         what: format!("this host is a live system, or keeps the changes of its root in memory ({shown})"),
-        hint: "What is written here is gone with the power. Run hoststate on the installed system: boot it, or mount \
-               it and give --root; for overlayroot and its kin see `overlayroot-chroot`."
-            .to_owned(),
+        hint:
+            "What is written here is lost when the power goes. Run hoststate on the installed system: boot \
+             it, or mount it and give --root; for overlayroot and its kin see `overlayroot-chroot`."
+                .to_owned(),
     })
 }
 

@@ -22,8 +22,8 @@ pub(crate) fn detect(release: &OsRelease, host: &HostView) -> Result<Option<Dist
     let (kind, hint) = if let Some(shown) = by_sdbootutil(host)? {
         (
             format!("of the SUSE family that boots by entries of sdbootutil ({shown})"),
-            "Add the kernel parameters to /etc/kernel/cmdline and run `sdbootutil update-all-entries`, which also \
-             makes the initramfs anew.",
+            "Add the kernel parameters to /etc/kernel/cmdline and run `sdbootutil update-all-entries`, which \
+             also rebuilds the initramfs.",
         )
     } else if transactional {
         (
@@ -34,7 +34,7 @@ pub(crate) fn detect(release: &OsRelease, host: &HostView) -> Result<Option<Dist
         (
             "of the SUSE family with GRUB legacy".to_owned(),
             "Add the kernel parameters to the `kernel` lines of /boot/grub/menu.lst, and for later kernels to \
-             DEFAULT_APPEND in /etc/sysconfig/bootloader; modules of the initramfs stand in INITRD_MODULES of \
+             DEFAULT_APPEND in /etc/sysconfig/bootloader; modules of the initramfs are listed in INITRD_MODULES of \
              /etc/sysconfig/kernel, run `mkinitrd` after a change.",
         )
     } else {

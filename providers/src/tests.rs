@@ -265,7 +265,7 @@ fn hosts_of_other_tools_are_told_the_command_they_want() {
         expect![[r#"
             debian "12" Debian: uki, initramfs-tools
             error: this host boots a unified kernel image (/boot/efi/EFI/Linux/x.efi is there), which holds its kernel parameters
-            hint: Build and sign the image anew with the parameters, or boot an addon made by `ukify build --cmdline=…`.
+            hint: Build and sign the image again with the parameters, or boot an addon made by `ukify build --cmdline=…`.
             update-initramfs -c -k 1
         "#]],
     );
@@ -322,8 +322,8 @@ fn hosts_nobody_knows_are_refused_as_a_whole() {
     check(
         &[("/etc/os-release", "ID=arch\nPRETTY_NAME='Arch Linux'\n")],
         expect![[r#"
-        error: Arch Linux (ID=arch) is no distribution hoststate knows
-        hint: Debian, Ubuntu, CentOS, RHEL, Fedora and those that name one of them in ID_LIKE of /etc/os-release are known.
+        error: Arch Linux (ID=arch) is not a distribution that hoststate knows
+        hint: It knows Debian, Ubuntu, CentOS, RHEL, Fedora, and those that name one of them in ID_LIKE of /etc/os-release.
     "#]],
     );
     check(

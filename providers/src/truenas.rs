@@ -24,7 +24,7 @@ pub(crate) fn detect(_: &OsRelease, host: &HostView) -> Result<Option<Distro>> {
         ),
         hint: "Run `midclt call system.advanced.update '{\"kernel_extra_options\": \"…\"}'` for kernel parameters and \
                `midclt call system.advanced.update_gpu_pci_ids '[\"0000:01:00.0\"]'` to isolate a GPU (System > \
-               Advanced Settings); what a boot shall run besides is an init script there."
+               Advanced Settings); whatever else a boot should run is an init script there."
             .to_owned(),
     })
 }

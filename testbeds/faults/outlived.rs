@@ -53,7 +53,7 @@ fn a_tool_that_outlives_its_run_keeps_the_next_one_out() {
     run.wait().unwrap();
     let kept_out = converge_from_outside(root);
     assert_eq!(kept_out.status, 1, "{kept_out}");
-    let says = "it was killed, and what it started still works: dracut (process ";
+    let says = "it was killed, and what it started is still running: dracut (process ";
     assert!(kept_out.said.contains(says), "{kept_out}");
     fs::remove_file(root.join("started")).unwrap();
     // Whoever opens the pipe to write lets the tool go on to its end.

@@ -235,7 +235,7 @@ WantedBy=multi-user.target
     host:expect_driver("0000:01:00.0", "e1000e")
     local found = host:verify { status = 2 }
     expect_in(found, "0000:01:00.0 is bound to e1000e, not to vfio-pci")
-    expect_in(found, "the kernel was given modprobe.blacklist=e1000e, and e1000e is loaded all the same")
+    expect_in(found, "the kernel was given modprobe.blacklist=e1000e, and e1000e is loaded anyway")
     host:say(found.stdout)
 
     host:say "the unit is gone, and the card is taken back"

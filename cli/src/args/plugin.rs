@@ -11,7 +11,7 @@ use crate::args::PluginOptions;
 pub(crate) enum PluginCommand {
     /// List the plugins that are there, and whether they are trusted
     List(PluginListArguments),
-    /// Try out a plugin: whether it keeps the laws that every resource type keeps
+    /// Try out a plugin: check that it keeps the laws that every resource type keeps
     Test(PluginTestArguments),
     /// Show what a plugin asks for, and trust it as it is now
     Trust(PluginTrustArguments),

@@ -141,7 +141,8 @@ impl<'a> Wanted<'a> {
             if !later.has_work() {
                 return Ok(later);
             }
-            let what = "the default boot entry has every parameter that the playbook wants, so there is no boot to try";
+            let what = "the default boot entry already has every parameter that the playbook wants, so there \
+                        is no boot to try";
             return Err(Error::input(what, "Converge without --confirm-boot."));
         };
         self.trial.push(trial);
@@ -183,11 +184,11 @@ impl<'a> Wanted<'a> {
             (None, When::AlsoAtBoot) => return Ok(()),
             (None, When::Now) if is_same => return Ok(()),
             (Some(_), _) if pending.begun.is_some() => (
-                "what was left for after a boot was begun, and did not end",
-                "`hoststate converge --at-boot` clears up behind it; then converge again.",
+                "what was left to finish after a boot was begun and not finished",
+                "Run `hoststate converge --at-boot` to clean up after it, then converge again.",
             ),
             (Some(_), _) => (
-                "a boot is to be tried, and was not yet: until then nothing else is changed",
+                "a boot is waiting to be tried, and until then nothing else is changed",
                 "Reboot to try it; `hoststate history` names the run and `hoststate rollback` takes it back.",
             ),
             (None, _) => (
@@ -232,7 +233,10 @@ pub(crate) fn check_options(arguments: &ConvergeArguments) -> Result<()> {
         ));
     }
     if arguments.host.activate == ActivateMode::Skip {
-        let what = format!("{option} has nobody to leave the distribution's tools to");
+        let what = format!(
+            "{option} cannot leave the distribution's tools to you: it runs by itself after \
+                            the boot"
+        );
         return Err(Error::input(what, "Leave out --activate skip."));
     }
     Ok(())
@@ -246,7 +250,7 @@ pub(crate) fn finish(arguments: &ConvergeArguments, session: &Session) -> Result
     check_options(arguments)?;
     let target = Target::open(&arguments.host)?;
     let Some(record) = trial::pending(&target.host.view())? else {
-        session.print("Nothing was left to be done after a boot.\n")?;
+        session.print("Nothing was left to do after a boot.\n")?;
         return Ok(Exit::Success);
     };
     require_own(Path::new(RECORD))?;
@@ -260,7 +264,7 @@ pub(crate) fn finish(arguments: &ConvergeArguments, session: &Session) -> Result
         return Ok(Exit::of_plan(&plan, target.detail));
     }
     if record.boot_id == boot_id {
-        session.print("The host was not booted yet: what is left waits for the next boot.\n")?;
+        session.print("The host has not been rebooted yet: what is left waits for the next boot.\n")?;
         return Ok(Exit::Success);
     }
     let lock = lock(&target, &RunCommand::ConvergeAtBoot.to_string())?;

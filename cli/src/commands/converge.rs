@@ -108,7 +108,7 @@ pub(crate) fn lock(target: &Target, command: &str) -> Result<Lock> {
         let files = records.files_left_behind()?;
         for path in target.host.mend(files.iter().map(PathBuf::as_path))? {
             let path = path.display().to_string();
-            say(format_args!("Cleared up behind the last run: {}\n", visible_line(&path)));
+            say(format_args!("Cleaned up after the last run: {}\n", visible_line(&path)));
         }
     }
     Ok(lock)

@@ -147,8 +147,11 @@ fn trust(arguments: &PluginTrustArguments, session: &Session) -> Result<Exit> {
     session.tell(&described)?;
     if !arguments.yes {
         let Some(terminal) = Terminal::open(session)? else {
-            let hint = "Read what it asks for above, then say --yes.";
-            return Err(Error::input("nobody is there to be asked whether to trust it", hint));
+            let hint = "Read what it asks for above, then use --yes.";
+            return Err(Error::input(
+                "nobody can be asked whether to trust it: this process has no terminal",
+                hint,
+            ));
         };
         if !session.is_on_terminal() {
             terminal.show(&described)?;
@@ -178,7 +181,7 @@ fn locate<'a>(named: &Path, plugins: &'a Plugins) -> Result<(PathBuf, &'a Folder
             let folders: Vec<String> =
                 plugins.folders.iter().map(|it| it.path.display().to_string()).collect();
             let hint = format!("Copy it to {}, or name its folder with --plugin-dir.", folders.join(" or "));
-            Err(Error::input(format!("{shown} is in none of the folders of plugins"), hint))
+            Err(Error::input(format!("{shown} is not in a plugin folder"), hint))
         }
     }
 }
@@ -232,19 +235,23 @@ fn asked(asks: &Asks) -> Vec<Asked<'_>> {
 impl fmt::Display for Asked<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Runs(User::Nobody) => f.write_str("to read the host as a user without rights"),
+            Self::Runs(User::Nobody) => f.write_str("to read the host as an unprivileged user"),
             Self::Runs(User::Root) => f.write_str("to run as root: it can do whatever root can, unseen"),
             Self::WritesAnything => {
-                f.write_str("and may propose to write any file as root, shown and asked for each time")
+                f.write_str("to propose writes to any file as root; each is shown, and you are asked")
             }
-            Self::WritesNothing => f.write_str("and may propose to write no file"),
+            Self::WritesNothing => f.write_str("to write no file"),
             Self::Writes(it) => {
-                write!(f, "and may propose to write {it} as root, shown and asked for each time")
+                write!(f, "to propose writes to {it} as root; each is shown, and you are asked")
             }
             Self::Proposes(program) => {
-                write!(f, "to propose runs of {}, as root; each is shown before", program.display())
+                write!(
+                    f,
+                    "to propose runs of {} as root; each is shown, and you are asked",
+                    program.display()
+                )
             }
-            Self::Seconds(most) => write!(f, "for at most {most} s to answer"),
+            Self::Seconds(most) => write!(f, "for up to {most} s to answer"),
         }
     }
 }

@@ -179,6 +179,10 @@ fn serve(path: &str, name: &str) -> Result<(), String> {
 
 fn symbol<T>(library: &Library, name: &str) -> Result<Symbol<T>, String> {
     // SAFETY: the caller names the type that hoststate_plugin.h gives this symbol.
-    unsafe { library.get(name.as_bytes()) }
-        .map_err(|_| format!("exports no symbol {name}; hoststate_plugin.h lists the three of a plugin"))
+    unsafe { library.get(name.as_bytes()) }.map_err(|_| {
+        format!(
+            "exports no symbol {name}; hoststate_plugin.h lists the three that a plugin \
+                              exports"
+        )
+    })
 }

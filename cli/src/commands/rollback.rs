@@ -38,7 +38,7 @@ pub(crate) fn run(arguments: &RollbackArguments, session: &Session) -> Result<Ex
     }
     let Wanted { undone, undone_by, is_partly_undone, skipped, plan } = wanted;
     for it in &skipped {
-        say(format_args!("Passed over: {}.\n", visible_line(&it.to_string())));
+        say(format_args!("Skipped: {}.\n", visible_line(&it.to_string())));
     }
     let declared = [undone.declared()];
     let id = &undone.record().id;
@@ -54,8 +54,8 @@ pub(crate) fn run(arguments: &RollbackArguments, session: &Session) -> Result<Ex
     if !is_actionable(&plan, target.activate) {
         if let Some(by) = undone_by {
             session.tell(&format!(
-                "Run {} was undone by {}, and nothing is newer to undo. To go further back, name the run: \
-                 `hoststate history`.\n",
+                "Run {} was undone by {}, and there is nothing newer to undo. To go further back, name the \
+                 run: `hoststate history`.\n",
                 visible_line(id),
                 visible_line(&by)
             ))?;

@@ -166,7 +166,7 @@ fn difference(setting: &Together<'_>) -> String {
 pub(crate) fn last_declared(target: &Target) -> Result<hoststate_core::record::RunRecord> {
     let runs = history::in_effect(&target.records()?, &HostView::new("/"))?;
     let none = || {
-        EngineError::invalid("no recorded run stands whose declarations could be taken", "Name a playbook.")
+        EngineError::invalid("no recorded run is left whose declarations could be used", "Name a playbook.")
     };
     Ok(runs.into_iter().next().ok_or_else(none)?.record)
 }

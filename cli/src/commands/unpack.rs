@@ -19,7 +19,7 @@ pub(crate) fn run(arguments: &UnpackArguments, session: &Session) -> Result<Exit
     let shown = arguments.directory.display();
     std::fs::create_dir(&arguments.directory).map_err(|err| match err.kind() {
         io::ErrorKind::AlreadyExists => {
-            Error::input(format!("{shown} is there already"), "Name a directory that is to be made.")
+            Error::input(format!("{shown} already exists"), "Name a directory that does not exist yet.")
         }
         _ => Error::io(shown.to_string(), err),
     })?;

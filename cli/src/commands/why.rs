@@ -39,7 +39,7 @@ pub(crate) fn run(arguments: &WhyArguments, session: &Session) -> Result<Exit> {
     };
     let Some(device) = pci_bus::device(&view, address)? else {
         let what = format!("there is no PCI device at {address}{}", near(address, &view)?);
-        return Err(Error::input(what, "`hoststate inspect devices` lists those that are there."));
+        return Err(Error::input(what, "`hoststate inspect devices` lists the devices of this host."));
     };
     let standing = pending::findings(&view, target.past().boot_id)?;
     let question = match &arguments.playbook {
@@ -66,7 +66,7 @@ fn selector(text: &str) -> Result<DeviceSelector> {
         };
         let traits: Option<Map<String, Value>> = text.split(',').map(pair).collect();
         let hint = "Give an address (01:00.0), ids (10de:0ffc), traits (vendor=10de,class=display), or an interface (ens1f0).";
-        Value::from(traits.ok_or_else(|| Error::input(format!("{text:?} is no device"), hint))?)
+        Value::from(traits.ok_or_else(|| Error::input(format!("{text:?} is not a device"), hint))?)
     } else if let Some((vendor, device)) =
         text.split_once(':').filter(|it| it.0.len() == 4 && it.1.len() == 4)
     {
@@ -79,7 +79,8 @@ fn selector(text: &str) -> Result<DeviceSelector> {
         Value::from(Map::from_iter([("interface".to_owned(), Value::from(text))]))
     };
     let hint = "Give an address (01:00.0), ids (10de:0ffc), traits (vendor=10de,class=display), or an interface (ens1f0).";
-    serde_json::from_value(value).map_err(|err| Error::input(format!("{text:?} is no device: {err}"), hint))
+    serde_json::from_value(value)
+        .map_err(|err| Error::input(format!("{text:?} is not a device: {err}"), hint))
 }
 
 /// Returns what the last run of each owner wants of a device, and what the last boot did not make right of it.

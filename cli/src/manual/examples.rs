@@ -18,7 +18,7 @@ const EXAMPLES: [(&str, &[Example]); 16] = [
                 "hoststate plan gpu.lua --capture examples/hosts/ubuntu-24.04.host",
             ),
             (
-                "To be read by somebody else, and carried out as it is",
+                "For somebody else to read, and to carry out as it is",
                 "hoststate plan gpu.lua --out gpu.plan.json",
             ),
         ],
@@ -27,7 +27,7 @@ const EXAMPLES: [(&str, &[Example]); 16] = [
         "converge",
         &[
             ("Show the diff, ask, do it, and say what is left", "sudo hoststate converge gpu.lua"),
-            ("From a program: no question, and an exit status that tells", CONVERGE_UNATTENDED),
+            ("From a program: no question, and an exit status that tells what happened", CONVERGE_UNATTENDED),
             (
                 "On a host in another city: let one boot try it",
                 "sudo hoststate converge gpu.lua --confirm-boot",
@@ -49,7 +49,7 @@ const EXAMPLES: [(&str, &[Example]); 16] = [
         &[
             ("Before a playbook is committed, on any machine", "hoststate check gpu.lua"),
             (
-                "What it declares for a host that it asks for facts",
+                "What it declares for a host whose facts it asks for",
                 "hoststate check gpu.lua --capture examples/hosts/ubuntu-24.04.host --format json",
             ),
         ],
@@ -57,7 +57,7 @@ const EXAMPLES: [(&str, &[Example]); 16] = [
     (
         "inspect",
         &[
-            ("Which devices are in one IOMMU group, and who drives them", "hoststate inspect devices"),
+            ("Which devices share an IOMMU group, and who drives them", "hoststate inspect devices"),
             ("What each boot entry gives the kernel, and which line says so", "hoststate inspect cmdline"),
         ],
     ),
@@ -79,7 +79,7 @@ const EXAMPLES: [(&str, &[Example]); 16] = [
     (
         "history",
         &[
-            ("The newest runs, and how it is with each now", "sudo hoststate history"),
+            ("The newest runs, and where each of them stands now", "sudo hoststate history"),
             ("What one of them changed, and every step", "sudo hoststate history 20261101T120000Z"),
         ],
     ),

@@ -25,7 +25,7 @@ end
 const WITH_LUA: &str = "\
 A playbook is a Lua 5.4 file. Each resource type and each composite is a global function that takes one table. The order \
 of the declarations is the order of the plan. The same playbook and the same facts give the same declarations: a playbook \
-can read no file, run nothing and change nothing, and what it may compute is counted.";
+can read no file, run nothing and change nothing, and how much it may compute is limited.";
 
 const GLOBALS: [(&str, &str); 4] = [
     ("host", "Facts about the host, see below. Read-only."),
@@ -83,8 +83,8 @@ pub(crate) fn document() -> Vec<Block> {
     }
     blocks.push(heading(2, "Devices"));
     blocks.push(text(
-        "A field that is a device takes an address (`0000:01:00.0`, `01:00.0`), one that `host.pci` has, or a table that \
-         says what exactly one device is: everything given must hold.",
+        "A field that is a device takes an address (`0000:01:00.0`, `01:00.0`), a device of `host.pci`, or a \
+         table that describes exactly one device: every field in it must match.",
     ));
     let alternatives = selector.as_ref().and_then(|it| it["anyOf"].as_array()).into_iter().flatten();
     blocks.extend(

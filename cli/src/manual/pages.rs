@@ -133,10 +133,22 @@ fn exit_status(command: &Command) -> Vec<Term> {
     ];
     if command.has_subcommands() || has(command, "detailed-exitcode") {
         all.extend([
-            ("2", "There are changes to make, or `converge` made them; always of `verify`, else with `--detailed-exitcode`."),
-            ("3", "Nothing is left to do but a reboot, and one is expected to help; as for 2."),
+            (
+                "2",
+                "There are changes to make, or `converge` made them: from `verify` always, from other \
+                   commands with `--detailed-exitcode`.",
+            ),
+            (
+                "3",
+                "Nothing is left to do but a reboot, which is expected to help; from the same commands as \
+                   2.",
+            ),
             ("4", "A guard refused, and nothing was changed."),
-            ("5", "Done but for tools of the distribution that were not run, and are named; with `--detailed-exitcode`."),
+            (
+                "5",
+                "Done except for tools of the distribution that were not run and are named; with \
+                   `--detailed-exitcode`.",
+            ),
         ]);
     } else {
         all[0].1 = "Success.";
@@ -148,7 +160,7 @@ fn exit_status(command: &Command) -> Vec<Term> {
 fn files(command: &Command) -> Vec<Term> {
     let plugins = [
         ("/etc/hoststate/plugins, /usr/lib/hoststate/plugins", "Plugins."),
-        ("/etc/hoststate/plugins.lock", "Which of them are trusted, as they were then."),
+        ("/etc/hoststate/plugins.lock", "Which plugins are trusted, and what they were then."),
     ];
     if command.get_name() == "hoststate" || has(command, "root") {
         let mut all = vec![
@@ -157,10 +169,7 @@ fn files(command: &Command) -> Vec<Term> {
                 "What each run changed, with the text of every file before and after.",
             ),
             ("/var/lib/hoststate/lock", "Held while a run changes the host."),
-            (
-                "/var/lib/hoststate/images.json",
-                "What is known of initramfs images, so that they are read once.",
-            ),
+            ("/var/lib/hoststate/images.json", "What initramfs images hold, so that each is read only once."),
             ("/var/lib/hoststate/at-boot.json", "What is left for after the next boot."),
             ("/etc/modprobe.d/01-hoststate.conf", "Softdeps; the first line wins."),
             ("/etc/modprobe.d/zz-hoststate.conf", "Options and ids; the last line wins."),
@@ -181,13 +190,17 @@ fn files(command: &Command) -> Vec<Term> {
 fn environment(command: &Command) -> Vec<Term> {
     let mut all = vec![
         ("NO_COLOR", "Not empty: no colour."),
-        ("LC_ALL, LC_CTYPE, LANG", "Whether the terminal is UTF-8; else it is given ASCII."),
+        ("LC_ALL, LC_CTYPE, LANG", "Whether the terminal is UTF-8; otherwise only ASCII is written."),
     ];
     if command.get_name() == "hoststate" || has(command, "root") {
         all.extend([
-            ("SUDO_UID, PKEXEC_UID", "Whose files root believes besides its own: those of who became root."),
-            ("SUDO_USER, SSH_CONNECTION", "Who a run was, and from where, for `hoststate history`."),
-            ("TZ", "The time zone of what is shown."),
+            (
+                "SUDO_UID, PKEXEC_UID",
+                "Whose files root trusts besides its own: those of the user who became \
+                                      root.",
+            ),
+            ("SUDO_USER, SSH_CONNECTION", "Who started a run, and from where, for `hoststate history`."),
+            ("TZ", "The time zone of the times that are shown."),
         ]);
     }
     terms(&all)

@@ -103,7 +103,12 @@ fn setting(out: &mut String, screen: &Screen, indent: usize, change: &Change) {
     match change.disruption {
         Disruption::None | Disruption::Reboot => {}
         Disruption::Device => screen.prose(out, indent + INNER, "The device leaves its driver for a while."),
-        Disruption::Network => screen.prose(out, indent + INNER, "A network interface goes down or away."),
+        Disruption::Network => screen.prose(
+            out,
+            indent + INNER,
+            "A network interface goes down or \
+                                                                  disappears.",
+        ),
     }
     for step in &change.steps {
         let is_seen_in_diff = step.file().is_some();

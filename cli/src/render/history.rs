@@ -89,7 +89,7 @@ pub(crate) fn one(screen: &Screen, entry: &Entry) -> String {
 fn steps(out: &mut String, screen: &Screen, record: &RunRecord) {
     if record.steps.is_empty() {
         let text = match record.outcome {
-            None => "\nThe run did not come to write down its steps.\n",
+            None => "\nThe run ended before its steps were recorded.\n",
             Some(_) => "\nNo step was done.\n",
         };
         out.push_str(text);
@@ -133,7 +133,7 @@ fn now(entry: &Entry) -> String {
     if let (Some(boot), State::Ended { .. }) = (&entry.refused_boot, &entry.state) {
         return format!("REFUSED: {}", boot.named());
     }
-    let goes_on = entry.goes_on.as_ref().map(|it| format!(": `{it}` goes on")).unwrap_or_default();
+    let goes_on = entry.goes_on.as_ref().map(|it| format!(": `{it}` continues it")).unwrap_or_default();
     match &entry.state {
         State::Running { pid } => format!("running, process {pid}"),
         State::Cut => format!("CUT{goes_on}"),

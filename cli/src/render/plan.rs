@@ -29,7 +29,7 @@ const INNER: usize = 4;
 const ONCE_CONFIRMED: &str = "If that boot holds, this is done after it, without a question:";
 
 /// What stands above files that may not be read.
-pub(crate) const NOT_READ: &str = "Not read, because permission is denied; root is told what they say:";
+pub(crate) const NOT_READ: &str = "Not read, because permission is denied; root can see what they say:";
 
 /// Returns a whole plan, with the host it is for.
 pub(crate) fn text(screen: &Screen, plan: &Plan, activate: Activate) -> String {
@@ -274,7 +274,7 @@ fn hazards(out: &mut String, screen: &Screen, hazards: &[Hazard]) {
             screen.prose(out, INNER, evidence);
         }
         if hazard.severity == Severity::Refuse && !hazard.accepted {
-            screen.prose(out, INNER, &format!("To go on all the same: --accept {}", hazard.id));
+            screen.prose(out, INNER, &format!("To go ahead anyway: --accept {}", hazard.id));
         }
     }
 }
@@ -284,7 +284,13 @@ fn summary(screen: &Screen, plan: &Plan, activate: Activate) -> String {
     if plan.in_desired_state() {
         let held = settings(*in_desired_state);
         let (paint, text) = match plan.has_ineffective_parameter() {
-            true => (Paint::Warning, format!("Nothing to do: {held} as wanted, not all with effect.")),
+            true => (
+                Paint::Warning,
+                format!(
+                    "Nothing to do: {held} as wanted, but not all of it takes \
+                                              effect."
+                ),
+            ),
             false => (Paint::Added, format!("In the desired state: {held}, nothing to do.")),
         };
         return screen.paint(paint, &text);

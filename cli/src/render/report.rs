@@ -115,7 +115,7 @@ fn summary(out: &mut String, screen: &Screen, report: &Report, goal: Goal) {
             (Paint::Added, format!("In the desired state: {}, nothing was done.", held(report)))
         }
         (Outcome::InDesiredState, Goal::FilesAsBefore) => {
-            (Paint::Added, "The files are as before that run; nothing was done.".to_owned())
+            (Paint::Added, "The files are already as they were before that run; nothing was done.".to_owned())
         }
         (Outcome::ActivationRequired, Goal::DesiredState) => {
             let state = "The host is not in the desired state until this has run";
@@ -131,7 +131,7 @@ fn summary(out: &mut String, screen: &Screen, report: &Report, goal: Goal) {
         }
         (Outcome::Converged, Goal::DesiredState) if report.left.is_beyond_boot() => {
             let state = match report.left.changes.is_empty() {
-                true => "Everything is in place, not all with effect",
+                true => "Everything is in place, but not all of it takes effect",
                 false => "A boot did not help with what is left, and another is not expected to",
             };
             (Paint::Warning, format!("{steps} done. {state}."))
@@ -150,17 +150,17 @@ fn summary(out: &mut String, screen: &Screen, report: &Report, goal: Goal) {
         }
         (Outcome::Interrupted, _) => (
             Paint::Warning,
-            format!("Interrupted after {steps}; nothing is half-written. Run again to go on."),
+            format!("Interrupted after {steps}; nothing is half-written. Run again to continue."),
         ),
         (Outcome::Failed, _) if !report.changed => {
             (Paint::Removed, "Failed; nothing was changed.".to_owned())
         }
         (Outcome::Failed, _) if done == 0 => (
             Paint::Removed,
-            "Failed in the first step, which may have done a part. Run again when it is mended.".to_owned(),
+            "Failed in the first step, which may be half done. Fix the cause and run again.".to_owned(),
         ),
         (Outcome::Failed, _) => {
-            (Paint::Removed, format!("Failed after {steps}. Run again when it is mended."))
+            (Paint::Removed, format!("Failed after {steps}. Fix the cause and run again."))
         }
     };
     out.push_str(&screen.paint(paint, &text));

@@ -21,7 +21,7 @@ pub(crate) fn text(screen: &Screen, status: &Status) -> String {
         Some(it) => line("Last run", history::paint(it), &history::summary(it)),
         None => line("Last run", None, "none"),
     }
-    let busy = "not looked at: a run goes on";
+    let busy = "not checked: a run is in progress";
     let refused = status.refused.join("; ");
     match &status.reboot[..] {
         [] if status.is_running() => line("Reboot", Some(Paint::Warning), busy),

@@ -80,10 +80,7 @@ pub(crate) fn text(screen: &Screen, plan: &Plan, declared: &[Declared], findings
         }
         Exit::Error if plan.conflicts.is_empty() => {
             let waiting = if differ > 0 { format!(", {differ} after a reboot") } else { String::new() };
-            format!(
-                "Not known: {} as wanted{waiting}; what could not be read is for root to see.",
-                settings(rest)
-            )
+            format!("Not known: {} as wanted{waiting}; root can see what could not be read.", settings(rest))
         }
         _ if differ == 0 && plan.refusals().next().is_some() => {
             "Not in the desired state: what is seen here is not what boots.".to_owned()

@@ -105,7 +105,7 @@ fn present_and_absent_of_one_thing_is_an_error_of_check() {
         expect![[r#"
         error: resources 1 and 2: modprobe_options "kvm ignore_msrs" is declared present at playbook.json:1 and absent at playbook.json:2
           at playbook.json:2
-        hint: Decide which of the two it shall be.
+        hint: Decide which of the two it should be.
         exit 1
     "#]],
     );
@@ -115,7 +115,7 @@ fn present_and_absent_of_one_thing_is_an_error_of_check() {
         expect![[r#"
         error: parameter `ignore_msrs` of kvm: modprobe_options "kvm ignore_msrs" at playbook.json:1 wants no 1, modprobe_options "n" at playbook.json:2 wants 1
           at playbook.json:2
-        hint: Decide which of the two it shall be.
+        hint: Decide which of the two it should be.
         exit 1
     "#]],
     );
@@ -127,11 +127,11 @@ fn present_and_absent_of_one_thing_is_an_error_of_check() {
         expect![[r#"
             error: modules loaded at boot: modules_load "a" at playbook.json:1 wants loop, modules_load "b" at playbook.json:2 wants no loop
               at playbook.json:2
-            hint: Decide which of the two it shall be.
+            hint: Decide which of the two it should be.
 
             error: modules loaded at boot: modules_load "a" at playbook.json:1 wants vfio_pci, modules_load "b" at playbook.json:2 wants no vfio_pci
               at playbook.json:2
-            hint: Decide which of the two it shall be.
+            hint: Decide which of the two it should be.
             exit 1
         "#]],
     );
@@ -157,7 +157,7 @@ fn what_nothing_could_take_out_is_an_error_of_check() {
         expect![[r#"
         error: resource 1: modprobe_options: `ensure` is "gone", neither "present" nor "absent"
           at playbook.json:1
-        hint: Leave it out for what shall be there.
+        hint: Leave it out for what should be there.
         exit 1
     "#]],
     );

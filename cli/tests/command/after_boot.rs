@@ -65,7 +65,7 @@ fn a_host_that_was_not_booted_is_told_by_its_boot_id() {
         &converged(PARAMETER),
         expect![[r#"
             reboot   kernel_cmdline "iommu" (playbook.json:1): /proc/cmdline: (absent) -> intel_iommu=on
-            Not rebooted yet: the host was not booted since run RUN.
+            Not rebooted yet: the host has not been booted since run RUN.
             Nothing is left but a reboot, for 1 of 3 settings.
             exit 3
             verdicts not_rebooted
@@ -132,7 +132,7 @@ fn a_word_of_the_booted_entry_that_the_kernel_was_not_given_is_lost() {
         &tree,
         expect![[r#"
             drift    kernel_cmdline "iommu" (playbook.json:1): /proc/cmdline: (absent) -> intel_iommu=on
-            Parameter lost: intel_iommu=on stands in the default entry "New" (/boot/grub/grub.cfg:3) and not in /proc/cmdline: taken out at the menu, or this kernel was started by an entry that is no longer there.
+            Parameter lost: intel_iommu=on is in the default entry "New" (/boot/grub/grub.cfg:3) and not in /proc/cmdline: it was removed at the menu, or this kernel was started by an entry that no longer exists.
             Not in the desired state: 1 of 3 settings differ.
             exit 2
             verdicts parameter_lost
@@ -163,7 +163,7 @@ fn a_word_in_the_kernel_without_effect_is_no_desired_state() {
         warning: the kernel was given intel_iommu=on, and the IOMMU is off: the firmware describes no IOMMU, it has neither a DMAR (Intel) nor an IVRS (AMD) table. Turn on VT-d (Intel) or AMD-Vi, also called IOMMU, in the firmware's setup; a virtual machine needs an emulated IOMMU.
             /sys/firmware/acpi/tables has none of DMAR, IVRS, IORT, VIOT
 
-        Nothing to do: 3 settings as wanted, not all with effect.
+        Nothing to do: 3 settings as wanted, but not all of it takes effect.
         Nothing was done.
         exit 0
     "#]]
@@ -172,7 +172,7 @@ fn a_word_in_the_kernel_without_effect_is_no_desired_state() {
     tree.write("root/etc/default/grub.d/zz-hoststate.cfg", "");
     let mended = tree.run("converge playbook.json --root root --yes");
     assert!(
-        mended.stdout.contains("1 step done. Everything is in place, not all with effect.\n"),
+        mended.stdout.contains("1 step done. Everything is in place, but not all of it takes effect.\n"),
         "{mended}"
     );
     assert_eq!(mended.status, Some(0));
@@ -237,7 +237,7 @@ fn without_a_recorded_run_nobody_knows_whether_the_host_was_booted() {
         &tree,
         expect![[r#"
             reboot   kernel_cmdline "iommu" (playbook.json:1): /proc/cmdline: (absent) -> intel_iommu=on
-            Perhaps not rebooted yet: no recorded run tells whether the host was booted since everything was put in place.
+            Perhaps not rebooted yet: no recorded run tells whether the host has been booted since everything was put in place.
             Nothing is left but a reboot, for 1 of 3 settings.
             exit 3
             verdicts maybe_not_rebooted
@@ -259,7 +259,7 @@ fn a_word_that_no_entry_has_and_the_kernel_got_all_the_same_is_a_change_without_
         &tree,
         expect![[r#"
             drift    kernel_cmdline "gone" (playbook.json:1): /proc/cmdline: nomodeset -> no nomodeset
-            Without effect: the host was booted since run RUN, and /proc/cmdline is nomodeset, not no nomodeset.
+            Without effect: the host has been booted since run RUN, and /proc/cmdline is nomodeset, not no nomodeset.
             Not in the desired state: 1 of 3 settings differ.
             exit 2
             verdicts without_effect

@@ -207,7 +207,7 @@ fn a_binding_without_a_name_is_told_by_the_driver_that_took_the_device() {
         drift    driver_binding "0000:01:00.0" (playbook.json:1): /sys/bus/pci/devices/0000:01:00.0/driver: nouveau -> vfio-pci
         ok       kernel_cmdline "intel_iommu=on" (playbook.json:1)
         Bound by someone else: 0000:01:00.0 is bound to nouveau, not to vfio-pci: nouveau is built into 2 and binds before any module.
-        Without effect: the host was booted since run RUN, and /sys/bus/pci/devices/0000:01:00.0/driver_override is (absent), not vfio-pci.
+        Without effect: the host has been booted since run RUN, and /sys/bus/pci/devices/0000:01:00.0/driver_override is (absent), not vfio-pci.
         Not in the desired state: 2 of 6 settings differ.
         exit 2
     "#]].assert_eq(&told.to_string());
@@ -298,7 +298,7 @@ fn it_is_worth_no_third_boot(tree: &Tree) {
         ubuntu 24.04, Linux 2, grub2
 
         A boot did not help, and another is not expected to:
-            Taken back at every boot: runs RUN, RUN, RUN put /etc/default/grub.d/zz-hoststate.cfg in place, each under another boot, and each time it was gone again: something takes it back (cloud-init, a configuration manager, a script at boot). When that is mended, converge and reboot.
+            Taken back at every boot: runs RUN, RUN, RUN put /etc/default/grub.d/zz-hoststate.cfg in place, each in another boot, and each time it was gone again: something takes it back (cloud-init, a configuration manager, a script at boot). Once that is fixed, converge and reboot.
 
         Plan: 1 setting not as wanted after a boot; 2 settings in the desired state.
         Nothing was done.

@@ -67,10 +67,10 @@ fn the_next_boot_of_a_tree_is_nobodys() {
         &tree,
         "converge playbook.json --at-boot --activate skip",
         expect![[r#"
-        error: --at-boot has nobody to leave the distribution's tools to
-        hint: Leave out --activate skip.
-        exit 1
-    "#]],
+            error: --at-boot cannot leave the distribution's tools to you: it runs by itself after the boot
+            hint: Leave out --activate skip.
+            exit 1
+        "#]],
     );
     assert!(tree.files() == before, "the tree was changed");
 }
@@ -105,7 +105,7 @@ fn nothing_else_is_changed_while_a_boot_is_to_be_tried() {
         &tree,
         "converge playbook.json --root root --yes",
         expect![[r#"
-        error: a boot is to be tried, and was not yet: until then nothing else is changed (/var/lib/hoststate/at-boot.json)
+        error: a boot is waiting to be tried, and until then nothing else is changed (/var/lib/hoststate/at-boot.json)
         hint: Reboot to try it; `hoststate history` names the run and `hoststate rollback` takes it back.
         exit 1
     "#]],
@@ -115,8 +115,8 @@ fn nothing_else_is_changed_while_a_boot_is_to_be_tried() {
         &tree,
         "converge playbook.json --root root --yes",
         expect![[r#"
-        error: what was left for after a boot was begun, and did not end (/var/lib/hoststate/at-boot.json)
-        hint: `hoststate converge --at-boot` clears up behind it; then converge again.
+        error: what was left to finish after a boot was begun and not finished (/var/lib/hoststate/at-boot.json)
+        hint: Run `hoststate converge --at-boot` to clean up after it, then converge again.
         exit 1
     "#]],
     );
@@ -138,7 +138,7 @@ fn nothing_else_is_changed_while_a_boot_is_to_be_tried() {
         "converge playbook.json --root root --yes",
         expect![[r#"
         error: /var/lib/hoststate/at-boot.json:1: EOF while parsing an object at line 1 column 1
-        hint: `hoststate rollback` of the run that wrote it takes it away.
+        hint: `hoststate rollback` of the run that wrote it removes it.
         exit 1
     "#]],
     );

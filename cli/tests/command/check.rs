@@ -64,23 +64,23 @@ fn declarations_that_contradict_each_other_are_errors() {
         expect![[r#"
             error: kernel parameter `iommu`: kernel_cmdline "a" at play.json:2 wants iommu=pt, kernel_cmdline "b" at play.json:3 wants iommu=nopt
               at play.json:3
-            hint: Decide which of the two it shall be.
+            hint: Decide which of the two it should be.
 
             error: kernel parameter `quiet`: kernel_cmdline "a" at play.json:2 wants quiet, kernel_cmdline "b" at play.json:3 wants none
               at play.json:3
-            hint: Decide which of the two it shall be.
+            hint: Decide which of the two it should be.
 
             error: driver of 0000:01:00.0: driver_binding "0000:01:00.0" at play.json:4 wants vfio-pci, driver_binding "x" at play.json:5 wants nouveau
               at play.json:5
-            hint: Decide which of the two it shall be.
+            hint: Decide which of the two it should be.
 
             error: number of virtual functions of 0000:3b:00.0: sriov_numvfs "0000:3b:00.0" at play.json:6 wants 4, sriov_numvfs "x" at play.json:7 wants 8
               at play.json:7
-            hint: Decide which of the two it shall be.
+            hint: Decide which of the two it should be.
 
             error: parameter `ignore_msrs` of kvm: modprobe_options "kvm ignore_msrs" at play.json:8 wants 1, modprobe_options "other" at play.json:10 wants 0
               at play.json:10
-            hint: Decide which of the two it shall be.
+            hint: Decide which of the two it should be.
             exit 1
         "#]],
     );

@@ -63,7 +63,7 @@ fn what_a_cut_run_left_is_cleared_up_also_when_nothing_is_left_to_do() {
     tree.write(new, "softdep nou");
     expect![[r#"
         In the desired state: 1 setting, nothing was done.
-        Cleared up behind the last run: /etc/modprobe.d/01-hoststate.conf
+        Cleaned up after the last run: /etc/modprobe.d/01-hoststate.conf
         exit 0
     "#]]
     .assert_eq(&tree.run(CONVERGE).to_string());

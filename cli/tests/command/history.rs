@@ -120,7 +120,7 @@ fn a_record_without_its_number_is_damaged_and_never_the_newest() {
     assert_eq!(told["unreadable"][0]["what"], "its number is missing");
     let undone = tree.command("rollback --check --root root").output().unwrap();
     let said = String::from_utf8_lossy(&undone.stderr);
-    assert!(!said.contains("Passed over"), "an older record is of no interest: {said}");
+    assert!(!said.contains("Skipped"), "an older record is of no interest: {said}");
     assert!(String::from_utf8_lossy(&undone.stdout).contains(&second));
 }
 
@@ -181,7 +181,7 @@ fn a_run_is_running_while_its_process_lives_and_else_was_cut() {
     assert_eq!(history(&tree)["runs"][1]["state"], json!({ "kind": "cut" }));
     let text = tree.run("history --root root").stdout;
     assert!(
-        text.contains("CUT: `hoststate converge TREE/playbook.json --root TREE/root` goes on\n"),
+        text.contains("CUT: `hoststate converge TREE/playbook.json --root TREE/root` continues it\n"),
         "{text}"
     );
 }

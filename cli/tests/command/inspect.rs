@@ -63,7 +63,7 @@ fn a_word_that_nothing_configured_and_an_entry_that_is_gone_are_told() {
         Kernel command line
         PARAMETER  RUNNING  A  B  LATER  FROM
         ro         *        *  *  -      the entry
-        ${quick}   ?        *  -  -      unknown: the boot loader's files set it nowhere
+        ${quick}   ?        *  -  -      unknown: no file of the boot loader sets it
         quiet      -        -  *  -      the entry
         nomodeset  *        -  -  -      no entry: only /proc/cmdline
 
@@ -117,14 +117,14 @@ fn a_chain_for_what_is_no_device_says_what_one_is() {
         "why 0a:00.0",
         expect![[r#"
             error: there is no PCI device at 0000:0a:00.0; nearest: 0000:03:00.0 8086:15f3 network igc enp3s0, 0000:02:00.0 144d:a80a nvme nvme, 0000:01:00.1 10de:0e1b audio snd_hda_intel
-            hint: `hoststate inspect devices` lists those that are there.
+            hint: `hoststate inspect devices` lists the devices of this host.
             exit 1
         "#]],
     );
     check(
         "why a=b,c",
         expect![[r#"
-            error: "a=b,c" is no device
+            error: "a=b,c" is not a device
             hint: Give an address (01:00.0), ids (10de:0ffc), traits (vendor=10de,class=display), or an interface (ens1f0).
             exit 1
         "#]],

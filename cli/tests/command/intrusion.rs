@@ -162,10 +162,10 @@ fn root_does_not_converge_to_what_others_can_write() {
         |tree| open(&tree.path("playbook.json"), 0o666),
         CONVERGE,
         expect![[r#"
-        error: playbook.json can be written by everyone (mode 0666), and root does not follow it
-        hint: Who can write it can do what root can. Look at what it says, then give it to root and to nobody else: `chown root playbook.json; chmod go-w playbook.json`. With sudo, the files of who calls it are believed as well.
-        exit 1
-    "#]],
+            error: playbook.json can be written by everyone (mode 0666), and root does not follow it
+            hint: Whoever can write to it can do what root can. Check what it says, then make it root's alone: `chown root playbook.json; chmod go-w playbook.json`. With sudo, the files of the user who calls it are trusted as well.
+            exit 1
+        "#]],
     );
     distrusted(
         |tree| {
@@ -189,7 +189,7 @@ fn root_does_not_converge_to_what_others_can_write() {
         "converge plan.json --root root --yes",
         expect![[r#"
             error: plan.json can be written by everyone (mode 0666), and root does not follow it
-            hint: Who can write it can do what root can. Look at what it says, then give it to root and to nobody else: `chown root plan.json; chmod go-w plan.json`. With sudo, the files of who calls it are believed as well.
+            hint: Whoever can write to it can do what root can. Check what it says, then make it root's alone: `chown root plan.json; chmod go-w plan.json`. With sudo, the files of the user who calls it are trusted as well.
             exit 1
         "#]],
     );

@@ -190,7 +190,7 @@ fn what_cannot_be_kept_stops_the_run_before_the_file_changes() {
     let error = |field: &str| report["error"][field].as_str().unwrap().to_owned();
     expect![[r#"
         TREE/root/etc/modprobe.d/01-hoststate.conf: its attribute security.capability cannot be kept: Operation not permitted (os error 1); the file stays as it is
-        hint: `setcap -r TREE/root/etc/modprobe.d/01-hoststate.conf` takes the capabilities away; only root of the machine can give them.
+        hint: `setcap -r TREE/root/etc/modprobe.d/01-hoststate.conf` removes the capabilities; only root of the machine can give them.
     "#]].assert_eq(&format!("{}\nhint: {}\n", error("what"), error("hint")));
     assert_eq!(tree.read(FILE).as_deref(), Some("# mine\n"));
     assert_eq!(besides(&tree.path(FILE)), before);

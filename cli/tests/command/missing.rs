@@ -27,7 +27,7 @@ fn verify_tells_a_device_that_is_gone_and_judges_the_others() {
     tree.run("converge playbook.json --root root --yes");
     fs::remove_dir_all(tree.path(DEVICE)).expect("a device to remove");
     expect![[r#"
-        gone     driver_binding "0000:02:00.0" (playbook.json:1): /sys/bus/pci/devices/0000:02:00.0: (absent) -> a device: the device is gone: run RUN had it. Put it back, or take out the declaration; there is no PCI device at 0000:02:00.0; nearest: 0000:03:00.0 8086:10d3 network
+        gone     driver_binding "0000:02:00.0" (playbook.json:1): /sys/bus/pci/devices/0000:02:00.0: (absent) -> a device: the device is gone: run RUN had it. Put it back, or remove the declaration; there is no PCI device at 0000:02:00.0; nearest: 0000:03:00.0 8086:10d3 network
         ok       modules_load "vhost" (playbook.json:2)
         Not in the desired state: 1 of 2 settings differ.
         exit 2

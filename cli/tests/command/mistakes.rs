@@ -28,31 +28,31 @@ fn contradictions_are_told_with_both_lines() {
         expect![[r#"
             error: kernel parameter `iommu`: kernel_cmdline "a" at gpu.lua:1 wants iommu=pt, kernel_cmdline "b" at gpu.lua:2 wants iommu=nopt
               at gpu.lua:2
-            hint: Decide which of the two it shall be.
+            hint: Decide which of the two it should be.
 
             error: kernel parameter `console`: kernel_cmdline "a" at gpu.lua:1 wants console=tty0 console=ttyS0, kernel_cmdline "c" at gpu.lua:3 wants console=ttyS1
               at gpu.lua:3
-            hint: Decide which of the two it shall be.
+            hint: Decide which of the two it should be.
 
             error: kernel parameter `iommu`: kernel_cmdline "a" at gpu.lua:1 wants iommu=pt, kernel_cmdline "d" at gpu.lua:4 wants none
               at gpu.lua:4
-            hint: Decide which of the two it shall be.
+            hint: Decide which of the two it should be.
 
             error: driver of 0000:01:00.0: driver_binding "0000:01:00.0" at gpu.lua:5 wants vfio-pci, driver_binding "x" at gpu.lua:6 wants nouveau
               at gpu.lua:6
-            hint: Decide which of the two it shall be.
+            hint: Decide which of the two it should be.
 
             error: driver of 0000:01:00.0: driver_binding "x" at gpu.lua:6 wants nouveau, driver_binding "y" at gpu.lua:7 wants vfio-pci
               at gpu.lua:7
-            hint: Decide which of the two it shall be.
+            hint: Decide which of the two it should be.
 
             error: number of virtual functions of 0000:3b:00.0: sriov_numvfs "0000:3b:00.0" at gpu.lua:8 wants 4, sriov_numvfs "z" at gpu.lua:9 wants 8
               at gpu.lua:9
-            hint: Decide which of the two it shall be.
+            hint: Decide which of the two it should be.
 
             error: parameter `ignore_msrs` of kvm: modprobe_options "kvm ignore_msrs" at gpu.lua:10 wants 1, modprobe_options "k" at gpu.lua:11 wants 0
               at gpu.lua:11
-            hint: Decide which of the two it shall be.
+            hint: Decide which of the two it should be.
             exit 1
         "#]],
     );
@@ -85,15 +85,15 @@ fn an_iommu_that_is_off_contradicts_vfio() {
         expect![[r#"
             error: IOMMU: kernel_cmdline "intel_iommu=off" at gpu.lua:1 wants off, vfio_pci_ids "10de:0ffc" at gpu.lua:2 wants on, for vfio-pci
               at gpu.lua:2
-            hint: Decide which of the two it shall be.
+            hint: Decide which of the two it should be.
 
             error: IOMMU: vfio_pci_ids "10de:0ffc" at gpu.lua:2 wants on, for vfio-pci, kernel_cmdline "b" at gpu.lua:3 wants off
               at gpu.lua:3
-            hint: Decide which of the two it shall be.
+            hint: Decide which of the two it should be.
 
             error: IOMMU: vfio_pci_ids "10de:0ffc" at gpu.lua:2 wants on, for vfio-pci, kernel_cmdline "c" at gpu.lua:4 wants off
               at gpu.lua:4
-            hint: Decide which of the two it shall be.
+            hint: Decide which of the two it should be.
             exit 1
         "#]],
     );

@@ -37,8 +37,8 @@ fn an_entry_that_no_step_touches_is_named_before_the_boot() {
         &host("set default=lab\n", LAB),
         expect![[r#"
         drift    kernel_cmdline "iommu" (playbook.json:1): /proc/cmdline: (absent) -> intel_iommu=on
-        drift    kernel_cmdline "iommu" (playbook.json:1): the next boot, "Lab": lacks intel_iommu=on -> has all that is wanted
-        Not at the next boot: the next boot takes "Lab" (/boot/grub/grub.cfg:13; default=lab in /boot/grub/grub.cfg:1), which lacks intel_iommu=on, and no step of hoststate's changes that entry; make another entry the default, or give it the parameters there.
+        drift    kernel_cmdline "iommu" (playbook.json:1): the next boot, "Lab": lacks intel_iommu=on -> has everything that is wanted
+        Not at the next boot: the next boot takes "Lab" (/boot/grub/grub.cfg:13; default=lab in /boot/grub/grub.cfg:1), which lacks intel_iommu=on, and hoststate does not change that entry; make another entry the default, or give it the parameters there.
         Not in the desired state: 2 of 4 settings differ.
         exit 2
     "#]],
@@ -52,8 +52,8 @@ fn so_it_is_where_the_running_kernel_has_what_is_wanted() {
     check(
         &tree,
         expect![[r#"
-        drift    kernel_cmdline "iommu" (playbook.json:1): the next boot, "Lab": lacks intel_iommu=on -> has all that is wanted
-        Not at the next boot: the next boot takes "Lab" (/boot/grub/grub.cfg:13; default=lab in /boot/grub/grub.cfg:1), which lacks intel_iommu=on, and no step of hoststate's changes that entry; make another entry the default, or give it the parameters there.
+        drift    kernel_cmdline "iommu" (playbook.json:1): the next boot, "Lab": lacks intel_iommu=on -> has everything that is wanted
+        Not at the next boot: the next boot takes "Lab" (/boot/grub/grub.cfg:13; default=lab in /boot/grub/grub.cfg:1), which lacks intel_iommu=on, and hoststate does not change that entry; make another entry the default, or give it the parameters there.
         Not in the desired state: 1 of 4 settings differ.
         exit 2
     "#]],
@@ -66,7 +66,7 @@ fn an_entry_for_repair_is_one_that_lacks_it() {
         &host("set default=repair\n", ""),
         expect![[r#"
         drift    kernel_cmdline "iommu" (playbook.json:1): /proc/cmdline: (absent) -> intel_iommu=on
-        drift    kernel_cmdline "iommu" (playbook.json:1): the next boot, "New (recovery mode)": lacks intel_iommu=on -> has all that is wanted
+        drift    kernel_cmdline "iommu" (playbook.json:1): the next boot, "New (recovery mode)": lacks intel_iommu=on -> has everything that is wanted
         Not at the next boot: the next boot takes "New (recovery mode)" (/boot/grub/grub.cfg:8; default=repair in /boot/grub/grub.cfg:1), which lacks intel_iommu=on; make another entry the default, or give it the parameters there.
         Not in the desired state: 2 of 4 settings differ.
         exit 2
@@ -79,17 +79,17 @@ fn another_system_is_no_boot_of_this_host() {
     check(
         &host("set default=1\nmenuentry 'Windows' {\n chainloader +1\n}\n", ""),
         expect![[r#"
-        reboot   kernel_cmdline "iommu" (playbook.json:1): /proc/cmdline: (absent) -> intel_iommu=on
-        Not rebooted yet: the host was not booted since run RUN.
-        Nothing is left but a reboot, for 1 of 3 settings.
-        exit 3
-    "#]],
+            reboot   kernel_cmdline "iommu" (playbook.json:1): /proc/cmdline: (absent) -> intel_iommu=on
+            Not rebooted yet: the host has not been booted since run RUN.
+            Nothing is left but a reboot, for 1 of 3 settings.
+            exit 3
+        "#]],
     );
     check(
         &host("set default=0\nmenuentry 'Windows' {\n chainloader +1\n}\n", ""),
         expect![[r#"
             drift    kernel_cmdline "iommu" (playbook.json:1): /proc/cmdline: (absent) -> intel_iommu=on
-            drift    kernel_cmdline "iommu" (playbook.json:1): the next boot, "Windows": boots no Linux of this host -> has all that is wanted
+            drift    kernel_cmdline "iommu" (playbook.json:1): the next boot, "Windows": boots no Linux of this host -> has everything that is wanted
             Not at the next boot: default=0 in /boot/grub/grub.cfg:1 takes "Windows", which starts no kernel of this host; make an entry of this host the default.
             Not in the desired state: 2 of 4 settings differ.
             exit 2
@@ -104,11 +104,11 @@ fn an_entry_for_one_boot_is_told_as_such() {
     check(
         &tree,
         expect![[r#"
-        reboot   kernel_cmdline "iommu" (playbook.json:1): /proc/cmdline: (absent) -> intel_iommu=on
-        Not rebooted yet: the host was not booted since run RUN.
-        Nothing is left but a reboot, for 1 of 3 settings.
-        exit 3
-    "#]],
+            reboot   kernel_cmdline "iommu" (playbook.json:1): /proc/cmdline: (absent) -> intel_iommu=on
+            Not rebooted yet: the host has not been booted since run RUN.
+            Nothing is left but a reboot, for 1 of 3 settings.
+            exit 3
+        "#]],
     );
     let block = format!("{:#<1024}", "# GRUB Environment Block\nnext_entry=lab\n");
     tree.write("root/boot/grub/grubenv", &block);
@@ -116,8 +116,8 @@ fn an_entry_for_one_boot_is_told_as_such() {
         &tree,
         expect![[r#"
             drift    kernel_cmdline "iommu" (playbook.json:1): /proc/cmdline: (absent) -> intel_iommu=on
-            drift    kernel_cmdline "iommu" (playbook.json:1): the next boot, "Lab": lacks intel_iommu=on -> has all that is wanted
-            Not at the next boot: the next boot takes "Lab" (/boot/grub/grub.cfg:20; for one boot only, next_entry=lab in /boot/grub/grubenv), which lacks intel_iommu=on, and no step of hoststate's changes that entry; make another entry the default, or give it the parameters there.
+            drift    kernel_cmdline "iommu" (playbook.json:1): the next boot, "Lab": lacks intel_iommu=on -> has everything that is wanted
+            Not at the next boot: the next boot takes "Lab" (/boot/grub/grub.cfg:20; for one boot only, next_entry=lab in /boot/grub/grubenv), which lacks intel_iommu=on, and hoststate does not change that entry; make another entry the default, or give it the parameters there.
             Not in the desired state: 2 of 4 settings differ.
             exit 2
         "#]],
@@ -130,18 +130,18 @@ fn where_every_entry_would_do_it_does_not_matter_which_it_is() {
     check(
         &tree,
         expect![[r#"
-        reboot   kernel_cmdline "iommu" (playbook.json:1): /proc/cmdline: (absent) -> intel_iommu=on
-        Not rebooted yet: the host was not booted since run RUN.
-        Nothing is left but a reboot, for 1 of 3 settings.
-        exit 3
-    "#]],
+            reboot   kernel_cmdline "iommu" (playbook.json:1): /proc/cmdline: (absent) -> intel_iommu=on
+            Not rebooted yet: the host has not been booted since run RUN.
+            Nothing is left but a reboot, for 1 of 3 settings.
+            exit 3
+        "#]],
     );
     let tree = host("if [ -f (hd1)/marker ]; then\n set default=lab\nfi\n", LAB);
     check(
         &tree,
         expect![[r#"
             drift    kernel_cmdline "iommu" (playbook.json:1): /proc/cmdline: (absent) -> intel_iommu=on
-            drift    kernel_cmdline "iommu" (playbook.json:1): the next boot: unknown: "Lab" lacks intel_iommu=on -> has all that is wanted
+            drift    kernel_cmdline "iommu" (playbook.json:1): the next boot: unknown: "Lab" lacks intel_iommu=on -> has everything that is wanted
             Not at the next boot: which entry boots next is unknown: which entry is taken depends on whether (hd1)/marker exists (/boot/grub/grub.cfg:1); "Lab" (/boot/grub/grub.cfg:15) lacks intel_iommu=on.
             Not in the desired state: 2 of 4 settings differ.
             exit 2
@@ -204,11 +204,11 @@ fn a_driver_that_comes_too_late_is_promised_to_nobody() {
     expect![[r#"
         {"address":"0000:01:00.0","because":["nouveau claims its ids","/etc/modprobe.d/00-gpu.conf:1 wants vfio-pci, which nothing loads"],"certainty":"certain","next":"nouveau","now":"nouveau","stage":"image_udev"}
           "0000:01:00.0 will not be on vfio-pci after a boot: nouveau takes it by udev in the initramfs image (nouveau claims its ids; /etc/modprobe.d/00-gpu.conf:1 wants vfio-pci, which nothing loads)"
-        0000:01:00.0 is on nouveau, and nothing on this host gives it to vfio-pci yet: converge the playbook. It will not be on vfio-pci after a boot all the same: nouveau claims its ids; /etc/modprobe.d/00-gpu.conf:1 wants vfio-pci, which nothing loads.
+        0000:01:00.0 is on nouveau, and nothing on this host gives it to vfio-pci yet: converge the playbook. Even so it will not be on vfio-pci after a boot: nouveau claims its ids; /etc/modprobe.d/00-gpu.conf:1 wants vfio-pci, which nothing loads.
 
         {"address":"0000:01:00.0","because":["nouveau claims its ids","/etc/modprobe.d/00-gpu.conf:1 wants vfio-pci, which comes later"],"certainty":"certain","next":"nouveau","now":"nouveau","stage":"image_udev"}
           "0000:01:00.0 will not be on vfio-pci after a boot: nouveau takes it by udev in the initramfs image (nouveau claims its ids; /etc/modprobe.d/00-gpu.conf:1 wants vfio-pci, which comes later)"
-        0000:01:00.0 is on nouveau, and nothing on this host gives it to vfio-pci yet: converge the playbook. It will not be on vfio-pci after a boot all the same: nouveau claims its ids; /etc/modprobe.d/00-gpu.conf:1 wants vfio-pci, which comes later.
+        0000:01:00.0 is on nouveau, and nothing on this host gives it to vfio-pci yet: converge the playbook. Even so it will not be on vfio-pci after a boot: nouveau claims its ids; /etc/modprobe.d/00-gpu.conf:1 wants vfio-pci, which comes later.
 
         {"address":"0000:01:00.0","because":["/etc/modprobe.d/01-hoststate.conf:1 in /boot/initrd.img-6.8.0-45-generic: softdep nouveau pre: vfio-pci","/etc/modprobe.d/00-gpu.conf:1 in /boot/initrd.img-6.8.0-45-generic gives 10de:0ffc to vfio-pci"],"certainty":"certain","next":"vfio-pci","now":"nouveau","stage":"image_udev"}
         0000:01:00.0 is on nouveau, and nothing on this host gives it to vfio-pci yet: converge the playbook.

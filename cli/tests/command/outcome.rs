@@ -71,7 +71,7 @@ fn a_rollback_whose_tools_were_run_by_hand_is_whole_once_it_is_called_again() {
     assert_eq!(runs()[0]["state"]["kind"], "undone", "{}", runs());
     let count = runs().as_array().unwrap().len();
     let again = tree.run("rollback --root root --yes");
-    assert!(again.stdout.contains("nothing is newer to undo"), "{again}");
+    assert!(again.stdout.contains("there is nothing newer to undo"), "{again}");
     assert_eq!(runs().as_array().unwrap().len(), count, "it is recorded once");
 }
 

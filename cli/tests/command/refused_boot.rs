@@ -109,7 +109,7 @@ fn plan_and_converge_refuse_what_was_refused() {
 
             refused: the boot with intel_iommu=on was tried at 2026-01-01 00:02 UTC and refused: / is mounted read-only. Change what the playbook wants of the kernel command line.
                 `hoststate history RUN` shows the run
-                To go on all the same: --accept refused-boot-6f052f
+                To go ahead anyway: --accept refused-boot-6f052f
 
             Plan: 1 file, 1 command left to you; 1 setting not as wanted after a boot; 1 refused.
             exit 4

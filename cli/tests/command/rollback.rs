@@ -51,8 +51,8 @@ fn a_run_is_undone_and_the_undoing_too() {
         &tree,
         "rollback --root root --yes",
         expect![[r#"
-            Run RUN was undone by RUN, and nothing is newer to undo. To go further back, name the run: `hoststate history`.
-            The files are as before that run; nothing was done.
+            Run RUN was undone by RUN, and there is nothing newer to undo. To go further back, name the run: `hoststate history`.
+            The files are already as they were before that run; nothing was done.
             exit 0
         "#]],
     );
@@ -97,7 +97,7 @@ fn what_is_already_as_before_is_left_alone() {
         &tree,
         "rollback --root root --yes",
         expect![[r#"
-        The files are as before that run; nothing was done.
+        The files are already as they were before that run; nothing was done.
         exit 0
     "#]],
     );

@@ -76,10 +76,10 @@ fn a_plan_of_another_version_says_so() {
     check(
         &tree,
         expect![[r#"
-        error: plan.json: the plan has the format "hoststate.plan/1", this hoststate reads "hoststate.plan/2"
-        hint: Plan again with this version of hoststate.
-        exit 1
-    "#]],
+            error: plan.json: the plan has the format "hoststate.plan/1"; this hoststate reads "hoststate.plan/2"
+            hint: Plan again with this version of hoststate.
+            exit 1
+        "#]],
     );
 }
 

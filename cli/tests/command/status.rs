@@ -65,7 +65,7 @@ fn the_last_run_is_verified_without_its_playbook() {
     let tree = Tree::with(SOFTDEP);
     let none = tree.run("verify --last --root root");
     assert_eq!(none.status, Some(1), "{none}");
-    assert!(none.stderr.contains("no recorded run stands"), "{none}");
+    assert!(none.stderr.contains("no recorded run is left"), "{none}");
     assert_eq!(tree.run("converge playbook.json --root root --yes").status, Some(0));
     assert_eq!(tree.run("verify --last --root root").status, Some(0));
     tree.write(FILE, "");
@@ -135,7 +135,7 @@ fn while_a_run_goes_on_nothing_is_said_of_drift() {
         "{answer}"
     );
     assert_eq!(answer.status, Some(0), "{answer}");
-    assert!(answer.stdout.contains("Drift     not looked at: a run goes on\n"), "{answer}");
+    assert!(answer.stdout.contains("Drift     not checked: a run is in progress\n"), "{answer}");
 }
 
 #[test]

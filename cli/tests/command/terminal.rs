@@ -202,7 +202,7 @@ fn where_no_terminal_is_nothing_is_done_without_a_yes() {
         let answer = run(&format!("converge playbook.json --root root --format {format}"));
         assert_eq!(answer.status, Some(1), "{answer}");
         assert!(answer.stderr.contains("nobody can be asked"), "{answer}");
-        assert!(answer.stderr.contains("hint: Say --yes"), "{answer}");
+        assert!(answer.stderr.contains("hint: Use --yes"), "{answer}");
         assert_eq!(tree.files(), before, "{answer}");
         if format == "json" {
             let report: serde_json::Value = serde_json::from_str(&answer.stdout).unwrap();

@@ -23,13 +23,14 @@ fn help_names_the_commands_and_the_exit_status() {
               plan         Show every difference between the host and a playbook; change nothing
               converge     Show every difference, make the changes, read the host again, say what is left
               verify       Check strictly whether the host is in the desired state: one line per setting
-              status       Say in three lines: the last run, what waits for a reboot, what drifted since
+              status       Sum up in three lines: the last run, what waits for a reboot, what has drifted since
               check        Evaluate and validate a playbook without looking at any host
               inspect      Show what is there now
-              why          Say why a PCI device is or will not be on a driver, from the firmware to who holds it
-              rollback     Put back what a recorded run changed, until the effect is there
+              why          Explain why a PCI device is on its driver and not on another, from the firmware to
+                           whoever holds it
+              rollback     Undo what a recorded run changed, and make that take effect
               history      List the recorded runs, or show one of them
-              unpack       Make the directory that a captured host stands for, to converge it with --root
+              unpack       Unpack a captured host into a directory, to converge it with --root
               schema       Print the JSON Schema of declarations, or of what another command prints
               plugin       List, try out and trust plugins
               completions  Print the completions of a shell
@@ -48,7 +49,7 @@ fn help_names_the_commands_and_the_exit_status() {
 
             Exit status: 0 success, 1 error, 4 refused by a guard, 130 interrupted.
             With --detailed-exitcode, and always for verify: 0 in the desired state, 2 changes to make or made,
-            3 nothing left to do but a reboot, 5 done but for tools of the distribution that were not run.
+            3 nothing left to do but a reboot, 5 done except for tools of the distribution that were not run.
             exit 0
         "#]],
     );
@@ -81,14 +82,14 @@ fn help_of_a_command_names_its_options() {
                                        finish now what was left for this boot
                   --confirm-boot       Try the new kernel command line in the next boot only; it becomes the
                                        default when that boot holds
-                  --stay               Let a boot that was tried and does not hold stay up, instead of going
-                                       back by itself
+                  --stay               Keep a tried boot running although it does not hold, instead of rebooting
+                                       into the old entry
                   --root <DIR>         The host is the tree below DIR: an image, a chroot, a captured host
-                  --activate <HOW>     How the distribution's tools are run: auto runs them on /, names them
-                                       under --root [default: auto] [possible values: auto, chroot, skip]
+                  --activate <HOW>     How the distribution's tools are run: auto runs them on /, and only names
+                                       them under --root [default: auto] [possible values: auto, chroot, skip]
                   --detailed-exitcode  Let the exit status tell changes (2), a pending reboot (3) and tools not
                                        run (5) from the desired state (0)
-                  --accept <ID>        Let one guard pass, by the id it shows; may be repeated
+                  --accept <ID>        Override one guard, by the id it shows; may be repeated
                   --plugin-dir <DIR>   Also use the trusted plugins in this folder; may be repeated
                   --format <FORMAT>    Text for people, or one JSON object [default: text] [possible values:
                                        text, json]
@@ -99,18 +100,18 @@ fn help_of_a_command_names_its_options() {
               -h, --help               Print help (see more with '--help')
 
             With --at-boot and --confirm-boot the unit hoststate-at-boot.service runs once, after the next
-            boot; the diff shows its files. `hoststate history` has its verdict, the journal its report.
+            boot; the diff shows its files. `hoststate history` shows its verdict, the journal its report.
             With --confirm-boot nothing else is changed before that boot: the default entry, its sources and
-            the images stay. If the boot has the new parameters, the same root, writable, and the same way to
-            the network (the card and the router, whatever the card is called), the playbook is converged. If
-            not, the host reboots into the old default entry after 10 minutes; `systemctl stop
+            the images stay as they are. The playbook is converged if that boot has the new parameters, the
+            same root, writable, and the same way to the network (the card and the router, whatever the card
+            is called). If not, the host reboots into the old default entry after 10 minutes; `systemctl stop
             hoststate-go-back.timer` keeps it up, and so does --stay. After a panic or a power cycle the old
             entry boots at once. `hoststate rollback` takes back a boot that was not tried yet.
 
             Examples:
               # Show the diff, ask, do it, and say what is left
               sudo hoststate converge gpu.lua
-              # From a program: no question, and an exit status that tells
+              # From a program: no question, and an exit status that tells what happened
               sudo hoststate converge gpu.lua --yes --detailed-exitcode --format json
               # On a host in another city: let one boot try it
               sudo hoststate converge gpu.lua --confirm-boot

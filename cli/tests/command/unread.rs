@@ -57,7 +57,7 @@ fn a_plan_goes_on_without_the_boot_menu() {
             update-grub
                 /boot/grub/grub.cfg: not read: permission denied
 
-        Not read, because permission is denied; root is told what they say:
+        Not read, because permission is denied; root can see what they say:
             /boot/grub/grub.cfg
 
         Plan: 1 file, 1 command left to you.
@@ -78,7 +78,7 @@ fn a_check_says_what_it_does_not_know_and_is_no_success() {
     close(&tree, MENU);
     expect![[r#"
         not read /boot/grub/grub.cfg, for kernel_cmdline "iommu=pt"
-        Not known: 2 settings as wanted; what could not be read is for root to see.
+        Not known: 2 settings as wanted; root can see what could not be read.
         exit 1
     "#]]
     .assert_eq(&looks(&tree, "verify playbook.json --root root").to_string());
@@ -102,7 +102,7 @@ fn a_closed_directory_is_named_and_not_what_may_be_in_it() {
             update-grub
                 /boot/grub/grub.cfg: not read: permission denied
 
-        Not read, because permission is denied; root is told what they say:
+        Not read, because permission is denied; root can see what they say:
             /boot/grub
             /var/lib/hoststate
 
@@ -138,9 +138,9 @@ fn the_next_boot_is_not_known_without_the_menu() {
         root=/dev/vda1  *        -      not known
         quiet           *        -      not known
 
-        RUNNING  a kernel of unknown release, from an entry that may not be read
+        RUNNING  a kernel of unknown release, from an entry that this user may not read
         LATER    kernels installed later
-        NEXT     not known: permission to read /boot/grub, where the boot menu is, is denied
+        NEXT     not known: /boot/grub, where the boot menu is, cannot be read: permission denied
         exit 0
     "#]]
     .assert_eq(&looks(&tree, "inspect cmdline --root root").to_string());

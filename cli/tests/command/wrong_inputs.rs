@@ -117,9 +117,9 @@ fn names_and_values_in_lua() {
         1 | modprobe_softdep { module = "nouveau" } | names no module | Give `pre`, `post` or both
         1 | modprobe_options { module = "kvm", options = "ignore_msrs=1" } | `options` is "ignore_msrs=1", not a table with names | Write `options = { ignore_msrs = 1 }`
         1 | modprobe_options { module = "kvm", options = { "ignore_msrs=1" } } | not a table with names | Write `options = { ignore_msrs = 1 }`
-        1 | modprobe_softdep { module = "a", pre = { "b" }, file = "/etc/modprobe.d/gpu.conf" } | "/etc/modprobe.d/gpu.conf" is no file that kmod reads | Write `file = "gpu.conf"`
-        1 | modprobe_softdep { module = "a", pre = { "b" }, file = "gpu" } | "gpu" is no file that kmod reads | Write `file = "gpu.conf"`
-        1 | modprobe_softdep { module = "a", pre = { "b" }, file = "../shadow.conf" } | "../shadow.conf" is no file that kmod reads | hint: 
+        1 | modprobe_softdep { module = "a", pre = { "b" }, file = "/etc/modprobe.d/gpu.conf" } | "/etc/modprobe.d/gpu.conf" is not a file that kmod reads | Write `file = "gpu.conf"`
+        1 | modprobe_softdep { module = "a", pre = { "b" }, file = "gpu" } | "gpu" is not a file that kmod reads | Write `file = "gpu.conf"`
+        1 | modprobe_softdep { module = "a", pre = { "b" }, file = "../shadow.conf" } | "../shadow.conf" is not a file that kmod reads | hint: 
         1 | modules_load { modules = { "vfio.ko.zst" } } | is the file of a module, not its name | Write `modules = { "vfio" }`
         1 | modules_load { modules = "vfio" } | `modules` is "vfio", not a list | Write `modules = { "vfio" }`
         1 | modprobe_blacklist { module = "nouveau", install = "yes" } | `install` is "yes", not true or false | Write `install = true`
@@ -146,17 +146,17 @@ fn lua_that_is_none_and_lua_of_other_habits() {
         1 | kernel_cmdline {\n  present = { "a" }\n\nmodules_load { modules = { "b" } } | the `{` of line 1 is not closed | Write the `}` that is missing
         1 | kernel_cmdline { present = { "a } } | unfinished string | gpu.lua:1 | hint: 
         1 | kernel_cmdline { present: { "a" } } | a field is set with `=`, not with `:` | Write `present = …`
-        1 | kernel_cmdline { "present": ["a"] } | its name is no text | Write `present = …`
-        1 | kernel_cmdline { present = ["a"] } | a list stands in braces | hint: 
-        1 | # cards\nkernel_cmdline { present = { "a" } } | `#` begins no comment | Comments begin with `--`
+        1 | kernel_cmdline { "present": ["a"] } | its name is not in quotes | Write `present = …`
+        1 | kernel_cmdline { present = ["a"] } | a list is written in braces | hint: 
+        1 | # cards\nkernel_cmdline { present = { "a" } } | `#` does not begin a comment | Comments begin with `--`
         1 | kernel_cmdline { present = { "a" } }\n# cards\n | gpu.lua:2 | Comments begin with `--`
-        1 | // cards\nkernel_cmdline { present = { "a" } } | `//` begins no comment | Comments begin with `--`
-        1 | kernel_cmdline { present = { intel_iommu=on } } | there is no `on` | A text stands in quotes: `"on"`
-        1 | if host.cpu.vendor != "x" then end | `!=` is no sign of Lua | Lua writes `~=`
-        1 | local n = 0\nn += 1 | gpu.lua:2 | `+=` is no sign of Lua | n = n +
+        1 | // cards\nkernel_cmdline { present = { "a" } } | `//` does not begin a comment | Comments begin with `--`
+        1 | kernel_cmdline { present = { intel_iommu=on } } | there is no `on` | A text is written in quotes: `"on"`
+        1 | if host.cpu.vendor != "x" then end | `!=` is not an operator of Lua | Lua writes `~=`
+        1 | local n = 0\nn += 1 | gpu.lua:2 | `+=` is not an operator of Lua | n = n +
         1 | if host.cpu.vendor == "x"\n  kernel_cmdline { present = { "a" } }\nend | `then` expected | Lua writes `if … then … end`
         1 | for _, m in ipairs { "a" } do\n  modprobe_blacklist { module = m } | `end` expected | The file ends before
-        1 | kernel_cmdline { present = { “a” } } | U+201C | is no quote of Lua | Write the plain quote
+        1 | kernel_cmdline { present = { “a” } } | U+201C | is not a quote in Lua | Write the plain quote
         1 | kernel_cmdline { present =\u{a0}{ "a" } } | U+00A0, a no-break space | Write a plain blank
         1 | kernel_cmdline {\r\n  present = { "a" }\r\n}\r\nmodules_lod { modules = { "x" } }\r | gpu.lua:4 | Did you mean `modules_load`?
         1 | kernel_cmdline = { present = { "a" } } | `kernel_cmdline` is a function that declares | Write `kernel_cmdline { … }`
@@ -170,7 +170,7 @@ fn lua_that_is_none_and_lua_of_other_habits() {
         1 | local gpu = host.pci:find { vendor = "10de" }\nprint(gpu.address) | a list has no `address` | Take one of it
         1 | print(host.pci.find { vendor = "10de" }) | called without the list | with a colon
         1 | print(#host.pci:find { vender = "10de" }) | a selector has no `vender` | Did you mean `vendor`?
-        1 | print(host.distro.name) | `host.distro` has no `name` | There are: family, id, version
+        1 | print(host.distro.name) | `host.distro` has no `name` | It has: family, id, version
         1 | print(hots.distro.id) | there is no `hots` | Did you mean `host`?
         1 | require "cards" | there is no module "cards" | `name.lua` beside the playbook
         1 | os.execute("lspci") | there is no `os` in a playbook | hint: 
@@ -182,7 +182,7 @@ fn lua_that_is_none_and_lua_of_other_habits() {
         1 | kernel_cmdline { name = "a", present = { "b" } }\nkernel_cmdline { name = "a", present = { "c" } } | "a" is declared twice
         0 | modprobe_blacklist { module = "a" }\nmodprobe_blacklist { module = "a" } | 1 declaration, valid
         1 | kernel_cmdline { name = "a", present = { "b" } }\nkernel_cmdline { name = "c", absent = { "b" } } | wants none
-        1 | kernel_cmdline { present = { "b" }, absent = { "b" } } | `b` is wanted, and `b` is wanted absent
+        1 | kernel_cmdline { present = { "b" }, absent = { "b" } } | `b` is wanted as present, and `b` as absent
         0 | -- nothing yet | warning: gpu.lua declares nothing
         0 | kernel_cmdline { present = { "intel_iomu=on" } } | Did you mean `intel_iommu=on`?
         0 | kernel_cmdline { present = { "--iommu=pt" } } | begins with a dash | Did you mean `iommu=pt`?
@@ -204,7 +204,7 @@ fn json_and_what_is_taken_for_it() {
         1 | {"resources":[]} | missing field `format` | Add "format": "hoststate.declarations/1"
         1 | {"format":"hoststate.declarations/9","resources":[]} | unknown format "hoststate.declarations/9" | hoststate.declarations/1
         1 | [{"type":"kernel_cmdline","present":["a"]}] | the declarations are a list | Put the list into
-        1 | {"format":"hoststate.declarations/1","resources":[\n{"type":"modules_load","modules":["a"]},\n]} | cards.json:3 | no comma behind the last
+        1 | {"format":"hoststate.declarations/1","resources":[\n{"type":"modules_load","modules":["a"]},\n]} | cards.json:3 | no comma after the last
         1 | {"format":"hoststate.declarations/1","resources":[\n{"type":"module_load","modules":["a"]}]} | cards.json:2 | resource 1 (module_load): | Did you mean `modules_load`?
         1 | {"format":"hoststate.declarations/1","resources":[\n{"type":"modules_load","name":"early",\n"module":["a"]}]} | resource 1 (modules_load "early"): unknown field `module` | cards.json:3 | Did you mean `modules`?
         1 | {"format":"hoststate.declarations/1","resources":[{"type":"vfio_pci_ids","ids":"10de:1b80"}]} | resource 1 (vfio_pci_ids): `ids` is "10de:1b80", not a list | Write `"ids": ["10de:1b80"]`
@@ -214,17 +214,17 @@ fn json_and_what_is_taken_for_it() {
         0 | {"format":"hoststate.declarations/1","resources":[{"type":"gpu_passthrough","device":"02:00.0"}]} | cards.json: 1 declaration, valid
         1 | {"format":"hoststate.declarations/1","resources":[{"type":"gpu_passthrough","device":"02:00.0","driver":["a"]}]} | resource 1 (gpu_passthrough): unknown field `driver` | Did you mean `drivers`?
         1 |   | there is nothing in it | An empty list of declarations is
-        1 | {"format":"hoststate.declarations/1", // cards\n"resources":[]} | JSON has no comments | Take it out
+        1 | {"format":"hoststate.declarations/1", // cards\n"resources":[]} | JSON has no comments | Remove it
         0 | ﻿{"$schema":"x","format":"hoststate.declarations/1","resources":[{"type":"modules_load","modules":["a"]}]} | 1 declaration, valid
         1 | {"format":"hoststate.declarations/1","resource":[]} | unknown field `resource` | Did you mean `resources`?
         1 | {"format":"hoststate.declarations/1","resources":[],"version":3} | unknown field `version` | Its fields are
-        1 | {"format":"hoststate.declarations/1","resources":[{"type":"modules_load",\n"modules":["a"],\n"modules":["b"]}]} | resource 1: `modules` is there twice, in line 2 and in line 3 | Keep one of the two
+        1 | {"format":"hoststate.declarations/1","resources":[{"type":"modules_load",\n"modules":["a"],\n"modules":["b"]}]} | resource 1: `modules` appears twice, in line 2 and in line 3 | Keep one of the two
         1 | {"format":"hoststate.declarations/1","resources":[{"type":"driver_binding","device":null,"driver":"vfio-pci"}]} | `device` is null, not a PCI address | Write it like `"device": "0000:01:00.0"`
         1 | {"format":"hoststate.declarations/1","resources":[\n{"type":"sriov_numvfs","device":"3b:00.0","numvfs":4},\n{"type":"sriov_numvfs","name":"x","device":"3b:00.0","numvfs":8}]} | at cards.json:2 wants 4 | at cards.json:3 wants 8
         1 | {"format":"hoststate.declarations/1","resources":[{"type":"modprobe_blacklist","module":"a","install":True}]} | `True` is Python, JSON writes `true` | json.dumps
         1 | kernel_cmdline { present = { "quiet" } } | this is Lua, and the name of the file does not end in .lua | Give the file a name such as gpu.lua
         1 | {"format":"hoststate.declarations/1","resources":[{"type":"modules_load","modules":"a"},\n{"type":"modules_load","modules":7}]} | resource 1 | resource 2 | cards.json:1 | cards.json:2
-        1 | {"format":"hoststate.plan/2","declarations":[{"type":"modules_load","modules":["a"],\n"modules":["b"]}]} | `declarations[0].modules` is there twice, in line 1 and in line 2 | Keep one of the two
+        1 | {"format":"hoststate.plan/2","declarations":[{"type":"modules_load","modules":["a"],\n"modules":["b"]}]} | `declarations[0].modules` appears twice, in line 1 and in line 2 | Keep one of the two
         "#,
     );
 }

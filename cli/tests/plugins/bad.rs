@@ -123,7 +123,7 @@ fn one_that_would_write_outside_of_the_host_is_stopped() {
         expect![[r#"
             error: acme.lamp "lamp": lamp: `write /etc/../../../etc/passwd`: the path is not an absolute path of the host without `..`
               at lamp.lua:1
-            hint: This is a mistake in the type, not in the playbook; `hoststate plugin test` finds such.
+            hint: This is a mistake in the type, not in the playbook; `hoststate plugin test` finds such mistakes.
             exit 1
         "#]],
     );
@@ -132,7 +132,7 @@ fn one_that_would_write_outside_of_the_host_is_stopped() {
         expect![[r#"
         error: acme.lamp "lamp": lamp: `remove etc/passwd`: the path is not an absolute path of the host without `..`
           at lamp.lua:1
-        hint: This is a mistake in the type, not in the playbook; `hoststate plugin test` finds such.
+        hint: This is a mistake in the type, not in the playbook; `hoststate plugin test` finds such mistakes.
         exit 1
     "#]],
     );
@@ -145,7 +145,7 @@ fn one_that_would_write_to_the_kernel_as_to_a_file_is_stopped() {
         expect![[r#"
         error: acme.lamp "lamp": lamp: `write /sys/lamp`: below /sys there are no files of a host
           at lamp.lua:1
-        hint: This is a mistake in the type, not in the playbook; `hoststate plugin test` finds such.
+        hint: This is a mistake in the type, not in the playbook; `hoststate plugin test` finds such mistakes.
         exit 1
     "#]],
     );
@@ -158,7 +158,7 @@ fn one_that_would_write_a_file_as_an_attribute_is_stopped() {
         expect![[r#"
             error: acme.lamp "lamp": lamp: `write "x" to /etc/passwd`: attributes are below /sys and /proc/sys
               at lamp.lua:1
-            hint: This is a mistake in the type, not in the playbook; `hoststate plugin test` finds such.
+            hint: This is a mistake in the type, not in the playbook; `hoststate plugin test` finds such mistakes.
             exit 1
         "#]],
     );
@@ -171,7 +171,7 @@ fn one_that_would_decide_what_is_trusted_is_stopped() {
         expect![[r#"
             error: acme.lamp "lamp": lamp: `write /etc/hoststate/plugins.lock`: what is there decides what hoststate trusts
               at lamp.lua:1
-            hint: This is a mistake in the type, not in the playbook; `hoststate plugin test` finds such.
+            hint: This is a mistake in the type, not in the playbook; `hoststate plugin test` finds such mistakes.
             exit 1
         "#]],
     );
@@ -204,7 +204,7 @@ fn one_of_another_abi_or_without_its_symbols_is_not_trusted_at_all() {
         (
             ["NO_CALL"],
             expect![[r#"
-            error: LAB/plugins/lamp.so: cannot be started: exports no symbol hoststate_call; hoststate_plugin.h lists the three of a plugin
+            error: LAB/plugins/lamp.so: cannot be started: exports no symbol hoststate_call; hoststate_plugin.h lists the three that a plugin exports
             hint: `hoststate plugin test` tries it out.
             exit 1
         "#]],

@@ -103,8 +103,8 @@ fn the_kit_says_what_to_mend() {
 #[test]
 fn the_kit_finds_one_that_says_of_everything_that_it_is_as_wanted() {
     let said = Lab::with(&["CONTENT"]).run("plugin test plugins/lamp.so");
-    let broken = "    BROKEN  a host that is not so differs\n            it says of the example's host that it is as \
-                  wanted already\n";
+    let broken = "    BROKEN  a host that is not so differs\n            it says that the example's host is \
+                  already as wanted\n";
     assert!(said.contains(broken) && said.ends_with("1 law is broken.\nexit 1\n"), "{said}");
 }
 

@@ -212,11 +212,11 @@ fn one_that_returns_no_inspection_is_told() {
     fails(
         "    return { settings = { { scope = \"now\" } } }",
         expect![[r#"
-        error: acme.lamp "lamp": lamp.lua:1: acme.lamp: `inspect` returned what is no inspection: unknown variant `now`, expected `persistent` or `runtime`
-          at playbook.lua:2
-        hint: docs/plugins.md says what an inspection looks like.
-        exit 1
-    "#]],
+            error: acme.lamp "lamp": lamp.lua:1: acme.lamp: `inspect` returned something that is not an inspection: unknown variant `now`, expected `persistent` or `runtime`
+              at playbook.lua:2
+            hint: docs/plugins.md says what an inspection looks like.
+            exit 1
+        "#]],
     );
     fails(
         "    return 7",
@@ -258,7 +258,7 @@ fn one_that_proposes_a_file_in_proc_is_refused() {
         expect![[r#"
             error: acme.lamp "lamp": lamp: `write /proc/lamp`: below /proc there are no files of a host
               at playbook.lua:2
-            hint: This is a mistake in the type, not in the playbook; `hoststate plugin test` finds such.
+            hint: This is a mistake in the type, not in the playbook; `hoststate plugin test` finds such mistakes.
             exit 1
         "#]],
     );

@@ -130,7 +130,9 @@ fn a_program_that_it_asked_for_is_named_when_it_is_trusted() {
     );
     let shown = lab.run("plugin trust plugins/lamp.so --yes");
     assert!(
-        shown.contains("asks      to propose runs of /usr/bin/lampctl, as root; each is shown before\n"),
+        shown.contains(
+            "asks      to propose runs of /usr/bin/lampctl as root; each is shown, and you are asked\n"
+        ),
         "{shown}"
     );
     lab.write("lamp.lua", "acme.lamp { on = true }\n");
@@ -159,7 +161,7 @@ fn what_it_asked_to_write_is_shown_and_nothing_else_is_taken_from_it() {
         lab.compile("cli/tests/plugins/abi1.c", "lamp.so", &[&asks]);
         let shown = lab.run("plugin trust plugins/lamp.so --yes");
         let line =
-            format!("asks      and may propose to write {pattern} as root, shown and asked for each time");
+            format!("asks      to propose writes to {pattern} as root; each is shown, and you are asked");
         assert!(shown.contains(&line), "{shown}");
         let plan = lab.run("plan lamp.lua --root root");
         let refused =

@@ -47,11 +47,11 @@ fn a_plugin_is_not_used_before_it_is_trusted() {
         file      LAB/plugins/lamp.so
         sha256    HASH
         type      acme.lamp: A lamp.
-        asks      to read the host as a user without rights
-        asks      and may propose to write any file as root, shown and asked for each time
-        asks      for at most 5 s to answer
-        error: nobody is there to be asked whether to trust it
-        hint: Read what it asks for above, then say --yes.
+        asks      to read the host as an unprivileged user
+        asks      to propose writes to any file as root; each is shown, and you are asked
+        asks      for up to 5 s to answer
+        error: nobody can be asked whether to trust it: this process has no terminal
+        hint: Read what it asks for above, then use --yes.
         exit 1
     "#]]
     .assert_eq(&without_hash(&lab.run("plugin trust plugins/lamp.so")));
@@ -60,9 +60,9 @@ fn a_plugin_is_not_used_before_it_is_trusted() {
         file      LAB/plugins/lamp.so
         sha256    HASH
         type      acme.lamp: A lamp.
-        asks      to read the host as a user without rights
-        asks      and may propose to write any file as root, shown and asked for each time
-        asks      for at most 5 s to answer
+        asks      to read the host as an unprivileged user
+        asks      to propose writes to any file as root; each is shown, and you are asked
+        asks      for up to 5 s to answer
         Trusted.
         exit 0
     "#]]
@@ -105,8 +105,8 @@ fn a_plugin_that_changed_is_refused_until_it_is_trusted_again() {
                   was HASH when it was trusted
         type      acme.lamp: A lamp.
         asks      to run as root: it can do whatever root can, unseen   (new)
-        asks      and may propose to write any file as root, shown and asked for each time
-        asks      for at most 5 s to answer
+        asks      to propose writes to any file as root; each is shown, and you are asked
+        asks      for up to 5 s to answer
         Trusted.
         exit 0
     "#]]
@@ -124,7 +124,7 @@ fn a_plugin_that_others_could_change_is_refused() {
         expect![[r#"
         error: acme.lamp "lamp": LAB/plugins/lamp.so: can be changed by others than its owner (mode 0775)
           at lamp.lua:1
-        hint: Take that right away: `chmod go-w LAB/plugins/lamp.so`.
+        hint: Remove that permission: `chmod go-w LAB/plugins/lamp.so`.
         exit 1
     "#]],
     );
@@ -134,7 +134,7 @@ fn a_plugin_that_others_could_change_is_refused() {
         "plan lamp.lua --root root",
         expect![[r#"
             error: LAB/plugins: can be changed by others than its owner (mode 0777)
-            hint: Take that right away: `chmod go-w LAB/plugins`.
+            hint: Remove that permission: `chmod go-w LAB/plugins`.
             exit 1
         "#]],
     );
@@ -144,7 +144,7 @@ fn a_plugin_that_others_could_change_is_refused() {
         "plugin list",
         expect![[r#"
             error: LAB/plugins: can be changed by others than its owner (mode 1777)
-            hint: Take that right away: `chmod go-w LAB/plugins`.
+            hint: Remove that permission: `chmod go-w LAB/plugins`.
             exit 1
         "#]],
     );
@@ -188,7 +188,7 @@ fn a_file_elsewhere_is_not_trusted() {
     let lab = Lab::new();
     lab.write("lamp.so", "");
     lab.check("plugin trust lamp.so --yes", expect![[r#"
-        error: lamp.so is in none of the folders of plugins
+        error: lamp.so is not in a plugin folder
         hint: Copy it to /usr/lib/hoststate/plugins or /etc/hoststate/plugins or LAB/plugins, or name its folder with --plugin-dir.
         exit 1
     "#]]);

@@ -181,7 +181,7 @@ impl Plugin {
             Ok(Message { id, request }) => (id, self.respond(request)),
             Err(err) => {
                 let id = serde_json::from_slice::<Value>(line).ok().and_then(|it| it.get("id")?.as_u64());
-                let what = format!("this is no request of protocol {PROTOCOL}: {err}");
+                let what = format!("this is not a request of protocol {PROTOCOL}: {err}");
                 (id.unwrap_or_default(), Err(Refusal { what, hint: None }))
             }
         };

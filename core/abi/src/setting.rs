@@ -28,7 +28,7 @@ pub enum Disruption {
     None,
     /// A device leaves its driver for a while.
     Device,
-    /// A network interface goes down or away.
+    /// A network interface goes down or disappears.
     Network,
     /// Everything: the host has to boot.
     Reboot,

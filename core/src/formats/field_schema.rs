@@ -203,9 +203,9 @@ fn rules(schema: &Value, at: &str, depth: usize) -> Result<Rules, FieldSchemaErr
         Value::Bool(true) => return Ok(rules),
         Value::Bool(false) => return Ok(Rules { never: true, ..rules }),
         Value::Object(schema) => schema,
-        other => return Err(fault(at, format!("{other} is no schema"))),
+        other => return Err(fault(at, format!("{other} is not a schema"))),
     };
-    let Some(depth) = depth.checked_sub(1) else { return Err(fault(at, "schemas too deep in each other")) };
+    let Some(depth) = depth.checked_sub(1) else { return Err(fault(at, "schemas are nested too deeply")) };
     for (keyword, value) in schema {
         let at = format!("{at}/{keyword}");
         let inner = |value: &Value| self::rules(value, &at, depth);
@@ -281,6 +281,6 @@ fn types(value: &Value, at: &str) -> Result<Vec<Type>, FieldSchemaError> {
     let types: Option<Vec<Type>> = names.iter().map(known).collect();
     types.ok_or_else(|| {
         let known: Vec<&str> = TYPES.iter().map(|it| it.0).collect();
-        fault(at, format!("{value} is no type; there are {}", known.join(", ")))
+        fault(at, format!("{value} is not a type; types are {}", known.join(", ")))
     })
 }

@@ -109,7 +109,7 @@ pub fn parse(text: &str) -> Result<Nodes, HostTextError> {
     for section in &sections {
         let above = section.name.match_indices('/').skip(1).map(|(at, _)| &section.name[1..at]);
         if !above.into_iter().all(is_directory) {
-            return Err(section.fault("below what is no directory"));
+            return Err(section.fault("below something that is not a directory"));
         }
     }
     Ok(nodes)
@@ -297,8 +297,16 @@ mod tests {
             "line 1: an empty file cannot lack a newline: `/a (no newline at the end)`"
         );
         assert_eq!(refused("== /a/../../b\n"), "line 1: no path of a host: `/a/../../b`");
-        assert_eq!(refused("== /a -> /b\n== /a/c\nx\n"), "line 2: below what is no directory: `/a/c`");
-        assert_eq!(refused("== /a/c\nx\n== /a -> /b\n"), "line 1: below what is no directory: `/a/c`");
+        assert_eq!(
+            refused("== /a -> /b\n== /a/c\nx\n"),
+            "line 2: below something that is not a directory: \
+             `/a/c`"
+        );
+        assert_eq!(
+            refused("== /a/c\nx\n== /a -> /b\n"),
+            "line 1: below something that is not a directory: \
+             `/a/c`"
+        );
         assert_eq!(refused("== /a (hex)\n00\n0g\n"), "line 3: not pairs of hexadecimal digits");
         assert_eq!(refused("== /a (image)\nx\n"), "line 2: a text without a name above it");
     }

@@ -54,8 +54,8 @@ pub fn hazards(scene: Scene<'_>) -> Result<Vec<Hazard>> {
         };
         let identity = taken.identity();
         let then = match taken.to {
-            Some(_) => "the console of the host goes dark, and stays so until that is undone",
-            None => "the console keeps the picture of the firmware, if it has one",
+            Some(_) => "the host's console goes dark, and stays dark until that is undone",
+            None => "the console keeps the firmware's picture, if there is one",
         };
         let message = format!("the graphics card {address} {}: {then}", taken.what());
         let hazard = Hazard::new(NAME, severity, &identity.each_ref().map(String::as_str), message);
@@ -84,7 +84,7 @@ fn console_of(host: &HostView, device: &PciDevice) -> io::Result<Vec<String>> {
         why.push(format!("/proc/iomem: BOOTFB is inside {range} of {address}"));
     }
     if let Some(connector) = only_monitor(host, address)? {
-        why.push(format!("{connector} is connected, and nothing is at any other card"));
+        why.push(format!("{connector} is connected, and nothing is connected to any other card"));
     }
     Ok(why)
 }

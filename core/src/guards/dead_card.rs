@@ -21,7 +21,8 @@ pub fn hazards(scene: Scene<'_>) -> Result<Vec<Hazard>> {
         let address = taken.device.address;
         let directory = pci_bus::directory(address);
         let message = format!(
-            "{address} does not answer (its configuration space is ff): it sleeps, or needs a reset or a power cycle"
+            "{address} does not answer (its configuration space reads ff): it is asleep, or needs a reset or \
+             a power cycle"
         );
         let state = directory.join("power_state");
         let state = scene.before.attribute(&state)?.map(|it| format!("{} is {it}", state.display()));

@@ -125,7 +125,8 @@ fn misspelt_blacklist(lines: &[Line], names: Option<&ModuleNames>) -> Vec<Hazard
         let near = names.near(module).filter(|_| !is_there)?;
         let place = format!("the plan adds {}:{}", line.file.display(), line.number);
         let message = format!(
-            "no installed kernel has a module {module}, so nothing is kept away by its blacklist; did you mean {near}?"
+            "no installed kernel has a module {module}, so its blacklist line keeps nothing away; did you \
+             mean {near}?"
         );
         Some(Hazard::new(NAME, Severity::Warn, &["blacklist", module], message).shown_by([place]))
     };
@@ -235,8 +236,8 @@ fn on_kernel(scene: Scene<'_>, release: &str, line: &Line) -> Result<Vec<Reason>
                         })
                         .collect();
                     let why = format!(
-                        "{module} is built in, and reads the kernel command line only: declare kernel_cmdline {{ \
-                         present = {{ {} }} }}",
+                        "{module} is built in, and reads only the kernel command line: declare \
+                         kernel_cmdline {{ present = {{ {} }} }}",
                         parameters.join(", ")
                     );
                     reasons.push(Reason::Other(why, format!("{} names {module}", index("modules.builtin"))));
@@ -300,8 +301,7 @@ fn nothing_loads(scene: Scene<'_>, line: &Line) -> Result<Option<Hazard>> {
         line.file.display(),
         line.number
     );
-    let evidence =
-        "no softdep, list of modules, udev rule or parameter of the command line names vfio-pci".to_owned();
+    let evidence = "no softdep, module list, udev rule or kernel parameter names vfio-pci".to_owned();
     Ok(Some(Hazard::new(NAME, Severity::Warn, &["nothing loads", VFIO], message).shown_by([evidence])))
 }
 

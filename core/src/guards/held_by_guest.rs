@@ -15,7 +15,7 @@ const NAME: &str = "held-by-guest";
 pub fn hazards(scene: Scene<'_>) -> Result<Vec<Hazard>> {
     unbinding::refused(scene, NAME, open_files::of_guests, |device, first| {
         format!(
-            "{} leaves {}, and {} (process {}) has it: the change would hang until that lets it go",
+            "{} leaves {}, and {} (process {}) has it: the change would hang until that process lets go",
             device.address,
             device.driver.as_deref().unwrap_or_default(),
             first.name,

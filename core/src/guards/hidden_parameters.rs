@@ -18,7 +18,7 @@ pub fn hazards(scene: Scene<'_>) -> Result<Vec<Hazard>> {
         Err(err) => return Err(err),
     };
     let hazard = |Hidden { what, mend, evidence }: Hidden| {
-        let message = format!("{what}: it is without effect. {mend}");
+        let message = format!("{what}: it has no effect. {mend}");
         Hazard::new(NAME, Severity::Warn, &[&what], message).shown_by([evidence])
     };
     Ok(hidden.into_iter().map(hazard).collect())

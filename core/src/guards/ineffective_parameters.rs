@@ -124,9 +124,9 @@ fn why_ignored(scene: Scene<'_>, parameter: &Parameter) -> Result<Option<(String
             let installed = kernels::installed(host)?;
             let is_plain = |it: &&String| !PATCHED.iter().any(|part| it.contains(part));
             installed.0.iter().find(is_plain).map(|it| {
-                let why = "it belongs to a patch that is in no kernel of a distribution, and where it works it only \
-                           pretends that devices are apart";
-                (why.to_owned(), format!("/lib/modules/{it} is no kernel with that patch"))
+                let why = "it belongs to a patch that no distribution's kernel has, and where it works it \
+                           only pretends that devices are isolated";
+                (why.to_owned(), format!("/lib/modules/{it} is not a kernel with that patch"))
             })
         }
         "video" if value.starts_with("efifb:") && value.contains("off") => {
@@ -135,7 +135,7 @@ fn why_ignored(scene: Scene<'_>, parameter: &Parameter) -> Result<Option<(String
             })
         }
         "modprobe.blacklist" => value.split(',').find(|it| it.contains('-')).map(|it| {
-            let why = format!("modprobe compares this name as it is; write {}", it.replace('-', "_"));
+            let why = format!("modprobe compares this name literally; write {}", it.replace('-', "_"));
             (why, format!("the plan adds {parameter}"))
         }),
         "rd.driver.pre" | "rd.driver.blacklist" | "rd.driver.post"

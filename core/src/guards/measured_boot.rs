@@ -48,8 +48,7 @@ pub fn hazards(scene: Scene<'_>) -> Result<Vec<Hazard>> {
         }
     }
     if let (Some(evidence), Some(image)) = (secure_boot, unified_image(host)?) {
-        let message =
-            format!("{image} is signed with its command line, and Secure Boot lets no other one be used");
+        let message = format!("{image} is signed with its command line, and Secure Boot allows no other");
         let hazard = Hazard::new(NAME, Severity::Warn, &["image", &image], message);
         hazards.push(hazard.shown_by([evidence, format!("{image} is there")]));
     }

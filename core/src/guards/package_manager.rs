@@ -34,7 +34,7 @@ pub fn hazards(scene: Scene<'_>) -> Result<Vec<Hazard>> {
     let Some((file, process, evidence)) = holder(host)? else { return Ok(Vec::new()) };
     let comm = host.attribute(&Path::new("/proc").join(&process).join("comm"))?;
     let who = comm.unwrap_or_else(|| "a package manager".to_owned());
-    let message = format!("{who} is at work and may make the same boot files; wait until it has ended");
+    let message = format!("{who} is running and may write the same boot files; wait until it has finished");
     let named = format!("process {process} is {who}");
     let hazard = Hazard::new(NAME, Severity::Refuse, &[&file, &process], message);
     Ok(vec![hazard.shown_by([evidence, named])])

@@ -99,7 +99,7 @@ pub fn hazards(scene: Scene<'_>) -> Result<Vec<Hazard>> {
                 (format!("the plan adds {after}, which says {decides}"), ["", after.raw()])
             }
             (Some(before), None) => {
-                (format!("the plan takes {before} away, which says {decides}"), [before.raw(), ""])
+                (format!("the plan removes {before}, which says {decides}"), [before.raw(), ""])
             }
             (None, None) => continue,
         };
@@ -107,7 +107,7 @@ pub fn hazards(scene: Scene<'_>) -> Result<Vec<Hazard>> {
     }
     for parameter in &parameters.removed {
         if NEEDED.iter().any(|it| parameter.same_name(it)) {
-            let message = format!("the plan takes {parameter} away, by which the boot finds what / lies on");
+            let message = format!("the plan removes {parameter}, by which the boot finds what / lies on");
             hazards.push(hazard(&[parameter.raw(), ""], message, Some(parameter), &running));
         }
     }

@@ -60,7 +60,7 @@ fn hazard(owner: Owner, device: &PciDevice, what: &str, wanted: &str) -> Hazard 
     let (severity, theirs) = match &sets {
         Some(sets) if sets == wanted => (Severity::Warn, format!("to the same: {sets}")),
         Some(sets) => (Severity::Refuse, format!("to {sets}")),
-        None => (Severity::Warn, "to a value that cannot be told".to_owned()),
+        None => (Severity::Warn, "to a value that is not known".to_owned()),
     };
     let message =
         format!("{who} sets {what} of {address} {theirs}, the plan to {wanted}: leave it to one of them");

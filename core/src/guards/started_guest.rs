@@ -51,7 +51,8 @@ pub fn hazards(scene: Scene<'_>) -> Result<Vec<Hazard>> {
                     continue;
                 }
                 let message = format!(
-                    "the guest {} is started at boot and needs {address}, which goes when {} has {count} virtual functions",
+                    "the guest {} is started at boot and needs {address}, which disappears when {} has \
+                     {count} virtual functions",
                     guest.name, device.address
                 );
                 let texts = [address.to_string(), count.to_string()];

@@ -70,7 +70,7 @@ pub fn hazards(scene: Scene<'_>) -> Result<Vec<Hazard>> {
         if let Some((upper, why)) =
             upper(scene.before, &taken.device)?.filter(|_| taken.device.physfn.is_some())
         {
-            used.push(format!("{upper}, which is made of it,"));
+            used.push(format!("{upper}, which is built on it,"));
             evidence.push(why);
         }
         for (mediated, why) in mediated(scene.before, &taken.device)? {

@@ -24,7 +24,7 @@ pub(super) fn explain(machine: &HostView, id: u32, attribute: &Path, value: &str
             "No process has a file of the device open; `dmesg` may say what the driver waits for.".into(),
         );
     } else {
-        sentences.push(format!("{}. End that, and the write goes on.", holders.join(", ")));
+        sentences.push(format!("{}. End it, and the write continues.", holders.join(", ")));
     }
     sentences.join(" ")
 }
@@ -126,7 +126,7 @@ mod tests {
             "/sys/bus/pci/drivers/vfio-pci/unbind",
             "0000:01:00.0",
             expect![
-                "Process 77 waits in vfio_unregister_group_dev < vfio_pci_remove (/proc/77/stack). Process 42 (qemu-system-x86) has /dev/vfio/12 open. End that, and the write goes on."
+                "Process 77 waits in vfio_unregister_group_dev < vfio_pci_remove (/proc/77/stack). Process 42 (qemu-system-x86) has /dev/vfio/12 open. End it, and the write continues."
             ],
         );
     }

@@ -184,7 +184,7 @@ impl Contradiction<'_> {
         Rejected {
             declaration: self.later.0.declaration.clone(),
             misfit: None,
-            source: Error::invalid(what, "Decide which of the two it shall be."),
+            source: Error::invalid(what, "Decide which of the two it should be."),
         }
     }
 }

@@ -43,7 +43,7 @@ impl Ensure {
             Some(Value::String(word)) if word == "absent" => Ok(Self::Absent),
             Some(other) => {
                 let what = format!("{kind}: `{ENSURE}` is {other}, neither \"present\" nor \"absent\"");
-                Err(Error::invalid(what, "Leave it out for what shall be there."))
+                Err(Error::invalid(what, "Leave it out for what should be there."))
             }
         }
     }

@@ -125,13 +125,13 @@ pub fn check_description(description: &TypeDescription) -> Result<()> {
     match name.split('.').collect::<Vec<_>>()[..] {
         [vendor, kind] if is_word(vendor) && is_word(kind) => {
             if RESERVED_VENDORS.contains(&vendor) || ["end", "function", "nil"].contains(&kind) {
-                let what = format!("playbooks have something else under {vendor:?}");
+                let what = format!("{vendor:?} already means something else in playbooks");
                 return refused(what, "Name the type after its vendor: `vendor.type`.");
             }
         }
         _ => {
             let hint = "A name is `vendor.type`, both of lower-case letters, digits and `_`.";
-            return refused("this is no name of a type".to_owned(), hint);
+            return refused("this is not the name of a type".to_owned(), hint);
         }
     }
     let Some(properties) = schema.get("properties").and_then(Value::as_object) else {
@@ -149,9 +149,12 @@ pub fn check_description(description: &TypeDescription) -> Result<()> {
         return refused(format!("the field `{common}` is taken"), hint);
     }
     if let Some(unknown) = key.iter().find(|it| !properties.contains_key(*it)) {
-        return refused(format!("`key` names {unknown:?}, which is no field"), "Name fields of the schema.");
+        return refused(
+            format!("`key` names {unknown:?}, which is not a field"),
+            "Name fields of the schema.",
+        );
     }
-    FieldCheck::new(schema).map(|_| ()).or_else(|err| refused(err.to_string(), "Mend the JSON Schema."))
+    FieldCheck::new(schema).map(|_| ()).or_else(|err| refused(err.to_string(), "Correct the JSON Schema."))
 }
 
 fn is_word(text: &str) -> bool {

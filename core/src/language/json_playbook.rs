@@ -111,7 +111,7 @@ impl<'a> Reader<'a> {
         }
         let Some(members) = self.members(whole, "", "") else {
             if !whole.get().starts_with('{') {
-                self.error(whole, "the text is JSON, but no object", hint);
+                self.error(whole, "the text is JSON, but not an object", hint);
             }
             return Vec::new();
         };
@@ -142,7 +142,7 @@ impl<'a> Reader<'a> {
                     items.into_iter().zip(1..).filter_map(|(item, number)| self.resource(item, number));
                 return read.collect();
             }
-            Some((value, None)) => self.error(value, "`resources` is no list", hint),
+            Some((value, None)) => self.error(value, "`resources` is not a list", hint),
             None if misspelt => {}
             None => self.error(whole, "missing field `resources`", hint),
         }
@@ -156,7 +156,7 @@ impl<'a> Reader<'a> {
         let Some(Value::Object(fields)) = value else {
             if self.errors.len() == before {
                 let hint = "Write it like {\"type\": \"kernel_cmdline\", \"present\": [\"iommu=pt\"]}.";
-                self.error(item, format!("resource {number} is no object"), hint);
+                self.error(item, format!("resource {number} is not an object"), hint);
             }
             return None;
         };
@@ -191,7 +191,7 @@ impl<'a> Reader<'a> {
         }
         if path.split(['.', '[']).count() > DEEPEST {
             let what = format!("{whole}: `{path}` is more than {DEEPEST} levels deep");
-            self.error(raw, what, "No field takes values that deep.");
+            self.error(raw, what, "No field takes values nested that deeply.");
             return None;
         }
         if let Some(items) = items(raw) {
@@ -237,8 +237,8 @@ impl<'a> Reader<'a> {
                     true => format!("both in line {line}"),
                     false => format!("in line {first} and in line {line}"),
                 };
-                let what = format!("{prefix}`{path}` is there twice, {lines}");
-                self.error(value, what, "Keep one of the two: which one counts is left open by JSON.");
+                let what = format!("{prefix}`{path}` appears twice, {lines}");
+                self.error(value, what, "Keep one of the two: JSON does not say which one counts.");
                 is_unique = false;
             }
         }

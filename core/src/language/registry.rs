@@ -250,7 +250,7 @@ impl Registry {
             let vendor = name.split('.').next().unwrap_or_default();
             if let Some(taken) = self.entries.iter().map(Entry::name).find(|it| *it == name || *it == vendor)
             {
-                let what = format!("there are two resource types that need the name {taken:?}");
+                let what = format!("two resource types need the name {taken:?}");
                 return Err(Error::invalid(
                     what,
                     "Remove one of the two, or give it the name of its vendor.",

@@ -59,7 +59,7 @@ pub fn why_off(host: &HostView, running: &Cmdline) -> Result<Option<Off>> {
     let (reason, mend, evidence) = if let Some(parameter) = turned_off_by(running) {
         (
             format!("the kernel was booted with {parameter}"),
-            format!("Take {parameter} off the kernel command line."),
+            format!("Remove {parameter} from the kernel command line."),
             format!("/proc/cmdline has {parameter}"),
         )
     } else if let Some(found) = by_processor(host, running)? {
@@ -108,7 +108,7 @@ fn no_table(host: &HostView) -> Result<Option<Off>> {
             .to_owned(),
         mend:
             "Turn on VT-d (Intel) or AMD-Vi, also called IOMMU, in the firmware's setup; a virtual machine \
-               needs an emulated IOMMU."
+             needs an emulated IOMMU."
                 .to_owned(),
         evidence: format!("{TABLES} has none of {}", DESCRIBING.join(", ")),
     }))

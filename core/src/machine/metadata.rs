@@ -71,7 +71,7 @@ impl Metadata {
         let status = rustix::fs::fstat(file)?;
         // A mode from before an ACL and attributes from after it would give the group what the mask is.
         if changed_at(&before) != changed_at(&status) {
-            return Err(io::Error::other("its mode or attributes change right now; run again"));
+            return Err(io::Error::other("its mode or attributes are being changed right now; run again"));
         }
         Ok(Self {
             owner: status.st_uid,
@@ -214,13 +214,11 @@ fn lost(path: &Path, name: &Name, why: io::Error) -> Error {
             "`restorecon -v {shown}` gives the file the label of the policy; run again then, where relabelling is \
              allowed."
         ),
-        ACL => format!("`getfacl {shown}` shows the ACL; `setfacl --remove-all {shown}` takes it away."),
+        ACL => format!("`getfacl {shown}` shows the ACL; `setfacl --remove-all {shown}` removes it."),
         CAPABILITY => {
-            format!(
-                "`setcap -r {shown}` takes the capabilities away; only root of the machine can give them."
-            )
+            format!("`setcap -r {shown}` removes the capabilities; only root of the machine can give them.")
         }
-        name => format!("`setfattr --remove={name} {shown}` takes it away, if nobody needs it."),
+        name => format!("`setfattr --remove={name} {shown}` removes it, if nobody needs it."),
     };
     Error::Kept { path: path.to_owned(), what: format!("its attribute {name}"), why, hint: mend }
 }
@@ -257,13 +255,13 @@ mod tests {
             "system.posix_acl_access",
             expect![[r#"
                 /etc/default/grub: its attribute system.posix_acl_access cannot be kept: Permission denied (os error 13); the file stays as it is
-                `getfacl /etc/default/grub` shows the ACL; `setfacl --remove-all /etc/default/grub` takes it away."#]],
+                `getfacl /etc/default/grub` shows the ACL; `setfacl --remove-all /etc/default/grub` removes it."#]],
         );
         check(
             "user.x",
             expect![[r#"
                 /etc/default/grub: its attribute user.x cannot be kept: Permission denied (os error 13); the file stays as it is
-                `setfattr --remove=user.x /etc/default/grub` takes it away, if nobody needs it."#]],
+                `setfattr --remove=user.x /etc/default/grub` removes it, if nobody needs it."#]],
         );
     }
 }

@@ -144,7 +144,7 @@ impl Trust {
         Err(match self.what {
             What::Plugins => not_run(at, &status, kind, why),
             _ if why == Why::Type => {
-                let hint = "What root follows is a plain file in plain directories.";
+                let hint = "Root follows only a plain file in plain directories.";
                 Error::invalid(format!("{} {}", at.display(), type_is(&status, kind)), hint)
             }
             What::Programs => not_started(path, at, &status, why),

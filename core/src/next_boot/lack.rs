@@ -26,7 +26,7 @@ pub fn of(menu: &Menu, wanted: &CmdlineEdit) -> Option<Lack> {
     if let Some(entry) = menu.taken() {
         let shortfall = shortfall(entry, wanted)?;
         let once = if menu.choice.once { "for one boot only, " } else { "" };
-        let what = if entry.generated { "" } else { ", and no step of hoststate's changes that entry" };
+        let what = if entry.generated { "" } else { ", and hoststate does not change that entry" };
         return Some(Lack {
             about: About::NextBoot(Some(entry.title.clone())),
             reason: format!(

@@ -101,7 +101,7 @@ impl Menu {
         let unread = MENUS.iter().find(|it| host.is_withheld(Path::new(it)));
         let unread = unread.filter(|_| choice.entry.is_none() && choice.other.is_none());
         if let Some(menu) = unread {
-            choice.because = format!("permission to read {menu}, where the boot menu is, is denied");
+            choice.because = format!("{menu}, where the boot menu is, cannot be read: permission denied");
         }
         Ok(Self { entries, choice, is_withheld: unread.is_some() })
     }

@@ -80,7 +80,7 @@ impl Planner<'_> {
                 scope: Scope::Persistent,
                 about,
                 actual: Some(shortfall),
-                desired: Some("has all that is wanted".to_owned()),
+                desired: Some("has everything that is wanted".to_owned()),
                 steps: Vec::new(),
                 activation: Some(Activation::Reboot),
                 disruption: Disruption::Reboot,

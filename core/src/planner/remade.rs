@@ -27,7 +27,7 @@ impl Draft {
             match remade_by(&change, &ports, view)? {
                 None => kept.push(change),
                 Some(port) => {
-                    let reason = format!("the virtual functions of {port} are removed and made anew");
+                    let reason = format!("the virtual functions of {port} are removed and created again");
                     let Change { resource, playbook, .. } = change;
                     if self.deferred.last().is_none_or(|it| it.resource != resource) {
                         let waits_for_reboot = false;

@@ -82,7 +82,7 @@ pub struct Conformity {
 impl Conformity {
     /// Returns the verdict on a type that cannot be tried.
     pub fn of(err: &Error) -> Self {
-        let mend = err.hint().unwrap_or_else(|| "Mend what the error names.".to_owned());
+        let mend = err.hint().unwrap_or_else(|| "Correct what the error names.".to_owned());
         Self { tried: 1, findings: vec![BrokenLaw::new(LAWS[0], err.to_string(), mend)] }
     }
 }
@@ -130,11 +130,7 @@ fn try_laws(trial: &Trial<'_>, host: &dyn Host) -> Result<Conformity> {
     // Whoever says `converged` to everything keeps all other laws.
     if !first.is_empty() && first.iter().all(|it| it.state == State::Converged) {
         let mend = "Compare the value with what is on the host; and give each example a host that is not as it wants.";
-        findings.push(BrokenLaw::new(
-            LAWS[1],
-            "it says of the example's host that it is as wanted already",
-            mend,
-        ));
+        findings.push(BrokenLaw::new(LAWS[1], "it says that the example's host is already as wanted", mend));
     }
     if let Some(difference) = difference(&first, &second) {
         let mend =

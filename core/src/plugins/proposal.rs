@@ -165,6 +165,6 @@ fn plain(path: &Path, step: &Step, host: &HostView) -> Result<PathBuf> {
 fn refused(what: String) -> Error {
     Error::invalid(
         what,
-        "This is a mistake in the type, not in the playbook; `hoststate plugin test` finds such.",
+        "This is a mistake in the type, not in the playbook; `hoststate plugin test` finds such mistakes.",
     )
 }

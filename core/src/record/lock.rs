@@ -58,7 +58,10 @@ impl Lock {
                 let holder = match heirs {
                     _ if said.is_empty() => "a run that has just begun".to_owned(),
                     None => said,
-                    Some(heirs) => format!("{said}; it was killed, and what it started still works: {heirs}"),
+                    Some(heirs) => format!(
+                        "{said}; it was killed, and what it started is still running: \
+                         {heirs}"
+                    ),
                 };
                 return Err(Error::Locked { path, holder });
             }

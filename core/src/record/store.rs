@@ -69,7 +69,7 @@ impl Unreadable {
         match self.is_newer {
             true => "Use that version of hoststate for this run.".to_owned(),
             false => {
-                "Its `files` may still hold the old texts; move it away when they are of no use.".to_owned()
+                "Its `files` may still hold the old texts; move it away once they are of no use.".to_owned()
             }
         }
     }

@@ -27,11 +27,12 @@ const RULES: &str = "/etc/udev/rules.d/70-hoststate-driver.rules";
 
 /// The driver a PCI device is bound to, now and after every boot.
 ///
-/// Other devices with the same ids keep their drivers: the device is told by its address, and at boot by what it is too.
+/// Other devices with the same ids keep their drivers: the device is known by its address, and at boot also by what it
+/// is.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DriverBinding {
-    /// The device: an address such as `0000:01:00.0`, or what exactly one device is.
+    /// The device: an address such as `0000:01:00.0`, or a description of exactly one device.
     device: DeviceSelector,
     /// The driver, such as `vfio-pci`.
     driver: DriverName,
@@ -109,7 +110,7 @@ impl Resource for DriverBinding {
 impl DriverBinding {
     fn refuse_bridge(&self, host: &HostView, device: &PciDevice) -> Result<()> {
         if self.driver.needs_iommu_group() && device.has_bridge_header(host)? {
-            let what = format!("{} is a bridge, and {} takes no bridges", device.address, self.driver);
+            let what = format!("{} is a bridge, and {} does not take bridges", device.address, self.driver);
             let hint = "A guest gets the devices behind a bridge; the bridge stays with the host.";
             return Err(Error::invalid(what, hint));
         }
@@ -144,7 +145,7 @@ impl DriverBinding {
         }
         if !cx.host.exists(&directory.join("driver_override"))? {
             let what = format!("{address} has no driver_override, so it cannot be given to one driver");
-            return Err(Error::invalid(what, "It exists from Linux 3.16 on; boot a newer kernel."));
+            return Err(Error::invalid(what, "It exists since Linux 3.16; boot a newer kernel."));
         }
         // The bus asks the registered drivers only, so the driver is loaded before anything is taken away
         // (drivers/base/bus.c). The attribute alone moves nothing: the device leaves its driver, then is probed.

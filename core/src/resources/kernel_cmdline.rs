@@ -70,7 +70,7 @@ impl ResourceType for KernelCmdline {
             return Err(Error::invalid("no parameter is named", "Give `present`, `additional` or `absent`."));
         }
         match edit.conflict() {
-            Some(what) => Err(Error::invalid(what, "Decide which of the two it shall be.")),
+            Some(what) => Err(Error::invalid(what, "Decide which of the two it should be.")),
             None => Ok(()),
         }
     }

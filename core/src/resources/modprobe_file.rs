@@ -43,7 +43,7 @@ impl TryFrom<String> for ConfFile {
         if plain && name.len() > ".conf".len() && name.ends_with(".conf") {
             Ok(Self(name))
         } else {
-            Err(format!("{name:?} is no file that kmod reads; give a name such as \"01-vfio-pci.conf\""))
+            Err(format!("{name:?} is not a file that kmod reads; give a name such as \"01-vfio-pci.conf\""))
         }
     }
 }

@@ -46,7 +46,7 @@ impl TryFrom<Value> for OptionValue {
             Value::Number(number) => Ok(Self(number.to_string())),
             Value::Bool(flag) => Ok(Self(u8::from(flag).to_string())),
             other => Err(format!(
-                "{other} is no value of a module parameter; give a text, a number, true or false"
+                "{other} is not a value of a module parameter; give a text, a number, true or false"
             )),
         }
     }

@@ -47,7 +47,7 @@ impl ResourceType for ModprobeSoftdep {
         match self.pre.iter().chain(&self.post).find(|it| **it == self.module) {
             Some(_) => {
                 let what = format!("{} would be loaded before or after itself", self.module);
-                Err(Error::invalid(what, "Take it out of `pre` and `post`."))
+                Err(Error::invalid(what, "Remove it from `pre` and `post`."))
             }
             None => Ok(()),
         }

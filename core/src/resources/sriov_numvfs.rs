@@ -29,7 +29,7 @@ const RULES: &str = "/etc/udev/rules.d/70-hoststate-sriov.rules";
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SriovNumvfs {
-    /// The physical function: an address such as `0000:3b:00.0`, or what exactly one device is.
+    /// The physical function: an address such as `0000:3b:00.0`, or a description of exactly one device.
     device: DeviceSelector,
     /// Number of virtual functions; 0 removes them. At most the device's `sriov_totalvfs`.
     #[schemars(extend("examples" = [4]))]
@@ -133,8 +133,8 @@ impl SriovNumvfs {
             }
             (None, None) if is_before_sriov_numvfs(host)? => {
                 let what = format!(
-                    "{address} has no sriov_numvfs, because the running kernel is older than Linux 3.8, which brought \
-                     it"
+                    "{address} has no sriov_numvfs, because the running kernel is older than Linux 3.8, the \
+                     first that has it"
                 );
                 let module = device.driver.as_deref().unwrap_or("igb");
                 let hint = format!(
@@ -257,7 +257,7 @@ fn autoprobe(device: &PciDevice, sriov: Sriov, wanted: bool) -> Result<Setting> 
                 "{} has no sriov_drivers_autoprobe, so `autoprobe = false` is not possible",
                 device.address
             );
-            return Err(Error::invalid(what, "It exists from Linux 4.12 on. Leave `autoprobe` out."));
+            return Err(Error::invalid(what, "It exists since Linux 4.12. Leave `autoprobe` out."));
         }
         Some(actual) => {
             let path = pci_bus::directory(device.address).join("sriov_drivers_autoprobe");

@@ -351,7 +351,7 @@ fn unchanged(view: &HostView, named: &Path, path: &Path, plan: &Plan) -> Result<
     match plan.files.iter().find(|it| it.path == path) {
         None if path != named => Err(Error::invalid(
             format!("{}: leads to {} now, which is not in the plan", named.display(), path.display()),
-            "Look who made that link; a new plan says what it leads to.",
+            "Find out who made that link; a new plan shows where it leads.",
         )),
         Some(known) if view.read(path)? != known.before => Err(Error::invalid(
             format!("{}: changed while this run had it in its plan", path.display()),
@@ -363,8 +363,10 @@ fn unchanged(view: &HostView, named: &Path, path: &Path, plan: &Plan) -> Result<
 
 /// The host asks for more than anybody was shown.
 fn not_agreed(beyond: &[String]) -> Error {
-    let what =
-        format!("the plan that was agreed to does not have what is to be done next: {}", beyond.join("; "));
+    let what = format!(
+        "the plan that was agreed to does not include what is to be done next: {}",
+        beyond.join("; ")
+    );
     Error::invalid(what, "Run again: the new plan shows it, and asks.")
 }
 

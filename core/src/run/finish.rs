@@ -104,8 +104,8 @@ impl Finish<'_> {
     fn decide(&mut self) -> Result<Decision> {
         if let Some(boot) = &self.record.begun {
             let why = format!(
-                "this was begun in boot {boot} and did not end: the machine went down on the way. It is not begun \
-                 again by itself"
+                "this was begun in boot {boot} and was not finished: the machine went down meanwhile. It is \
+                 not started again by itself"
             );
             return Ok(Decision::GivenUp(why));
         }
@@ -159,7 +159,7 @@ impl Finish<'_> {
             let because = "it did not come up, and the default entry was booted in its place".to_owned();
             let why = format!(
                 "the boot that was to be tried did not come up: this one was started by the default entry ({} is not in \
-                 /proc/cmdline). Nothing was changed but for that entry, which is gone",
+                 /proc/cmdline). Nothing else was changed, and that entry is gone",
                 trial.mark
             );
             let boot = RefusedBoot::new(&wanted, because);
@@ -258,8 +258,8 @@ impl Finish<'_> {
 
 fn not_confirmed(trial: &TrialRecord, wanted: &[CmdlineEdit], because: String) -> Decision {
     let why = format!(
-        "the boot that was tried is not confirmed: {because}. Nothing was made permanent; the next boot is by the default \
-         entry, as before"
+        "the boot that was tried is not confirmed: {because}. Nothing was made permanent; the next boot uses \
+         the default entry, as before"
     );
     let boot = RefusedBoot::new(wanted, because);
     Decision::Refused(Box::new(Refusal { boot, why, runs: Some(trial.clone()) }))

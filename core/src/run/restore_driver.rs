@@ -76,7 +76,7 @@ impl Driverless {
             Some(now) => format!("{address} had {had} and is on {now} now."),
             None => format!(
                 "{address} has no driver now: {had} did not take it back. `echo {address} > \
-                 /sys/bus/pci/drivers/{had}/bind` says more."
+                 /sys/bus/pci/drivers/{had}/bind` shows why."
             ),
         }
     }
@@ -87,7 +87,7 @@ impl Driverless {
 pub fn hint(change: &Change) -> Option<String> {
     let address = driver_of(change).filter(|_| change.actual.is_none())?;
     let wanted = change.desired.as_deref()?;
-    Some(format!("{wanted} does not take {address}; `dmesg | grep {address}` has why."))
+    Some(format!("{wanted} does not take {address}; `dmesg | grep {address}` shows why."))
 }
 
 /// The device whose driver now a setting is.

@@ -221,7 +221,7 @@ impl Undo {
             State::Drifted { actual, desired, remedy: Remedy::Steps(vec![step]) }
         } else {
             let reason = format!(
-                "it leads to {} now, which is not the file that the run wrote; look who made that link",
+                "it leads to {} now, which is not the file that the run wrote; find out who made that link",
                 leads_to.display()
             );
             State::Blocked { actual, desired, by: None, reason }

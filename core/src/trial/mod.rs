@@ -118,7 +118,7 @@ pub fn pending(host: &HostView) -> Result<Option<AtBoot>> {
         path: RECORD.into(),
         line: err.line(),
         what: err.to_string(),
-        hint: Some("`hoststate rollback` of the run that wrote it takes it away.".to_owned()),
+        hint: Some("`hoststate rollback` of the run that wrote it removes it.".to_owned()),
     })?;
     if record.format == AT_BOOT_FORMAT {
         return Ok(Some(record));

@@ -61,8 +61,8 @@ fn told(record: &AtBoot, boot_id: Option<&str>) -> Finding {
     let verdict = if record.trial.is_some() { Verdict::TrialPending } else { Verdict::AtBootPending };
     let is_this_boot = |it: &Option<String>| it.as_deref() == boot_id;
     let reason = match (&record.begun, is_this_boot(&record.boot_id)) {
-        (begun @ Some(_), _) if is_this_boot(begun) => format!("{UNIT} is at it, or was cut"),
-        (Some(_), _) => format!("{UNIT} began it in an earlier boot and did not end"),
+        (begun @ Some(_), _) if is_this_boot(begun) => format!("{UNIT} is working on it, or was interrupted"),
+        (Some(_), _) => format!("{UNIT} began it in an earlier boot and did not finish"),
         (None, false) => format!("the host was booted, and {UNIT} has not begun yet"),
         (None, true) if record.trial.is_some() => {
             "the next boot tries it, and until then nothing else is changed; `hoststate rollback` takes it back"

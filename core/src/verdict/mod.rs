@@ -170,20 +170,22 @@ impl Judged<'_> {
         for index in waiting {
             match known.runs.get(&self.plan.changes[*index].resource) {
                 Some(run) if !run.was_booted_since => {
-                    let reason = format!("the host was not booted since run {}", run.id);
+                    let reason = format!("the host has not been booted since run {}", run.id);
                     about_all(Verdict::NotRebooted, reason);
                 }
                 Some(run) if is_incomplete => {
-                    let reason =
-                        format!("the host was booted since run {}, before everything was in place", run.id);
+                    let reason = format!(
+                        "the host has been booted since run {}, but before everything was in place",
+                        run.id
+                    );
                     about_all(Verdict::NotRebooted, reason);
                 }
                 Some(run) => booted_in_vain.push((*index, run)),
                 // What is not in place yet waits for no boot.
                 None if is_incomplete => {}
                 None => {
-                    let reason =
-                        "no recorded run tells whether the host was booted since everything was put in place";
+                    let reason = "no recorded run tells whether the host has been booted since everything was put in \
+                                  place";
                     about_all(Verdict::MaybeNotRebooted, reason.to_owned());
                 }
             }
@@ -209,7 +211,8 @@ impl Judged<'_> {
                 _ => None,
             };
             let (verdict, reason) = lost.unwrap_or_else(|| {
-                let reason = format!("the host was booted since run {}, and {}", run.id, difference(change));
+                let reason =
+                    format!("the host has been booted since run {}, and {}", run.id, difference(change));
                 (Verdict::WithoutEffect, reason)
             });
             let device = pci_bus::device_of(&change.about);
@@ -225,7 +228,7 @@ impl Judged<'_> {
                 let by = chain::bound_by(self.host, self.distro, &device)?;
                 format!("{address} is bound to {driver}, not to {wanted}: {by}")
             }
-            _ => format!("{address} has no driver and shall have {wanted}: nothing bound it at boot"),
+            _ => format!("{address} has no driver and should have {wanted}: nothing bound it at boot"),
         };
         Ok(Finding::new(Verdict::BoundElsewhere, &change.resource, reason).on(Some(address)))
     }
@@ -285,8 +288,8 @@ fn lost(change: &Change, booted: &Booted, entry: &BootEntry) -> Option<String> {
     let parameters = lost.join(" ");
     (!lost.is_empty()).then(|| {
         format!(
-            "{parameters} stands in the default entry {:?} ({}) and not in /proc/cmdline: taken out at the menu, or this kernel \
-             was started by an entry that is no longer there",
+            "{parameters} is in the default entry {:?} ({}) and not in /proc/cmdline: it was removed at the \
+             menu, or this kernel was started by an entry that no longer exists",
             entry.title, entry.place
         )
     })

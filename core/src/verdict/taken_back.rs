@@ -139,9 +139,9 @@ impl<'a> Chain<'a> {
             _ if self.is_in_vain() => {
                 let runs: Vec<&str> = self.runs.iter().rev().map(|it| it.id.as_str()).collect();
                 let reason = format!(
-                    "runs {} put {what} in place, each under another boot, and each time it was gone again: something \
-                     takes it back (cloud-init, a configuration manager, a script at boot). When that is mended, \
-                     converge and reboot",
+                    "runs {} put {what} in place, each in another boot, and each time it was gone again: \
+                     something takes it back (cloud-init, a configuration manager, a script at boot). Once \
+                     that is fixed, converge and reboot",
                     runs.join(", ")
                 );
                 (Verdict::TakenBackAgain, reason)

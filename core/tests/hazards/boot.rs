@@ -110,7 +110,7 @@ fn what_a_line_of_hoststates_hides_is_said_then_and_later() {
             &tree,
             line.clone(),
             expect![[r#"
-                warn hidden-parameters-18787d: /etc/default/grub:3 gives quiet, hidden by zz-hoststate.cfg:2: it is without effect. Declare it
+                warn hidden-parameters-18787d: /etc/default/grub:3 gives quiet, hidden by zz-hoststate.cfg:2: it has no effect. Declare it
                     /etc/hidden
             "#]],
         );
@@ -190,10 +190,10 @@ fn a_package_manager_at_work_is_refused() {
         &tree,
         option(),
         expect![[r#"
-        refuse package-manager-b322ff: apt-get is at work and may make the same boot files; wait until it has ended
-            /proc/locks: process 77 has a write lock on /var/lib/dpkg/lock-frontend
-            process 77 is apt-get
-    "#]],
+            refuse package-manager-b322ff: apt-get is running and may write the same boot files; wait until it has finished
+                /proc/locks: process 77 has a write lock on /var/lib/dpkg/lock-frontend
+                process 77 is apt-get
+        "#]],
     );
     harmless(&tree, json!([{ "type": "kernel_cmdline", "present": ["iommu=pt"] }]));
 }
@@ -208,10 +208,10 @@ fn yum_at_work_is_refused_and_what_it_left_behind_is_not() {
         &tree,
         option(),
         expect![[r#"
-        refuse package-manager-8d64e4: yum is at work and may make the same boot files; wait until it has ended
-            /run/yum.pid names process 88
-            process 88 is yum
-    "#]],
+            refuse package-manager-8d64e4: yum is running and may write the same boot files; wait until it has finished
+                /run/yum.pid names process 88
+                process 88 is yum
+        "#]],
     );
 }
 
@@ -238,7 +238,7 @@ fn a_mount_whose_name_is_not_utf8_hides_no_disk_that_is_read_only() {
     let tree = host();
     let table: &[u8] =
         b"22 1 8:1 / / rw - ext4 /dev/sda1 rw\n23 22 8:2 / /media/caf\xe9 rw - ext4 /dev/sdb1 rw\n\
-                         24 22 8:3 / /etc ro - ext4 /dev/sda2 rw\n";
+          24 22 8:3 / /etc ro - ext4 /dev/sda2 rw\n";
     tree.write("/proc/self/mountinfo", table);
     let found = plan(&tree, &option(), &[]).guards;
     assert_eq!(found.len(), 1, "{found:#?}");

@@ -16,7 +16,7 @@ fn the_card_of_the_firmware_is_not_taken_by_id() {
         &tree,
         json!([{ "type": "vfio_pci_ids", "ids": ["8086:3e92"] }]),
         expect![[r#"
-            refuse console-gpu-1bcd47: the graphics card 0000:00:02.0 leaves i915 for vfio-pci: the console of the host goes dark, and stays so until that is undone
+            refuse console-gpu-1bcd47: the graphics card 0000:00:02.0 leaves i915 for vfio-pci: the host's console goes dark, and stays dark until that is undone
                 /sys/bus/pci/devices/0000:00:02.0/boot_vga is 1
                 /sys/bus/pci/devices/0000:00:02.0/driver is i915
                 /etc/modprobe.d/zz-hoststate.conf:1 gives 8086:3e92 to vfio-pci
@@ -38,7 +38,7 @@ fn the_card_of_the_firmware_is_not_taken_by_address() {
         &tree,
         rule("0000:00:02.0"),
         expect![[r#"
-            refuse console-gpu-1bcd47: the graphics card 0000:00:02.0 leaves i915 for vfio-pci: the console of the host goes dark, and stays so until that is undone
+            refuse console-gpu-1bcd47: the graphics card 0000:00:02.0 leaves i915 for vfio-pci: the host's console goes dark, and stays dark until that is undone
                 /sys/bus/pci/devices/0000:00:02.0/boot_vga is 1
                 /sys/bus/pci/devices/0000:00:02.0/driver is i915
                 /etc/udev/rules.d/70-x.rules:1 gives 0000:00:02.0 to vfio-pci
@@ -57,7 +57,7 @@ fn the_card_of_the_firmware_is_not_taken_at_once() {
         &tree,
         json!([moved("0000:00:02.0")]),
         expect![[r#"
-            refuse console-gpu-1bcd47: the graphics card 0000:00:02.0 leaves i915 for vfio-pci: the console of the host goes dark, and stays so until that is undone
+            refuse console-gpu-1bcd47: the graphics card 0000:00:02.0 leaves i915 for vfio-pci: the host's console goes dark, and stays dark until that is undone
                 /sys/bus/pci/devices/0000:00:02.0/boot_vga is 1
                 /sys/bus/pci/devices/0000:00:02.0/driver is i915
                 /etc/udev/rules.d/70-hoststate-driver.rules:2 gives 0000:00:02.0 to vfio-pci
@@ -89,7 +89,7 @@ fn the_only_card_is_not_taken_although_the_firmware_did_not_use_it() {
         &tree,
         both.clone(),
         expect![[r#"
-            refuse console-gpu-2675eb: the graphics card 0000:01:00.0 leaves nouveau for vfio-pci: the console of the host goes dark, and stays so until that is undone
+            refuse console-gpu-2675eb: the graphics card 0000:01:00.0 leaves nouveau for vfio-pci: the host's console goes dark, and stays dark until that is undone
                 no other display controller (class 03) keeps a driver of the host
                 /sys/bus/pci/devices/0000:01:00.0/driver is nouveau
                 /etc/modprobe.d/zz-hoststate.conf:1 gives 10de:0ffc to vfio-pci
@@ -115,7 +115,7 @@ fn the_card_below_the_first_framebuffer_is_not_taken() {
         &tree,
         by_address(1),
         expect![[r#"
-            refuse console-gpu-2675eb: the graphics card 0000:01:00.0 leaves nouveau for vfio-pci: the console of the host goes dark, and stays so until that is undone
+            refuse console-gpu-2675eb: the graphics card 0000:01:00.0 leaves nouveau for vfio-pci: the host's console goes dark, and stays dark until that is undone
                 /sys/class/graphics/fb0 is on 0000:01:00.0
                 /sys/bus/pci/devices/0000:01:00.0/driver is nouveau
                 /etc/udev/rules.d/70-x.rules:1 gives 0000:01:00.0 to vfio-pci
@@ -132,7 +132,7 @@ fn the_card_below_the_first_framebuffer_is_not_taken() {
         &tree,
         by_address(1),
         expect![[r#"
-            refuse console-gpu-2675eb: the graphics card 0000:01:00.0 leaves nouveau for vfio-pci: the console of the host goes dark, and stays so until that is undone
+            refuse console-gpu-2675eb: the graphics card 0000:01:00.0 leaves nouveau for vfio-pci: the host's console goes dark, and stays dark until that is undone
                 /proc/iomem: BOOTFB is inside 00000000-00000000 of 0000:01:00.0
                 /sys/bus/pci/devices/0000:01:00.0/driver is nouveau
                 /etc/udev/rules.d/70-x.rules:1 gives 0000:01:00.0 to vfio-pci
@@ -149,8 +149,8 @@ fn the_card_below_the_first_framebuffer_is_not_taken() {
         &tree,
         by_address(1),
         expect![[r#"
-            refuse console-gpu-2675eb: the graphics card 0000:01:00.0 leaves nouveau for vfio-pci: the console of the host goes dark, and stays so until that is undone
-                /sys/class/drm/card1-DP-1/status is connected, and nothing is at any other card
+            refuse console-gpu-2675eb: the graphics card 0000:01:00.0 leaves nouveau for vfio-pci: the host's console goes dark, and stays dark until that is undone
+                /sys/class/drm/card1-DP-1/status is connected, and nothing is connected to any other card
                 /sys/bus/pci/devices/0000:01:00.0/driver is nouveau
                 /etc/udev/rules.d/70-x.rules:1 gives 0000:01:00.0 to vfio-pci
         "#]],
@@ -167,7 +167,7 @@ fn a_card_beside_a_serial_console_is_only_warned_of() {
         &tree,
         json!([{ "type": "vfio_pci_ids", "ids": ["8086:3e92"] }]),
         expect![[r#"
-            warn console-gpu-4835b3: the graphics card 0000:00:02.0 leaves i915 for vfio-pci: the console of the host goes dark, and stays so until that is undone
+            warn console-gpu-4835b3: the graphics card 0000:00:02.0 leaves i915 for vfio-pci: the host's console goes dark, and stays dark until that is undone
                 /sys/bus/pci/devices/0000:00:02.0/boot_vga is 1
                 no other display controller (class 03) keeps a driver of the host
                 /sys/class/tty/console/active is ttyS0: the console is a serial line
@@ -189,7 +189,7 @@ fn a_blacklisted_driver_of_the_console_is_warned_of_where_it_is_a_module() {
         &tree,
         blacklist,
         expect![[r#"
-            warn console-gpu-c3d7f0: the graphics card 0000:00:02.0 loses its driver i915: the console keeps the picture of the firmware, if it has one
+            warn console-gpu-c3d7f0: the graphics card 0000:00:02.0 loses its driver i915: the console keeps the firmware's picture, if there is one
                 /sys/bus/pci/devices/0000:00:02.0/boot_vga is 1
                 no other display controller (class 03) keeps a driver of the host
                 /sys/bus/pci/devices/0000:00:02.0/driver is i915
@@ -223,7 +223,7 @@ fn an_id_that_was_without_effect_gets_it_by_a_softdep() {
         &tree,
         json!([{ "type": "modprobe_softdep", "module": "i915", "pre": ["vfio-pci"] }]),
         expect![[r#"
-            refuse console-gpu-1bcd47: the graphics card 0000:00:02.0 leaves i915 for vfio-pci: the console of the host goes dark, and stays so until that is undone
+            refuse console-gpu-1bcd47: the graphics card 0000:00:02.0 leaves i915 for vfio-pci: the host's console goes dark, and stays dark until that is undone
                 /sys/bus/pci/devices/0000:00:02.0/boot_vga is 1
                 no other display controller (class 03) keeps a driver of the host
                 /sys/bus/pci/devices/0000:00:02.0/driver is i915
@@ -235,7 +235,7 @@ fn an_id_that_was_without_effect_gets_it_by_a_softdep() {
         &tree,
         json!([{ "type": "initramfs_modules", "modules": ["vfio_pci"] }]),
         expect![[r#"
-            refuse console-gpu-1bcd47: the graphics card 0000:00:02.0 leaves i915 for vfio-pci: the console of the host goes dark, and stays so until that is undone
+            refuse console-gpu-1bcd47: the graphics card 0000:00:02.0 leaves i915 for vfio-pci: the host's console goes dark, and stays dark until that is undone
                 /sys/bus/pci/devices/0000:00:02.0/boot_vga is 1
                 no other display controller (class 03) keeps a driver of the host
                 /sys/bus/pci/devices/0000:00:02.0/driver is i915

@@ -83,19 +83,19 @@ fn options_of_a_built_in_module_and_parameters_that_are_none_are_named() {
         &tree,
         options("kvm", "ignore_msrs"),
         expect![[r#"
-        warn dead-line-bd91c6: /etc/modprobe.d/zz-hoststate.conf:1 cannot work on kernel 6.1.0: kvm is built in, and reads the kernel command line only: declare kernel_cmdline { present = { "kvm.ignore_msrs=1" } }
-            /lib/modules/6.1.0/modules.builtin names kvm
-    "#]],
+            warn dead-line-82b8a4: /etc/modprobe.d/zz-hoststate.conf:1 cannot work on kernel 6.1.0: kvm is built in, and reads only the kernel command line: declare kernel_cmdline { present = { "kvm.ignore_msrs=1" } }
+                /lib/modules/6.1.0/modules.builtin names kvm
+        "#]],
     );
     check(
         &tree,
         options("kvm", "ignore_msr"),
         expect![[r#"
-        warn dead-line-1d3b33: /etc/modprobe.d/zz-hoststate.conf:1 cannot work on kernel 6.8.0: kvm has no parameter ignore_msr; it has halt_poll_ns, ignore_msrs
-            `modinfo /lib/modules/6.8.0/kernel/kvm.ko` does not show it
-        warn dead-line-a473c3: /etc/modprobe.d/zz-hoststate.conf:1 cannot work on kernel 6.1.0: kvm is built in, and reads the kernel command line only: declare kernel_cmdline { present = { "kvm.ignore_msr=1" } }
-            /lib/modules/6.1.0/modules.builtin names kvm
-    "#]],
+            warn dead-line-1d3b33: /etc/modprobe.d/zz-hoststate.conf:1 cannot work on kernel 6.8.0: kvm has no parameter ignore_msr; it has halt_poll_ns, ignore_msrs
+                `modinfo /lib/modules/6.8.0/kernel/kvm.ko` does not show it
+            warn dead-line-9dfa21: /etc/modprobe.d/zz-hoststate.conf:1 cannot work on kernel 6.1.0: kvm is built in, and reads only the kernel command line: declare kernel_cmdline { present = { "kvm.ignore_msr=1" } }
+                /lib/modules/6.1.0/modules.builtin names kvm
+        "#]],
     );
     tree.write("/lib/modules/6.1.0/modules.builtin", "");
     tree.write("/lib/modules/6.1.0/modules.dep", "kernel/kvm.ko:\n");
@@ -121,7 +121,7 @@ fn ids_that_nothing_reads_are_named() {
         ids.clone(),
         expect![[r#"
             warn dead-line-afcfae: nothing loads vfio-pci, so nothing reads the ids in /etc/modprobe.d/zz-hoststate.conf:1. Declare modprobe_softdep for the devices' own drivers, modules_load or initramfs_modules { modules = { "vfio-pci" } }, or driver_binding
-                no softdep, list of modules, udev rule or parameter of the command line names vfio-pci
+                no softdep, module list, udev rule or kernel parameter names vfio-pci
         "#]],
     );
     for (path, text) in [

@@ -190,13 +190,13 @@ fn virtual_functions_go_with_their_physical_one() {
         &tree,
         take("0000:3b:10.0"),
         expect![[r#"
-        refuse vfs-in-use-a2ccb9: 0000:3b:10.0 leaves igbvf for vfio-pci, and macvtap0, which is made of it, is in use
-            /sys/class/net/vf0/upper_macvtap0 is there
-            /sys/bus/pci/devices/0000:3b:10.0/driver is igbvf
-            /etc/udev/rules.d/70-hoststate-driver.rules:2 gives 0000:3b:10.0 to vfio-pci
-            "0000:3b:10.0" is written to /sys/bus/pci/devices/0000:3b:10.0/driver/unbind
-            /sys/bus/pci/devices/0000:3b:10.0/driver_override names vfio-pci
-    "#]],
+            refuse vfs-in-use-a2ccb9: 0000:3b:10.0 leaves igbvf for vfio-pci, and macvtap0, which is built on it, is in use
+                /sys/class/net/vf0/upper_macvtap0 is there
+                /sys/bus/pci/devices/0000:3b:10.0/driver is igbvf
+                /etc/udev/rules.d/70-hoststate-driver.rules:2 gives 0000:3b:10.0 to vfio-pci
+                "0000:3b:10.0" is written to /sys/bus/pci/devices/0000:3b:10.0/driver/unbind
+                /sys/bus/pci/devices/0000:3b:10.0/driver_override names vfio-pci
+        "#]],
     );
 }
 
@@ -245,7 +245,7 @@ fn virtual_functions_of_nvidia_belong_to_its_tool() {
         &tree,
         eight.clone(),
         expect![[r#"
-        warn second-owner-b00dc5: NVIDIA's sriov-manage sets virtual functions of 0000:01:00.0 to a value that cannot be told, the plan to 8: leave it to one of them
+        warn second-owner-b00dc5: NVIDIA's sriov-manage sets virtual functions of 0000:01:00.0 to a value that is not known, the plan to 8: leave it to one of them
             /usr/lib/nvidia/sriov-manage is there, and the driver is nvidia
     "#]],
     );
@@ -257,7 +257,7 @@ fn virtual_functions_of_nvidia_belong_to_its_tool() {
         &tree,
         eight.clone(),
         expect![[r#"
-        warn second-owner-b00dc5: NVIDIA's sriov-manage sets virtual functions of 0000:01:00.0 to a value that cannot be told, the plan to 8: leave it to one of them
+        warn second-owner-b00dc5: NVIDIA's sriov-manage sets virtual functions of 0000:01:00.0 to a value that is not known, the plan to 8: leave it to one of them
             /etc/cron.d/vgpu:2: @reboot root /usr/lib/nvidia/sriov-manage -e 0000:01:00.0
     "#]],
     );

@@ -369,7 +369,7 @@ fn a_card_that_does_not_answer_is_told_and_is_no_bridge() {
         &tree,
         take(FREE),
         expect![[r#"
-        warn dead-card-cf97d4: 0000:05:00.0 does not answer (its configuration space is ff): it sleeps, or needs a reset or a power cycle
+        warn dead-card-cf97d4: 0000:05:00.0 does not answer (its configuration space reads ff): it is asleep, or needs a reset or a power cycle
             /sys/bus/pci/devices/0000:05:00.0/config is ff
             /sys/bus/pci/devices/0000:05:00.0/power_state is D3cold
     "#]],

@@ -24,7 +24,7 @@ fn words_that_the_kernel_does_not_know_are_warned_of() {
                 the plan adds amd_iommu=on
             warn ineffective-parameter-482ad6: iommu=1 does not do what it seems to: iommu does not know 1. intel_iommu=on turns the IOMMU of Intel on; that of AMD is on
                 the plan adds iommu=1
-            warn ineffective-parameter-ccbf7f: modprobe.blacklist=snd-hda-intel does not do what it seems to: modprobe compares this name as it is; write snd_hda_intel
+            warn ineffective-parameter-ccbf7f: modprobe.blacklist=snd-hda-intel does not do what it seems to: modprobe compares this name literally; write snd_hda_intel
                 the plan adds modprobe.blacklist=snd-hda-intel
         "#]],
     );
@@ -91,8 +91,8 @@ fn a_word_of_a_patch_is_warned_of_where_the_kernel_has_it_not() {
         &tree,
         word.clone(),
         expect![[r#"
-            warn ineffective-parameter-fdbfb2: pcie_acs_override=downstream does not do what it seems to: it belongs to a patch that is in no kernel of a distribution, and where it works it only pretends that devices are apart
-                /lib/modules/6.8.0 is no kernel with that patch
+            warn ineffective-parameter-fdbfb2: pcie_acs_override=downstream does not do what it seems to: it belongs to a patch that no distribution's kernel has, and where it works it only pretends that devices are isolated
+                /lib/modules/6.8.0 is not a kernel with that patch
         "#]],
     );
     tree.remove("/boot/vmlinuz-6.8.0");
@@ -189,7 +189,7 @@ fn a_signed_image_keeps_its_command_line_under_secure_boot() {
         &tree,
         add(&["iommu=pt"]),
         expect![[r#"
-        warn measured-boot-92a703: /boot/efi/EFI/Linux/linux.efi is signed with its command line, and Secure Boot lets no other one be used
+        warn measured-boot-92a703: /boot/efi/EFI/Linux/linux.efi is signed with its command line, and Secure Boot allows no other
             /sys/firmware/efi/efivars/SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c is 1
             /boot/efi/EFI/Linux/linux.efi is there
     "#]],

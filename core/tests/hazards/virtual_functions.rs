@@ -99,7 +99,7 @@ fn a_device_that_a_guest_has_is_not_taken_from_it() {
         &tree,
         give("0000:3b:00.0"),
         expect![[r#"
-        refuse held-by-guest-ed330f: 0000:3b:00.0 leaves vfio-pci, and qemu-system-x86 (process 520) has it: the change would hang until that lets it go
+        refuse held-by-guest-ed330f: 0000:3b:00.0 leaves vfio-pci, and qemu-system-x86 (process 520) has it: the change would hang until that process lets go
             /proc/520/fd/4 -> /dev/vfio/7 (qemu-system-x86)
             0000:3b:00.0 is written to /sys/bus/pci/devices/0000:3b:00.0/driver/unbind
     "#]],

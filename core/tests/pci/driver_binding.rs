@@ -192,8 +192,8 @@ fn what_cannot_be_is_refused_with_a_way_out() {
         &host,
         r#""device":"00:01.0","driver":"vfio-pci""#,
         expect![[r#"
-        error: driver_binding "0000:00:01.0": 0000:00:01.0 is a bridge, and vfio-pci takes no bridges
-        hint: A guest gets the devices behind a bridge; the bridge stays with the host."#]],
+            error: driver_binding "0000:00:01.0": 0000:00:01.0 is a bridge, and vfio-pci does not take bridges
+            hint: A guest gets the devices behind a bridge; the bridge stays with the host."#]],
     );
     check(
         &host,
@@ -215,7 +215,7 @@ fn what_cannot_be_is_refused_with_a_way_out() {
         r#""device":"01:00.0","driver":"vfio-pci""#,
         expect![[r#"
         error: driver_binding "0000:01:00.0": 0000:01:00.0 has no driver_override, so it cannot be given to one driver
-        hint: It exists from Linux 3.16 on; boot a newer kernel."#]],
+        hint: It exists since Linux 3.16; boot a newer kernel."#]],
     );
 }
 

@@ -182,7 +182,7 @@ fn a_kernel_without_autoprobe_cannot_leave_functions_free() {
         r#""device":"01:00.0","numvfs":4,"autoprobe":false"#,
         expect![[r#"
         error: sriov_numvfs "0000:01:00.0": 0000:01:00.0 has no sriov_drivers_autoprobe, so `autoprobe = false` is not possible
-        hint: It exists from Linux 4.12 on. Leave `autoprobe` out."#]],
+        hint: It exists since Linux 4.12. Leave `autoprobe` out."#]],
     );
 }
 

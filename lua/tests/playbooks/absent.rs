@@ -63,12 +63,12 @@ fn present_and_absent_of_one_thing_is_refused_with_both_lines() {
         &machine(),
         text,
         expect![[r#"
-        error: modules_load: `ensure` is "gone", neither "present" nor "absent"
-          at gpu.lua:3
-        hint: Leave it out for what shall be there.
-        error: kernel_cmdline "iommu passthrough" is declared present at gpu.lua:1 and absent at gpu.lua:2
-          at gpu.lua:2
-        hint: Decide which of the two it shall be.
-    "#]],
+            error: modules_load: `ensure` is "gone", neither "present" nor "absent"
+              at gpu.lua:3
+            hint: Leave it out for what should be there.
+            error: kernel_cmdline "iommu passthrough" is declared present at gpu.lua:1 and absent at gpu.lua:2
+              at gpu.lua:2
+            hint: Decide which of the two it should be.
+        "#]],
     );
 }

@@ -51,7 +51,7 @@ fn what_ends_the_evaluation_comes_last() {
             hint: Did you mean `present`?
             error: there is no `nothing`
               at gpu.lua:2
-            hint: A text stands in quotes: `"nothing"`. A variable is read behind the line that sets it; `rawget(_G, "nothing")` is nil for one that may be missing.
+            hint: A text is written in quotes: `"nothing"`. A variable exists only after the line that sets it; `rawget(_G, "nothing")` is nil for one that may be missing.
         "#]],
     );
 }

@@ -62,7 +62,7 @@ fn a_misspelt_function_is_answered_with_the_nearest() {
             log.warning('x')
             error: `log` has no `warning`
               at gpu.lua:1
-            hint: There are: info, warn.
+            hint: It has: info, warn.
 
         "#]],
     );
@@ -186,7 +186,7 @@ fn what_is_no_data_is_an_error_that_names_the_field() {
             local t = {} for i = 1, 99 do t = { t } end kernel_cmdline { present = t }
             error: kernel_cmdline: `present[1][1][1][1][1][1][1][1][1][1][1][1][1][1][1][1][1][1][1][1][1][1][1][1][1][1][1][1][1][1][1]` is more than 32 tables deep
               at gpu.lua:1
-            hint: No field takes tables that deep.
+            hint: No field takes tables nested that deeply.
 
             kernel_cmdline { present = { 'a', nil, 'c' } }
             error: kernel_cmdline: `present` has a hole: [3] is there, [2] is nil

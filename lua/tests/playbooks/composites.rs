@@ -214,7 +214,7 @@ fn a_wrong_card_is_an_error_at_the_callers_line() {
             expect![[r#"
                 error: gpu_passthrough: missing field `device`
                   at gpu.lua:2
-                hint: Write it like `device = "0000:01:00.0"`. The graphics card: an address such as `0000:01:00.0`, or what exactly one device is.
+                hint: Write it like `device = "0000:01:00.0"`. The graphics card: an address such as `0000:01:00.0`, or a description of exactly one device.
             "#]],
         ),
         (
@@ -260,15 +260,15 @@ fn a_wrong_card_is_an_error_at_the_callers_line() {
         (
             "\ngpu_passthrough { device = '00:1f.3' }",
             expect![[r#"
-            error: gpu_passthrough: 0000:00:1f.3 multimedia 8086:a170 is no graphics card
-              at gpu.lua:2
-            hint: Give the function that is one, or declare `vfio_pci_ids` for another kind of device.
-        "#]],
+                error: gpu_passthrough: 0000:00:1f.3 multimedia 8086:a170 is not a graphics card
+                  at gpu.lua:2
+                hint: Name the function that is one, or declare `vfio_pci_ids` for another kind of device.
+            "#]],
         ),
         (
             "\ngpu_passthrough { device = '01:00.0', file = '../x' }",
             expect![[r#"
-                error: gpu_passthrough: `file`: "../x" is no file that kmod reads; give a name such as "01-vfio-pci.conf"
+                error: gpu_passthrough: `file`: "../x" is not a file that kmod reads; give a name such as "01-vfio-pci.conf"
                   at gpu.lua:2
                 hint: Write it like `file = "01-vfio-pci.conf"`. File in `/etc/modprobe.d`; default `01-vfio-pci.conf`.
             "#]],
@@ -369,7 +369,7 @@ fn the_iommu_gets_the_words_of_its_cpu() {
         expect![[r#"
         error: iommu: a CPU of "Acme" is neither Intel's nor AMD's
           at gpu.lua:1
-        hint: Declare the words with `kernel_cmdline`.
+        hint: Declare the parameters with `kernel_cmdline`.
     "#]],
     );
     expect![[r#"

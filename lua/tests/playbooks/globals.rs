@@ -48,12 +48,12 @@ fn reading_an_undefined_name_is_an_error_with_the_nearest() {
             kernel_cmdline { present = { intel_iommu=on } }
             error: there is no `on`
               at gpu.lua:1
-            hint: A text stands in quotes: `"on"`. A variable is read behind the line that sets it; `rawget(_G, "on")` is nil for one that may be missing.
+            hint: A text is written in quotes: `"on"`. A variable exists only after the line that sets it; `rawget(_G, "on")` is nil for one that may be missing.
 
             modules_load { modules = { vfio_pci } }
             error: there is no `vfio_pci`
               at gpu.lua:1
-            hint: A text stands in quotes: `"vfio_pci"`. A variable is read behind the line that sets it; `rawget(_G, "vfio_pci")` is nil for one that may be missing.
+            hint: A text is written in quotes: `"vfio_pci"`. A variable exists only after the line that sets it; `rawget(_G, "vfio_pci")` is nil for one that may be missing.
 
             local card = '01:00.0'
             card_count = 2
@@ -84,7 +84,7 @@ fn a_name_that_may_be_missing_is_read_raw() {
             if DEBUG then print('x') end
             error: there is no `DEBUG`
               at gpu.lua:1
-            hint: A text stands in quotes: `"DEBUG"`. A variable is read behind the line that sets it; `rawget(_G, "DEBUG")` is nil for one that may be missing.
+            hint: A text is written in quotes: `"DEBUG"`. A variable exists only after the line that sets it; `rawget(_G, "DEBUG")` is nil for one that may be missing.
 
             if rawget(_G, 'DEBUG') then print('x') end
             print(rawget(_G, 'DEBUG'))
@@ -132,32 +132,32 @@ fn what_hoststate_adds_is_not_set() {
         ],
         expect![[r#"
             kernel_cmdline = { present = { 'iommu=pt' } }
-            error: `kernel_cmdline` is a function that declares, and was to be set
+            error: `kernel_cmdline` is a function that declares, and cannot be set
               at gpu.lua:1
             hint: Write `kernel_cmdline { … }` to declare. A variable needs another name, or a `local` before it.
 
             function iommu() end
-            error: `iommu` is a function that declares, and was to be set
+            error: `iommu` is a function that declares, and cannot be set
               at gpu.lua:1
             hint: Write `iommu { … }` to declare. A variable needs another name, or a `local` before it.
 
             host = {}
-            error: `host` is part of every playbook, and was to be set
+            error: `host` is part of every playbook, and cannot be set
               at gpu.lua:1
             hint: A variable needs another name, or a `local` before it.
 
             log = print
-            error: `log` is part of every playbook, and was to be set
+            error: `log` is part of every playbook, and cannot be set
               at gpu.lua:1
             hint: A variable needs another name, or a `local` before it.
 
             rawset(_G, 'kernel_cmdline', print)
-            error: `kernel_cmdline` is a function that declares, and was to be set
+            error: `kernel_cmdline` is a function that declares, and cannot be set
               at gpu.lua:1
             hint: Write `kernel_cmdline { … }` to declare. A variable needs another name, or a `local` before it.
 
             _G.kernel_cmdline = nil
-            error: `kernel_cmdline` is a function that declares, and was to be set
+            error: `kernel_cmdline` is a function that declares, and cannot be set
               at gpu.lua:1
             hint: Write `kernel_cmdline { … }` to declare. A variable needs another name, or a `local` before it.
 

@@ -47,22 +47,22 @@ fn a_field_is_set_with_an_equals_sign_in_braces() {
             hint: Write `install = …`.
 
             kernel_cmdline { "present": ["intel_iommu=on"] }
-            error: a field is set with `=`, and its name is no text
+            error: a field is set with `=`, and its name is not in quotes
               at gpu.lua:1
             hint: Write `present = …`.
 
             kernel_cmdline { present = ["intel_iommu=on"] }
-            error: a list stands in braces, not in brackets
+            error: a list is written in braces, not in brackets
               at gpu.lua:1
             hint: Write `{ "…", "…" }`.
 
             kernel_cmdline { ["intel_iommu=on", "iommu=pt"] }
-            error: a list stands in braces, not in brackets
+            error: a list is written in braces, not in brackets
               at gpu.lua:1
             hint: Write `{ "…", "…" }`.
 
             kernel_cmdline { present => { 'iommu=pt' } }
-            error: `=>` is no sign of Lua
+            error: `=>` is not an operator of Lua
               at gpu.lua:1
             hint: Lua writes `field = value`.
 
@@ -74,7 +74,7 @@ fn a_field_is_set_with_an_equals_sign_in_braces() {
             vfio_pci_ids { ids = { 10de:0ffc } }
             error: malformed number near `10de`
               at gpu.lua:1
-            hint: A text stands in quotes: `"10de:0ffc"`.
+            hint: A text is written in quotes: `"10de:0ffc"`.
 
             {"format":"hoststate.declarations/1","resources":[]}
             error: this is JSON, and the name of the file says Lua
@@ -105,19 +105,19 @@ fn comments_begin_with_two_dashes() {
         expect![[r#"
             # my playbook
             kernel_cmdline { present = { 'quiet' } }
-            error: `#` begins no comment in Lua
+            error: `#` does not begin a comment in Lua
               at gpu.lua:1
             hint: Comments begin with `--`.
 
             kernel_cmdline { present = { 'quiet' } }
             # my playbook
             modules_load { modules = { 'a' } }
-            error: `#` begins no comment in Lua
+            error: `#` does not begin a comment in Lua
               at gpu.lua:2
             hint: Comments begin with `--`.
 
             kernel_cmdline { present = { 'quiet' } } # the quiet one
-            error: `#` begins no comment in Lua
+            error: `#` does not begin a comment in Lua
               at gpu.lua:1
             hint: Comments begin with `--`.
 
@@ -125,24 +125,24 @@ fn comments_begin_with_two_dashes() {
               present = { 'quiet' }, # the quiet one
               absent = { 'splash' },
             }
-            error: `#` begins no comment in Lua
+            error: `#` does not begin a comment in Lua
               at gpu.lua:2
             hint: Comments begin with `--`.
 
             // my playbook
             kernel_cmdline { present = { 'quiet' } }
-            error: `//` begins no comment in Lua
+            error: `//` does not begin a comment in Lua
               at gpu.lua:1
             hint: Comments begin with `--`.
 
             kernel_cmdline { present = { 'quiet' } } // the quiet one
-            error: `//` begins no comment in Lua
+            error: `//` does not begin a comment in Lua
               at gpu.lua:1
             hint: Comments begin with `--`.
 
             /* my playbook */
             kernel_cmdline { present = { 'quiet' } }
-            error: `/*` begins no comment in Lua
+            error: `/*` does not begin a comment in Lua
               at gpu.lua:1
             hint: Comments begin with `--`.
 
@@ -169,22 +169,22 @@ fn operators_of_other_languages_are_named() {
         ],
         expect![[r#"
             if host.cpu.vendor != 'GenuineIntel' then end
-            error: `!=` is no sign of Lua
+            error: `!=` is not an operator of Lua
               at gpu.lua:1
             hint: Lua writes `~=`.
 
             if !host.available then end
-            error: `!` is no sign of Lua
+            error: `!` is not an operator of Lua
               at gpu.lua:1
             hint: Lua writes `not`.
 
             if host.available && true then end
-            error: `&&` is no sign of Lua
+            error: `&&` is not an operator of Lua
               at gpu.lua:1
             hint: Lua writes `and`.
 
             if host.available || true then end
-            error: `||` is no sign of Lua
+            error: `||` is not an operator of Lua
               at gpu.lua:1
             hint: Lua writes `or`.
 
@@ -195,13 +195,13 @@ fn operators_of_other_languages_are_named() {
 
             local n = 0
             n += 1
-            error: `+=` is no sign of Lua
+            error: `+=` is not an operator of Lua
               at gpu.lua:2
             hint: Lua writes `n = n + …`.
 
             local n = 0
             n++
-            error: `++` is no sign of Lua
+            error: `++` is not an operator of Lua
               at gpu.lua:2
             hint: Lua writes `n = n + 1`.
 
@@ -294,7 +294,7 @@ fn what_is_not_closed_is_named_by_its_line() {
             modules_load { modules = { 'x' } }
             error: unfinished string near `"intel_iommu=on } }`
               at gpu.lua:1
-            hint: A text ends in the line it begins in, with the same quote.
+            hint: A text ends on the line where it begins, with the same quote.
 
             for _, m in ipairs { 'nouveau' } do
               modprobe_blacklist { module = m }
@@ -326,12 +326,12 @@ fn characters_that_only_look_right_are_named() {
         ],
         expect![[r#"
             kernel_cmdline { present = { “intel_iommu=on” } }
-            error: `“` (U+201C) is no quote of Lua
+            error: `“` (U+201C) is not a quote in Lua
               at gpu.lua:1
             hint: Write the plain quote `"`.
 
             kernel_cmdline { present = { ‘intel_iommu=on’ } }
-            error: `‘` (U+2018) is no quote of Lua
+            error: `‘` (U+2018) is not a quote in Lua
               at gpu.lua:1
             hint: Write the plain quote `'` or `"`.
 
@@ -348,10 +348,10 @@ fn characters_that_only_look_right_are_named() {
             local größe = 1
             error: `ö` (U+00F6) can be in texts and comments only
               at gpu.lua:1
-            hint: Names are made of the letters a to z, digits and `_`; a text stands in quotes.
+            hint: Names are made of the letters a to z, digits and `_`; a text is written in quotes.
 
             local x = 1 – 2
-            error: `–` (U+2013) is no minus of Lua
+            error: `–` (U+2013) is not a minus in Lua
               at gpu.lua:1
             hint: Write the plain `-`.
 

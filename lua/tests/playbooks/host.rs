@@ -97,10 +97,10 @@ fn a_misspelt_fact_is_answered_with_the_nearest() {
     check(
         "host.pci[1].driver = 'vfio-pci'",
         expect![[r#"
-        error: `0000:01:00.0` is read-only, and `driver` was to be set
-          at gpu.lua:1
-        hint: Keep it in a variable of your own.
-    "#]],
+            error: `0000:01:00.0` is read-only, so `driver` cannot be set
+              at gpu.lua:1
+            hint: Keep it in a variable of your own.
+        "#]],
     );
 }
 
@@ -220,17 +220,17 @@ fn what_find_gives_is_a_list_and_may_be_empty() {
         }
         error: driver_binding: missing field `device`
           at gpu.lua:1
-        hint: Write it like `device = "0000:01:00.0"`. The device: an address such as `0000:01:00.0`, or what exactly one device is.
+        hint: Write it like `device = "0000:01:00.0"`. The device: an address such as `0000:01:00.0`, or a description of exactly one device.
 
         kernel_cmdline:present { 'x' }
         error: `kernel_cmdline` is a function and has no fields
           at gpu.lua:1
-        hint: Write `kernel_cmdline { field = … }`, with neither `:` nor `.` behind the name.
+        hint: Write `kernel_cmdline { field = … }`, with neither `:` nor `.` after the name.
 
         kernel_cmdline.present = { 'x' }
         error: `kernel_cmdline` is a function and has no fields
           at gpu.lua:1
-        hint: Write `kernel_cmdline { field = … }`, with neither `:` nor `.` behind the name.
+        hint: Write `kernel_cmdline { field = … }`, with neither `:` nor `.` after the name.
 
     "#]]
     .assert_eq(&all);

@@ -103,14 +103,14 @@ fn names_of_types_and_fields() {
             hint: Write `iommu { field = value }`.
 
             kernel_cmdline = { present = { 'quiet' } }
-            error: `kernel_cmdline` is a function that declares, and was to be set
+            error: `kernel_cmdline` is a function that declares, and cannot be set
               at gpu.lua:1
             hint: Write `kernel_cmdline { … }` to declare. A variable needs another name, or a `local` before it.
 
             kernel_cmdline:present { 'quiet' }
             error: `kernel_cmdline` is a function and has no fields
               at gpu.lua:1
-            hint: Write `kernel_cmdline { field = … }`, with neither `:` nor `.` behind the name.
+            hint: Write `kernel_cmdline { field = … }`, with neither `:` nor `.` after the name.
 
         "#]],
     );
@@ -128,7 +128,7 @@ fn lists_and_kernel_parameters() {
             kernel_cmdline { present = { intel_iommu=on } }
             error: there is no `on`
               at gpu.lua:1
-            hint: A text stands in quotes: `"on"`. A variable is read behind the line that sets it; `rawget(_G, "on")` is nil for one that may be missing.
+            hint: A text is written in quotes: `"on"`. A variable exists only after the line that sets it; `rawget(_G, "on")` is nil for one that may be missing.
 
             local x
             kernel_cmdline { present = { 'a', x, 'iommu=pt' } }
@@ -196,7 +196,7 @@ fn ids_addresses_and_selectors() {
             if host.distro.name == 'ubuntu' then end
             error: `host.distro` has no `name`
               at gpu.lua:1
-            hint: There are: family, id, version.
+            hint: It has: family, id, version.
 
             if hots.distro.id == 'ubuntu' then end
             error: there is no `hots`

@@ -100,17 +100,17 @@ fn nothing_leads_out_of_a_playbook() {
         hint: A playbook reads no files, starts no programs and knows no clock; `host` has the facts it may use.
 
         require('../secret')
-        error: "../secret" is no name of a module
+        error: "../secret" is not the name of a module
           at gpu.lua:1
         hint: Write `require "name"` for `name.lua` beside the playbook, `require "folder.name"` below it.
 
         require('/etc/passwd')
-        error: "/etc/passwd" is no name of a module
+        error: "/etc/passwd" is not the name of a module
           at gpu.lua:1
         hint: Write `require "name"` for `name.lua` beside the playbook, `require "folder.name"` below it.
 
         require('a..b')
-        error: "a..b" is no name of a module
+        error: "a..b" is not the name of a module
           at gpu.lua:1
         hint: Write `require "name"` for `name.lua` beside the playbook, `require "folder.name"` below it.
 
@@ -128,27 +128,27 @@ fn nothing_leads_out_of_a_playbook() {
           at gpu.lua:1
 
         host.distro = 1
-        error: `host` is read-only, and `distro` was to be set
+        error: `host` is read-only, so `distro` cannot be set
           at gpu.lua:1
         hint: Keep it in a variable of your own.
 
         rawset(host, 'distro', 1)
-        error: `host` is read-only, and `distro` was to be set
+        error: `host` is read-only, so `distro` cannot be set
           at gpu.lua:1
         hint: Keep it in a variable of your own.
 
         table.insert(host.pci, 1)
-        error: `host.pci` is read-only, and `1` was to be set
+        error: `host.pci` is read-only, so `1` cannot be set
           at gpu.lua:1
         hint: Keep it in a variable of your own.
 
         host.distro.id = 'arch'
-        error: `host.distro` is read-only, and `id` was to be set
+        error: `host.distro` is read-only, so `id` cannot be set
           at gpu.lua:1
         hint: Keep it in a variable of your own.
 
         log.info = nil
-        error: `log` is read-only, and `info` was to be set
+        error: `log` is read-only, so `info` cannot be set
           at gpu.lua:1
         hint: Keep it in a variable of your own.
 

@@ -85,7 +85,7 @@ impl Bootloader for Bls {
                 actual: None,
                 desired: Some(grub_text::wish(wanted)),
                 by: None,
-                reason: "there is no boot entry but for rescue; reinstall the kernel package".to_owned(),
+                reason: "there is no boot entry except for rescue; reinstall the kernel package".to_owned(),
             };
             return Ok(vec![Setting::persistent(Path::new(ENTRIES), state)]);
         };

@@ -133,7 +133,7 @@ impl Sources {
             line: place.line.unwrap_or(1),
             what: format!("only a shell could tell the kernel parameters: {why}"),
             hint: Some(
-                "What stands behind this line is not read; the generated entries have all of it.".to_owned(),
+                "What follows this line is not read; the generated entries have all of it.".to_owned(),
             ),
         })
     }
@@ -254,8 +254,8 @@ impl Sources {
                         "hoststate reads no further than this limit; take out what GRUB does not need.";
                     (abort.why.clone(), hint.to_owned())
                 } else {
-                    let mend = abort.mend.unwrap_or("mend this line first");
-                    let hint = format!("{tool} leaves the old boot configuration until this line is mended.");
+                    let mend = abort.mend.unwrap_or("fix this line first");
+                    let hint = format!("{tool} keeps the old boot configuration until this line is fixed.");
                     (format!("{}: {tool} stops here; {mend}", abort.why), hint)
                 };
                 return Err(Error::Malformed { path: path.clone(), line, what, hint: Some(hint) });

@@ -199,7 +199,7 @@ fn elsewhere(signs: &Signs<'_>, read: Option<&Path>, output: &Path) -> Result<Op
         Family::Debian => "update-grub",
         Family::Redhat => "grub2-mkconfig",
     };
-    let why = format!("GRUB reads {shown}{by}, {tool} writes {}", output.display());
+    let why = format!("GRUB reads {shown}{by}, but {tool} writes {}", output.display());
     let hint = format!(
         "Have the stub lead to {} again (`grub-install` writes it), or add the kernel parameters to the menu that is \
          read.",

@@ -72,7 +72,8 @@ impl Bootloader for GrubLegacy {
         if let Some(parameter) = wanted.present.iter().chain(&wanted.additional).find(unquoted) {
             return Err(Error::invalid(
                 format!(
-                    "the kernel parameter `{parameter}` cannot be given through GRUB legacy, which knows no quotes"
+                    "the kernel parameter `{parameter}` cannot be given through GRUB legacy, which does not \
+                     know quotes"
                 ),
                 "Write it without blanks, quotes and backslashes.",
             ));

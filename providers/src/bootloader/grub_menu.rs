@@ -31,7 +31,7 @@ pub(super) fn within_limits(file: &Path, cfg: &GrubCfg) -> Result<()> {
             line,
             what: format!("{limit}, and hoststate reads no further"),
             hint: Some(
-                "Take out what makes the file so large, or have grub-mkconfig make it anew.".to_owned(),
+                "Take out what makes the file so large, or have grub-mkconfig generate it again.".to_owned(),
             ),
         }),
         _ => Ok(()),

@@ -206,7 +206,7 @@ impl GrubMkconfig {
         let by = sources.last_assignment(PARTUUID);
         let at = by.as_ref().map(|it| format!(" ({it})")).unwrap_or_default();
         let reason = format!(
-            "`{}` is written by /etc/grub.d/10_linux while {PARTUUID} is set{at}, behind every other",
+            "`{}` is written by /etc/grub.d/10_linux while {PARTUUID} is set{at}, after every other",
             parameter.name()
         );
         let desired = Some(grub_text::wish(wanted));
@@ -261,7 +261,7 @@ fn generated(
     };
     let Some(cfg) = cfg else { return drifted(None) };
     if let Some(line) = cfg.broken_line {
-        return drifted(Some(format!("line {line} is no GRUB script")));
+        return drifted(Some(format!("line {line} is not GRUB script")));
     }
     let entries: Vec<&MenuEntry> = governed(cfg).collect();
     let mut by_shortfall: Vec<(String, Vec<&MenuEntry>)> = Vec::new();

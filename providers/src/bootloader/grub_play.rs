@@ -148,7 +148,10 @@ fn told(world: &World, disk: &Files<'_>, once: bool) -> Played {
     let because = match (entry.map(|it| &it.1.by), &world.end) {
         (Some(Decider::Default(setting)), _) => of_setting("default", setting, disk),
         (Some(Decider::Fallback(setting)), _) => {
-            format!("{}, for what is before it cannot be started", of_setting("fallback", setting, disk))
+            format!(
+                "{}, because what comes before it cannot be started",
+                of_setting("fallback", setting, disk)
+            )
         }
         (Some(Decider::First(Some(setting))), _) if setting.value.is_empty() => {
             let set = setting.set_at.as_ref().map(|it| format!(" in {}", disk.place(it))).unwrap_or_default();

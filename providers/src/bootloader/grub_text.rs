@@ -64,8 +64,8 @@ pub(crate) fn passed_on(entry: &MenuEntry) -> Cmdline {
 pub(crate) fn edit(text: &str, edit: &CmdlineEdit, level: Level) -> Result<Result<String, Unclear>> {
     if let Some(brace) = bare_brace(text) {
         let why = format!(
-            "GRUB takes a `{brace}` outside of quotes for the edge of a block, and update-grub stops at such a menu; put it \
-             in quotes, or take it out"
+            "GRUB takes a `{brace}` outside of quotes for the edge of a block, and update-grub stops at such \
+             a menu; put it in quotes, or remove it"
         );
         return Ok(Err(Unclear { why }));
     }
@@ -238,7 +238,7 @@ pub(crate) fn check_length(entry: &str, kernel: &str, line: &str) -> Result<()> 
         format!(
             "the command line of `{entry}` would have {length} bytes, the kernel keeps {COMMAND_LINE_SIZE}"
         ),
-        "Shorten it: the kernel cuts the end off without a message, and new parameters stand there.",
+        "Shorten it: the kernel cuts off the end without a message, and that is where new parameters are.",
     ))
 }
 

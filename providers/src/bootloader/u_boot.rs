@@ -15,7 +15,7 @@ const SCRIPTS: [(&str, &str); 4] = [
     (
         "/boot/boot.scr",
         "Add the kernel parameters to LINUX_KERNEL_CMDLINE in /etc/default/flash-kernel and run `flash-kernel`; \
-         without it, write them into the source of /boot/boot.scr and make that anew with `mkimage`.",
+         without it, write them into the source of /boot/boot.scr and rebuild that with `mkimage`.",
     ),
 ];
 

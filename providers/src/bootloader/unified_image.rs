@@ -34,6 +34,7 @@ fn mechanism(_: &Signs<'_>, shown: &str) -> Result<Box<dyn Bootloader>> {
     Ok(Unsupported::boxed(
         "uki",
         format!("this host boots a unified kernel image ({shown}), which holds its kernel parameters"),
-        "Build and sign the image anew with the parameters, or boot an addon made by `ukify build --cmdline=…`.",
+        "Build and sign the image again with the parameters, or boot an addon made by `ukify build \
+         --cmdline=…`.",
     ))
 }

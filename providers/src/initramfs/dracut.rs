@@ -215,7 +215,7 @@ impl Configuration {
             let result = words(all.iter().copied(), list);
             if let Some(lost) = absent.iter().find(|it| !result.contains(it)) {
                 let reason = format!(
-                    "`{lost}` does not stay in `{list}`, which is set anew, or joined without a blank"
+                    "`{lost}` does not stay in `{list}`, which is set again, or added to without a blank"
                 );
                 let desired = Some(format!("{list}: {}", absent.join(" ")));
                 let state = State::Blocked { actual: None, desired, by: self.winner(list), reason };

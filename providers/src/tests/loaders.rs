@@ -90,7 +90,7 @@ fn a_unified_image_is_told_by_its_stub() {
         expect![[r#"
             debian "12" Debian: uki, initramfs-tools
             error: this host boots a unified kernel image (StubInfo is systemd-stub), which holds its kernel parameters
-            hint: Build and sign the image anew with the parameters, or boot an addon made by `ukify build --cmdline=…`.
+            hint: Build and sign the image again with the parameters, or boot an addon made by `ukify build --cmdline=…`.
             update-initramfs -c -k 1
         "#]],
     );

@@ -106,7 +106,7 @@ fn the_menu_that_is_read_is_judged_and_not_the_one_that_is_written() {
         &[EFI, FSTAB, MENU, stub(leads), (other, WITHOUT)],
         expect![[r#"
             /boot/efi/EFI/ubuntu/grub/grub.cfg: root=UUID=aa-1 ro (Linux) => iommu=pt
-              blocked by /boot/efi/EFI/ubuntu/grub.cfg:3: GRUB reads /boot/efi/EFI/ubuntu/grub/grub.cfg (configfile in /boot/efi/EFI/ubuntu/grub.cfg:3), update-grub writes /boot/grub/grub.cfg. Have the stub lead to /boot/grub/grub.cfg again (`grub-install` writes it), or add the kernel parameters to the menu that is read
+              blocked by /boot/efi/EFI/ubuntu/grub.cfg:3: GRUB reads /boot/efi/EFI/ubuntu/grub/grub.cfg (configfile in /boot/efi/EFI/ubuntu/grub.cfg:3), but update-grub writes /boot/grub/grub.cfg. Have the stub lead to /boot/grub/grub.cfg again (`grub-install` writes it), or add the kernel parameters to the menu that is read
             /boot/efi/EFI/ubuntu/grub/grub.cfg:2: Linux (root=UUID=aa-1 ro)
             next: first in /boot/efi/EFI/ubuntu/grub/grub.cfg, and no other is set as default
         "#]],
@@ -124,7 +124,7 @@ fn the_menu_that_is_read_is_judged_and_not_the_one_that_is_written() {
         &[EFI, FSTAB, MENU, stub(WITHOUT)],
         expect![[r#"
             /boot/efi/EFI/ubuntu/grub.cfg: root=UUID=aa-1 ro (Linux) => iommu=pt
-              blocked by /boot/efi/EFI/ubuntu/grub.cfg: GRUB reads /boot/efi/EFI/ubuntu/grub.cfg, update-grub writes /boot/grub/grub.cfg. Have the stub lead to /boot/grub/grub.cfg again (`grub-install` writes it), or add the kernel parameters to the menu that is read
+              blocked by /boot/efi/EFI/ubuntu/grub.cfg: GRUB reads /boot/efi/EFI/ubuntu/grub.cfg, but update-grub writes /boot/grub/grub.cfg. Have the stub lead to /boot/grub/grub.cfg again (`grub-install` writes it), or add the kernel parameters to the menu that is read
             /boot/efi/EFI/ubuntu/grub.cfg:2: Linux (root=UUID=aa-1 ro)
             next: first in /boot/efi/EFI/ubuntu/grub.cfg, and no other is set as default
         "#]],
@@ -138,8 +138,8 @@ fn the_menu_of_another_system_is_named_by_its_file_system() {
         &[EFI, FSTAB, MENU, stub(leads)],
         expect![[r#"
             /boot/grub/grub.cfg of the file system with the UUID 9999-8888, which is none of this host's: (nothing) => iommu=pt
-              blocked by /boot/efi/EFI/ubuntu/grub.cfg:3: GRUB reads /boot/grub/grub.cfg of the file system with the UUID 9999-8888, which is none of this host's (configfile in /boot/efi/EFI/ubuntu/grub.cfg:3), update-grub writes /boot/grub/grub.cfg. Have the stub lead to /boot/grub/grub.cfg again (`grub-install` writes it), or add the kernel parameters to the menu that is read
-            next: GRUB reads /boot/grub/grub.cfg of the file system with the UUID 9999-8888, which is none of this host's (configfile in /boot/efi/EFI/ubuntu/grub.cfg:3), update-grub writes /boot/grub/grub.cfg
+              blocked by /boot/efi/EFI/ubuntu/grub.cfg:3: GRUB reads /boot/grub/grub.cfg of the file system with the UUID 9999-8888, which is none of this host's (configfile in /boot/efi/EFI/ubuntu/grub.cfg:3), but update-grub writes /boot/grub/grub.cfg. Have the stub lead to /boot/grub/grub.cfg again (`grub-install` writes it), or add the kernel parameters to the menu that is read
+            next: GRUB reads /boot/grub/grub.cfg of the file system with the UUID 9999-8888, which is none of this host's (configfile in /boot/efi/EFI/ubuntu/grub.cfg:3), but update-grub writes /boot/grub/grub.cfg
         "#]],
     );
     // On a BIOS nobody reads a stub.

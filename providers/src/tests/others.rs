@@ -105,7 +105,7 @@ fn suse_is_told_the_tool_of_its_loader() {
         &[eleven, ("/boot/grub/menu.lst", "title x\n")],
         expect![[r#"
             error: SUSE Linux Enterprise Server 11 (x86_64) is a system of the SUSE family with GRUB legacy, which hoststate does not operate
-            hint: Add the kernel parameters to the `kernel` lines of /boot/grub/menu.lst, and for later kernels to DEFAULT_APPEND in /etc/sysconfig/bootloader; modules of the initramfs stand in INITRD_MODULES of /etc/sysconfig/kernel, run `mkinitrd` after a change.
+            hint: Add the kernel parameters to the `kernel` lines of /boot/grub/menu.lst, and for later kernels to DEFAULT_APPEND in /etc/sysconfig/bootloader; modules of the initramfs are listed in INITRD_MODULES of /etc/sysconfig/kernel, run `mkinitrd` after a change.
         "#]],
     );
     let tumbleweed = (
@@ -117,7 +117,7 @@ fn suse_is_told_the_tool_of_its_loader() {
         &[tumbleweed, tool, ("/etc/sysconfig/bootloader", "LOADER_TYPE=\"systemd-boot\"\n")],
         expect![[r#"
             error: openSUSE Tumbleweed is a system of the SUSE family that boots by entries of sdbootutil (LOADER_TYPE=systemd-boot in /etc/sysconfig/bootloader), which hoststate does not operate
-            hint: Add the kernel parameters to /etc/kernel/cmdline and run `sdbootutil update-all-entries`, which also makes the initramfs anew.
+            hint: Add the kernel parameters to /etc/kernel/cmdline and run `sdbootutil update-all-entries`, which also rebuilds the initramfs.
         "#]],
     );
     let classic = ("/etc/sysconfig/bootloader", "LOADER_TYPE=\"grub2-efi\"\n");

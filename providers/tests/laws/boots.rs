@@ -358,7 +358,12 @@ fn a_host_that_cannot_try_a_boot_says_so_before_anything_is_changed() {
     refused(Kind::Ubuntu, "/boot/grub/grub.cfg", Some(&other.replace('7', "1")), "cannot be told what boots");
     refused(Kind::CentosBls, "/boot/grub2/grub.cfg", Some("blscfg\n"), "does not take `next_entry` back");
     let saved = "# GRUB Environment Block\nsaved_entry=gone\n";
-    refused(Kind::CentosBls, "/boot/grub2/grubenv", Some(saved), "the default entry \"gone\" is no entry");
+    refused(
+        Kind::CentosBls,
+        "/boot/grub2/grubenv",
+        Some(saved),
+        "the default entry \"gone\" is not an entry",
+    );
 }
 
 #[test]

@@ -55,7 +55,7 @@ fn a_write_that_was_not_proposed_is_found() {
         Trial { declared: &declared, distro: &lab.distro, records: lab.store(), activate: Activate::Run };
     let verdict = conformance::check(&trial, &lab.host);
     let found: Vec<_> = verdict.findings.iter().map(|it| (it.law, it.what.as_str())).collect();
-    let content = "it says of the example's host that it is as wanted already";
+    let content = "it says that the example's host is already as wanted";
     assert_eq!(
         found,
         [

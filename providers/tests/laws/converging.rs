@@ -159,7 +159,7 @@ fn a_later_round_does_nothing_that_the_plan_which_was_agreed_to_does_not_name() 
     for kind in KINDS {
         let (outcome, error, is_bound) = amid_changes(kind, |it| it);
         assert_eq!((outcome, is_bound), (Outcome::Failed, false), "{kind:?}: {error}");
-        let what = "the plan that was agreed to does not have what is to be done next: modprobe_blacklist";
+        let what = "the plan that was agreed to does not include what is to be done next: modprobe_blacklist";
         assert!(error.starts_with(what), "{kind:?}: {error}");
     }
 }

@@ -104,7 +104,7 @@ fn a_driver_that_is_not_loaded_in_spite_of_success_is_named() {
                 what: "driver_binding \"0000:01:00.0\": every step succeeded, but /sys/bus/pci/devices/0000:01:00.0/driver is (nothing), not vfio-pci",
                 at: None,
                 hint: Some(
-                    "vfio-pci does not take 0000:01:00.0; `dmesg | grep 0000:01:00.0` has why.",
+                    "vfio-pci does not take 0000:01:00.0; `dmesg | grep 0000:01:00.0` shows why.",
                 ),
                 step: None,
                 given_back: [
@@ -182,7 +182,7 @@ fn a_device_that_its_new_driver_does_not_take_goes_back_to_the_old_one_now_and_a
                 what: "driver_binding \"0000:01:00.0\": every step succeeded, but /sys/bus/pci/devices/0000:01:00.0/driver is (nothing), not igbvf",
                 at: None,
                 hint: Some(
-                    "igbvf does not take 0000:01:00.0; `dmesg | grep 0000:01:00.0` has why.",
+                    "igbvf does not take 0000:01:00.0; `dmesg | grep 0000:01:00.0` shows why.",
                 ),
                 step: None,
                 given_back: [

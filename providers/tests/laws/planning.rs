@@ -210,7 +210,7 @@ fn lines_of_others_that_win_are_found_before_anything_is_done() {
         &[("/etc/dracut.conf.d/zzz.conf", "force_drivers=\" loop \"\n")],
         r#"{"type":"initramfs_modules","modules":["vfio-pci"]}"#,
         expect![[r#"
-            initramfs_modules "vfio-pci": /etc/dracut.conf.d/zz-hoststate.conf (/etc/dracut.conf.d/zzz.conf:1): `vfio-pci` does not stay in `force_drivers`, which is set anew, or joined without a blank
+            initramfs_modules "vfio-pci": /etc/dracut.conf.d/zz-hoststate.conf (/etc/dracut.conf.d/zzz.conf:1): `vfio-pci` does not stay in `force_drivers`, which is set again, or added to without a blank
         "#]],
     );
 }

@@ -53,11 +53,11 @@ fn a_softdep_of_the_root_file_system_is_none_for_what_the_image_loads() {
     check(
         &host(&[HELD, IDS], &[SOFTDEP]),
         expect![[r#"
-            Blocks loaded first: nouveau loads before vfio-pci, and vfio-pci takes no device that has a driver; make the image anew with `dracut --force /boot/initrd.img-6.1.0-3 6.1.0-3`
-                /boot/initrd.img-6.1.0-3 holds nouveau, and lacks what stands in the root file system: /etc/modprobe.d/01-gpu.conf:1: softdep nouveau pre: vfio-pci
+            Blocks loaded first: nouveau loads before vfio-pci, and vfio-pci takes no device that has a driver; rebuild the image with `dracut --force /boot/initrd.img-6.1.0-3 6.1.0-3`
+                /boot/initrd.img-6.1.0-3 holds nouveau, and lacks what the root file system has: /etc/modprobe.d/01-gpu.conf:1: softdep nouveau pre: vfio-pci
             Ok bound by: the next boot gives it to vfio-pci
                 /etc/modprobe.d/zz-gpu.conf:1 gives 10de:0ffc to vfio-pci
-            0000:01:00.0 will not be on vfio-pci: loaded first: nouveau loads before vfio-pci, and vfio-pci takes no device that has a driver; make the image anew with `dracut --force /boot/initrd.img-6.1.0-3 6.1.0-3`.
+            0000:01:00.0 will not be on vfio-pci: loaded first: nouveau loads before vfio-pci, and vfio-pci takes no device that has a driver; rebuild the image with `dracut --force /boot/initrd.img-6.1.0-3 6.1.0-3`.
             booted: nouveau
         "#]],
     );
@@ -69,7 +69,7 @@ fn no_line_reaches_a_vfio_pci_that_is_built_in() {
     check(
         &host(&[HELD], &[builtin, IDS]),
         expect![[r#"
-            Ok loaded first: vfio-pci is there before nouveau
+            Ok loaded first: vfio-pci is loaded before nouveau
                 vfio-pci is built in
                 nothing loads nouveau before udev
             Blocks bound by: vfio-pci is built in, and no line of modprobe.d reaches it; vfio-pci.ids= on the kernel command line does
@@ -85,7 +85,7 @@ fn a_softdep_in_the_image_counts_for_what_the_image_loads() {
     check(
         &host(&[HELD, IDS, SOFTDEP], &[]),
         expect![[r#"
-        Ok loaded first: vfio-pci is there before nouveau
+        Ok loaded first: vfio-pci is loaded before nouveau
             /etc/modprobe.d/01-gpu.conf:1 in /boot/initrd.img-6.1.0-3: softdep nouveau pre: vfio-pci
         Ok bound by: the next boot gives it to vfio-pci
             /etc/modprobe.d/zz-gpu.conf:1 gives 10de:0ffc to vfio-pci
@@ -116,7 +116,7 @@ fn a_softdep_of_the_root_file_system_counts_for_what_the_image_lacks() {
     check(
         &host(&[], &[SOFTDEP, IDS]),
         expect![[r#"
-        Ok loaded first: vfio-pci is there before nouveau
+        Ok loaded first: vfio-pci is loaded before nouveau
             /etc/modprobe.d/01-gpu.conf:1: softdep nouveau pre: vfio-pci
         Ok bound by: the next boot gives it to vfio-pci
             /etc/modprobe.d/zz-gpu.conf:1 gives 10de:0ffc to vfio-pci
@@ -131,12 +131,12 @@ fn ids_of_the_root_file_system_are_none_for_a_module_that_the_image_loads() {
     check(
         &host(&[FORCED], &[IDS]),
         expect![[r#"
-        Ok loaded first: vfio-pci is there before nouveau
+        Ok loaded first: vfio-pci is loaded before nouveau
             /boot/initrd.img-6.1.0-3 loads vfio-pci before udev
             nothing loads nouveau before udev
-        Blocks bound by: /boot/initrd.img-6.1.0-3 loads vfio-pci without these ids; make the image anew with `dracut --force /boot/initrd.img-6.1.0-3 6.1.0-3`
+        Blocks bound by: /boot/initrd.img-6.1.0-3 loads vfio-pci without these ids; rebuild the image with `dracut --force /boot/initrd.img-6.1.0-3 6.1.0-3`
             /etc/modprobe.d/zz-gpu.conf:1 gives 10de:0ffc to vfio-pci
-        0000:01:00.0 will not be on vfio-pci: bound by: /boot/initrd.img-6.1.0-3 loads vfio-pci without these ids; make the image anew with `dracut --force /boot/initrd.img-6.1.0-3 6.1.0-3`.
+        0000:01:00.0 will not be on vfio-pci: bound by: /boot/initrd.img-6.1.0-3 loads vfio-pci without these ids; rebuild the image with `dracut --force /boot/initrd.img-6.1.0-3 6.1.0-3`.
         booted: nouveau
     "#]],
     );
@@ -147,7 +147,7 @@ fn ids_in_the_image_count_for_a_module_that_the_image_loads() {
     check(
         &host(&[FORCED, IDS], &[]),
         expect![[r#"
-        Ok loaded first: vfio-pci is there before nouveau
+        Ok loaded first: vfio-pci is loaded before nouveau
             /boot/initrd.img-6.1.0-3 loads vfio-pci before udev
             nothing loads nouveau before udev
         Ok bound by: the next boot gives it to vfio-pci
@@ -164,11 +164,11 @@ fn a_command_that_loads_nothing_keeps_a_module_away_and_another_may_do_what_it_l
     check(
         &host(&[], &install("install nouveau /bin/false\n")),
         expect![[r#"
-            Blocks loaded first: nouveau is kept back, and nothing loads vfio-pci; declare modules_load { modules = { "vfio-pci" } }
+            Blocks loaded first: nouveau is held back, and nothing loads vfio-pci; declare modules_load { modules = { "vfio-pci" } }
                 /etc/modprobe.d/x.conf:1: install nouveau /bin/false
             Ok bound by: the next boot gives it to vfio-pci
                 /etc/modprobe.d/zz-gpu.conf:1 gives 10de:0ffc to vfio-pci
-            0000:01:00.0 will not be on vfio-pci: loaded first: nouveau is kept back, and nothing loads vfio-pci; declare modules_load { modules = { "vfio-pci" } }.
+            0000:01:00.0 will not be on vfio-pci: loaded first: nouveau is held back, and nothing loads vfio-pci; declare modules_load { modules = { "vfio-pci" } }.
             booted: 
         "#]],
     );
@@ -190,11 +190,11 @@ fn a_blacklisted_rival_is_not_loaded_by_the_ids_of_the_device() {
     check(
         &host(&[], &[("/etc/modprobe.d/x.conf", "blacklist nouveau\n"), IDS]),
         expect![[r#"
-            Blocks loaded first: nouveau is kept back, and nothing loads vfio-pci; declare modules_load { modules = { "vfio-pci" } }
+            Blocks loaded first: nouveau is held back, and nothing loads vfio-pci; declare modules_load { modules = { "vfio-pci" } }
                 /etc/modprobe.d/x.conf:1: blacklist nouveau
             Ok bound by: the next boot gives it to vfio-pci
                 /etc/modprobe.d/zz-gpu.conf:1 gives 10de:0ffc to vfio-pci
-            0000:01:00.0 will not be on vfio-pci: loaded first: nouveau is kept back, and nothing loads vfio-pci; declare modules_load { modules = { "vfio-pci" } }.
+            0000:01:00.0 will not be on vfio-pci: loaded first: nouveau is held back, and nothing loads vfio-pci; declare modules_load { modules = { "vfio-pci" } }.
             booted: 
         "#]],
     );
@@ -211,6 +211,6 @@ fn an_image_that_cannot_be_read_says_nothing() {
     let link = chain.links.iter().find(|it| it.what == "loaded first").expect("the link");
     expect![[r#"
         Unknown whether nouveau loads before vfio-pci is not known
-        /boot/initrd.img-6.1.0-3 cannot be read, which may hold nouveau: unknown data at byte 0 of the image, neither a cpio archive nor a known compression
+        /boot/initrd.img-6.1.0-3, which may hold nouveau, cannot be read: unknown data at byte 0 of the image, neither a cpio archive nor a known compression
     "#]].assert_eq(&format!("{:?} {}\n{}\n", link.standing, link.finding, link.evidence.join("\n")));
 }

@@ -29,7 +29,7 @@ use crate::session::Session;
 const TEST_FORMAT: &str = "hoststate.plugin-test/1";
 
 /// The law that there is something to try.
-const HAS_EXAMPLES: &str = "it has an example to be tried on";
+const HAS_EXAMPLES: &str = "it has an example to try it on";
 
 /// What every host of an example has, unless the example says otherwise: a Debian without a kernel.
 const PLAIN_HOST: [(&str, &str); 6] = [
@@ -106,7 +106,8 @@ pub(crate) fn run(arguments: &PluginTestArguments, session: &Session) -> Result<
 
 fn of_type(described: &TypeDescription, registry: &Registry) -> Result<Vec<Chapter>> {
     if described.examples.is_empty() {
-        let mend = "Give the type `examples`: a `desired` value, and the `files` of a host that is not so.";
+        let mend = "Give the type `examples`: a `desired` value, and the `files` of a host that does not \
+                    have it yet.";
         let finding = BrokenLaw::new(HAS_EXAMPLES, "there is none, so nothing of the type was tried", mend);
         return Ok(vec![Chapter::new(
             described.name.clone(),

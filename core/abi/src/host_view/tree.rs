@@ -239,7 +239,7 @@ impl Tree {
             FileType::Fifo => "a named pipe (FIFO)",
             FileType::Socket => "a socket",
             FileType::CharacterDevice | FileType::BlockDevice => "a device",
-            FileType::Unknown => "no plain file",
+            FileType::Unknown => "not a plain file",
         };
         let what = format!("{}: is {what}; only a plain file is read", self.machine(path).display());
         Err(io::Error::new(io::ErrorKind::InvalidInput, what))

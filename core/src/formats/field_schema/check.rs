@@ -42,7 +42,7 @@ impl Check<'_> {
 
     fn value(&mut self, rules: &Rules, value: &Value, depth: usize) {
         let Some(depth) = depth.checked_sub(1) else {
-            return self.wrong("the schema leads round in a circle".to_owned());
+            return self.wrong("the schema refers to itself in a circle".to_owned());
         };
         if rules.never {
             return self.wrong(format!("{value} is not allowed here"));
@@ -80,7 +80,10 @@ impl Check<'_> {
             match fitting {
                 0 => self.any(&rules.one_of, value, depth),
                 1 => {}
-                _ => self.wrong(format!("{value} fits {fitting} of the shapes that exclude each other")),
+                _ => self.wrong(format!(
+                    "{value} fits {fitting} of the alternatives, of which it may fit \
+                     only one"
+                )),
             }
         }
         if let Some(not) = &rules.not
@@ -107,7 +110,7 @@ impl Check<'_> {
             _ => {
                 let names: Vec<Type> = shapes.iter().flat_map(|it| self.types_of(it, DEEPEST)).collect();
                 match names.is_empty() || names.iter().any(|it| it.has(value)) {
-                    true => self.wrong(format!("{value} has none of the shapes that are allowed here")),
+                    true => self.wrong(format!("{value} fits none of the alternatives")),
                     false => self.wrong(format!("{value} is not of {}", type_names(&names))),
                 }
             }

@@ -139,7 +139,7 @@ fn a_schema_that_says_what_is_not_checked_is_refused() {
     ];
     let texts: Vec<String> = all.into_iter().map(refused).collect();
     expect![[r#"
-        /type: "int" is no type; there are null, boolean, integer, number, string, array, object
+        /type: "int" is not a type; types are null, boolean, integer, number, string, array, object
         /properties/a/minimum: not a number
         /properties/a/if: hoststate does not know the keyword `if`
         /: `$ref` to #/$defs/b, which is not there
@@ -148,7 +148,7 @@ fn a_schema_that_says_what_is_not_checked_is_refused() {
         /required: not a list of names
         /anyOf: not a list of schemas
         /enum: not a list of values
-        /: 7 is no schema"#]]
+        /: 7 is not a schema"#]]
     .assert_eq(&texts.join("\n"));
 }
 

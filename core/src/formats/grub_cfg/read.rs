@@ -108,7 +108,7 @@ impl Reader<'_> {
         if self.budget.get() == 0 {
             Some("the variables expand to more than 16 MiB")
         } else if self.blocks.len() > MOST_BLOCKS {
-            Some("more than 100 blocks stand in each other")
+            Some("blocks are nested more than 100 deep")
         } else if self.cfg.entries.len().max(self.cfg.items) > MOST_ENTRIES {
             Some("there are more than 5000 menu entries")
         } else if self.cfg.sets.len() > MOST_SETS {

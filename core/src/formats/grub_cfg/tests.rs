@@ -155,7 +155,7 @@ fn variables_that_double_and_blocks_without_end_meet_a_limit() {
     assert_eq!(cfg.limit, Some("the variables expand to more than 16 MiB"));
     assert!(cfg.broken_line.is_some_and(|it| it < 30));
     let cfg = GrubCfg::parse(&"submenu a {\n".repeat(5000));
-    assert_eq!((cfg.limit, cfg.broken_line), (Some("more than 100 blocks stand in each other"), Some(101)));
+    assert_eq!((cfg.limit, cfg.broken_line), (Some("blocks are nested more than 100 deep"), Some(101)));
 }
 
 #[test]

@@ -190,7 +190,10 @@ impl Machine<'_> {
                 return Err(Box::new(End::Leave(command(call.name, call.place, arguments))));
             }
             "read" | "authenticate" => {
-                return Err(unknown(format!("`{}` waits for a person", call.name), Some(call.place.clone())));
+                return Err(unknown(
+                    format!("`{}` waits for somebody at the console", call.name),
+                    Some(call.place.clone()),
+                ));
             }
             "boot" => return self.boot_loaded(call).map(Some),
             "legacy_configfile"

@@ -56,7 +56,7 @@ impl Machine<'_> {
         let Some(variables) = env_block::variables(&block) else {
             return Ok(self.fail(
                 call.place,
-                format!("`{}` is no environment block", name.text),
+                format!("`{}` is not an environment block", name.text),
                 BAD_FILE_TYPE,
             ));
         };
@@ -107,7 +107,7 @@ impl Machine<'_> {
             return self.fail(call.place, format!("GRUB cannot write `{shown}`"), BAD_DEVICE);
         }
         if env_block::variables(&block).is_none() {
-            return self.fail(call.place, format!("`{shown}` is no environment block"), BAD_FILE_TYPE);
+            return self.fail(call.place, format!("`{shown}` is not an environment block"), BAD_FILE_TYPE);
         }
         let mut changed = block.to_string();
         for variable in &options.arguments {

@@ -289,7 +289,7 @@ impl<'a> Machine<'a> {
         let place = script.source.origin(mistake.at).place;
         self.spend_step(|| place.clone())?;
         if mistake.is_limit {
-            return Err(unknown("more than 60 blocks stand in each other", Some(place)));
+            return Err(unknown("blocks are nested more than 60 deep", Some(place)));
         }
         self.fail(&place, "the command is not written as GRUB wants it", 0);
         Ok((unit.end, None))

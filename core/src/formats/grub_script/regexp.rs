@@ -28,7 +28,11 @@ impl Machine<'_> {
         let Some(regex) = regex else {
             for set in options.values("set") {
                 let name = set.text.rsplit(':').next().unwrap_or_default().to_owned();
-                self.set_unknown(&name, format!("what fits `{}` cannot be told", pattern.text), call.place);
+                self.set_unknown(
+                    &name,
+                    format!("what `{}` matches cannot be told", pattern.text),
+                    call.place,
+                );
             }
             self.pending = Some((format!("regexp {} {}", pattern.text, text.text), call.place.clone()));
             return PENDING;

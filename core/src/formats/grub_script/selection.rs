@@ -19,7 +19,7 @@ impl Machine<'_> {
         let entries = self.context().menu.clone().unwrap_or_default();
         if self.menus.len() == MOST_MENUS {
             let place = entries.first().map(|it| it.place.clone());
-            return Err(unknown("more than 32 menus lead into each other", place));
+            return Err(unknown("menus lead into each other more than 32 deep", place));
         }
         let level = self.menus.len();
         let waits = self.waits();

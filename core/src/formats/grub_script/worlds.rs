@@ -81,7 +81,7 @@ pub fn play(start: &Start, disk: &dyn Disk) -> Play {
         answers = current.next();
     }
     if answers.is_some() {
-        play.limit = Some("there are more than 64 ways in which what is unknown may be");
+        play.limit = Some("what is unknown leaves more than 64 possibilities");
     }
     play
 }

@@ -118,13 +118,13 @@ impl Header {
     fn parse(bytes: &[u8; HEADER]) -> io::Result<Self> {
         // 070702 adds a checksum, which the kernel does not look at either.
         if !bytes.starts_with(b"070701") && !bytes.starts_with(b"070702") {
-            return Err(damaged("a cpio header is not of the newc format"));
+            return Err(damaged("a cpio header is not in the newc format"));
         }
         let field = |index: usize| {
             let digits = bytes.get(6 + index * 8..14 + index * 8).unwrap_or_default();
             let text = str::from_utf8(digits).ok().filter(|text| !text.starts_with('+'));
             text.and_then(|text| u32::from_str_radix(text, 16).ok())
-                .ok_or_else(|| damaged("a cpio header holds something else than hexadecimal digits"))
+                .ok_or_else(|| damaged("a cpio header holds something other than hexadecimal digits"))
         };
         Ok(Self {
             inode: (field(0)?, field(7)?, field(8)?),

@@ -166,7 +166,7 @@ fn damage_is_an_error_that_says_where() {
         the archive at byte 0 of the image is compressed with bzip2, which hoststate cannot read
         the archive at byte 0 of the image is damaged: it ends too early
         the image is too large: it unpacks to more than 1 GiB
-        the archive at byte 0 of the image is damaged: a cpio header holds something else than hexadecimal digits
+        the archive at byte 0 of the image is damaged: a cpio header holds something other than hexadecimal digits
         unknown data at byte 6032 of the image, neither a cpio archive nor a known compression
         the archive at byte 0 of the image is damaged: incomplete deflate stream"#]].assert_eq(&errors.join("\n"));
 }

@@ -14,7 +14,7 @@ impl CmdlineEdit {
         for absent in &self.absent {
             let mut wanted = self.present.iter().chain(&self.additional);
             if let Some(parameter) = wanted.find(|it| removes(absent, it)) {
-                return Some(format!("`{parameter}` is wanted, and `{absent}` is wanted absent"));
+                return Some(format!("`{parameter}` is wanted as present, and `{absent}` as absent"));
             }
         }
         for parameter in &self.additional {

@@ -194,11 +194,11 @@ impl<'a> Reader<'a> {
         if matches!(name, "export" | "readonly" | "unset")
             && let Some(word) = no_names.next()
         {
-            self.push(start, Kind::ForgetAll("a builtin is given what is no name"));
+            self.push(start, Kind::ForgetAll("a builtin is given something that is not a name"));
             // Both shells fail there, but bash at `unset` only sometimes.
             let text = word::literal(&word.parts).filter(|it| name != "unset" && !begins_with_name(it));
             if let Some(text) = text {
-                let why = format!("`{name}` is given `{}`, which is no name", status::shown(&text));
+                let why = format!("`{name}` is given `{}`, which is not a name", status::shown(&text));
                 self.push(start, Kind::Ends(Status::Fails(why)));
             }
         }
@@ -299,7 +299,7 @@ impl<'a> Reader<'a> {
             return;
         }
         let raw = &word.raw[it.value_at..];
-        let unreadable = || vec![Part::Opaque("text that is no value")];
+        let unreadable = || vec![Part::Opaque("text that is not a value")];
         let mut value = word::whole_value(raw).unwrap_or_else(unreadable);
         if argument && word::literal(&value).is_none() && !raw.starts_with('"') {
             // Old dash splits the arguments of `export`, bash does not.

@@ -33,7 +33,7 @@ impl Reader<'_> {
     /// Reads a reserved word or a simple command.
     pub(super) fn command(&mut self) -> Step<()> {
         let Some(first) = self.word()? else {
-            return self.broken("text that is no command");
+            return self.broken("text that is not a command");
         };
         match first.raw {
             "if" => self.blocks.push(Block::IfCondition),

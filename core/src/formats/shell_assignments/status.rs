@@ -85,7 +85,7 @@ pub(super) fn may_fail(parts: &[Part]) -> bool {
 /// whether its value is empty.
 pub(super) fn slip(name: &str, arguments: &[Word<'_>], assigned: &[(&str, bool)]) -> Option<&'static str> {
     if name.contains('\r') {
-        return Some("take the carriage returns out of the file");
+        return Some("remove the carriage returns from the file");
     }
     let is_variable = |it: &str| it.starts_with("GRUB_");
     let is_parted = assigned.last().is_some_and(|it| is_variable(it.0) && it.1);

@@ -106,7 +106,7 @@ fn what_only_a_shell_can_tell_is_unknown() {
             A: line 1: its value holds arithmetic
             B: line 2: its value holds an expansion other than `-`, `+`, `=` and `?`
             C: line 3: its value holds a parameter of the shell
-            D: line 4: its value holds a quoting only bash knows
+            D: line 4: its value holds quoting that only bash knows
         "#]],
     );
     check(

@@ -127,7 +127,7 @@ fn dollar(input: &str, depth: usize, quoted: bool) -> Parsed<'_, Vec<Part>> {
     let special = verify(anychar, |it| it.is_ascii_digit() || "@*#?-$!".contains(*it));
     let special = value(vec![Part::Opaque("a parameter of the shell")], special);
     let ansi = value(
-        vec![Part::Opaque("a quoting only bash knows")],
+        vec![Part::Opaque("quoting that only bash knows")],
         verify(nom::combinator::peek(one_of("'\"")), |_| !quoted),
     );
     preceded(

@@ -91,7 +91,7 @@ pub fn find<'a>(host: &HostView, declared: &'a [Declared]) -> Result<Vec<Ineffec
                 found.push(Ineffective {
                     declared,
                     parameters: parameter.raw().to_owned(),
-                    reason: format!("{module} is loaded all the same"),
+                    reason: format!("{module} is loaded anyway"),
                     evidence: format!("/sys/module/{module}/initstate is there"),
                     mend: None,
                 });

@@ -15,11 +15,11 @@ pub(super) fn explain(text: &str, err: &serde_json::Error) -> (String, String) {
     }
     let said = without_place(err);
     let hint = match rest(text, err).map(str::trim_start) {
-        _ if said.starts_with("trailing comma") => "JSON has no comma behind the last: take it out.",
+        _ if said.starts_with("trailing comma") => "JSON has no comma after the last item: remove it.",
         Some(rest) if rest.starts_with("//") || rest.starts_with("/*") || rest.starts_with('#') => {
             return (
                 "JSON has no comments".to_owned(),
-                "Take it out, or write the playbook in Lua, where a comment begins with `--`.".to_owned(),
+                "Remove it, or write the playbook in Lua, where a comment begins with `--`.".to_owned(),
             );
         }
         Some(rest) if ["True", "False", "None"].iter().any(|it| rest.starts_with(it)) => {
@@ -31,18 +31,18 @@ pub(super) fn explain(text: &str, err: &serde_json::Error) -> (String, String) {
             );
         }
         Some(rest) if rest.starts_with(['\'', '\u{201c}', '\u{201d}', '\u{2018}', '\u{2019}']) => {
-            "Texts stand in straight double quotes: \"…\"."
+            "Texts are written in straight double quotes: \"…\"."
         }
         Some(rest) if said.starts_with("key must be a string") && rest.starts_with('}') => {
-            "JSON has no comma behind the last: take it out."
+            "JSON has no comma after the last item: remove it."
         }
         Some(rest) if said.starts_with("expected value") && rest.starts_with([']', '}']) => {
-            "JSON has no comma behind the last: take it out."
+            "JSON has no comma after the last item: remove it."
         }
-        _ if said.starts_with("key must be a string") => "Names stand in double quotes: {\"type\": …}.",
+        _ if said.starts_with("key must be a string") => "Names are written in double quotes: {\"type\": …}.",
         _ if said.starts_with("EOF") => "It ends before everything that was opened is closed.",
         _ if said.starts_with("expected `,`") => "Is a comma missing before it?",
-        _ if said.starts_with("trailing characters") => "There is one object in a file of declarations.",
+        _ if said.starts_with("trailing characters") => "A file of declarations holds a single object.",
         _ => return fallback(),
     };
     (format!("this is not JSON: {said}"), hint.to_owned())

@@ -48,6 +48,6 @@ fn both_ways(first: &Declared, second: Declared) -> Rejected {
     };
     let (first, second) = (&first.declaration, (second.id, second.declaration));
     let what = format!("{} is declared {} and {}", second.0, said(first), said(&second.1));
-    let source = Error::invalid(what, "Decide which of the two it shall be.");
+    let source = Error::invalid(what, "Decide which of the two it should be.");
     Rejected { declaration: second.1, misfit: None, source }
 }

@@ -180,7 +180,7 @@ impl JsonSchema for DeviceSelector {
         let mut own_address = address.clone();
         own_address.insert("description".to_owned(), "Its address.".into());
         json_schema!({
-            "description": "A PCI device: its address, or what exactly one device is.",
+            "description": "A PCI device: its address, or a description that exactly one device fits.",
             "anyOf": [
                 address,
                 {
@@ -200,7 +200,8 @@ impl JsonSchema for DeviceSelector {
                             "pattern": "^(0x)?[0-9a-fA-F]{1,4}$"
                         },
                         "class": {
-                            "description": "Class by word, such as `display`, or by the first digits of its code.",
+                            "description": "Class by name, such as `display`, or by the first digits of its \
+                                            code.",
                             "type": "string"
                         },
                         "interface": {

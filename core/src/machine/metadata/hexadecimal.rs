@@ -31,7 +31,7 @@ impl TryFrom<String> for Octal {
     fn try_from(text: String) -> Result<Self, String> {
         match u32::from_str_radix(&text, 8) {
             Ok(mode) if mode <= 0o7777 => Ok(Self(mode)),
-            _ => Err(format!("{text:?} is no mode; one is four octal digits")),
+            _ => Err(format!("{text:?} is not a mode; a mode is four octal digits")),
         }
     }
 }

@@ -11,8 +11,8 @@ use crate::machine::trust::{Why, type_of};
 pub(super) fn type_is(found: &Stat, kind: FileType) -> &'static str {
     match (type_of(found), kind) {
         (FileType::Symlink, _) => "is a symbolic link",
-        (_, FileType::Directory) => "is no directory",
-        _ => "is no file",
+        (_, FileType::Directory) => "is not a directory",
+        _ => "is not a file",
     }
 }
 
@@ -29,11 +29,11 @@ pub(super) fn not_run(at: &Path, found: &Stat, kind: FileType, why: Why) -> Erro
         ),
         Why::Writable => (
             format!("can be changed by others than its owner (mode {mode:04o})"),
-            format!("Take that right away: `chmod go-w {shown}`."),
+            format!("Remove that permission: `chmod go-w {shown}`."),
         ),
         Why::Listed(entry) => (
             format!("can be changed by {}", listed(entry)),
-            format!("Take that right away: {}.", mended(entry, at)),
+            format!("Remove that permission: {}.", mended(entry, at)),
         ),
     };
     Error::plugin(at, what, hint)
@@ -67,15 +67,15 @@ pub(super) fn not_followed(path: &Path, at: &Path, found: &Stat, why: Why) -> Er
     };
     if at != path && mode & 0o002 != 0 && type_of(found) == FileType::Directory {
         // What is everybody's on purpose is not to be taken from them.
-        let hint = "Who can write it can exchange what lies below it. Look at what the file says, and keep it in a directory \
-                    that only root can write, such as /etc/hoststate. With sudo, the files of who calls it are believed as \
-                    well.";
+        let hint = "Whoever can write to it can replace what lies below it. Check what the file says, and \
+                    keep it in a directory that only root can write to, such as /etc/hoststate. With sudo, \
+                    the files of the user who calls it are trusted as well.";
         return Error::invalid(format!("{shown}{way} {why}, and root does not follow it"), hint);
     }
     let mend = mend.unwrap_or_else(|| format!("`chown root {shown}; chmod go-w {shown}`"));
     let hint = format!(
-        "Who can write it can do what root can. Look at what it says, then give it to root and to nobody else: \
-         {mend}. With sudo, the files of who calls it are believed as well."
+        "Whoever can write to it can do what root can. Check what it says, then make it root's alone: \
+         {mend}. With sudo, the files of the user who calls it are trusted as well."
     );
     Error::invalid(format!("{shown}{way} {why}, and root does not follow it"), hint)
 }
@@ -100,7 +100,10 @@ pub(super) fn not_written_in(at: &Path, found: &Stat, why: Why) -> Error {
         }
     };
     let what = format!("{shown} can be written by {who}: others could put another file in place of this one");
-    Error::invalid(what, format!("Name a file in a directory of your own, or take that right away: {mend}."))
+    Error::invalid(
+        what,
+        format!("Name a file in a directory of your own, or remove that permission: {mend}."),
+    )
 }
 
 /// Says whom an entry of an access control list is about, and how it reads.

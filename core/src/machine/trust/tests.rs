@@ -49,14 +49,14 @@ fn what_others_can_write_is_not_believed() {
     check(
         |at| mode(&at.join("a/b/gpu.lua"), 0o646),
         expect![[r#"
-        TREE/a/b/gpu.lua can be written by everyone (mode 0646), and root does not follow it
-        Who can write it can do what root can. Look at what it says, then give it to root and to nobody else: `chown root TREE/a/b/gpu.lua; chmod go-w TREE/a/b/gpu.lua`. With sudo, the files of who calls it are believed as well."#]],
+            TREE/a/b/gpu.lua can be written by everyone (mode 0646), and root does not follow it
+            Whoever can write to it can do what root can. Check what it says, then make it root's alone: `chown root TREE/a/b/gpu.lua; chmod go-w TREE/a/b/gpu.lua`. With sudo, the files of the user who calls it are trusted as well."#]],
     );
     check(
         |at| mode(&at.join("a"), 0o757),
         expect![[r#"
             TREE/a, on the way to TREE/a/b/gpu.lua, can be written by everyone (mode 0757), and root does not follow it
-            Who can write it can exchange what lies below it. Look at what the file says, and keep it in a directory that only root can write, such as /etc/hoststate. With sudo, the files of who calls it are believed as well."#]],
+            Whoever can write to it can replace what lies below it. Check what the file says, and keep it in a directory that only root can write to, such as /etc/hoststate. With sudo, the files of the user who calls it are trusted as well."#]],
     );
 }
 
@@ -87,13 +87,13 @@ fn what_an_access_control_list_lets_others_write_is_not_believed() {
         |at| listed(&at.join("a/b/gpu.lua"), (2, 6, 1_234_567), 6),
         expect![[r#"
             TREE/a/b/gpu.lua can be written by user 1234567 (ACL entry user:1234567:rw-), and root does not follow it
-            Who can write it can do what root can. Look at what it says, then give it to root and to nobody else: `setfacl -x user:1234567 TREE/a/b/gpu.lua` removes that entry, `setfacl -b TREE/a/b/gpu.lua` all of them. With sudo, the files of who calls it are believed as well."#]],
+            Whoever can write to it can do what root can. Check what it says, then make it root's alone: `setfacl -x user:1234567 TREE/a/b/gpu.lua` removes that entry, `setfacl -b TREE/a/b/gpu.lua` all of them. With sudo, the files of the user who calls it are trusted as well."#]],
     );
     check(
         |at| listed(&at.join("a"), (8, 7, 1_234_567), 7),
         expect![[r#"
             TREE/a, on the way to TREE/a/b/gpu.lua, can be written by group 1234567 (ACL entry group:1234567:rwx), and root does not follow it
-            Who can write it can do what root can. Look at what it says, then give it to root and to nobody else: `setfacl -x group:1234567 TREE/a` removes that entry, `setfacl -b TREE/a` all of them. With sudo, the files of who calls it are believed as well."#]],
+            Whoever can write to it can do what root can. Check what it says, then make it root's alone: `setfacl -x group:1234567 TREE/a` removes that entry, `setfacl -b TREE/a` all of them. With sudo, the files of the user who calls it are trusted as well."#]],
     );
 }
 
@@ -129,7 +129,7 @@ fn a_link_leads_where_its_way_is_looked_at_too() {
         },
         expect![[r#"
             TREE/open, on the way to TREE/a/b/gpu.lua, can be written by everyone (mode 0777), and root does not follow it
-            Who can write it can exchange what lies below it. Look at what the file says, and keep it in a directory that only root can write, such as /etc/hoststate. With sudo, the files of who calls it are believed as well."#]],
+            Whoever can write to it can replace what lies below it. Check what the file says, and keep it in a directory that only root can write to, such as /etc/hoststate. With sudo, the files of the user who calls it are trusted as well."#]],
     );
 }
 
@@ -141,8 +141,8 @@ fn what_is_no_file_is_refused_and_not_waited_for() {
             mkfifoat(CWD, at.join("a/b/gpu.lua"), Mode::RUSR).unwrap();
         },
         expect![[r#"
-            TREE/a/b/gpu.lua is no file
-            What root follows is a plain file in plain directories."#]],
+            TREE/a/b/gpu.lua is not a file
+            Root follows only a plain file in plain directories."#]],
     );
 }
 
@@ -232,7 +232,7 @@ fn root_writes_nothing_where_others_can_replace_it() {
         mode(&tree.real("/shared"), 0o777);
         expect![[r#"
             TREE/shared can be written by everyone (mode 0777): others could put another file in place of this one
-            Name a file in a directory of your own, or take that right away: `chmod go-w TREE/shared`."#]]
+            Name a file in a directory of your own, or remove that permission: `chmod go-w TREE/shared`."#]]
         .assert_eq(&place(&tree, "/shared/plan.json", 0));
         mode(&tree.real("/shared"), 0o755);
         listed(&tree.real("/shared"), (2, 7, 1_234_567), 7);

@@ -68,7 +68,7 @@ impl Player<'_> {
         for function in self.functions {
             let address = function.device.address;
             if scripts::names(text, &address.to_string()) {
-                let why = format!("{place} names {address}, and what a script does only running it tells");
+                let why = format!("{place} names {address}, and only running a script tells what it does");
                 self.moved.insert(address, Moved { driver: driver.map(str::to_owned), why });
             }
         }

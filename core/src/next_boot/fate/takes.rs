@@ -95,7 +95,7 @@ impl Player<'_> {
             return Takes::Yes(because);
         }
         if function.is_bridge {
-            return Takes::No(Some(format!("{driver} takes no bridges")));
+            return Takes::No(Some(format!("{driver} does not take bridges")));
         }
         if module == "vfio_pci" && !insert.switches.takes_denied && is_denied(device, self.release) {
             let id = format!("{:04x}:{:04x}", device.id.vendor, device.id.device);

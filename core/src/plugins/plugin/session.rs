@@ -67,7 +67,7 @@ impl Session {
         limit: Seconds,
     ) -> Result<Self> {
         let cannot = |err: std::io::Error| {
-            let hint = "Plugins need memfd_create(2), Linux 3.17, and that `vm.memfd_noexec` is not 2.";
+            let hint = "Plugins need memfd_create(2) of Linux 3.17, and `vm.memfd_noexec` must not be 2.";
             Error::plugin(path, format!("cannot be started: {err}"), hint)
         };
         let file = file::sealed(bytes).map_err(cannot)?;

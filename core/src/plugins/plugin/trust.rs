@@ -52,7 +52,7 @@ impl TrustList {
         };
         let hint = "Remove it and trust the plugins again, or use the hoststate that wrote it.";
         let list: Self = serde_json::from_slice(&contents.bytes)
-            .map_err(|err| Error::plugin(path, format!("is no list of plugins: {err}"), hint))?;
+            .map_err(|err| Error::plugin(path, format!("is not a list of plugins: {err}"), hint))?;
         if list.format != FORMAT {
             return Err(Error::plugin(
                 path,

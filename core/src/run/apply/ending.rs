@@ -55,7 +55,7 @@ impl Run<'_> {
         if is_refused && !changed {
             (Outcome::Refused, None)
         } else if is_refused {
-            (Outcome::Failed, Some(Failure::new("what became visible on the way cannot be applied")))
+            (Outcome::Failed, Some(Failure::new("what became visible during the run cannot be applied")))
         } else if self.activate == Activate::Skip && !left.activations.is_empty() {
             (Outcome::ActivationRequired, None)
         } else if waits {

@@ -32,7 +32,8 @@ pub(super) fn firmware(case: &Case<'_>) -> Result<Link> {
     let Some(summary) = facts::iommu(case.host)? else {
         let why = match case.host.is_dir(Path::new("/sys/bus"))? {
             true => {
-                "whether the IOMMU is on cannot be told: the running kernel is older than Linux 3.6, which shows it"
+                "whether the IOMMU is on cannot be told: the running kernel is older than Linux 3.6, the \
+                 first that shows it"
             }
             false => "the tree has no /sys",
         };

@@ -121,11 +121,11 @@ pub(super) fn first(case: &Case<'_>) -> Result<Option<Link>> {
         (Standing::Unknown, format!("whether {first} loads before {wanted} is not known"))
     } else if loads || by_address || !lists.is_empty() {
         let all = rivals.iter().map(|it| it.as_str()).collect::<Vec<_>>().join(", ");
-        (Standing::Ok, format!("{wanted} is there before {all}"))
+        (Standing::Ok, format!("{wanted} is loaded before {all}"))
     } else {
         let mend = format!("declare modules_load {{ modules = {{ \"{wanted}\" }} }}");
         let standing = if claimed { Standing::Blocks } else { Standing::Fact };
-        (standing, format!("{} is kept back, and nothing loads {wanted}; {mend}", names(Turn::Never)))
+        (standing, format!("{} is held back, and nothing loads {wanted}; {mend}", names(Turn::Never)))
     };
     evidence.extend(turns.into_iter().map(|it| it.0.shown));
     evidence.extend(lists.iter().map(|it| format!("{it} loads {wanted}")));
@@ -165,7 +165,7 @@ fn turn(
     }
     let (image, inside) = (policy.image(), policy.holds(rival));
     if let (Some(why), false) = (policy.unreadable(), is_early) {
-        return known(Turn::Unknown, format!("{image} cannot be read, which may hold {rival}: {why}"));
+        return known(Turn::Unknown, format!("{image}, which may hold {rival}, cannot be read: {why}"));
     }
     // What loads a module of the image is kmod in there, with what is in there.
     if let Some((turn, shown)) = by_policy(policy, policy.of_driver(rival), rival, wanted) {
@@ -184,7 +184,7 @@ fn turn(
         return known(Turn::Later, format!("nothing loads {rival} before udev"));
     }
     if let (true, Some((_, shown))) = (inside, by_policy(policy, policy.of_root(rival), rival, wanted)) {
-        let shown = format!("{image} holds {rival}, and lacks what stands in the root file system: {shown}");
+        let shown = format!("{image} holds {rival}, and lacks what the root file system has: {shown}");
         return Ok(Shown { turn: Turn::Sooner, shown, mend: Some(policy.mend()) });
     }
     let lists = lists(case, wanted)?;
@@ -266,7 +266,7 @@ pub(super) fn claim(case: &Case<'_>) -> Result<Link> {
         }
         (Some(Some(driver)), None) => (Standing::Fact, format!("the next boot gives it to {driver}")),
         (Some(None), Some(_)) => {
-            (Standing::Fact, "its own driver is kept back, and no other is named".to_owned())
+            (Standing::Fact, "its own driver is held back, and no other is named".to_owned())
         }
         (Some(None), None) => (Standing::Fact, "its own driver is kept back".to_owned()),
         (None, Some(wanted)) if case.device.driver.as_deref() != Some(wanted) => {

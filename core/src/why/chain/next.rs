@@ -83,7 +83,7 @@ pub(super) fn conclusion(case: &Case<'_>, links: &[Link], fate: &Fate, planned: 
                 match planned.filter(|it| it.is_certain() && it.next.as_deref() != Some(wanted)) {
                     Some(planned) => {
                         format!(
-                            "{yet} It will not be on {wanted} after a boot all the same: {}.",
+                            "{yet} Even so it will not be on {wanted} after a boot: {}.",
                             reasons(planned)
                         )
                     }

@@ -80,8 +80,8 @@ impl Policy {
     /// Returns what makes the image hold what the root holds.
     pub(super) fn mend(&self) -> String {
         match &self.rebuild {
-            Some(command) => format!("make the image anew with `{command}`"),
-            None => "make the image anew".to_owned(),
+            Some(command) => format!("rebuild the image with `{command}`"),
+            None => "rebuild the image".to_owned(),
         }
     }
 

@@ -294,7 +294,7 @@ fn what_does_not_fit_or_cannot_be_written_is_an_error() {
         &[&format!("z={}", "z".repeat(2040))],
         expect![[r#"
         error: the command line of `/boot/loader/entries/m-5.14.0-70.el9.x86_64.conf` would have 2072 bytes, the kernel keeps 2048
-        hint: Shorten it: the kernel cuts the end off without a message, and new parameters stand there.
+        hint: Shorten it: the kernel cuts off the end without a message, and that is where new parameters are.
     "#]],
     );
     check(
@@ -302,7 +302,7 @@ fn what_does_not_fit_or_cannot_be_written_is_an_error() {
         &["iommu=pt"],
         expect![[r#"
         /boot/loader/entries: (nothing) => iommu=pt
-          blocked: there is no boot entry but for rescue; reinstall the kernel package
+          blocked: there is no boot entry except for rescue; reinstall the kernel package
     "#]],
     );
 }

@@ -70,7 +70,7 @@ impl Bls {
         };
         entry.ok_or_else(|| {
             let saved = saved.unwrap_or_default();
-            cannot(format!("the default entry {saved:?} is no entry of {ENTRIES}, or one for rescue"))
+            cannot(format!("the default entry {saved:?} is not an entry of {ENTRIES}, or is one for rescue"))
         })
     }
 }

@@ -83,8 +83,8 @@ impl Sources {
                 let own = format!("{OWN_DROP_IN}:{}", literal.line);
                 hidden.push(Hidden {
                     what: format!("{place} gives {parameters}, hidden by {own}"),
-                    mend: "Take it out there, or declare it".to_owned(),
-                    evidence: format!("{own} is read last, and takes nothing over from the files before it"),
+                    mend: "Remove it there, or declare it".to_owned(),
+                    evidence: format!("{own} is read last, and takes over nothing from the files before it"),
                 });
             }
         }
@@ -106,8 +106,11 @@ impl Sources {
                     let place = format!("{}:{line}", path.display());
                     let parameter = format!("{}={value}", it.name);
                     hidden.push(Hidden {
-                        what: format!("{place} has {parameter} behind the value of {name}, where it is a variable of the shell"),
-                        mend: "Put it inside the quotes, or take it out".to_owned(),
+                        what: format!(
+                            "{place} has {parameter} after the value of {name}, where it is a \
+                             variable of the shell"
+                        ),
+                        mend: "Put it inside the quotes, or remove it".to_owned(),
                         evidence: format!("{place} sets {} and {name}", it.name),
                     });
                 }

@@ -56,7 +56,7 @@ fn what_legacy_grub_cannot_pass_is_refused() {
         CONF,
         &["a=\"b c\""],
         expect![[r#"
-        error: the kernel parameter `a="b c"` cannot be given through GRUB legacy, which knows no quotes
+        error: the kernel parameter `a="b c"` cannot be given through GRUB legacy, which does not know quotes
         hint: Write it without blanks, quotes and backslashes.
     "#]],
     );

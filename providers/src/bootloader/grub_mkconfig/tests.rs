@@ -199,16 +199,16 @@ fn what_makes_dash_give_up_is_an_error_at_its_line() {
         &[(MAIN, "A=1\nGRUB_CMDLINE_LINUX+=\" x\"\n")],
         &["iommu=pt"],
         expect![[r#"
-            error: /etc/default/grub:2: dash does not know `+=` (on `GRUB_CMDLINE_LINUX`): update-grub stops here; mend this line first
-            hint: update-grub leaves the old boot configuration until this line is mended.
+            error: /etc/default/grub:2: dash does not know `+=` (on `GRUB_CMDLINE_LINUX`): update-grub stops here; fix this line first
+            hint: update-grub keeps the old boot configuration until this line is fixed.
         "#]],
     );
     check(
         &[(MAIN, "source /etc/x\n")],
         &["iommu=pt"],
         expect![[r#"
-            error: /etc/default/grub:1: dash does not know `source`: update-grub stops here; mend this line first
-            hint: update-grub leaves the old boot configuration until this line is mended.
+            error: /etc/default/grub:1: dash does not know `source`: update-grub stops here; fix this line first
+            hint: update-grub keeps the old boot configuration until this line is fixed.
         "#]],
     );
 }
@@ -280,7 +280,7 @@ fn words_pass_both_levels_of_quoting() {
         &[&long],
         expect![[r#"
         error: the command line of `Linux` would have 2094 bytes, the kernel keeps 2048
-        hint: Shorten it: the kernel cuts the end off without a message, and new parameters stand there.
+        hint: Shorten it: the kernel cuts off the end without a message, and that is where new parameters are.
     "#]],
     );
 }

@@ -126,7 +126,7 @@ fn trial_block(
 }
 
 fn with_parameters(line: &str, entry: &MenuEntry, edits: &[CmdlineEdit]) -> Result<String> {
-    let unclear = || cannot(format!("line {} of the default entry is not of the usual shape", entry.line));
+    let unclear = || cannot(format!("line {} of the default entry does not have the usual form", entry.line));
     let rest = line.trim().strip_prefix(entry.linux.as_str()).ok_or_else(unclear)?;
     let arguments = rest.trim_start().strip_prefix(entry.kernel.as_str()).ok_or_else(unclear)?;
     if !(rest.starts_with([' ', '\t']) && (arguments.is_empty() || arguments.starts_with([' ', '\t']))) {

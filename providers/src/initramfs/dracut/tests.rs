@@ -119,7 +119,7 @@ fn early_modules_are_forced_and_loaded_before_udev() {
         early,
         expect![[r#"
             /etc/dracut.conf.d/zz-hoststate.conf: (nothing) => force_drivers: vfio vfio_pci
-              blocked by /etc/dracut.conf.d/zzz.conf:1: `vfio` does not stay in `force_drivers`, which is set anew, or joined without a blank
+              blocked by /etc/dracut.conf.d/zzz.conf:1: `vfio` does not stay in `force_drivers`, which is set again, or added to without a blank
             /boot/initramfs-5.14.0-70.el9.x86_64.img: converged
         "#]],
     );

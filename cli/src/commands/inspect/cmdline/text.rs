@@ -101,7 +101,7 @@ fn row(lines: &CommandLines, columns: &[Column], parameter: &str) -> Vec<String>
 /// What a variable of the boot loader may hold.
 fn variable(values: &[String]) -> String {
     if values.is_empty() {
-        return "unknown: the boot loader's files set it nowhere".to_owned();
+        return "unknown: no file of the boot loader sets it".to_owned();
     }
     let name = |it: &String| if it.is_empty() { "nothing".to_owned() } else { it.clone() };
     format!("the boot loader: {}", values.iter().map(name).collect::<Vec<_>>().join(" or "))
@@ -154,7 +154,7 @@ fn legend(lines: &CommandLines, columns: &[Column]) -> Vec<Vec<String>> {
         let column = |index: usize| columns.iter().find(|it| it.entries.iter().any(|it| it.0 == index));
         let text = match booted.and_then(|it| Some((column(it.0)?, it.1))) {
             Some((column, entry)) => format!("{kernel}, as {} in {}", entry.title, column.name),
-            None if lines.is_menu_withheld => format!("{kernel}, from an entry that may not be read"),
+            None if lines.is_menu_withheld => format!("{kernel}, from an entry that this user may not read"),
             None => format!("{kernel}, which has no boot entry"),
         };
         rows.push(vec!["RUNNING".to_owned(), text]);

@@ -161,7 +161,7 @@ fn scripts_without_end_are_told_by_their_limit() {
     check(
         &"submenu a {\n".repeat(5000),
         expect![[r#"
-        unknown :61 more than 60 blocks stand in each other
+        unknown :61 blocks are nested more than 60 deep
     "#]],
     );
     check(

@@ -182,8 +182,8 @@ fn contradictions_are_named() {
     let lines: Vec<String> =
         conflicts.iter().map(|it| it.conflict().unwrap_or_else(|| "none".to_owned())).collect();
     expect![[r#"
-        `a=1` is wanted, and `a` is wanted absent
-        `a-b=1` is wanted, and `a_b=1` is wanted absent
+        `a=1` is wanted as present, and `a` as absent
+        `a-b=1` is wanted as present, and `a_b=1` as absent
         `a=1` is wanted as the only value of `a`, and `a=2` in addition
         none"#]]
     .assert_eq(&lines.join("\n"));

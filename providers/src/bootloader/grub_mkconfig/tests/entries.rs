@@ -86,7 +86,7 @@ fn every_normal_entry_of_every_kernel_is_compared() {
         &["iommu=pt"],
         expect![[r#"
         /etc/default/grub: converged
-        /boot/grub/grub.cfg: line 1 is no GRUB script => every entry: iommu=pt
+        /boot/grub/grub.cfg: line 1 is not GRUB script => every entry: iommu=pt
           then boot configuration
     "#]],
     );

@@ -46,31 +46,31 @@ fn a_line_that_is_no_command_stops_the_tool_and_nothing_is_written_behind_it() {
         ],
         expect![[r#"
             /etc/default/grub:3: `splash` is no command: update-grub stops here; quote the value
-              update-grub leaves the old boot configuration until this line is mended.
+              update-grub keeps the old boot configuration until this line is fixed.
             /etc/default/grub:1: `rd.blacklist=nouveau` is no command: update-grub stops here; quote the value
-              update-grub leaves the old boot configuration until this line is mended.
+              update-grub keeps the old boot configuration until this line is fixed.
             /etc/default/grub:1: `rd.driver.pre=vfio-pci` is no command: update-grub stops here; quote the value
-              update-grub leaves the old boot configuration until this line is mended.
+              update-grub keeps the old boot configuration until this line is fixed.
             /etc/default/grub:1: `GRUB_TIMEOUT` is no command: update-grub stops here; write the assignment without blanks around `=`
-              update-grub leaves the old boot configuration until this line is mended.
+              update-grub keeps the old boot configuration until this line is fixed.
             /etc/default/grub:1: `GRUB_TIMEOUT` is no command: update-grub stops here; write the assignment without blanks around `=`
-              update-grub leaves the old boot configuration until this line is mended.
+              update-grub keeps the old boot configuration until this line is fixed.
             /etc/default/grub:1: `GRUB_TIMEOUT` is no command: update-grub stops here; give the variable a value with `=`
-              update-grub leaves the old boot configuration until this line is mended.
-            /etc/default/grub:2: `\r` is no command: update-grub stops here; take the carriage returns out of the file
-              update-grub leaves the old boot configuration until this line is mended.
+              update-grub keeps the old boot configuration until this line is fixed.
+            /etc/default/grub:2: `\r` is no command: update-grub stops here; remove the carriage returns from the file
+              update-grub keeps the old boot configuration until this line is fixed.
             /etc/default/grub:2: `iommu.strict=0` is no command: update-grub stops here; quote the value
-              update-grub leaves the old boot configuration until this line is mended.
-            /etc/default/grub:1: the shell ends here: update-grub stops here; mend this line first
-              update-grub leaves the old boot configuration until this line is mended.
-            /etc/default/grub:1: the file returns 3: update-grub stops here; mend this line first
-              update-grub leaves the old boot configuration until this line is mended.
-            /etc/default/grub:1: `false` fails: update-grub stops here; mend this line first
-              update-grub leaves the old boot configuration until this line is mended.
-            /etc/default/grub:1: `export` is given `=`, which is no name: update-grub stops here; mend this line first
-              update-grub leaves the old boot configuration until this line is mended.
-            /etc/default/grub:2: `GRUB_CMDLINE_LINUX` is read only: update-grub stops here; mend this line first
-              update-grub leaves the old boot configuration until this line is mended.
+              update-grub keeps the old boot configuration until this line is fixed.
+            /etc/default/grub:1: the shell ends here: update-grub stops here; fix this line first
+              update-grub keeps the old boot configuration until this line is fixed.
+            /etc/default/grub:1: the file returns 3: update-grub stops here; fix this line first
+              update-grub keeps the old boot configuration until this line is fixed.
+            /etc/default/grub:1: `false` fails: update-grub stops here; fix this line first
+              update-grub keeps the old boot configuration until this line is fixed.
+            /etc/default/grub:1: `export` is given `=`, which is not a name: update-grub stops here; fix this line first
+              update-grub keeps the old boot configuration until this line is fixed.
+            /etc/default/grub:2: `GRUB_CMDLINE_LINUX` is read only: update-grub stops here; fix this line first
+              update-grub keeps the old boot configuration until this line is fixed.
         "#]],
     );
 }
@@ -86,7 +86,7 @@ fn a_program_that_a_whole_host_lacks_is_no_command() {
     };
     assert_eq!(shown(&tree), "read");
     tree.write("/usr/bin/env", "");
-    expect!["/etc/default/grub:2: `splash` is no command: update-grub stops here; mend this line first"]
+    expect!["/etc/default/grub:2: `splash` is no command: update-grub stops here; fix this line first"]
         .assert_eq(&shown(&tree));
     tree.write("/usr/local/bin/splash", "");
     assert_eq!(shown(&tree), "read");
@@ -150,8 +150,8 @@ fn each_shell_is_asked_in_its_own_language() {
         &[(MAIN, text)],
         &["iommu=pt"],
         expect![[r#"
-        error: /etc/default/grub:2: dash does not know `+=` (on `GRUB_CMDLINE_LINUX`): update-grub stops here; mend this line first
-        hint: update-grub leaves the old boot configuration until this line is mended.
+        error: /etc/default/grub:2: dash does not know `+=` (on `GRUB_CMDLINE_LINUX`): update-grub stops here; fix this line first
+        hint: update-grub keeps the old boot configuration until this line is fixed.
     "#]],
     );
     check_on(

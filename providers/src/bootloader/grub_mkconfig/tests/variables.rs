@@ -117,7 +117,7 @@ fn what_ten_linux_adds_for_a_partition_id_is_no_wish_of_a_source() {
         &["panic=10"],
         expect![[r#"
         /boot/grub/grub.cfg: (nothing) => panic=10
-          blocked by /etc/default/grub.d/40-force-partuuid.cfg:2: `panic` is written by /etc/grub.d/10_linux while GRUB_FORCE_PARTUUID is set (/etc/default/grub.d/40-force-partuuid.cfg:2), behind every other
+          blocked by /etc/default/grub.d/40-force-partuuid.cfg:2: `panic` is written by /etc/grub.d/10_linux while GRUB_FORCE_PARTUUID is set (/etc/default/grub.d/40-force-partuuid.cfg:2), after every other
     "#]],
     );
     check_on(
@@ -126,7 +126,7 @@ fn what_ten_linux_adds_for_a_partition_id_is_no_wish_of_a_source() {
         &["-panic"],
         expect![[r#"
         /boot/grub/grub.cfg: (nothing) => without panic
-          blocked by /etc/default/grub.d/40-force-partuuid.cfg:2: `panic` is written by /etc/grub.d/10_linux while GRUB_FORCE_PARTUUID is set (/etc/default/grub.d/40-force-partuuid.cfg:2), behind every other
+          blocked by /etc/default/grub.d/40-force-partuuid.cfg:2: `panic` is written by /etc/grub.d/10_linux while GRUB_FORCE_PARTUUID is set (/etc/default/grub.d/40-force-partuuid.cfg:2), after every other
     "#]],
     );
     check_on(
