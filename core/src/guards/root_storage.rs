@@ -33,7 +33,11 @@ pub fn hazards(scene: Scene<'_>) -> Result<Vec<Hazard>> {
         let mut names: Vec<&str> = hit.iter().flat_map(|it| it.uses.iter().map(String::as_str)).collect();
         names.sort_unstable();
         names.dedup();
-        let is = if hit.iter().any(|it| it.is_certain) { "is" } else { "may be" };
+        let is = match (hit.iter().any(|it| it.is_certain), names.len()) {
+            (false, _) => "may be",
+            (true, 1) => "is",
+            (true, _) => "are",
+        };
         let message = format!("{address} {}, and {} {is} on it", taken.what(), shortened(&names));
         let evidence = needs::evidence(hit.iter().copied());
         let identity = taken.identity();
@@ -46,8 +50,11 @@ pub fn hazards(scene: Scene<'_>) -> Result<Vec<Hazard>> {
 }
 
 fn shortened(names: &[&str]) -> String {
-    match names.len().checked_sub(MOST) {
-        None | Some(0) => names.join(", "),
-        Some(more) => format!("{} and {more} more", names[..MOST].join(", ")),
+    match (names.len().checked_sub(MOST), names) {
+        (None | Some(0), [first @ .., last]) if !first.is_empty() => {
+            format!("{} and {last}", first.join(", "))
+        }
+        (None | Some(0), names) => names.join(", "),
+        (Some(more), _) => format!("{} and {more} more", names[..MOST].join(", ")),
     }
 }
