@@ -4,7 +4,7 @@
 use crate::dice::Dice;
 
 /// Devices of PCI Express, which are conventional on a conventional bus, and devices that are always conventional.
-const EXPRESS: [&str; 6] = ["e1000e", "qemu-xhci", "virtio-rng-pci", "bochs-display", "nvme,serial=x", "igb"];
+const EXPRESS: [&str; 5] = ["e1000e", "qemu-xhci", "virtio-rng-pci", "bochs-display", "nvme,serial=x"];
 const CONVENTIONAL: [&str; 5] = ["rtl8139", "e1000", "pcnet", "sdhci-pci", "edu"];
 
 /// Slots of the root bus that no device of the board has.
@@ -71,7 +71,9 @@ impl Rack {
         let functions = if dice.one_in(2) { 1 } else { 2 + dice.below(3) };
         for function in 0..functions {
             let multifunction = if functions > 1 { ",multifunction=on" } else { "" };
-            let model = dice.pick(models);
+            // Its virtual functions take places that another function of the device may have.
+            let alone = functions == 1 && models == EXPRESS && dice.one_in(6);
+            let model = if alone { "igb" } else { dice.pick(models) };
             self.devices.push(format!("{model},bus={bus},addr={slot:x}.{function}{multifunction}"));
         }
     }
