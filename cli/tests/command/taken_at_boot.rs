@@ -21,7 +21,11 @@ fn rule(address: &str) -> String {
 #[test]
 fn a_rule_that_was_left_behind_is_refused_whatever_is_planned() {
     for (address, guard, what) in [
-        ("0000:02:00.0", "root-storage-", "0000:02:00.0 leaves nvme for vfio-pci, and / and /boot/efi are on it"),
+        (
+            "0000:02:00.0",
+            "root-storage-",
+            "0000:02:00.0 leaves nvme for vfio-pci, and / and /boot/efi are on it",
+        ),
         ("0000:03:00.0", "network-path-", "0000:03:00.0 leaves igc for vfio-pci, and the default route"),
     ] {
         let rule = rule(address);
@@ -72,7 +76,10 @@ fn what_an_image_that_is_made_anew_takes_is_refused() {
     ] {
         let (text, status) = run(&tree, "plan", playbook);
         assert_eq!(status, Some(4), "{text}");
-        assert!(text.contains("0000:02:00.0 leaves nvme for vfio-pci, and / and /boot/efi are on it"), "{text}");
+        assert!(
+            text.contains("0000:02:00.0 leaves nvme for vfio-pci, and / and /boot/efi are on it"),
+            "{text}"
+        );
         assert!(text.contains("/etc/modprobe.d/vfio.conf:2"), "{text}");
     }
     // With the images as they are the disk stays.

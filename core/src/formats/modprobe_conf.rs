@@ -14,7 +14,7 @@ mod tests;
 mod view;
 
 pub use self::command_line::CommandLineOption;
-pub use self::directive::{Directive, Softdep, params};
+pub use self::directive::{Directive, Softdep, loads_nothing, params};
 pub use self::file::{ModprobeConf, ModuleCommand, OptionsLine};
 pub use self::module_name::{ModuleName, same_folded};
 pub use self::view::{DIRECTORIES, KERNEL_SOFTDEP, ModprobeView, Origin, Winner};

@@ -165,16 +165,6 @@ pub fn claim_of<'a>(
     Ok(claim::all(host, std::slice::from_ref(device), parameters, policy)?.remove(&device.address))
 }
 
-/// Returns whether the command of an `install` line loads nothing. Any other may do what it likes, and load the module
-/// after all.
-pub fn loads_nothing(command: &str) -> bool {
-    let mut words = command.split_whitespace();
-    let program = words.next().unwrap_or_default();
-    // kmod gives the line to a shell, which may go on behind these.
-    let is_plain = !command.contains([';', '&', '|', '`', '$', '(']);
-    is_plain && matches!(program.rsplit('/').next(), Some("false" | "true" | ":"))
-}
-
 /// Finds the devices that a plan moves, once per plan.
 ///
 /// # Errors

@@ -9,7 +9,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
-use crate::formats::modprobe_conf::{DIRECTORIES, ModprobeConf, ModprobeError, ModuleName, Origin};
+use crate::formats::modprobe_conf::{DIRECTORIES, ModprobeConf, ModprobeError, ModuleName, Origin, Winner};
 use crate::language::resource::Context;
 use crate::machine::kernels;
 use crate::machine::modprobe_d;
@@ -107,6 +107,18 @@ pub fn outweighed(origin: &Origin, actual: Option<String>, desired: String, hint
         desired: Some(desired),
         by: matches!(origin, Origin::File { .. }).then(|| modprobe_d::place(origin)),
         reason: format!("{winner} wins; {hint}"),
+    }
+}
+
+/// Returns the state of what needs a module that an `install` line keeps from ever being loaded.
+pub fn never_loaded(module: &ModuleName, install: &Winner<String>, desired: &str) -> State {
+    let place = modprobe_d::place(&install.origin);
+    let command = install.value.trim();
+    State::Blocked {
+        actual: None,
+        desired: Some(desired.to_owned()),
+        reason: format!("{place} runs {command} instead of loading {module}; remove that line"),
+        by: Some(place),
     }
 }
 

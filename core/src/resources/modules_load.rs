@@ -24,7 +24,7 @@ use crate::machine::modprobe_d;
 use crate::machine::module_names::{COMPARED, ModuleNames};
 use crate::mechanism::distro::{Distro, Family};
 use crate::resources::leftover;
-use crate::resources::modprobe_file::ConfFile;
+use crate::resources::modprobe_file::{self, ConfFile};
 use crate::resources::modprobe_removal;
 
 /// Where systemd-modules-load looks, the strongest first (modules-load.d(5)).
@@ -135,7 +135,10 @@ impl ModulesLoad {
         let mut added: Vec<&ModuleName> = Vec::new();
         let mut settings = Vec::new();
         for module in &self.modules {
-            let blacklisted = modprobe_d::view(host)?.blacklisted(module);
+            let (blacklisted, never) = {
+                let view = modprobe_d::view(host)?;
+                (view.blacklisted(module), view.never_loaded(module))
+            };
             let state = if let Some(origin) = blacklisted {
                 State::Blocked {
                     actual: None,
@@ -143,6 +146,8 @@ impl ModulesLoad {
                     by: Some(modprobe_d::place(&origin)),
                     reason: "systemd-modules-load loads no module that is blacklisted".to_owned(),
                 }
+            } else if let Some(install) = never {
+                modprobe_file::never_loaded(module, &install, "loaded at boot")
             } else if listed.modules.contains(module) {
                 State::Converged
             } else {
@@ -297,6 +302,8 @@ impl Running {
                         .map_or_else(String::new, |it| format!("; {it}"))
                 ),
             }
+        } else if let Some(install) = modprobe_d::view(host)?.never_loaded(module) {
+            modprobe_file::never_loaded(module, &install, "loaded")
         } else {
             let modprobe = Step::Run { argv: vec!["modprobe".to_owned(), module.spelled().to_owned()] };
             State::Drifted { actual: None, desired, remedy: Remedy::Steps(vec![modprobe]) }

@@ -175,6 +175,15 @@ fn declarations_that_want_different_things_are_found_before_anything_is_done() {
             modules_load "nouveau": modules-load nouveau (/etc/modprobe.d/zz-hoststate.conf:1): systemd-modules-load loads no module that is blacklisted
         "#]],
     );
+    check_conflict(
+        Kind::Ubuntu,
+        &[("/etc/modprobe.d/mine.conf", "install kvm_intel /bin/true\n")],
+        r#"{"type":"modules_load","modules":["kvm_intel"]}"#,
+        expect![[r#"
+            modules_load "kvm_intel": modules-load kvm_intel (/etc/modprobe.d/mine.conf:1): /etc/modprobe.d/mine.conf:1 runs /bin/true instead of loading kvm_intel; remove that line
+            modules_load "kvm_intel": /sys/module/kvm_intel (/etc/modprobe.d/mine.conf:1): /etc/modprobe.d/mine.conf:1 runs /bin/true instead of loading kvm_intel; remove that line
+        "#]],
+    );
 }
 
 #[test]

@@ -241,3 +241,13 @@ fn unquoted(name: &str, whole: bool) -> &str {
     let inner = name.strip_prefix('"').unwrap_or(name);
     if whole { inner.strip_suffix('"').unwrap_or(inner) } else { inner }
 }
+
+/// Returns whether the command of an `install` line loads nothing. Any other may do what it likes, and load the module
+/// after all.
+pub fn loads_nothing(command: &str) -> bool {
+    let mut words = command.split_whitespace();
+    let program = words.next().unwrap_or_default();
+    // kmod gives the line to a shell, which may go on behind these.
+    let is_plain = !command.contains([';', '&', '|', '`', '$', '(']);
+    is_plain && matches!(program.rsplit('/').next(), Some("false" | "true" | ":"))
+}

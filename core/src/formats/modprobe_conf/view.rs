@@ -252,6 +252,11 @@ impl ModprobeView {
         })
     }
 
+    /// Returns the `install` line by which a module is never loaded, whoever asks: its command loads nothing.
+    pub fn never_loaded(&self, module: &ModuleName) -> Option<Winner<String>> {
+        self.install(module).filter(|it| super::loads_nothing(&it.value))
+    }
+
     /// Returns every options text of a module in the order they are passed on: files by basename, then the command
     /// line.
     pub fn options(&self, module: &ModuleName) -> Vec<Winner<String>> {

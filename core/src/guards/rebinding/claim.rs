@@ -6,7 +6,7 @@ use std::path::Path;
 use hoststate_abi::host_view::HostView;
 use hoststate_abi::pci_address::PciAddress;
 
-use super::{Cause, Kind, loads_nothing};
+use super::{Cause, Kind};
 use crate::error::{Error, Result};
 use crate::formats::kernel_cmdline::Cmdline;
 use crate::formats::modprobe_conf::{ModprobeView, ModuleName, Origin, params};
@@ -172,7 +172,7 @@ fn keeps_back<'a>(
     if let Some(Origin::File { path, line }) = modprobe.blacklisted(&module) {
         return Ok(Some(format!("{}:{line} blacklists {name}", path.display())));
     }
-    let install = modprobe.install(&module).filter(|it| loads_nothing(&it.value));
+    let install = modprobe.never_loaded(&module);
     Ok(install.map(|it| format!("{} installs {name} by {:?}", modprobe_d::place(&it.origin), it.value)))
 }
 

@@ -9,7 +9,6 @@ use hoststate_core::formats::modprobe_conf::{ModprobeConf, ModprobeView, ModuleN
 use hoststate_core::formats::module_index::module_of_path;
 use hoststate_core::formats::module_list::{ListKind, ModuleList};
 use hoststate_core::formats::pci::parse_id_list;
-use hoststate_core::guards::rebinding::loads_nothing;
 use hoststate_core::machine::modprobe_d;
 use hoststate_core::machine::pci_bus::DriverName;
 
@@ -113,7 +112,7 @@ fn load_from(
     if let Some(softdep) = policy.softdep(&name) {
         softdep.value.pre.iter().for_each(|it| load_from(host, it, policy, under_way, is_there));
     }
-    if policy.install(&name).is_some_and(|it| loads_nothing(&it.value)) {
+    if policy.never_loaded(&name).is_some() {
         return;
     }
     let known = host.native.iter().map(|(_, driver)| driver.clone()).collect::<Vec<_>>();
