@@ -1,7 +1,7 @@
 //! Guard `device-changed`: whether the devices that declarations are about are those that were meant when something was
 //! last put in place for them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use hoststate_abi::host_view::HostView;
 use hoststate_abi::pci_address::PciAddress;
@@ -73,11 +73,13 @@ fn changed(
     }
     let before = host.without_predictions();
     let all = pci_bus::devices(host)?;
-    let is_virtual = |it: PciAddress| all.iter().any(|of| of.address == it && of.physfn.is_some());
+    let virtual_ones: HashSet<PciAddress> =
+        all.iter().filter(|it| it.physfn.is_some()).map(|it| it.address).collect();
+    let by_id: HashMap<&ResourceId, &Declared> = declared.iter().map(|it| (&it.id, it)).collect();
     let (mut known, mut open, mut own) = (BTreeMap::new(), Vec::new(), Vec::new());
     // A virtual function is what its physical one makes of it.
-    for device in devices.iter().filter(|it| !is_virtual(it.address)) {
-        let Some(of_it) = declared.iter().find(|it| it.id == device.resource) else { continue };
+    for device in devices.iter().filter(|it| !virtual_ones.contains(&it.address)) {
+        let Some(of_it) = by_id.get(&device.resource).copied() else { continue };
         own.push((of_it, device));
         match of_it.resource.meant(&before, device.address)? {
             Some(meant) => {
