@@ -99,6 +99,22 @@ fn a_unit_that_is_enabled_and_moves_a_function_makes_it_unknown() {
 }
 
 #[test]
+fn what_a_unit_names_and_is_no_file_is_passed_over() {
+    let long = "x".repeat(300);
+    let unit = format!("[Service]\nExecStart=/opt/agent /etc /etc/pipe /etc/{long} /dev/ttyS1 /opt/*.sh\n");
+    let tree = host("ubuntu-24.04", &[("/etc/systemd/system/own.service", Some(&unit))]);
+    tree.link("/etc/systemd/system/basic.target.wants/own.service", "../own.service");
+    tree.write("/opt/agent", "#!/bin/sh\nexec 3<>/dev/ttyS1 4</etc/pipe\n");
+    tree.directory("/dev");
+    for pipe in ["/etc/pipe", "/dev/ttyS1"] {
+        let path = tree.real(pipe);
+        rustix::fs::mknodat(rustix::fs::CWD, &path, rustix::fs::FileType::Fifo, 0o600.into(), 0)
+            .expect("a pipe");
+    }
+    assert_eq!(told(&tree, NIC), "igc certain image_udev");
+}
+
+#[test]
 fn a_unit_is_read_with_the_scripts_that_it_starts_and_the_settings_that_they_read() {
     let moves =
         "for it in $DEVICES \"$@\"; do echo vfio-pci > /sys/bus/pci/devices/$it/driver_override; done\n";

@@ -18,8 +18,8 @@ pub fn hazards(scene: Scene<'_>) -> Result<Vec<Hazard>> {
     }
     let later = match scene.distro.bootloader.later(scene.after) {
         Ok(later) => later,
-        // What cannot be told is told by the declaration that asks for it.
-        Err(Error::Malformed { .. }) => return Ok(Vec::new()),
+        // What cannot be told, and a loader that hoststate does not operate, is told by the declaration that asks for it.
+        Err(Error::Malformed { .. } | Error::Unsupported { .. }) => return Ok(Vec::new()),
         Err(err) => return Err(err),
     };
     let Some(file) = later.file else { return Ok(Vec::new()) };

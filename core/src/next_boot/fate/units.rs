@@ -1,6 +1,8 @@
 //! Scripts that units of systemd of a host run, and its own one of the boot: they bind what they like.
 
 use std::collections::BTreeSet;
+use std::io;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use hoststate_abi::host_view::HostView;
@@ -78,12 +80,23 @@ pub(super) fn script(host: &HostView, path: &Path) -> Result<Option<(String, Str
     Ok(small(host, path)?.filter(|it| it.0.starts_with("#!")))
 }
 
-/// Returns the text of a file that somebody may have written for a device.
+/// Returns the text of a file that somebody may have written for a device. What a text names may be anything: a device, a
+/// pipe, a pattern, a name that is too long; none of these is a script.
 fn small(host: &HostView, path: &Path) -> Result<Option<(String, String)>> {
     /// Longer ones are programs.
     const MOST: u64 = 64 << 10;
-    if host.is_dir(path)? || host.status(path)?.is_none_or(|it| it.size > MOST) {
+    /// Where no files of a disk are.
+    const OTHERS: [&str; 3] = ["/dev", "/proc", "/sys"];
+    let is_text = || -> io::Result<bool> {
+        Ok(!host.is_dir(path)? && host.status(path)?.is_some_and(|it| it.size <= MOST))
+    };
+    let named = path.as_os_str().as_bytes();
+    if named.contains(&0) || OTHERS.iter().any(|it| path.starts_with(it)) || !is_text().unwrap_or(false) {
         return Ok(None);
     }
-    Ok(host.read_lossy(path)?.map(|it| (it, path.display().to_string())))
+    match host.read_lossy(path) {
+        Ok(text) => Ok(text.map(|it| (it, path.display().to_string()))),
+        Err(err) if err.kind() == io::ErrorKind::InvalidInput => Ok(None),
+        Err(err) => Err(err.into()),
+    }
 }
