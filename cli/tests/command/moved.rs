@@ -1,9 +1,10 @@
 //! What moves a function between drivers beside modules: rules of others, units and scripts, and vfio without an IOMMU.
 
+use hoststate_testkit::pci::SysfsDevice;
 use hoststate_testkit::tree::Tree;
 use serde_json::Value;
 
-use crate::hosts::{answer, host};
+use crate::hosts::{answer, host, run};
 
 const CARD: &str = "0000:01:00.0";
 const OTHER: &str = "0000:01:00.1";
@@ -204,4 +205,21 @@ fn vfio_takes_a_function_without_an_iommu_only_where_it_is_told_to() {
         assert_eq!(told, expected, "{files:?} {parameters}: {because}");
         assert_eq!(because.contains("takes nothing without an IOMMU"), !takes, "{because}");
     }
+}
+
+/// Such as a machine that is booted over the network, or a container with a card of its own.
+#[test]
+fn functions_to_come_need_no_boot_loader() {
+    let tree = Tree::new(&[
+        ("/etc/os-release", "ID=debian\nVERSION_ID=\"12\"\n"),
+        ("/proc/cmdline", "quiet\n"),
+        ("/proc/sys/kernel/osrelease", "6.1.0-50-amd64\n"),
+    ]);
+    SysfsDevice::igb("0000:3b:00.0").write(&tree);
+    tree.write("/sys/devices/pci0000:00/0000:3b:00.0/sriov_numvfs", "2\n");
+    let playbook = "sriov_numvfs { device = '3b:00.0', numvfs = 2 }";
+    let (text, status) = answer(&tree, &["converge", "playbook.lua", "--yes"], playbook);
+    assert_eq!(status, Some(0), "{text}");
+    let (text, status) = run(&tree, "plan", playbook);
+    assert_eq!(status, Some(0), "{text}");
 }
