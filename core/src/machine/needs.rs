@@ -4,10 +4,9 @@
 use std::rc::Rc;
 
 use hoststate_abi::host_view::HostView;
-use hoststate_abi::host_view::predicted::Prediction;
 use hoststate_abi::pci_address::PciAddress;
 
-use crate::error::{Error, Result};
+use crate::error::Result;
 
 mod connections;
 mod keyboard;
@@ -47,25 +46,17 @@ pub enum Kind {
     Keyboard,
 }
 
-/// The needs of one host; no prediction is about what they are read from.
-#[derive(Debug)]
-struct Needs(Rc<Vec<Need>>);
-
 /// Returns what the host needs, read once for all views of it.
 ///
 /// # Errors
 /// When `/proc` or `/sys` cannot be read.
 pub fn of(host: &HostView) -> Result<Rc<Vec<Need>>> {
-    let needs = host.derived(|host, old: Option<(Rc<Needs>, &[Prediction])>| -> Result<Needs, Error> {
-        if let Some((old, _)) = old {
-            return Ok(Needs(Rc::clone(&old.0)));
-        }
+    host.derived_once(|host| {
         let mut needs = storage::find(host)?;
         needs.extend(network::find(host)?);
         needs.extend(keyboard::find(host)?);
-        Ok(Needs(Rc::new(needs)))
-    })?;
-    Ok(Rc::clone(&needs.0))
+        Ok(needs)
+    })
 }
 
 /// Returns what shows these needs, every hop once.

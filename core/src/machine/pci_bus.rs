@@ -6,7 +6,6 @@ use std::rc::Rc;
 
 use hoststate_abi::about::About;
 use hoststate_abi::host_view::HostView;
-use hoststate_abi::host_view::predicted::Prediction;
 use hoststate_abi::pci_address::PciAddress;
 
 use crate::error::{Error, Result};
@@ -93,10 +92,6 @@ pub struct Interface {
     pub mac: Option<String>,
 }
 
-/// The devices of one view; predicted writes never touch sysfs.
-#[derive(Debug)]
-struct DeviceList(Rc<Vec<PciDevice>>);
-
 /// Returns whether the tree shows a PCI bus; an image does not.
 ///
 /// # Errors
@@ -110,19 +105,14 @@ pub fn is_visible(host: &HostView) -> io::Result<bool> {
 /// # Errors
 /// When an attribute cannot be read or does not hold what the kernel writes there.
 pub fn devices(host: &HostView) -> Result<Rc<Vec<PciDevice>>> {
-    let list = host.derived(|host, old: Option<(Rc<DeviceList>, &[Prediction])>| -> Result<DeviceList> {
-        // No prediction is about sysfs.
-        if let Some((old, _)) = old {
-            return Ok(DeviceList(Rc::clone(&old.0)));
-        }
+    host.derived_once(|host| {
         let mut devices = Vec::new();
         for name in host.list(Path::new(DEVICES))? {
             devices.push(read::device(host, parse_address(Path::new(DEVICES), &name)?)?);
         }
         devices.sort_by_key(|it| it.address);
-        Ok(DeviceList(Rc::new(devices)))
-    })?;
-    Ok(Rc::clone(&list.0))
+        Ok(devices)
+    })
 }
 
 /// Returns the address and ids of every PCI device, by address, with one read for each.

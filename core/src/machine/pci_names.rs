@@ -4,7 +4,6 @@ use std::path::Path;
 use std::rc::Rc;
 
 use hoststate_abi::host_view::HostView;
-use hoststate_abi::host_view::predicted::Prediction;
 
 use crate::error::Result;
 
@@ -42,7 +41,11 @@ const COMPANY: [&str; 22] = [
 
 /// The names of one host. Nothing is read before something is to be called by its name.
 #[derive(Debug, Clone)]
-pub struct Names(Rc<Option<String>>);
+pub struct Names(Rc<List>);
+
+/// The distribution's list; `None` where it has none.
+#[derive(Debug)]
+struct List(Option<String>);
 
 impl Names {
     /// Returns the names that the host has.
@@ -50,15 +53,15 @@ impl Names {
     /// # Errors
     /// When a list exists and cannot be read.
     pub fn read(host: &HostView) -> Result<Self> {
-        let text = host.derived(|host, _: Option<(Rc<Option<String>>, &[Prediction])>| -> Result<_> {
+        let list = host.derived_once(|host| -> Result<List> {
             for file in FILES {
                 if let Some(text) = host.read_lossy(Path::new(file))? {
-                    return Ok(Some(text));
+                    return Ok(List(Some(text)));
                 }
             }
-            Ok(None)
+            Ok(List(None))
         })?;
-        Ok(Self(text))
+        Ok(Self(list))
     }
 
     /// Returns what people call a vendor, such as `Intel`.
@@ -81,7 +84,7 @@ impl Names {
     }
 
     fn lists(&self) -> impl Iterator<Item = &str> {
-        self.0.as_deref().into_iter().chain([VENDORS])
+        self.0.0.as_deref().into_iter().chain([VENDORS])
     }
 }
 

@@ -4,9 +4,8 @@ use std::path::Path;
 use std::rc::Rc;
 
 use hoststate_abi::host_view::HostView;
-use hoststate_abi::host_view::predicted::Prediction;
 
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::formats::fib_trie::{self, Row, Table};
 use crate::formats::rtnetlink;
 use crate::machine::interfaces::NET;
@@ -14,29 +13,20 @@ use crate::machine::interfaces::NET;
 /// All tables, without interfaces.
 const TRIE: &str = "/proc/net/fib_trie";
 
-/// The tables of one host; no prediction is about them.
-#[derive(Debug)]
-struct Tables(Rc<Vec<Row>>);
-
 /// Returns the routes of every table, read once for all views of a host. None where the host does not show them.
 ///
 /// # Errors
 /// When the kernel does not answer, or its file cannot be read.
 pub fn of(host: &HostView) -> Result<Rc<Vec<Row>>> {
-    let tables = host.derived(|host, old: Option<(Rc<Tables>, &[Prediction])>| -> Result<Tables, Error> {
-        if let Some((old, _)) = old {
-            return Ok(Tables(Rc::clone(&old.0)));
-        }
+    host.derived_once(|host| {
         // In a tree that is the root of a process `/proc` is what was captured, and `self` no link.
         let is_running = host.link_target(Path::new("/proc/self"))?.is_some();
         let messages = if is_running { host.routes()? } else { None };
-        let rows = match messages {
+        Ok(match messages {
             Some(messages) => rtnetlink::parse(&messages),
             None => fib_trie::parse(&host.read_lossy(Path::new(TRIE))?.unwrap_or_default()),
-        };
-        Ok(Tables(Rc::new(rows)))
-    })?;
-    Ok(Rc::clone(&tables.0))
+        })
+    })
 }
 
 /// Returns the name of the interface that a route leads to; `None` where that is not told.

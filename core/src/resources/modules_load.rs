@@ -263,12 +263,7 @@ struct Running {
 impl Running {
     /// Returns `None` for a tree without `/proc` or `/sys`. No declaration changes what is there.
     fn read(host: &HostView) -> Result<Rc<Option<Self>>> {
-        host.derived(|host, old: Option<(Rc<Option<Self>>, &[Prediction])>| {
-            match old.and_then(|(known, _)| Rc::try_unwrap(known).ok()) {
-                Some(known) => Ok(known),
-                None => Self::of(host),
-            }
-        })
+        host.derived_once(Self::of)
     }
 
     fn of(host: &HostView) -> Result<Option<Self>> {

@@ -18,20 +18,20 @@ const REQUEST_DUMP: u16 = 0x301;
 /// `AF_INET`.
 const V4: u8 = 2;
 
-/// Length of the head of a message.
+/// Length of the head of a message, and of a request: behind the head is a `struct rtmsg` of twelve bytes.
 const HEAD: usize = 16;
+const REQUEST: u32 = 28;
 
 /// Returns the messages with every route of IPv4, whatever its table; `None` where the kernel does not let us ask.
 pub(super) fn routes() -> io::Result<Option<Vec<u8>>> {
-    let kind = (AddressFamily::NETLINK, SocketType::RAW, SocketFlags::CLOEXEC);
-    let socket = match socket_with(kind.0, kind.1, kind.2, None) {
+    let opened = socket_with(AddressFamily::NETLINK, SocketType::RAW, SocketFlags::CLOEXEC, None);
+    let socket = match opened {
         Ok(socket) => socket,
         Err(Errno::ACCESS | Errno::PERM | Errno::AFNOSUPPORT | Errno::PROTONOSUPPORT) => return Ok(None),
         Err(err) => return Err(err.into()),
     };
     // A head, and a `struct rtmsg` that asks for one family.
-    let mut request = Vec::with_capacity(HEAD + 12);
-    request.extend(u32::try_from(HEAD + 12).unwrap_or_default().to_ne_bytes());
+    let mut request = REQUEST.to_ne_bytes().to_vec();
     request.extend(GET_ROUTES.to_ne_bytes());
     request.extend(REQUEST_DUMP.to_ne_bytes());
     request.extend([0; 8]);

@@ -26,6 +26,9 @@ pub(super) struct Derived {
     value: Rc<dyn Any>,
 }
 
+/// A value that outlasts every prediction.
+struct Kept<T>(Rc<T>);
+
 impl HostView {
     /// Makes later reads see `text` in `path`; `None` predicts that the file is gone.
     ///
@@ -108,6 +111,21 @@ impl HostView {
             return Ok(Some(false));
         }
         Ok(self.parsed(path, str::to_owned)?.map(|it| *it == text))
+    }
+
+    /// Returns what `build` makes of the host, computed once for this view: no prediction is about what it reads.
+    ///
+    /// # Errors
+    /// Those of `build`.
+    pub fn derived_once<T: 'static, E>(
+        &self,
+        build: impl FnOnce(&HostView) -> Result<T, E>,
+    ) -> Result<Rc<T>, E> {
+        let kept = self.derived(|host, old: Option<(Rc<Kept<T>>, &[Prediction])>| match old {
+            Some((kept, _)) => Ok(Kept(Rc::clone(&kept.0))),
+            None => build(host).map(|it| Kept(Rc::new(it))),
+        })?;
+        Ok(Rc::clone(&kept.0))
     }
 
     /// Returns what `build` makes of many files, computed again only after a prediction. Then `build` gets the
