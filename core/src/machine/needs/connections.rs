@@ -9,7 +9,7 @@ use super::network::{add, doubt, text};
 use super::{Kind, Need};
 use crate::error::Result;
 use crate::formats::fib_trie::{Row, Table};
-use crate::formats::proc_net::{self, Route};
+use crate::formats::proc_net::{self, Connection, Route};
 use crate::machine::interfaces::{self, NET};
 use crate::machine::route_tables;
 
@@ -36,42 +36,40 @@ pub(super) fn find(host: &HostView, routes: &[Route], needs: &mut Vec<Need>) -> 
     let ports = ssh_ports(host)?;
     let vrfs = vrf_members(host)?;
     let mut astray = Vec::new();
-    for table in ["/proc/net/tcp", "/proc/net/tcp6"] {
-        for connection in proc_net::parse_tcp(&text(host, table)?) {
-            if !ports.contains(&connection.port) || connection.remote.is_loopback() {
+    for (table, connection) in all(host)? {
+        if !ports.contains(&connection.port) || connection.remote.is_loopback() {
+            continue;
+        }
+        let what = format!("{table}: {SSH} from {} to port {}", connection.remote, connection.port);
+        // The table of IPv6 is all tables.
+        let home = match connection.local {
+            IpAddr::V4(local) => home(host, routes, (local, connection.remote), !vrfs.is_empty())?,
+            IpAddr::V6(_) => Home::Main,
+        };
+        let lost = format!("{what}, whose address {} is in no route of the main table", connection.local);
+        match home {
+            Home::Vrf => {
+                for (interface, vrf) in &vrfs {
+                    add(needs, interface, SSH, format!("{lost}; {interface} is in the VRF {vrf}"));
+                }
                 continue;
             }
-            let what = format!("{table}: {SSH} from {} to port {}", connection.remote, connection.port);
-            // The table of IPv6 is all tables.
-            let home = match connection.local {
-                IpAddr::V4(local) => home(host, routes, (local, connection.remote), !vrfs.is_empty())?,
-                IpAddr::V6(_) => Home::Main,
-            };
-            let lost = format!("{what}, whose address {} is in no route of the main table", connection.local);
-            match home {
-                Home::Vrf => {
-                    for (interface, vrf) in &vrfs {
-                        add(needs, interface, SSH, format!("{lost}; {interface} is in the VRF {vrf}"));
-                    }
-                    continue;
+            Home::On { interface, answers } => {
+                let why = format!("{what}, whose address {} is on {interface}", connection.local);
+                add(needs, &interface, SSH, why);
+                for it in answers {
+                    add(needs, &it, SSH, format!("{what}, and answers leave by {it}"));
                 }
-                Home::On { interface, answers } => {
-                    let why = format!("{what}, whose address {} is on {interface}", connection.local);
-                    add(needs, &interface, SSH, why);
-                    for it in answers {
-                        add(needs, &it, SSH, format!("{what}, and answers leave by {it}"));
-                    }
-                    continue;
-                }
-                Home::Other => astray.push(lost),
-                Home::Main => {}
+                continue;
             }
-            // Answers leave by the route to the other side; requests come in where the own address is, which is
-            // another interface when routes differ by direction.
-            for address in [connection.remote, connection.local] {
-                if let Some(route) = proc_net::route_to(routes, address).filter(|it| it.interface != "lo") {
-                    add(needs, &route.interface, SSH, format!("{what}, by {}", route.interface));
-                }
+            Home::Other => astray.push(lost),
+            Home::Main => {}
+        }
+        // Answers leave by the route to the other side; requests come in where the own address is, which is
+        // another interface when routes differ by direction.
+        for address in [connection.remote, connection.local] {
+            if let Some(route) = proc_net::route_to(routes, address).filter(|it| it.interface != "lo") {
+                add(needs, &route.interface, SSH, format!("{what}, by {}", route.interface));
             }
         }
     }
@@ -82,6 +80,16 @@ pub(super) fn find(host: &HostView, routes: &[Route], needs: &mut Vec<Need>) -> 
         needs.push(need);
     }
     Ok(())
+}
+
+/// Returns the connections of the host, each with its table.
+pub(super) fn all(host: &HostView) -> Result<Vec<(&'static str, Connection)>> {
+    let mut connections = Vec::new();
+    for table in ["/proc/net/tcp", "/proc/net/tcp6"] {
+        let found = proc_net::parse_tcp(&text(host, table)?);
+        connections.extend(found.into_iter().map(|it| (table, it)));
+    }
+    Ok(connections)
 }
 
 /// Returns where an address of this host is, as far as its tables tell.

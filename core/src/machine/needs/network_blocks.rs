@@ -5,10 +5,11 @@ use std::path::Path;
 
 use hoststate_abi::host_view::HostView;
 
+use super::connections;
 use super::remote::address;
 use crate::error::Result;
 use crate::formats::kernel_cmdline::Cmdline;
-use crate::formats::proc_net::{self, Connection};
+use crate::formats::proc_net::Connection;
 use crate::machine::block_devices::BLOCK;
 
 /// The port of NBD (IANA), those of monitors of Ceph, and those of its daemons that keep the data (`ms_bind_port_min`,
@@ -27,7 +28,7 @@ const PARAMETERS: [&str; 3] = ["nbdroot", "netroot", "root"];
 /// configures it; else those with the port of NBD.
 pub(super) fn of_nbd(host: &HostView, name: &str) -> Result<Vec<(IpAddr, String)>> {
     let disk = name.split('p').next().unwrap_or(name);
-    let connections = connections(host)?;
+    let connections = connections::all(host)?;
     let path = Path::new(BLOCK).join(disk).join("pid");
     let mut servers = Vec::new();
     if let Some(process) = host.attribute(&path)? {
@@ -104,7 +105,7 @@ pub(super) fn of_rbd(host: &HostView, name: &str) -> Result<Vec<(IpAddr, String)
     let own = address(own.split('/').next().unwrap_or_default()).filter(|it| !it.is_unspecified());
     servers.extend(own.map(|it| (it, format!("{} is {it}", path.display()))));
     let is_its = |it: u16| MONITORS.contains(&it) || DAEMONS.contains(&it);
-    servers.extend(by_port(&connections(host)?, is_its));
+    servers.extend(by_port(&connections::all(host)?, is_its));
     Ok(servers)
 }
 
@@ -121,16 +122,6 @@ fn addresses(host: &HostView, server: &str) -> Result<Vec<IpAddr>> {
             it.any(|name| name.eq_ignore_ascii_case(server)).then_some(address)
         })
         .collect())
-}
-
-/// Returns the connections of the host, each with its table.
-fn connections(host: &HostView) -> Result<Vec<(&'static str, Connection)>> {
-    let mut connections = Vec::new();
-    for table in ["/proc/net/tcp", "/proc/net/tcp6"] {
-        let text = host.read_lossy(Path::new(table))?.unwrap_or_default();
-        connections.extend(proc_net::parse_tcp(&text).into_iter().map(|it| (table, it)));
-    }
-    Ok(connections)
 }
 
 fn by_port(connections: &[(&str, Connection)], is_its: impl Fn(u16) -> bool) -> Vec<(IpAddr, String)> {
