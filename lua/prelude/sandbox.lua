@@ -470,11 +470,14 @@ local device_fields = native.device_fields
 local function device(plain)
   plain.interfaces = freeze("interfaces", plain.interfaces)
   plain.virtfns = freeze("virtfns", plain.virtfns)
-  plain.foretold_group = plain.foretold_group and freeze("foretold_group", plain.foretold_group)
   return freeze(plain.address, plain, device_fields, function(fields, key)
     if key == "modules" then
       fields.modules = freeze("modules", native.modules(fields.address))
       return fields.modules
+    elseif key == "foretold_group" then
+      local group = native.foretold_group(fields.address)
+      fields.foretold_group = group and freeze("foretold_group", group)
+      return fields.foretold_group
     end
   end, plain.address)
 end

@@ -52,6 +52,15 @@ pub trait Facts {
     /// When the selector has an unknown key or a wrong value.
     fn find(&self, selector: &Map<String, Value>) -> Result<Vec<String>>;
 
+    /// Returns the addresses of those that will be in the group of the device at `address`, itself included; `None` while
+    /// there are groups, and where they cannot be foretold.
+    ///
+    /// # Errors
+    /// When a file of the host cannot be read.
+    fn foretold_group(&self, _address: &str) -> Result<Option<Vec<String>>> {
+        Ok(None)
+    }
+
     /// Returns why the group that the device at `address` will be in cannot be foretold: a clause; `None` where it can, and
     /// for devices of no host.
     ///
@@ -126,6 +135,7 @@ pub struct Device {
     pub iommu_group: Option<u32>,
     /// Addresses of the devices that will be in its IOMMU group, itself included; absent while there are groups, and
     /// where they cannot be foretold.
+    // Looked for when a playbook asks: [`Facts::foretold_group`].
     pub foretold_group: Option<Vec<String>>,
     /// Whether the firmware used it as the display; absent for devices that are no display.
     pub boot_vga: Option<bool>,

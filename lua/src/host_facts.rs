@@ -4,7 +4,7 @@ use hoststate_abi::host_view::HostView;
 use hoststate_abi::pci_address::PciAddress;
 use hoststate_core::error::{Error, Result};
 use hoststate_core::machine::facts as host_facts;
-use hoststate_core::machine::iommu_groups::{self, Foretold};
+use hoststate_core::machine::iommu_groups;
 use hoststate_core::machine::kernels;
 use hoststate_core::machine::modprobe_d;
 use hoststate_core::machine::pci_bus::{self, PciDevice};
@@ -41,17 +41,7 @@ impl Facts for HostFacts<'_> {
     }
 
     fn devices(&self) -> Result<Vec<Device>> {
-        let devices = pci_bus::devices(self.host)?;
-        let foretold = match devices.iter().all(|it| it.iommu_group.is_none()) {
-            true => Some(iommu_groups::foretold(self.host)?),
-            false => None,
-        };
-        let group = |device: &PciDevice| match foretold.as_deref() {
-            Some(Foretold::Groups(groups)) => groups.members(device.address),
-            Some(Foretold::Unknown(_)) | None => None,
-        };
-        let with_group = |it| Device { foretold_group: group(it).map(|it| texts(&it)), ..shown(it) };
-        Ok(devices.iter().map(with_group).collect())
+        Ok(pci_bus::devices(self.host)?.iter().map(shown).collect())
     }
 
     fn modules(&self, address: &str) -> Result<Vec<String>> {
@@ -77,14 +67,16 @@ impl Facts for HostFacts<'_> {
         Ok(facts::selector(fields)?.matching(self.host)?.iter().map(|it| it.address.to_string()).collect())
     }
 
+    fn foretold_group(&self, address: &str) -> Result<Option<Vec<String>>> {
+        let foretold = iommu_groups::to_come(self.host)?;
+        let members = foretold.zip(address.parse().ok()).and_then(|(it, address)| it.members(address));
+        Ok(members.map(|it| texts(&it)))
+    }
+
     fn why_not_foretold(&self, address: &str) -> Result<Option<String>> {
-        Ok(match &*iommu_groups::foretold(self.host)? {
-            Foretold::Unknown(why) => Some(why.clone()),
-            Foretold::Groups(groups) => {
-                let address: Option<PciAddress> = address.parse().ok();
-                address.and_then(|it| groups.doubt(it)).map(str::to_owned)
-            }
-        })
+        let foretold = iommu_groups::foretold(self.host)?;
+        let address: Option<PciAddress> = address.parse().ok();
+        Ok(address.and_then(|it| foretold.why_not(it)).map(str::to_owned))
     }
 
     fn nothing_found(&self, fields: &Map<String, Value>) -> Option<String> {

@@ -64,6 +64,12 @@ pub(crate) fn install<'scope, 'env>(
         })?,
     )?;
     native.set(
+        "foretold_group",
+        scope.create_function(move |lua, address: String| {
+            facts.foretold_group(&address).map_err(|err| raise(lua, err))
+        })?,
+    )?;
+    native.set(
         "why_not_foretold",
         scope.create_function(move |lua, address: String| {
             facts.why_not_foretold(&address).map_err(|err| raise(lua, err))

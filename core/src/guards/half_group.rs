@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::error::Result;
 use crate::guards::rebinding::{self, Rebinding, Rebindings};
-use crate::machine::iommu_groups::{self, Foretold};
+use crate::machine::iommu_groups;
 use crate::machine::pci_bus::driver_name;
 use crate::machine::pci_bus::{self, PciDevice};
 use crate::plan::scene::{Hazard, Scene, Severity};
@@ -58,9 +58,7 @@ fn together<'a>(
     if let Some(group) = device.iommu_group {
         return Ok(Some((Tie::Group(group), members(&|it| it.iommu_group == Some(group)))));
     }
-    if let Foretold::Groups(groups) = &*iommu_groups::foretold(scene.before)?
-        && let Some(group) = groups.members(device.address)
-    {
+    if let Some(group) = iommu_groups::foretold(scene.before)?.members(device.address) {
         return Ok(Some((Tie::Foretold, members(&|it| group.contains(&it.address)))));
     }
     // Without groups only a card's own functions tell which devices will be in one.

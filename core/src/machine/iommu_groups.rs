@@ -9,12 +9,11 @@ use std::path::Path;
 use std::rc::Rc;
 
 use hoststate_abi::host_view::HostView;
-use hoststate_abi::host_view::predicted::Prediction;
 use hoststate_abi::pci_address::PciAddress;
 
 use self::topology::Topology;
 use crate::error::Result;
-use crate::machine::{facts, iommu, kernels};
+use crate::machine::{facts, iommu, kernels, pci_bus};
 
 mod pinned;
 mod quirks;
@@ -49,25 +48,27 @@ pub struct Groups {
     doubtful: BTreeMap<PciAddress, String>,
 }
 
-impl Groups {
+impl Foretold {
     /// Returns the members of a device's group, by address; `None` where that cannot be told, as for a device that is
     /// not there.
     pub fn members(&self, address: PciAddress) -> Option<Vec<PciAddress>> {
-        let first = self.first.get(&address)?;
-        let members: Vec<PciAddress> = self.first.iter().filter(|it| it.1 == first).map(|it| *it.0).collect();
-        members.iter().all(|it| !self.doubtful.contains_key(it)).then_some(members)
+        let Self::Groups(Groups { first, doubtful }) = self else { return None };
+        let lowest = first.get(&address)?;
+        let members: Vec<PciAddress> = first.iter().filter(|it| it.1 == lowest).map(|it| *it.0).collect();
+        members.iter().all(|it| !doubtful.contains_key(it)).then_some(members)
     }
 
-    /// Returns why a device's group cannot be told.
-    pub fn doubt(&self, address: PciAddress) -> Option<&str> {
-        let first = self.first.get(&address)?;
-        let of_group = self.doubtful.iter().find(|it| self.first.get(it.0) == Some(first));
+    /// Returns why a device's group cannot be told: a clause; `None` where it can, and for a device that is not there.
+    pub fn why_not(&self, address: PciAddress) -> Option<&str> {
+        let Groups { first, doubtful } = match self {
+            Self::Unknown(why) => return Some(why),
+            Self::Groups(groups) => groups,
+        };
+        let lowest = first.get(&address)?;
+        let of_group = doubtful.iter().find(|it| first.get(it.0) == Some(lowest));
         of_group.map(|it| it.1.as_str())
     }
 }
-
-/// The answer of one view; no prediction is about sysfs.
-struct Answer(Rc<Foretold>);
 
 /// Returns the groups that an IOMMU will make of the devices. Read once per view; where groups are there already, they
 /// are the answer, and nobody should ask.
@@ -75,13 +76,16 @@ struct Answer(Rc<Foretold>);
 /// # Errors
 /// When a configuration space or a table of the firmware exists and cannot be read.
 pub fn foretold(host: &HostView) -> Result<Rc<Foretold>> {
-    let answer = host.derived(|host, old: Option<(Rc<Answer>, &[Prediction])>| -> Result<Answer> {
-        match old {
-            Some((old, _)) => Ok(Answer(Rc::clone(&old.0))),
-            None => Ok(Answer(Rc::new(read(host)?))),
-        }
-    })?;
-    Ok(Rc::clone(&answer.0))
+    host.derived_once(read)
+}
+
+/// Returns the same where no device is in a group yet.
+///
+/// # Errors
+/// As [`foretold`].
+pub fn to_come(host: &HostView) -> Result<Option<Rc<Foretold>>> {
+    let is_open = pci_bus::devices(host)?.iter().all(|it| it.iommu_group.is_none());
+    is_open.then(|| foretold(host)).transpose()
 }
 
 fn read(host: &HostView) -> Result<Foretold> {

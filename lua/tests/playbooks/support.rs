@@ -34,7 +34,13 @@ impl Facts for Machine {
     }
 
     fn devices(&self) -> Result<Vec<Device>> {
-        Ok(self.devices.clone())
+        let shown = |it: &Device| Device { foretold_group: None, ..it.clone() };
+        Ok(self.devices.iter().map(shown).collect())
+    }
+
+    fn foretold_group(&self, address: &str) -> Result<Option<Vec<String>>> {
+        let device = self.devices.iter().find(|it| it.address == address);
+        Ok(device.and_then(|it| it.foretold_group.clone()))
     }
 
     fn modules(&self, address: &str) -> Result<Vec<String>> {

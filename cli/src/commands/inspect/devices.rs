@@ -8,7 +8,7 @@ use hoststate_abi::pci_address::PciAddress;
 use hoststate_core::error::Error as EngineError;
 use hoststate_core::formats::modprobe_conf::ModuleName;
 use hoststate_core::formats::pci::class_name;
-use hoststate_core::machine::iommu_groups::{self, Foretold};
+use hoststate_core::machine::iommu_groups;
 use hoststate_core::machine::kernels;
 use hoststate_core::machine::pci_bus::{self, PciDevice};
 use hoststate_core::mechanism::distro::Distro;
@@ -65,15 +65,7 @@ pub(crate) fn read(view: &HostView, distro: &Distro) -> Result<(Vec<Device>, Vec
     let mut fates = fate::of(view, distro, &Menu::read(view, distro)?)?;
     let list = pci_bus::devices(view)?;
     let pinned = iommu_groups::pinned(view)?;
-    let foretold = match list.iter().all(|it| it.iommu_group.is_none()) {
-        true => Some(iommu_groups::foretold(view)?),
-        false => None,
-    };
-    let group = |address: PciAddress| match foretold.as_deref() {
-        Some(Foretold::Groups(groups)) => (groups.members(address), groups.doubt(address).map(str::to_owned)),
-        Some(Foretold::Unknown(why)) => (None, Some(why.clone())),
-        None => (None, None),
-    };
+    let foretold = iommu_groups::to_come(view)?;
     let mut devices = Vec::new();
     for device in list.iter() {
         let modules = match &kernel {
@@ -81,18 +73,20 @@ pub(crate) fn read(view: &HostView, distro: &Distro) -> Result<(Vec<Device>, Vec
             None => Vec::new(),
         };
         let next = fates.iter().find(|it| it.address == device.address).cloned();
-        let (members, foretold_unknown) = group(device.address);
+        let members = foretold.as_ref().and_then(|it| it.members(device.address));
+        let why_not = foretold.as_ref().and_then(|it| it.why_not(device.address));
         let described = Device {
             next,
             foretold_group: members.map(|it| it.iter().map(ToString::to_string).collect()),
-            foretold_unknown,
+            foretold_unknown: why_not.map(str::to_owned),
             pinned: pinned.iter().find(|it| it.address == device.address).map(|it| it.by),
             ..describe(device, &modules)
         };
         devices.push((path_of(view, device.address)?, described));
     }
     devices.sort_by(|(a, _), (b, _)| a.cmp(b));
-    fates.retain(|it| devices.iter().all(|(_, device)| device.address != it.address.to_string()));
+    let present: BTreeSet<PciAddress> = list.iter().map(|it| it.address).collect();
+    fates.retain(|it| !present.contains(&it.address));
     Ok((devices.into_iter().map(|(path, device)| behind(device, &path)).collect(), fates))
 }
 

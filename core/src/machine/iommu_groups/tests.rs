@@ -54,17 +54,17 @@ const DISK: &str = "144D A80A 0108";
 /// The groups as text: members by their bus, device and function, groups by their first.
 fn groups(tree: &Tree) -> String {
     let view = tree.view();
-    let groups = match &*foretold(&view).unwrap() {
-        Foretold::Groups(groups) => groups.clone(),
-        Foretold::Unknown(why) => return why.clone(),
-    };
+    let groups = foretold(&view).unwrap();
+    if let Foretold::Unknown(why) = &*groups {
+        return why.clone();
+    }
     let mut lines: Vec<String> = Vec::new();
     for address in pci_bus::ids(&view).unwrap().into_iter().map(|it| it.0) {
         let line = match groups.members(address) {
             Some(members) => {
                 members.iter().map(|it| it.to_string()[5..].to_owned()).collect::<Vec<_>>().join(" ")
             }
-            None => groups.doubt(address).unwrap_or("nothing").to_owned(),
+            None => groups.why_not(address).unwrap_or("nothing").to_owned(),
         };
         if !lines.contains(&line) {
             lines.push(line);

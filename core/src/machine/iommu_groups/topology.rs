@@ -14,10 +14,10 @@ use crate::machine::pci_bus::config_space::{self, Express};
 use crate::machine::pci_bus::{self, PciDevice};
 
 /// Where the chipset of Intel shows whether its registers can be reached (`INTEL_LPC_RCBA_REG`), the bit that says so, and
-/// at which device and function.
+/// which device of the bus has it (1f.0).
 const CHIPSET_REGISTERS: usize = 0xf0;
 const CHIPSET_REGISTERS_ON: u8 = 1;
-const CHIPSET: (u8, u8) = (0x1f, 0);
+const CHIPSET: u16 = 0x1f << 3;
 
 /// Domains from here on are made by a controller that has a root of its own behind it (drivers/pci/controller/vmd.c).
 const MADE_DOMAINS: u32 = 0x1_0000;
@@ -152,17 +152,14 @@ impl Topology {
     fn beside(&self, function: &Function) -> Vec<PciAddress> {
         let own = function.device.address;
         let bus = own.routing_id() & 0xff00;
-        let on_bus = |id: u16| PciAddress::of_routing_id(own.domain(), bus | id);
-        let mut beside = Vec::new();
-        for id in 0..=0xff {
-            let other = on_bus(id);
-            let place = (other.device(), other.function());
-            let is_alias = quirks::stands_for(&function.device, place) || self.is_alias(own, other);
-            let is_function = other.slot() == own.slot() && function.is_multifunction && !function.is_apart;
-            let found = self.functions.get(&other).filter(|_| is_alias || is_function);
-            beside.extend(found.filter(|it| is_alias || !it.is_apart).map(|it| it.device.address));
-        }
-        beside
+        let place = |id: u16| PciAddress::of_routing_id(own.domain(), bus | id);
+        let is_beside = |(other, it): &(&PciAddress, &Function)| {
+            let is_alias = quirks::stands_for(&function.device, (other.device(), other.function()));
+            let is_in_slot = other.device() == own.device() && function.is_multifunction;
+            is_alias || self.is_alias(own, **other) || (is_in_slot && !function.is_apart && !it.is_apart)
+        };
+        let on_bus = self.functions.range(place(0)..=place(0xff));
+        on_bus.filter(is_beside).map(|it| *it.0).collect()
     }
 
     /// Returns whether the firmware says that requests of one carry the id of another on its bus.
@@ -197,11 +194,8 @@ impl Function {
             }
             Some(Express::Other) => true,
         };
-        let chipset = configs.iter().find(|it| {
-            let same_bus = (it.0.domain(), it.0.bus()) == (address.domain(), address.bus());
-            same_bus && (it.0.device(), it.0.function()) == CHIPSET
-        });
-        let registers = chipset.and_then(|it| it.1.get(CHIPSET_REGISTERS));
+        let chipset = PciAddress::of_routing_id(address.domain(), address.routing_id() & 0xff00 | CHIPSET);
+        let registers = configs.get(&chipset).and_then(|it| it.get(CHIPSET_REGISTERS));
         let asked = Asked {
             express,
             is_multifunction,

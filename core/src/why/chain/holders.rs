@@ -6,7 +6,7 @@ use super::{Case, Link, Standing};
 use crate::error::Result;
 use crate::guards::rebinding;
 use crate::machine::guests;
-use crate::machine::iommu_groups::{self, Foretold};
+use crate::machine::iommu_groups;
 use crate::machine::needs;
 use crate::machine::open_files;
 use crate::machine::pci_bus;
@@ -48,17 +48,15 @@ fn no_group(case: &Case<'_>) -> Result<Link> {
     let standing = if case.wants_vfio() { Standing::Waits } else { Standing::Fact };
     let evidence = vec![format!("{}: no iommu_group", pci_bus::directory(address).display())];
     let unknown = |why: &str| format!("it is in no group, and which it will be in cannot be foretold: {why}");
-    let finding = match &*iommu_groups::foretold(case.host)? {
-        Foretold::Unknown(why) => unknown(why),
-        Foretold::Groups(groups) => match groups.members(address) {
-            Some(members) if members.len() > 1 => {
-                let others = members.iter().filter(|it| **it != address).map(ToString::to_string);
-                let others = others.collect::<Vec<_>>().join(", ");
-                format!("it is in no group, and by configuration space will be in one with {others}")
-            }
-            Some(_) => "it is in no group, and by configuration space will be alone in one".to_owned(),
-            None => unknown(groups.doubt(address).unwrap_or("it is no device of this host")),
-        },
+    let foretold = iommu_groups::foretold(case.host)?;
+    let finding = match foretold.members(address) {
+        Some(members) if members.len() > 1 => {
+            let others = members.iter().filter(|it| **it != address).map(ToString::to_string);
+            let others = others.collect::<Vec<_>>().join(", ");
+            format!("it is in no group, and by configuration space will be in one with {others}")
+        }
+        Some(_) => "it is in no group, and by configuration space will be alone in one".to_owned(),
+        None => unknown(foretold.why_not(address).unwrap_or("it is no device of this host")),
     };
     Ok(Link::new("IOMMU group", standing, finding, evidence))
 }
