@@ -80,7 +80,7 @@ fn read(
     };
     // What a composite declares is there as it is; of one that is absent everything is.
     let ensure = match Ensure::take(entry.name(), &mut desired).map_err(|err| Error::of_engine(&err))? {
-        Ensure::Present => evaluation.ensure.get(),
+        Ensure::Present => evaluation.made.get().ensure,
         Ensure::Absent => Ensure::Absent,
     };
     let declaration = Declaration {
@@ -88,7 +88,7 @@ fn read(
         name,
         ensure,
         playbook: origin,
-        composite: evaluation.made_by.get().map(str::to_owned),
+        composite: evaluation.made.get().by.map(str::to_owned),
         desired,
     };
     let added = evaluation.more_types.borrow();

@@ -36,12 +36,20 @@ pub(crate) struct File {
     pub(crate) text: String,
 }
 
+/// How a declaration comes about.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Made {
+    /// The composite that the playbook called, while it runs.
+    pub(crate) by: Option<&'static str>,
+    /// Whether what that composite declares shall be there.
+    pub(crate) ensure: Ensure,
+}
+
 /// What a composite does when the whole playbook is known.
 pub(crate) struct Check {
     /// The line it was called from.
     origin: Option<Origin>,
-    made_by: Option<&'static str>,
-    ensure: Ensure,
+    made: Made,
     /// How many declarations stood before what it may declare.
     at: usize,
     function: Function,
@@ -54,10 +62,8 @@ pub(crate) struct Evaluation<'a> {
     pub(crate) declared: RefCell<Vec<Declared>>,
     /// The line of the playbook that called the composite that runs now.
     pub(crate) composite: RefCell<Option<Origin>>,
-    /// The composite that the playbook called, while it runs.
-    pub(crate) made_by: Cell<Option<&'static str>>,
-    /// Whether what that composite declares shall be there.
-    pub(crate) ensure: Cell<Ensure>,
+    /// How what is declared now comes about.
+    pub(crate) made: Cell<Made>,
     /// How many composites declared nothing for want of a host.
     pub(crate) left_to_host: Cell<usize>,
     /// What composites do when the whole playbook is known.
@@ -95,9 +101,9 @@ impl Evaluation<'_> {
 
     /// Takes note of what a composite does when the whole playbook is known.
     pub(crate) fn finally(&self, lua: &Lua, function: Function) {
-        let (origin, made_by, ensure) = (self.call_site(lua), self.made_by.get(), self.ensure.get());
+        let (origin, made) = (self.call_site(lua), self.made.get());
         let at = self.declared.borrow().len();
-        self.checks.borrow_mut().push(Check { origin, made_by, ensure, at, function });
+        self.checks.borrow_mut().push(Check { origin, made, at, function });
     }
 
     /// Returns the text of a line.
@@ -241,8 +247,7 @@ pub(crate) fn within<T>(
         options,
         declared: RefCell::default(),
         composite: RefCell::default(),
-        made_by: Cell::new(None),
-        ensure: Cell::default(),
+        made: Cell::default(),
         left_to_host: Cell::new(0),
         checks: RefCell::default(),
         files: RefCell::new(vec![File { name: name.to_owned(), text: text.to_owned() }]),
@@ -291,8 +296,7 @@ pub(crate) fn finish(evaluation: &Evaluation<'_>) -> mlua::Result<()> {
     for check in evaluation.checks.take() {
         let before = evaluation.declared.borrow().len();
         evaluation.composite.replace(check.origin);
-        evaluation.made_by.set(check.made_by);
-        evaluation.ensure.set(check.ensure);
+        evaluation.made.set(check.made);
         let done = check.function.call::<()>(()).map_err(|err| (lua_errors::explain(evaluation, &err), err));
         let mut declared = evaluation.declared.borrow_mut();
         let new = declared.split_off(before);

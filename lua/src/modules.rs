@@ -11,7 +11,7 @@ use hoststate_core::language::ensure::{ENSURE, Ensure};
 
 use crate::composites::{COMPOSITES, Composite, composite};
 use crate::error::Error;
-use crate::evaluation::{Evaluation, File};
+use crate::evaluation::{Evaluation, File, Made};
 use crate::lua_errors::{self, Failure};
 use crate::{constructors, globals, sandbox, types, value};
 
@@ -77,16 +77,13 @@ fn enter(
     (fields, ensure): (Table, Ensure),
 ) -> mlua::Result<MultiValue> {
     let outer = evaluation.composite.replace(evaluation.call_site(lua));
-    let outermost = evaluation.made_by.get();
-    evaluation.made_by.set(outermost.or(Some(composite.name)));
-    let outer_ensure = evaluation.ensure.get();
+    let outer_made = evaluation.made.get();
     // What an absent composite calls is absent with it.
-    let ensure = ensure.max(outer_ensure);
-    evaluation.ensure.set(ensure);
+    let made = Made { by: outer_made.by.or(Some(composite.name)), ensure: ensure.max(outer_made.ensure) };
+    evaluation.made.set(made);
     let before = evaluation.declared.borrow().len();
-    let done = body.call((fields, ensure == Ensure::Absent));
-    evaluation.made_by.set(outermost);
-    evaluation.ensure.set(outer_ensure);
+    let done = body.call((fields, made.ensure == Ensure::Absent));
+    evaluation.made.set(outer_made);
     let done = match done.map_err(|err| (lua_errors::explain(evaluation, &err), err)) {
         Ok(values) => {
             if outer.is_none() {
