@@ -280,8 +280,6 @@ pub(crate) fn finish(arguments: &ConvergeArguments, session: &Session) -> Result
         // Nothing was made permanent: there is nothing to undo. The verdict is in the history.
         report.run = None;
         report.changed = false;
-    }
-    if is_refused {
         session.show(&ShownRefusal(&report))?;
         // The unit has done what it is for, and shall not stand among those that failed.
         return Ok(Exit::Success);

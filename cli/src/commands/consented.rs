@@ -9,11 +9,11 @@ use hoststate_core::record::report::{Outcome, Report};
 use hoststate_core::run::apply::is_actionable;
 
 use crate::commands::converge::lock;
+use crate::commands::plan;
 use crate::consent::{Answer, Terminal, nobody_to_ask};
 use crate::error::{Error, Result};
 use crate::render;
 use crate::render::escape::visible_line;
-use crate::render::shown::{Shown, ShownPlan};
 use crate::session::Session;
 use crate::signals::Interrupt;
 use crate::target::Target;
@@ -102,8 +102,7 @@ impl Consent<'_> {
     }
 
     fn print(&self, plan: &Plan) -> Result<()> {
-        let shown = ShownPlan { plan, activate: self.target.activate };
-        self.session.tell(&shown.text(&self.session.screen))
+        plan::tell(plan, self.target, self.session)
     }
 }
 

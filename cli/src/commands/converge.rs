@@ -14,14 +14,14 @@ use hoststate_core::run::apply::{Agreed, Run, is_actionable};
 use crate::args::ConvergeArguments;
 use crate::commands::at_boot::{self, Wanted};
 use crate::commands::consented::{Consent, Leave, host_name};
-use crate::commands::plan::show;
+use crate::commands::plan::{self, show};
 use crate::error::Result;
 use crate::exit::Exit;
 use crate::progress::Progress;
 use crate::render::amount::amount;
 use crate::render::escape::visible_line;
 use crate::render::report::Goal;
-use crate::render::shown::{Shown, ShownPlan, ShownReport};
+use crate::render::shown::ShownReport;
 use crate::session::{Session, say};
 use crate::signals::Interrupt;
 use crate::target::Target;
@@ -152,8 +152,7 @@ impl Converge<'_> {
     pub(crate) fn nothing_to_do(&self, plan: Plan, mut recorder: Recorder) -> Result<Report> {
         let has_something_to_say = !plan.in_desired_state() || !plan.guards.is_empty();
         if has_something_to_say {
-            let shown = ShownPlan { plan: &plan, activate: self.target.activate };
-            self.session.tell(&shown.text(&self.session.screen))?;
+            plan::tell(&plan, self.target, self.session)?;
         }
         let mut progress = Progress::new(self.session, self.target.activate, Interrupt::never());
         Ok(self.run(&mut recorder, &mut progress).converge(plan))

@@ -9,7 +9,7 @@ use crate::commands::at_boot::Wanted;
 use crate::error::Result;
 use crate::exit::Exit;
 use crate::plugins::without_playbook;
-use crate::render::shown::ShownPlan;
+use crate::render::shown::{Shown, ShownPlan};
 use crate::saved;
 use crate::session::Session;
 use crate::target::{Target, invoking_user};
@@ -41,4 +41,12 @@ pub(crate) fn run(arguments: &PlanArguments, session: &Session) -> Result<Exit> 
 /// When standard output cannot be written.
 pub(crate) fn show(plan: &Plan, target: &Target, session: &Session) -> Result<()> {
     session.show(&ShownPlan { plan, activate: target.activate })
+}
+
+/// Prints a plan that people see before what becomes of it; with JSON, nothing.
+///
+/// # Errors
+/// When standard output cannot be written.
+pub(crate) fn tell(plan: &Plan, target: &Target, session: &Session) -> Result<()> {
+    session.tell(&ShownPlan { plan, activate: target.activate }.text(&session.screen))
 }
