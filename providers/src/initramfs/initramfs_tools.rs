@@ -36,23 +36,17 @@ impl Initramfs for InitramfsTools {
     }
 
     fn contents(&self, host: &HostView, wanted: &ImageContent) -> Result<Vec<Setting>> {
-        let switched_off = switched_off(host)?;
-        let mut settings = Vec::new();
-        for kernel in image::kernels(host, self)? {
+        self.of_images(host, |kernel| {
             let unknown = kernel.unknown(&wanted.modules);
             if !unknown.is_empty() {
-                settings.push(kernel.blocked(&unknown));
-                continue;
+                return Ok(kernel.blocked(&unknown));
             }
-            let desired = image::wish(&wanted.files, &wanted.modules);
-            let setting = kernel.setting(desired, |contents| {
+            kernel.setting(image::wish(&wanted.files, &wanted.modules), |contents| {
                 let mut lacks = image::missing_files(host, contents, &wanted.files)?;
                 lacks.extend(kernel.missing_modules(contents, &wanted.modules));
                 Ok(lacks)
-            })?;
-            settings.push(unless_switched_off(setting, &kernel, switched_off.as_ref()));
-        }
-        Ok(settings)
+            })
+        })
     }
 
     fn listed(&self, host: &HostView) -> Result<Vec<String>> {
@@ -80,21 +74,17 @@ impl Initramfs for InitramfsTools {
             let state = State::Drifted { actual, desired, remedy: Remedy::Steps(vec![step]) };
             settings.push(Setting::persistent(Path::new(MODULES), state));
         }
-        let switched_off = switched_off(host)?;
-        for kernel in image::kernels(host, self)? {
+        settings.extend(self.of_images(host, |kernel| {
             let unknown = kernel.unknown(wanted);
             if !unknown.is_empty() {
-                settings.push(kernel.blocked(&unknown));
-                continue;
+                return Ok(kernel.blocked(&unknown));
             }
-            let desired = format!("loads {}", image::list(wanted));
-            let setting = kernel.setting(desired, |contents| {
+            kernel.setting(format!("loads {}", image::list(wanted)), |contents| {
                 let mut lacks: Vec<String> = kernel.missing_modules(contents, wanted).into_iter().collect();
-                lacks.extend(not_loaded(&kernel, contents, wanted));
+                lacks.extend(not_loaded(kernel, contents, wanted));
                 Ok(lacks)
-            })?;
-            settings.push(unless_switched_off(setting, &kernel, switched_off.as_ref()));
-        }
+            })
+        })?);
         Ok(settings)
     }
 
@@ -104,12 +94,7 @@ impl Initramfs for InitramfsTools {
     }
 
     fn stale_copies(&self, host: &HostView, files: &[CopiedFile]) -> Result<Vec<Setting>> {
-        let switched_off = switched_off(host)?;
-        let setting = |kernel: &Kernel| {
-            let setting = kernel.copies(host, files)?;
-            Ok(unless_switched_off(setting, kernel, switched_off.as_ref()))
-        };
-        image::kernels(host, self)?.iter().map(setting).collect()
+        self.of_images(host, |kernel| kernel.copies(host, files))
     }
 
     fn without_early_modules(&self, host: &HostView, unwanted: &[ModuleName]) -> Result<Vec<Setting>> {
@@ -130,15 +115,12 @@ impl Initramfs for InitramfsTools {
             State::Drifted { actual: Some(listed), desired, remedy: Remedy::Steps(vec![step]) }
         };
         let mut settings = vec![Setting::persistent(path, state)];
-        let switched_off = switched_off(host)?;
-        for kernel in image::kernels(host, self)? {
-            let desired = format!("does not load {}", image::list(unwanted));
-            let setting = kernel.without(desired, |contents| {
+        settings.extend(self.of_images(host, |kernel| {
+            kernel.without(format!("does not load {}", image::list(unwanted)), |contents| {
                 let list = ModuleList::parse(ListKind::InitramfsTools, contents.text(MODULES_INSIDE));
                 Ok(image::loads(unwanted.iter().filter(|it| list.contains(it))))
-            })?;
-            settings.push(unless_switched_off(setting, &kernel, switched_off.as_ref()));
-        }
+            })
+        })?);
         Ok(settings)
     }
 
@@ -150,6 +132,19 @@ impl Initramfs for InitramfsTools {
     fn rebuild(&self, host: &HostView, kernel: &str) -> Result<Vec<String>> {
         let how = if host.exists(&self.image(host, kernel)?)? { "-u" } else { "-c" };
         Ok(["update-initramfs", how, "-k", kernel].map(str::to_owned).to_vec())
+    }
+}
+
+impl InitramfsTools {
+    /// Returns one setting for each image, which is blocked where the tool would do nothing about it.
+    fn of_images(
+        &self,
+        host: &HostView,
+        setting: impl Fn(&Kernel) -> Result<Setting>,
+    ) -> Result<Vec<Setting>> {
+        let switched_off = switched_off(host)?;
+        let all = image::kernels(host, self)?;
+        all.iter().map(|it| Ok(unless_switched_off(setting(it)?, it, switched_off.as_ref()))).collect()
     }
 }
 
