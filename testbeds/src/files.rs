@@ -68,7 +68,7 @@ pub(crate) fn link(from: impl AsRef<Path>, to: impl AsRef<Path>) -> Result<()> {
     Ok(fs_err::hard_link(from.as_ref(), to.as_ref())?)
 }
 
-/// Makes a new file, to be written bit by bit.
+/// Makes a symbolic link and the directories above it.
 pub(crate) fn link_to(target: &str, path: impl AsRef<Path>) -> Result<()> {
     let path = path.as_ref();
     if let Some(directory) = path.parent() {
@@ -77,6 +77,7 @@ pub(crate) fn link_to(target: &str, path: impl AsRef<Path>) -> Result<()> {
     Ok(fs_err::os::unix::fs::symlink(target, path)?)
 }
 
+/// Makes a new file, to be written bit by bit.
 pub(crate) fn create(path: impl AsRef<Path>) -> Result<fs_err::File> {
     Ok(fs_err::File::create(path.as_ref())?)
 }
