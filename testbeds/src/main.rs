@@ -1,5 +1,6 @@
 //! The testbeds of hoststate: `cargo testbed list | run | shell | build | clean | bench | boots`.
 
+mod archive;
 mod arguments;
 mod beds;
 mod bench;
@@ -18,6 +19,7 @@ mod runner;
 mod scenario;
 mod snapshot;
 mod transcript;
+mod workers;
 mod world;
 
 use std::process::ExitCode;

@@ -11,6 +11,7 @@ use super::{
     random::Rules,
 };
 use crate::{
+    archive,
     beds::vm::{once::Once, toolbox::Toolbox},
     error::{Error, Result, check},
     files,
@@ -229,12 +230,11 @@ impl<'a> Bench<'a> {
             (true, false) => "graphics",
             (true, true) => "both",
         };
-        let script = "cp \"$1\" \"$3\" && truncate -s %4 \"$3\" && cd \"$2\" && find . -mindepth 1 | LC_ALL=C sort \
-                      | cpio -o -H newc -R 0:0 --quiet >>\"$3\"";
+        let script = "cp \"$1\" \"$2\" && truncate -s %4 \"$2\"";
         Call::new(["sh", "-c", script, "sh"])
-            .args([&self.made.join(made), behind, file])
+            .args([&self.made.join(made), file])
             .within(ASK_SECONDS)
             .succeed()?;
-        Ok(())
+        archive::append(behind, file)
     }
 }

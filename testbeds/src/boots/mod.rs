@@ -17,11 +17,7 @@ mod system;
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
-    sync::{
-        Mutex, PoisonError,
-        atomic::{AtomicUsize, Ordering},
-    },
-    thread,
+    sync::{Mutex, PoisonError},
 };
 
 pub(crate) use self::system::System;
@@ -34,6 +30,7 @@ use crate::{
     error::{Error, Result},
     files, images,
     progress::{self, Progress},
+    workers::{self, lock},
     world::RunDirectory,
 };
 
@@ -83,13 +80,12 @@ pub(crate) fn run(wish: &Wish, cache: &Path, hoststate: &Path) -> Result<()> {
     };
     let count = recorded.as_ref().map_or(wish.count, |it| it.len() as u64);
     let tally = Mutex::new(Tally::default());
-    let (next, first_failure) = (AtomicUsize::new(0), Mutex::new(None));
-    let one = |worker: usize, number: usize| -> Result<()> {
-        if let Some((host, became)) = recorded.as_ref().and_then(|it| it.get(number)) {
+    let one = |worker: usize, number: u64| -> Result<()> {
+        if let Some((host, became)) = recorded.as_ref().and_then(|it| it.get(number as usize)) {
             judge(&bench, host, &bench.ask(worker, host)?, became, &tally, &progress);
             return Ok(());
         }
-        let host = random::host(wish.seed + number as u64, &bench.rules, wish.system);
+        let host = random::host(wish.seed + number, &bench.rules, wish.system);
         let told = bench.ask(worker, &host)?;
         // What is right with one processor need not be with two.
         let became = bench.boot(worker, &host, 1 + (number % 2) as u8)?;
@@ -106,25 +102,7 @@ pub(crate) fn run(wish: &Wish, cache: &Path, hoststate: &Path) -> Result<()> {
             _ => Ok(()),
         }
     };
-    thread::scope(|scope| {
-        for worker in 0..wish.jobs.max(1) {
-            let (one, next, first_failure) = (&one, &next, &first_failure);
-            scope.spawn(move || {
-                loop {
-                    let number = next.fetch_add(1, Ordering::Relaxed);
-                    if number as u64 >= count || lock(first_failure).is_some() {
-                        break;
-                    }
-                    if let Err(err) = one(worker, number) {
-                        lock(first_failure).get_or_insert(err);
-                    }
-                }
-            });
-        }
-    });
-    if let Some(err) = lock(&first_failure).take() {
-        return Err(err);
-    }
+    workers::each(wish.jobs, count, one)?;
     let tally = tally.into_inner().unwrap_or_else(PoisonError::into_inner);
     progress::plain(&tally.untold.join("\n"));
     let from = match &wish.again {
@@ -147,10 +125,6 @@ pub(crate) fn run(wish: &Wish, cache: &Path, hoststate: &Path) -> Result<()> {
         expected: "what real boots do".into(),
         found: format!("{} differences:\n{}", tally.wrong.len(), tally.wrong.join("\n")),
     })
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Compares what was said of a host with its boot; returns a function that was told wrong.

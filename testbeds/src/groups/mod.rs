@@ -8,22 +8,20 @@ mod rack;
 use std::{
     collections::{BTreeMap, BTreeSet},
     path::Path,
-    sync::{
-        Mutex, PoisonError,
-        atomic::{AtomicUsize, Ordering},
-    },
-    thread,
+    sync::{Mutex, PoisonError},
 };
 
 use serde::Deserialize;
 
 use self::rack::{Rack, Vendor};
 use crate::{
+    archive,
     beds::vm::{once::Once, toolbox::Toolbox},
     error::{Error, Result, check},
     files, images,
     process::{Call, tail},
     progress::{self, Progress},
+    workers::{self, lock},
     world::RunDirectory,
 };
 
@@ -83,36 +81,16 @@ pub(crate) fn run(wish: &Wish, cache: &Path, hoststate: &Path) -> Result<()> {
     let toolbox = Toolbox::new(&toolbox);
     let release = files::read(system.join("release"))?.trim().to_owned();
     let progress = Progress::new("groups");
-    let (tally, next, failure) = (Mutex::new(Tally::default()), AtomicUsize::new(0), Mutex::new(None));
-    thread::scope(|scope| {
-        for worker in 0..wish.jobs.max(1) {
-            let place = work.path().join(format!("machine{worker}"));
-            let (toolbox, image, system, release) = (&toolbox, &image, &system, &release);
-            let (tally, next, failure, progress) = (&tally, &next, &failure, &progress);
-            scope.spawn(move || {
-                loop {
-                    let number = next.fetch_add(1, Ordering::Relaxed) as u64;
-                    if number >= wish.count || lock(failure).is_some() {
-                        break;
-                    }
-                    let seed = wish.seed + number;
-                    let rack = Rack::of(seed);
-                    let tried =
-                        start(toolbox, &system.join("vmlinux"), image, &place, &rack).and_then(|it| {
-                            let told = ask(hoststate, &place, &it, release)?;
-                            compare(&it, &told, &rack, seed, &mut lock(tally), progress);
-                            Ok(())
-                        });
-                    if let Err(err) = tried {
-                        lock(failure).get_or_insert(err);
-                    }
-                }
-            });
-        }
-    });
-    if let Some(err) = lock(&failure).take() {
-        return Err(err);
-    }
+    let tally = Mutex::new(Tally::default());
+    workers::each(wish.jobs, wish.count, |worker, number| {
+        let place = work.path().join(format!("machine{worker}"));
+        let seed = wish.seed + number;
+        let rack = Rack::of(seed);
+        let shown = start(&toolbox, &system.join("vmlinux"), &image, &place, &rack)?;
+        let told = ask(hoststate, &place, &shown, &release)?;
+        compare(&shown, &told, &rack, seed, &mut lock(&tally), &progress);
+        Ok(())
+    })?;
     let Tally { functions, groups, untold, wrong } =
         tally.into_inner().unwrap_or_else(PoisonError::into_inner);
     progress::plain(&format!(
@@ -131,19 +109,13 @@ pub(crate) fn run(wish: &Wish, cache: &Path, hoststate: &Path) -> Result<()> {
     })
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 /// Makes the image that shows the machine: a script and what runs it.
 fn pack(toolbox: &Path, work: &Path, image: &Path) -> Result<()> {
     let behind = work.join("behind");
     files::write_program(behind.join("init"), INIT)?;
     files::make_directory(behind.join("bin"))?;
     files::copy(toolbox.join("bin/busybox"), behind.join("bin/busybox"))?;
-    let script = "cd \"$1\" && find . -mindepth 1 | LC_ALL=C sort | cpio -o -H newc -R 0:0 --quiet >\"$2\"";
-    Call::new(["sh", "-c", script, "sh"]).args([behind.as_path(), image]).succeed()?;
-    Ok(())
+    archive::append(&behind, image)
 }
 
 /// Starts a machine.
@@ -209,11 +181,7 @@ fn ask(hoststate: &Path, place: &Path, shown: &Shown, release: &str) -> Result<V
     let said = format!("{}{}", finished.stdout, finished.stderr);
     check(finished.status == 0, "inspect devices", "exit status 0", &said)?;
     let read = serde_json::from_str::<Inspected>(&finished.stdout);
-    read.map(|it| it.devices).map_err(|err| Error::Unexpected {
-        what: "inspect devices".into(),
-        expected: "devices".into(),
-        found: format!("{err}: {said}"),
-    })
+    read.map(|it| it.devices).map_err(|source| Error::Json { what: "inspect devices".into(), source })
 }
 
 /// Compares the groups of functions that the kernel gave one: the IOMMU of AMD is a function itself, and has none.
