@@ -37,7 +37,7 @@ pub(super) struct Maker {
     lines: BTreeMap<&'static str, Vec<String>>,
     list: Vec<String>,
     load: Vec<&'static str>,
-    pub(super) words: Vec<String>,
+    words: Vec<String>,
     /// Files besides.
     pub(super) root: BTreeMap<String, String>,
     pub(super) links: BTreeMap<String, String>,
@@ -302,7 +302,7 @@ impl Maker {
     }
 }
 
-pub(super) fn ids(targets: &[&Function]) -> String {
+fn ids(targets: &[&Function]) -> String {
     let mut ids: Vec<&str> = Vec::new();
     for function in targets {
         if !ids.contains(&function.ids) {
