@@ -1,4 +1,4 @@
-//! A view that remembers: it can tell whether anything it was told would be told differently now.
+//! What a view knows: it asks the host once, and one that remembers can tell whether it would be told the same now.
 
 use std::path::Path;
 
@@ -53,4 +53,35 @@ fn what_was_read_beside_the_predictions_is_remembered_too() {
 #[test]
 fn a_view_without_a_memory_never_says_that_it_is_still_true() {
     assert!(!Tree::new(&[]).view().is_still_true());
+}
+
+#[test]
+fn what_the_host_has_without_predictions_is_read_once() {
+    let (read, other) = (Path::new("/etc/a.conf"), Path::new("/etc/c.conf"));
+    let text = |view: &HostView| view.parsed(read, str::to_owned).unwrap().map(|it| it.to_string());
+    let listed = |view: &HostView| view.derived_once(|it| it.list(Path::new("/etc"))).unwrap().len();
+    let tree = Tree::new(&[("/etc/a.conf", "one")]);
+    let mut view = tree.view();
+    assert_eq!((text(&view).as_deref(), listed(&view)), (Some("one"), 1));
+    tree.write("/etc/a.conf", "two");
+    tree.write("/etc/b.conf", "");
+    let same = |view: &HostView| assert_eq!((text(view).as_deref(), listed(view)), (Some("one"), 1));
+    same(&view.without_predictions());
+    view.predict(other, Some(String::new())).unwrap();
+    view.predict(read, Some("three".to_owned())).unwrap();
+    assert_eq!(text(&view).as_deref(), Some("three"));
+    same(&view.without_predictions());
+    let mut again = view.without_predictions();
+    again.predict(read, None).unwrap();
+    assert_eq!(text(&again), None);
+    assert_eq!(text(&view).as_deref(), Some("three"), "each view has predictions of its own");
+    same(&again.without_predictions());
+}
+
+#[test]
+fn a_file_that_was_asked_for_as_a_directory_is_there() {
+    let tree = Tree::new(&[("/etc/a.conf", "one")]);
+    let view = tree.view();
+    assert_eq!(view.read(Path::new("/etc/a.conf/x")).unwrap(), None);
+    assert_eq!(view.read(Path::new("/etc/a.conf")).unwrap().as_deref(), Some("one"));
 }

@@ -45,10 +45,18 @@ pub struct HostView {
     predicted: HashMap<OsString, Option<Lines>>,
     /// Every prediction so far, in order; its length is the generation of the view.
     history: Vec<Prediction>,
+    known: Rc<Known>,
+    /// What is known of the host without the predictions: the same until the first of them.
+    found: Rc<Known>,
+    memory: Memory,
+}
+
+/// What a view has made of the host's files.
+#[derive(Debug, Clone, Default)]
+struct Known {
     resolved: RefCell<HashMap<OsString, PathBuf>>,
     parsed: RefCell<HashMap<OsString, Vec<(TypeId, Parsed)>>>,
     derived: RefCell<HashMap<TypeId, Derived>>,
-    memory: Memory,
 }
 
 /// What outlasts one view of a host: values of which there is one of each type.
@@ -76,15 +84,14 @@ type Parsed = Option<Rc<dyn Any>>;
 impl HostView {
     /// Returns a view of the host below `root`; `/` is the machine itself.
     pub fn new(root: impl Into<PathBuf>) -> Self {
-        let root = root.into();
+        let (root, known) = (root.into(), Rc::default());
         Self {
             files: Files::new(&root),
             root,
             predicted: HashMap::new(),
             history: Vec::new(),
-            resolved: RefCell::default(),
-            parsed: RefCell::default(),
-            derived: RefCell::default(),
+            found: Rc::clone(&known),
+            known,
             memory: Memory::default(),
         }
     }
@@ -134,10 +141,13 @@ impl HostView {
         self.files.answer_the_same()
     }
 
-    /// Returns a view of the same host as it is on disk; what it is told is remembered here too.
+    /// Returns a view of the same host as it is on disk; what it is told is remembered here too, and it is not asked
+    /// again for what this view or another one without predictions was told.
     #[must_use]
     pub fn without_predictions(&self) -> Self {
-        Self { files: self.files.clone(), memory: self.memory.clone(), ..Self::new(&self.root) }
+        let (known, found) = (Rc::clone(&self.found), Rc::clone(&self.found));
+        let (files, memory) = (self.files.clone(), self.memory.clone());
+        Self { files, known, found, memory, ..Self::new(&self.root) }
     }
 
     /// Returns the directory that is the host's `/`.
@@ -288,11 +298,11 @@ impl HostView {
     }
 
     fn resolve_within(&self, path: &Path, links: usize) -> io::Result<PathBuf> {
-        if let Some(known) = self.resolved.borrow().get(path.as_os_str()) {
+        if let Some(known) = self.known.resolved.borrow().get(path.as_os_str()) {
             return Ok(known.clone());
         }
         let resolved = self.follow(path, links)?;
-        self.resolved.borrow_mut().insert(path.as_os_str().to_owned(), resolved.clone());
+        self.known.resolved.borrow_mut().insert(path.as_os_str().to_owned(), resolved.clone());
         Ok(resolved)
     }
 
@@ -337,7 +347,7 @@ impl HostView {
     ) -> io::Result<Option<Rc<T>>> {
         let resolved = self.resolve(path)?;
         let kind = TypeId::of::<T>();
-        let known = self.parsed.borrow().get(resolved.as_os_str()).and_then(|values| {
+        let known = self.known.parsed.borrow().get(resolved.as_os_str()).and_then(|values| {
             let (_, value) = values.iter().find(|(it, _)| *it == kind)?;
             Some(value.clone())
         });
@@ -346,7 +356,7 @@ impl HostView {
         }
         let value = self.read_most(&resolved, limit)?.map(|bytes| Rc::new(parse(&bytes)));
         let entry = (kind, value.clone().map(|it| it as Rc<dyn Any>));
-        self.parsed.borrow_mut().entry(resolved.into_os_string()).or_default().push(entry);
+        self.known.parsed.borrow_mut().entry(resolved.into_os_string()).or_default().push(entry);
         Ok(value)
     }
 

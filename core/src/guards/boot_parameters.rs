@@ -4,9 +4,8 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use hoststate_abi::host_view::HostView;
-use hoststate_abi::host_view::predicted::Prediction;
 
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::formats::kernel_cmdline::{Cmdline, Parameter};
 use crate::plan::scene::Scene;
 
@@ -52,25 +51,21 @@ impl BootParameters {
 /// # Errors
 /// When the boot loader's files cannot be read.
 pub fn read(scene: Scene<'_>) -> Result<Rc<BootParameters>> {
-    scene.after.derived(
-        |after, _: Option<(Rc<BootParameters>, &[Prediction])>| -> Result<BootParameters, Error> {
-            let is_source = |it: &PathBuf| !ELSEWHERE.iter().any(|directory| it.starts_with(directory));
-            if !scene.changed_files()?.iter().any(is_source) {
-                let running = running(after)?;
-                return Ok(BootParameters {
-                    before: running.clone(),
-                    after: running,
-                    added: Vec::new(),
-                    removed: Vec::new(),
-                });
-            }
-            let (before, after) =
-                (scene.distro.bootloader.future(scene.before)?, scene.distro.bootloader.future(after)?);
-            let added = missing(&after, &before);
-            let removed = missing(&before, &after);
-            Ok(BootParameters { before, after, added, removed })
-        },
-    )
+    scene.made(compared)
+}
+
+fn compared(scene: Scene<'_>) -> Result<BootParameters> {
+    let is_source = |it: &PathBuf| !ELSEWHERE.iter().any(|directory| it.starts_with(directory));
+    if !scene.changed_files()?.iter().any(is_source) {
+        let after = running(scene.after)?;
+        let before = after.clone();
+        return Ok(BootParameters { before, after, added: Vec::new(), removed: Vec::new() });
+    }
+    let bootloader = &scene.distro.bootloader;
+    let (before, after) = (bootloader.future(scene.before)?, bootloader.future(scene.after)?);
+    let added = missing(&after, &before);
+    let removed = missing(&before, &after);
+    Ok(BootParameters { before, after, added, removed })
 }
 
 fn missing(from: &Cmdline, than: &Cmdline) -> Vec<Parameter> {

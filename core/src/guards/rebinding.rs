@@ -6,7 +6,6 @@ use std::path::Path;
 use std::rc::Rc;
 
 use hoststate_abi::host_view::HostView;
-use hoststate_abi::host_view::predicted::Prediction;
 use hoststate_abi::pci_address::PciAddress;
 
 use crate::error::{Error, Result};
@@ -170,7 +169,7 @@ pub fn claim_of<'a>(
 /// # Errors
 /// When the host cannot be read.
 pub fn rebindings(scene: Scene<'_>) -> Result<Rc<Rebindings>> {
-    scene.after.derived(|_, _: Option<(Rc<Rebindings>, &[Prediction])>| find(scene))
+    scene.made(find)
 }
 
 fn find(scene: Scene<'_>) -> Result<Rebindings, Error> {

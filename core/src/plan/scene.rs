@@ -1,7 +1,10 @@
 //! Reasons not to go on: each with evidence, and an id by which the user can accept it.
 
-use std::collections::{BTreeSet, HashSet};
+use std::any::{Any, TypeId};
+use std::cell::RefCell;
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
 use hoststate_abi::activation::Activation;
 use hoststate_abi::pci_address::PciAddress;
@@ -95,9 +98,29 @@ pub struct Scene<'a> {
     pub changes: &'a [Change],
     /// Who gets each PCI function at the next boot, when everything planned is done.
     pub fates: &'a [Fate],
+    /// What guards have made of it.
+    pub made: &'a Made,
 }
 
+/// What guards make of a scene: one value of each type, made when one of them first asks for it.
+#[derive(Debug, Default)]
+pub struct Made(RefCell<HashMap<TypeId, Rc<dyn Any>>>);
+
 impl<'a> Scene<'a> {
+    /// Returns what `make` makes of this scene, made once.
+    ///
+    /// # Errors
+    /// Those of `make`.
+    pub fn made<T: 'static>(self, make: impl FnOnce(Self) -> Result<T>) -> Result<Rc<T>> {
+        let known = self.made.0.borrow().get(&TypeId::of::<T>()).cloned();
+        if let Some(value) = known.and_then(|it| it.downcast().ok()) {
+            return Ok(value);
+        }
+        let value = Rc::new(make(self)?);
+        self.made.0.borrow_mut().insert(TypeId::of::<T>(), Rc::clone(&value) as Rc<dyn Any>);
+        Ok(value)
+    }
+
     /// Returns the steps of all changes, in order.
     pub fn steps(&self) -> impl Iterator<Item = &'a Step> + use<'a> {
         self.changes.iter().flat_map(|it| &it.steps)

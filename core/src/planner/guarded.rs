@@ -7,7 +7,7 @@ use super::booting::Booting;
 use crate::error::Result;
 use crate::guards;
 use crate::plan::planned::Change;
-use crate::plan::scene::{Hazard, Scene};
+use crate::plan::scene::{Hazard, Made, Scene};
 
 impl Planner<'_> {
     /// Returns the hazards of the changes and of the next boot, which may do harm without any.
@@ -21,8 +21,9 @@ impl Planner<'_> {
         let fates = &booting.fates;
         let is_moved = !changes.is_empty() || !fates.is_empty();
         let standing = if booting.edits.is_empty() { &[] } else { guards::STANDING };
-        let before = view.without_predictions();
-        let scene = Scene { before: &before, after: view, distro: self.distro, changes, fates };
+        let (before, made) = (view.without_predictions(), Made::default());
+        let scene =
+            Scene { before: &before, after: view, distro: self.distro, changes, fates, made: &made };
         for guard in if is_moved || self.guards.is_empty() { self.guards } else { standing } {
             hazards.extend(guard(scene)?);
         }

@@ -20,7 +20,7 @@ pub struct Prediction {
 }
 
 /// What was made of many files, and the generation of the view it was made from.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Derived {
     generation: usize,
     value: Rc<dyn Any>,
@@ -53,14 +53,11 @@ impl HostView {
             Some(lines) => lines,
             None => Lines::new(self.read(&resolved)?.unwrap_or_default()),
         };
-        let result = edits.iter().try_for_each(|it| lines.edit(it));
+        let result = edit(path, &mut lines, edits);
         if is_known || result.is_ok() {
             self.predicted.insert(resolved.clone().into_os_string(), Some(lines));
         }
-        result.map_err(|err| {
-            let what = format!("{}: {err}", path.display());
-            io::Error::new(io::ErrorKind::InvalidInput, what)
-        })?;
+        result?;
         self.note(resolved, Some(edits.to_vec()));
         Ok(())
     }
@@ -79,7 +76,8 @@ impl HostView {
     }
 
     fn note(&mut self, resolved: PathBuf, edits: Option<Vec<LineEdit>>) {
-        self.parsed.borrow_mut().remove(resolved.as_os_str());
+        // What the host has without predictions is still known to whoever asks for that.
+        Rc::make_mut(&mut self.known).parsed.get_mut().remove(resolved.as_os_str());
         self.history.push(Prediction { path: resolved, edits });
     }
 
@@ -88,9 +86,9 @@ impl HostView {
     /// # Errors
     /// As for [`Self::predict_edits`].
     pub fn edited(&self, path: &Path, edits: &[LineEdit]) -> io::Result<String> {
-        let mut view = self.without_predictions();
-        view.predict_edits(path, edits)?;
-        Ok(view.read(path)?.unwrap_or_default())
+        let mut lines = Lines::new(self.without_predictions().read(path)?.unwrap_or_default());
+        edit(path, &mut lines, edits)?;
+        Ok(lines.to_string())
     }
 
     /// Returns what is predicted, by resolved path; `None` is a file that will be gone.
@@ -138,7 +136,7 @@ impl HostView {
         build: impl FnOnce(&HostView, Option<(Rc<T>, &[Prediction])>) -> Result<T, E>,
     ) -> Result<Rc<T>, E> {
         let generation = self.history.len();
-        let known = self.derived.borrow_mut().remove(&TypeId::of::<T>());
+        let known = self.known.derived.borrow_mut().remove(&TypeId::of::<T>());
         let old = known.and_then(|it| Some((it.value.downcast::<T>().ok()?, it.generation)));
         let value = match old {
             Some((value, made)) if made == generation => value,
@@ -146,7 +144,14 @@ impl HostView {
             None => Rc::new(build(self, None)?),
         };
         let entry = Derived { generation, value: Rc::clone(&value) as Rc<dyn Any> };
-        self.derived.borrow_mut().insert(TypeId::of::<T>(), entry);
+        self.known.derived.borrow_mut().insert(TypeId::of::<T>(), entry);
         Ok(value)
     }
+}
+
+fn edit(path: &Path, lines: &mut Lines, edits: &[LineEdit]) -> io::Result<()> {
+    edits.iter().try_for_each(|it| lines.edit(it)).map_err(|err| {
+        let what = format!("{}: {err}", path.display());
+        io::Error::new(io::ErrorKind::InvalidInput, what)
+    })
 }

@@ -30,7 +30,7 @@ const PAGE: usize = 4096;
 pub(super) struct Tree {
     root: PathBuf,
     open: RefCell<HashMap<OsString, Rc<OwnedFd>>>,
-    /// Paths where nothing was. As a file is read once per view, so is a directory looked for once.
+    /// Paths where nothing was. As a file is read once per view, so is what is not there looked for once.
     missing: RefCell<HashSet<OsString>>,
     /// Whether the kernel has openat2(2) for us: since 5.6, and where no container forbids it.
     resolves: Cell<bool>,
@@ -109,7 +109,8 @@ impl Tree {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let fd = match rustix::fs::openat(&*directory, name, flags, Mode::empty()) {
             Ok(fd) => fd,
-            Err(Errno::NOENT | Errno::NOTDIR) => return Ok(None),
+            Err(Errno::NOENT) => return Ok(self.nothing_at(path)),
+            Err(Errno::NOTDIR) => return Ok(None),
             Err(Errno::LOOP) => return Err(self.came_between(path)),
             Err(err) => return Err(self.named(path, err)),
         };
@@ -141,10 +142,7 @@ impl Tree {
             Ok(target) => Ok(Some(PathBuf::from(OsString::from_vec(target.into_bytes())))),
             // What is no link answers EINVAL.
             Err(Errno::INVAL) => Ok(None),
-            Err(Errno::NOENT | Errno::NOTDIR) => {
-                self.missing.borrow_mut().insert(path.as_os_str().to_owned());
-                Ok(None)
-            }
+            Err(Errno::NOENT | Errno::NOTDIR) => Ok(self.nothing_at(path)),
             Err(err) => Err(self.named(path, err)),
         }
     }
@@ -152,17 +150,27 @@ impl Tree {
     fn stat(&self, path: &Path, directory: &OwnedFd, name: &OsStr) -> io::Result<Option<Stat>> {
         match rustix::fs::statat(directory, name, AtFlags::SYMLINK_NOFOLLOW) {
             Ok(status) => Ok(Some(status)),
-            Err(Errno::NOENT | Errno::NOTDIR) => Ok(None),
+            Err(Errno::NOENT | Errno::NOTDIR) => Ok(self.nothing_at(path)),
             Err(err) => Err(self.named(path, err)),
         }
     }
 
-    /// Returns the open directory a path is in, and its name there; `None` when there is no such directory.
+    /// Takes note that nothing is there.
+    fn nothing_at<T>(&self, path: &Path) -> Option<T> {
+        self.missing.borrow_mut().insert(path.as_os_str().to_owned());
+        None
+    }
+
+    /// Returns the open directory a path is in, and its name there; `None` when there is no such directory, or nothing was
+    /// there before.
     fn place<'a>(&self, path: &'a Path) -> io::Result<Option<(Rc<OwnedFd>, &'a OsStr)>> {
         let (directory, name) = match (path.parent(), path.file_name()) {
             (Some(directory), Some(name)) => (directory, name),
             _ => (Path::new("/"), OsStr::new(".")),
         };
+        if self.missing.borrow().contains(path.as_os_str()) {
+            return Ok(None);
+        }
         Ok(self.directory(directory)?.map(|it| (it, name)))
     }
 
@@ -176,10 +184,8 @@ impl Tree {
         let opened = if path.parent().is_none() { self.open_root() } else { self.open_directory(path) };
         let directory = match opened {
             Ok(fd) => Rc::new(fd),
-            Err(Errno::NOENT | Errno::NOTDIR) => {
-                self.missing.borrow_mut().insert(path.as_os_str().to_owned());
-                return Ok(None);
-            }
+            Err(Errno::NOENT) => return Ok(self.nothing_at(path)),
+            Err(Errno::NOTDIR) => return Ok(None),
             Err(Errno::LOOP) => return Err(self.came_between(path)),
             Err(err) => return Err(self.named(path, err)),
         };
