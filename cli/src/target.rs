@@ -196,7 +196,8 @@ impl Target {
     /// When a link on the way to the records cannot be read.
     pub(crate) fn recorder(&self, command: RunCommand, playbook: Option<&Path>) -> Result<Recorder> {
         let recorder = Recorder::new(self.records()?, command, self.boot_id.clone());
-        Ok(recorder.by(provenance(playbook, &self.accepted)))
+        let (playbook, accepted) = (playbook.map(Path::to_owned), self.accepted.clone());
+        Ok(recorder.by(move || provenance(playbook.as_deref(), &accepted)))
     }
 }
 

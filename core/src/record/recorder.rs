@@ -1,5 +1,6 @@
 //! Writes the record of a run while it goes on.
 
+use std::cell::LazyCell;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::SystemTime;
@@ -18,13 +19,16 @@ use crate::record::report::{Left, Outcome, Report, StepReport};
 use crate::record::store::RecordStore;
 use crate::record::{RUN_FORMAT, RunRecord};
 
+/// Who runs it, from where, and with what: asked when something is recorded.
+type Asked = LazyCell<Provenance, Box<dyn FnOnce() -> Provenance>>;
+
 /// Writes the record of one run: before the first change, at the start of each round, and at the end.
 #[derive(Debug)]
 pub struct Recorder {
     store: RecordStore,
     command: RunCommand,
     boot_id: Option<String>,
-    provenance: Option<Provenance>,
+    provenance: Option<Asked>,
     outputs: Vec<Output>,
     record: Option<RunRecord>,
 }
@@ -35,10 +39,10 @@ impl Recorder {
         Self { store, command, boot_id, provenance: None, outputs: Vec::new(), record: None }
     }
 
-    /// Says who runs it, from where, and with what. When it begins is noted when it does.
+    /// Says how to ask who runs it, from where, and with what. When it begins is noted when it does.
     #[must_use]
-    pub fn by(self, provenance: Provenance) -> Self {
-        Self { provenance: Some(provenance), ..self }
+    pub fn by(self, provenance: impl FnOnce() -> Provenance + 'static) -> Self {
+        Self { provenance: Some(LazyCell::new(Box::new(provenance))), ..self }
     }
 
     /// Says what tools made before, for a rollback: that they made it anew shows by the difference.
@@ -138,7 +142,7 @@ impl Recorder {
             sequence: filed.iter().filter_map(|it| it.sequence).max().unwrap_or(0).saturating_add(1),
             id: std::iter::once(base.clone()).chain(numbered).find(is_free).unwrap_or(base),
             command: self.command.clone(),
-            provenance: self.provenance.clone().map(|it| Provenance { began: now, ..it }),
+            provenance: self.provenance.as_deref().map(|it| Provenance { began: now, ..it.clone() }),
             boot_id: self.boot_id.clone(),
             declarations: declarations.to_vec(),
             meant: Vec::new(),
