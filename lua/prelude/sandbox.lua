@@ -1,4 +1,4 @@
--- The globals of a playbook. Runs before it, with the functions that Rust gives.
+-- The library of a playbook. Runs over Lua's own globals when a playbook first asks for one, with what Rust gives.
 --
 -- A playbook must be a function of its text and of the host's facts: the same two give the same plan. So what
 -- differs from run to run goes (random numbers, addresses of tables, the order of `pairs`), and what reaches
@@ -178,7 +178,7 @@ _G.next = function(t, key)
   end
 end
 
-local globals, added = _G, native.added
+local globals, added = native.globals, native.added
 
 local function looking(original)
   return function(t, key, ...)

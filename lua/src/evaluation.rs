@@ -70,8 +70,10 @@ pub(crate) struct Evaluation<'a> {
     pub(crate) checks: RefCell<Vec<Check>>,
     /// The user's files.
     pub(crate) files: RefCell<Vec<File>>,
-    /// The globals of shipped Lua, which no playbook can change.
-    pub(crate) prelude: RefCell<Option<Table>>,
+    /// The function that reads the library.
+    pub(crate) library: RefCell<Option<Function>>,
+    /// The globals of shipped Lua, which no playbook can change; absent while nobody has asked for the library.
+    prelude: RefCell<Option<Table>>,
     /// The resource types that were described so far, and where.
     pub(crate) types: RefCell<Vec<LuaType>>,
     /// All types, when a file beside the playbook brought some.
@@ -97,6 +99,19 @@ impl Evaluation<'_> {
     pub(crate) fn call_site(&self, lua: &Lua) -> Option<Origin> {
         let composite = self.composite.borrow().clone();
         composite.or_else(|| user_lines(lua, 1).pop())
+    }
+
+    /// Returns the globals of shipped Lua. Whoever asks first has the library read.
+    pub(crate) fn library(&self, lua: &Lua) -> mlua::Result<Table> {
+        if let Some(prelude) = &*self.prelude.borrow() {
+            return Ok(prelude.clone());
+        }
+        let prelude: Table = match self.library.take() {
+            Some(read) => read.call(())?,
+            None => lua.create_table()?,
+        };
+        self.prelude.replace(Some(prelude.clone()));
+        Ok(prelude)
     }
 
     /// Takes note of what a composite does when the whole playbook is known.
@@ -251,6 +266,7 @@ pub(crate) fn within<T>(
         left_to_host: Cell::new(0),
         checks: RefCell::default(),
         files: RefCell::new(vec![File { name: name.to_owned(), text: text.to_owned() }]),
+        library: RefCell::default(),
         prelude: RefCell::default(),
         types: RefCell::default(),
         more_types: RefCell::default(),
@@ -274,6 +290,7 @@ pub(crate) fn within<T>(
         });
         // They refer to the Lua state, which ends here.
         evaluation.checks.take();
+        evaluation.library.take();
         evaluation.prelude.take();
         evaluation.types.take();
         evaluation.declare.take();

@@ -44,6 +44,9 @@ const USUAL: &[&str] = &[
     "xpcall",
 ];
 
+/// What the library adds to Lua.
+const OF_LIBRARY: [&str; 2] = ["host", "log"];
+
 /// What is no name at all, and most likely what a name near it was meant to be.
 const VALUES: [&str; 3] = ["true", "false", "nil"];
 
@@ -117,24 +120,38 @@ pub(crate) fn share(lua: &Lua, native: &Table) -> mlua::Result<()> {
     native.set("added", added(lua)?)
 }
 
-/// Makes the globals those of a playbook. Everything that hoststate adds is there by now, but for what files of types
-/// bring later.
+/// Shows a playbook what was hidden, but for what it has as it is and for names that it has used itself.
+pub(crate) fn show(lua: &Lua, hidden: &Table, plain: &[&str]) -> mlua::Result<()> {
+    let (globals, added) = (lua.globals(), added(lua)?);
+    hidden.raw_set("_G", &globals)?;
+    for pair in hidden.pairs::<String, Value>() {
+        let (name, value) = pair?;
+        if OF_LIBRARY.contains(&name.as_str()) {
+            added.raw_set(name, value)?;
+        } else if !plain.contains(&name.as_str()) && globals.raw_get::<Value>(name.as_str())?.is_nil() {
+            globals.raw_set(name, value)?;
+        }
+    }
+    Ok(())
+}
+
+/// Makes the globals those of a playbook. What the library and files of types add comes later.
 pub(crate) fn seal<'scope, 'env>(
     lua: &Lua,
     scope: &'scope Scope<'scope, 'env>,
     evaluation: &'env Evaluation<'env>,
 ) -> mlua::Result<()> {
     let (globals, added) = (lua.globals(), added(lua)?);
-    for name in ["host", "log", "require", "resource_type"] {
-        added.raw_set(name, globals.raw_get::<Value>(name)?)?;
-        globals.raw_set(name, Value::Nil)?;
-    }
     let undefined =
         scope.create_function(|lua, (_, name): (Value, Value)| undefined(lua, evaluation, &name))?;
     let of_added = lua.create_table()?;
     of_added.raw_set("__index", undefined)?;
     added.set_metatable(Some(of_added))?;
     let set = scope.create_function(|lua, (globals, name, value): (Table, Value, Value)| {
+        // The library brings what is there, and what cannot be set.
+        if value.is_nil() || name.as_string().is_some_and(|it| USUAL.iter().any(|usual| it == *usual)) {
+            evaluation.library(lua)?;
+        }
         match taken(lua, &name)? {
             Some(error) => Err(evaluation.raise(lua, error)),
             None => globals.raw_set(name, value),
@@ -166,6 +183,13 @@ fn taken(lua: &Lua, name: &Value) -> mlua::Result<Option<Error>> {
 
 fn undefined(lua: &Lua, evaluation: &Evaluation<'_>, name: &Value) -> mlua::Result<Value> {
     let Some(name) = name.as_string() else { return Ok(Value::Nil) };
+    evaluation.library(lua)?;
+    for table in [lua.globals(), added(lua)?] {
+        let value: Value = table.raw_get(name)?;
+        if !value.is_nil() {
+            return Ok(value);
+        }
+    }
     let name = name.to_string_lossy();
     let own: Vec<String> = lua
         .globals()

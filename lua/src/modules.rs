@@ -49,7 +49,7 @@ pub(crate) fn install<'scope, 'env>(
     }
     let loaded = lua.create_table()?;
     let require = scope.create_function(move |lua, name: Value| require(lua, evaluation, &loaded, &name))?;
-    lua.globals().set("require", require)
+    globals::add(lua, "require", &require)
 }
 
 /// Returns the one table that a composite is given, its fields checked, and whether it shall be there.
@@ -105,10 +105,7 @@ fn enter(
 }
 
 fn shipped(lua: &Lua, evaluation: &Evaluation<'_>, name: &str, text: &str) -> mlua::Result<Function> {
-    let environment = match &*evaluation.prelude.borrow() {
-        Some(environment) => environment.clone(),
-        None => lua.create_table()?,
-    };
+    let environment = evaluation.library(lua)?;
     let load = |name: &str, text: &str| {
         let chunk = sandbox::load(lua, &format!("=hoststate:{name}"), text);
         chunk.set_environment(environment.clone()).into_function()
@@ -172,10 +169,7 @@ fn require(lua: &Lua, evaluation: &Evaluation<'_>, loaded: &Table, name: &Value)
             types::bring(lua, evaluation, &beside, &text)?;
             value
         }
-        None if composite(&name).is_some() => match &*evaluation.prelude.borrow() {
-            Some(prelude) => prelude.get(name.as_str())?,
-            None => Value::Nil,
-        },
+        None if composite(&name).is_some() => evaluation.library(lua)?.get(name.as_str())?,
         None => {
             return Err(raise(format!("there is no module {name:?}: no {path} beside the playbook"), how));
         }

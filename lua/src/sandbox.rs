@@ -5,7 +5,9 @@ use std::rc::Rc;
 use hoststate_core::language::declaration::Origin;
 use hoststate_core::language::registry::nearest;
 use mlua::chunk::{Chunk, ChunkMode};
-use mlua::{Function, HookTriggers, Lua, LuaOptions, MultiValue, Scope, StdLib, Table, Value, VmState};
+use mlua::{
+    FromLua, Function, HookTriggers, Lua, LuaOptions, MultiValue, Scope, StdLib, Table, Value, VmState,
+};
 
 use crate::error::Error;
 use crate::evaluation::{Evaluation, user_lines};
@@ -21,6 +23,9 @@ const PAYING: &str = include_str!("../prelude/paying.lua");
 
 /// Where the Lua state keeps the value that operators pay with.
 const PAYS: &str = "hoststate.pays";
+
+/// What of Lua neither loops nor tells anything that differs from run to run. A playbook has it as it is.
+const PLAIN: [&str; 6] = ["assert", "error", "getmetatable", "ipairs", "rawlen", "type"];
 
 /// What a line of output costs, in instructions.
 const OUTPUT: u64 = 100;
@@ -86,12 +91,53 @@ pub(crate) fn load<'a>(lua: &Lua, name: &str, text: &'a str) -> Chunk<'a> {
     lua.load(text).set_name(name).set_mode(ChunkMode::Text)
 }
 
-/// Gives the globals of a playbook to a state that has its constructors.
+/// Gives a playbook globals of its own: what Lua has is hidden until the playbook first asks for it. Most of them declare
+/// and do nothing else, and the library takes as long to read as all that is left of a small one's evaluation.
 pub(crate) fn furnish<'scope, 'env>(
     lua: &Lua,
     scope: &'scope Scope<'scope, 'env>,
     evaluation: &'env Evaluation<'env>,
 ) -> mlua::Result<()> {
+    let (hidden, globals) = (lua.globals(), lua.create_table()?);
+    for name in PLAIN {
+        globals.raw_set(name, hidden.raw_get::<Value>(name)?)?;
+    }
+    lua.set_globals(globals)?;
+    let operators = lua.type_metatable::<mlua::LuaString>().map_or_else(|| lua.create_table(), Ok)?;
+    let of_texts: Vec<(String, Value)> = operators.pairs().collect::<mlua::Result<_>>()?;
+    for (event, _) in &of_texts {
+        let (of_library, named) = (operators.clone(), event.clone());
+        let late = scope.create_function(move |lua, operands: (Value, Value)| {
+            evaluation.library(lua)?;
+            match of_library.raw_get::<Value>(named.as_str())? {
+                Value::Table(methods) => methods.get::<Value>(operands.1),
+                operator => Function::from_lua(operator, lua)?.call(operands),
+            }
+        })?;
+        operators.raw_set(event.as_str(), late)?;
+    }
+    operators.raw_set("__metatable", false)?;
+    let library = scope.create_function(move |lua, ()| {
+        for (event, plain) in &of_texts {
+            operators.raw_set(event.as_str(), plain)?;
+        }
+        evaluation.limits.aside(lua, || library(lua, scope, evaluation, &hidden, &operators))
+    })?;
+    evaluation.library.replace(Some(library));
+    if evaluation.limits.manner.pays_each {
+        evaluation.library(lua)?;
+    }
+    Ok(())
+}
+
+/// Reads the library, and shows the playbook what it makes of what Lua has.
+fn library<'scope, 'env>(
+    lua: &Lua,
+    scope: &'scope Scope<'scope, 'env>,
+    evaluation: &'env Evaluation<'env>,
+    hidden: &Table,
+    operators: &Table,
+) -> mlua::Result<Table> {
     let native = lua.create_table()?;
     native.set(
         "log",
@@ -145,19 +191,18 @@ pub(crate) fn furnish<'scope, 'env>(
     )?;
     native.set("strings", strings::table(lua, scope, evaluation)?)?;
     host_table::install(&native, scope, evaluation)?;
+    native.set("text_operators", operators)?;
+    native.set("globals", lua.globals())?;
     globals::share(lua, &native)?;
-    if let Some(operators) = lua.type_metatable::<mlua::LuaString>() {
-        operators.set("__metatable", false)?;
-        native.set("text_operators", operators)?;
-    }
     if evaluation.limits.manner.pays_each {
-        let (value, look): (Value, Function) = load(lua, "=hoststate:paying", PAYING).call(&native)?;
+        let paying = load(lua, "=hoststate:paying", PAYING).set_environment(hidden.clone());
+        let (value, look): (Value, Function) = paying.call(&native)?;
         lua.set_named_registry_value(PAYS, value)?;
         native.set("look_through", look)?;
     }
-    let prelude: Table = load(lua, "=hoststate:sandbox", SANDBOX).call(native)?;
-    evaluation.prelude.replace(Some(prelude));
-    Ok(())
+    let prelude = load(lua, "=hoststate:sandbox", SANDBOX).set_environment(hidden.clone()).call(native)?;
+    globals::show(lua, hidden, &PLAIN)?;
+    Ok(prelude)
 }
 
 /// Returns what `pcall` gives for an error: a text with its line. A limit cannot be caught.

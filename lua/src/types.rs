@@ -104,7 +104,7 @@ pub(crate) fn install<'scope, 'env>(
         evaluation.types.borrow_mut().push(LuaType { origin, ..described });
         Ok(())
     })?;
-    lua.globals().set("resource_type", function)?;
+    globals::add(lua, "resource_type", &function)?;
     let declare = scope.create_function(|lua, (kind, arguments): (String, MultiValue)| {
         let registry = evaluation.registry();
         let entry = registry.entry(&kind).map_err(|err| evaluation.raise(lua, Error::of_engine(&err)))?;

@@ -172,3 +172,67 @@ fn what_hoststate_adds_is_not_set() {
         "#]],
     );
 }
+
+#[test]
+fn the_library_comes_unseen_when_a_playbook_asks_for_it() {
+    check_all(
+        &[
+            "print(('ab'):rep(2), #'ab', -'3', '10' + 1, 2 ^ '3', ('x').upper('y'))",
+            "print = nil\nprint('x')",
+            "table, string = { 'mine' }, 'mine'\nlog.info(table[1], string, ('x'):upper())",
+            "host = {}",
+            "type = 1\ntostring = nil\nprint(type, rawget(_G, 'tostring'), host.available)",
+            "load = 'mine'\nprint(load, rawget(_G, 'load') == load, _VERSION)",
+            "first = 1\nlocal seen = {}\nfor name, value in next, _ENV do seen[#seen + 1] = name end\nprint(#seen, seen[1], _G == _ENV, rawget(_ENV, 'host'))",
+            "_G = nil\nprint(_G)",
+            "composite, fail = 'mine', 'mine'\niommu { passthrough = true }\nprint(composite, fail)",
+        ],
+        expect![[r#"
+            print(('ab'):rep(2), #'ab', -'3', '10' + 1, 2 ^ '3', ('x').upper('y'))
+            > abab	2	-3	11	8.0	Y
+
+            print = nil
+            print('x')
+            error: there is no function `print`
+              at gpu.lua:2
+            hint: Did you mean `print`?
+
+            table, string = { 'mine' }, 'mine'
+            log.info(table[1], string, ('x'):upper())
+            > mine	mine	X
+
+            host = {}
+            error: `host` is part of every playbook, and cannot be set
+              at gpu.lua:1
+            hint: A variable needs another name, or a `local` before it.
+
+            type = 1
+            tostring = nil
+            print(type, rawget(_G, 'tostring'), host.available)
+            > 1	nil	false
+
+            load = 'mine'
+            print(load, rawget(_G, 'load') == load, _VERSION)
+            > mine	true	Lua 5.4
+
+            first = 1
+            local seen = {}
+            for name, value in next, _ENV do seen[#seen + 1] = name end
+            print(#seen, seen[1], _G == _ENV, rawget(_ENV, 'host'))
+            > 28	_G	true	nil
+
+            _G = nil
+            print(_G)
+            error: there is no `_G`
+              at gpu.lua:2
+            hint: A text is written in quotes: `"_G"`. A variable exists only after the line that sets it; `rawget(_G, "_G")` is nil for one that may be missing.
+
+            composite, fail = 'mine', 'mine'
+            iommu { passthrough = true }
+            print(composite, fail)
+            > iommu: what it declares depends on the host and is not checked here
+            > mine	mine
+
+        "#]],
+    );
+}
