@@ -74,9 +74,13 @@ pub(crate) fn compare(saved: &Value, fresh: &Plan) -> Result<()> {
 }
 
 fn without_acceptance(mut plan: Value) -> Value {
-    for hazard in plan.get_mut("guards").and_then(Value::as_array_mut).into_iter().flatten() {
-        if let Some(hazard) = hazard.as_object_mut() {
-            hazard.remove("accepted");
+    // Names come and go with a package.
+    let unsaid = [("guards", "accepted"), ("guards", "name"), ("devices", "name")];
+    for (list, field) in unsaid {
+        for it in plan.get_mut(list).and_then(Value::as_array_mut).into_iter().flatten() {
+            if let Some(it) = it.as_object_mut() {
+                it.remove(field);
+            }
         }
     }
     if let Some(summary) = plan.get_mut("summary").and_then(Value::as_object_mut) {

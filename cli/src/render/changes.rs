@@ -1,10 +1,11 @@
 //! The settings that differ, as text: a block for each resource, those of a composite below its name.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use hoststate_abi::setting::Disruption;
-use hoststate_core::language::declaration::Origin;
+use hoststate_core::language::declaration::{Origin, ResourceId};
 use hoststate_core::language::ensure::Ensure;
+use hoststate_core::plan::declared_device::DeclaredDevice;
 use hoststate_core::plan::planned::Change;
 
 use crate::render::difference::difference;
@@ -18,7 +19,14 @@ const INNER: usize = 4;
 type Block<'a> = Vec<&'a Change>;
 
 /// Adds the settings that differ, one block for each resource.
-pub(crate) fn changes<'a>(out: &mut String, screen: &Screen, changes: impl IntoIterator<Item = &'a Change>) {
+pub(crate) fn changes<'a>(
+    out: &mut String,
+    screen: &Screen,
+    changes: impl IntoIterator<Item = &'a Change>,
+    devices: &[DeclaredDevice],
+) {
+    let named = devices.iter().filter_map(|it| Some((&it.resource, it.name.as_deref()?)));
+    let names: HashMap<&ResourceId, &str> = named.collect();
     let blocks = alike(changes, |it: &&Change| &it.resource);
     let whole = |it: &Block<'a>| match &it[0].composite {
         Some(composite) => (Some((composite, &it[0].playbook)), None),
@@ -27,11 +35,11 @@ pub(crate) fn changes<'a>(out: &mut String, screen: &Screen, changes: impl IntoI
     for parts in alike(blocks, whole) {
         let (first, all) = (parts[0][0], parts.iter().flatten().copied());
         let Some(composite) = &first.composite else {
-            parts.iter().for_each(|it| block(out, screen, 0, it, first.playbook.as_ref()));
+            parts.iter().for_each(|it| block(out, screen, 0, it, &names, first.playbook.as_ref()));
             continue;
         };
         heading(out, screen, 0, sign_of(all), composite, first.playbook.as_ref());
-        parts.iter().for_each(|it| block(out, screen, INNER, it, None));
+        parts.iter().for_each(|it| block(out, screen, INNER, it, &names, None));
     }
 }
 
@@ -50,9 +58,19 @@ fn alike<T, K: Ord>(all: impl IntoIterator<Item = T>, kind: impl Fn(&T) -> K) ->
 }
 
 /// Adds the settings of one resource below its name.
-fn block(out: &mut String, screen: &Screen, indent: usize, block: &Block<'_>, playbook: Option<&Origin>) {
+fn block(
+    out: &mut String,
+    screen: &Screen,
+    indent: usize,
+    block: &Block<'_>,
+    names: &HashMap<&ResourceId, &str>,
+    playbook: Option<&Origin>,
+) {
     let name = block[0].resource.to_string();
     heading(out, screen, indent, sign_of(block.iter().copied()), &name, playbook);
+    if let Some(name) = names.get(&block[0].resource) {
+        screen.prose(out, indent + INNER, &visible_line(name));
+    }
     block.iter().for_each(|it| setting(out, screen, indent + INNER, it));
 }
 

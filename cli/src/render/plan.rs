@@ -57,7 +57,7 @@ pub(crate) fn or_none<'a>(name: &'a str, absent: &'a str) -> &'a str {
 
 fn of_host(screen: &Screen, plan: &Plan, activate: Activate) -> String {
     let mut out = String::new();
-    changes(&mut out, screen, plan.changes.iter().filter(|it| is_listed(screen, it)));
+    changes(&mut out, screen, plan.changes.iter().filter(|it| is_listed(screen, it)), &plan.devices);
     if screen.amount > Amount::Less {
         for file in &plan.files {
             gap(&mut out);
@@ -270,6 +270,9 @@ fn hazards(out: &mut String, screen: &Screen, hazards: &[Hazard]) {
         // The label stands before the first line, outside of what is wrapped.
         screen.prose(&mut message, label.len() + 1, &hazard.message);
         out.push_str(message.trim_start());
+        if let (Some(device), Some(name)) = (&hazard.device, &hazard.name) {
+            screen.prose(out, INNER, &visible_line(&format!("{device} is {name}")));
+        }
         for evidence in &hazard.evidence {
             screen.prose(out, INNER, evidence);
         }

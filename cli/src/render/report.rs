@@ -51,7 +51,7 @@ pub(crate) fn text(screen: &Screen, report: &Report, goal: Goal) -> String {
         if !left.changes.is_empty() {
             gap(&mut out);
             title(&mut out, screen, "Left to do:");
-            changes(&mut out, screen, &left.changes);
+            changes(&mut out, screen, &left.changes, &[]);
         }
         deferred(&mut out, screen, &left.deferred);
         conflicts(&mut out, screen, &left.conflicts);

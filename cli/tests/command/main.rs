@@ -22,6 +22,7 @@ mod manual;
 mod missing;
 mod mistakes;
 mod moved;
+mod names;
 mod next_boot;
 mod outcome;
 mod refused_boot;

@@ -9,6 +9,7 @@ use crate::error::{Error, Result};
 use crate::formats::pci::class_name;
 use crate::machine::identity::{self, BridgePath};
 use crate::machine::pci_bus::{self, PciDevice};
+use crate::machine::pci_names::Names;
 
 mod class;
 pub mod decode;
@@ -147,10 +148,13 @@ impl DeviceSelector {
         fitting.retain(|it| traits.asks_for(it, &devices, &addresses));
         match fitting.as_slice() {
             [device] => Ok((*device).clone()),
-            [] => Err(self.without_match(scored)),
+            [] => Err(self.without_match(scored, host)),
             _ => {
-                let what =
-                    format!("{} PCI devices have {self}:{}", fitting.len(), list(fitting.iter().copied()));
+                let what = format!(
+                    "{} PCI devices have {self}:{}",
+                    fitting.len(),
+                    list(fitting.iter().copied(), host)
+                );
                 Err(Error::invalid(what, "Add a field that tells them apart, or give the address."))
             }
         }
@@ -173,10 +177,10 @@ impl DeviceSelector {
         }
     }
 
-    fn without_match(&self, mut scored: Vec<(usize, &PciDevice)>) -> Error {
+    fn without_match(&self, mut scored: Vec<(usize, &PciDevice)>, host: &HostView) -> Error {
         let best = scored.iter().map(|(score, _)| *score).max().unwrap_or(0);
         scored.retain(|(score, _)| *score == best && best > 0);
-        let near = list(scored.iter().map(|(_, device)| *device));
+        let near = list(scored.iter().map(|(_, device)| *device), host);
         let what = match near.as_str() {
             "" => format!("no PCI device has {self}"),
             near => format!("no PCI device has {self}; nearest:{near}"),
@@ -271,7 +275,8 @@ fn same_serial(left: &str, right: &str) -> bool {
 pub fn near(address: PciAddress, host: &HostView) -> Result<String> {
     let devices = pci_bus::devices(host)?;
     let near = nearest(address, devices.iter().map(|it| it.address));
-    let of = |address: &PciAddress| devices.iter().find(|it| it.address == *address).map(describe);
+    let of =
+        |address: &PciAddress| devices.iter().find(|it| it.address == *address).map(|it| describe(it, host));
     let near: Vec<String> = near.iter().filter_map(of).collect();
     Ok(if near.is_empty() { String::new() } else { format!("; nearest: {}", near.join(", ")) })
 }
@@ -290,13 +295,13 @@ pub fn nearest(address: PciAddress, others: impl Iterator<Item = PciAddress>) ->
     ranked
 }
 
-fn list<'a>(devices: impl Iterator<Item = &'a PciDevice>) -> String {
+fn list<'a>(devices: impl Iterator<Item = &'a PciDevice>, host: &HostView) -> String {
     let mut text = String::new();
     let mut left_out = 0;
     for (index, it) in devices.enumerate() {
         if index < LISTED {
             text.push_str("\n  ");
-            text.push_str(&describe(it));
+            text.push_str(&describe(it, host));
         } else {
             left_out += 1;
         }
@@ -307,7 +312,7 @@ fn list<'a>(devices: impl Iterator<Item = &'a PciDevice>) -> String {
     text
 }
 
-fn describe(device: &PciDevice) -> String {
+fn describe(device: &PciDevice, host: &HostView) -> String {
     let PciDevice { address, id, driver, interfaces, .. } = device;
     let mut text = format!("{address} {:04x}:{:04x} {}", id.vendor, id.device, class_name(id.class));
     if let Some(driver) = driver {
@@ -316,7 +321,7 @@ fn describe(device: &PciDevice) -> String {
     for interface in interfaces {
         text.push_str(&format!(" {}", interface.name));
     }
-    text
+    text + &Names::read(host).aside(*id)
 }
 
 /// An address as it is, traits as `vendor 10de, device 0ffc`.

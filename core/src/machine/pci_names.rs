@@ -1,11 +1,14 @@
 //! What vendors and devices of PCI are called: by the distribution's `pci.ids`, and common vendors also without it.
 
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::convert::Infallible;
 use std::path::Path;
 use std::rc::Rc;
 
 use hoststate_abi::host_view::HostView;
 
-use crate::error::Result;
+use crate::formats::pci::PciId;
 
 /// Where distributions keep the list (hwdata; pci.ids of Debian).
 const FILES: [&str; 3] = ["/usr/share/hwdata/pci.ids", "/usr/share/misc/pci.ids", "/usr/share/pci.ids"];
@@ -43,25 +46,35 @@ const COMPANY: [&str; 22] = [
 #[derive(Debug, Clone)]
 pub struct Names(Rc<List>);
 
-/// The distribution's list; `None` where it has none.
+/// The distribution's list, where it has one, and what was found in it.
 #[derive(Debug)]
-struct List(Option<String>);
+struct List {
+    text: Option<String>,
+    known: RefCell<HashMap<(u32, u32), Called>>,
+}
+
+/// What a device is called.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Called {
+    /// Its vendor, such as `NVIDIA`; `None` where nobody knows it.
+    pub vendor: Option<String>,
+    /// Itself, such as `GK107GL [Quadro K600]`; `None` where the host's list has no name for it.
+    pub device: Option<String>,
+}
 
 impl Names {
     /// Returns the names that the host has.
     ///
-    /// # Errors
-    /// When a list exists and cannot be read.
-    pub fn read(host: &HostView) -> Result<Self> {
-        let list = host.derived_once(|host| -> Result<List> {
-            for file in FILES {
-                if let Some(text) = host.read_lossy(Path::new(file))? {
-                    return Ok(List(Some(text)));
-                }
-            }
-            Ok(List(None))
-        })?;
-        Ok(Self(list))
+    pub fn read(host: &HostView) -> Self {
+        let list = host.derived_once(|host| -> Result<List, Infallible> {
+            // Nothing depends on a name: a list that cannot be read is as good as none.
+            let texts = FILES.iter().map(|it| host.read_lossy(Path::new(it)).unwrap_or(None));
+            Ok(List { text: texts.flatten().next(), known: RefCell::default() })
+        });
+        match list {
+            Ok(list) => Self(list),
+            Err(never) => match never {},
+        }
     }
 
     /// Returns what people call a vendor, such as `Intel`.
@@ -76,6 +89,32 @@ impl Names {
         devices.lines().skip(1).find_map(|it| it.strip_prefix(&key)).map(str::trim)
     }
 
+    /// Returns what a device and its vendor are called. The virtual functions of a card are looked up once.
+    pub fn of(&self, vendor: u32, device: u32) -> Called {
+        let mut known = self.0.known.borrow_mut();
+        let find = || Called {
+            vendor: self.vendor(vendor).map(str::to_owned),
+            device: self.device(vendor, device).map(str::to_owned),
+        };
+        known.entry((vendor, device)).or_insert_with(find).clone()
+    }
+
+    /// Returns a device by its names, `NVIDIA GK107GL [Quadro K600]`, or by its vendor's and its ids, as
+    /// [`called`](Self::called); `None` where nobody knows the vendor.
+    pub fn full(&self, vendor: u32, device: u32) -> Option<String> {
+        let Called { vendor: Some(maker), device: name } = self.of(vendor, device) else { return None };
+        Some(format!("{maker} {}", name.unwrap_or_else(|| format!("{vendor:04x}:{device:04x}"))))
+    }
+
+    /// Returns what stands behind an address or ids that are told anyway: ` (NVIDIA GK107GL [Quadro K600])`; nothing where the
+    /// host has no name for the device.
+    pub fn aside(&self, id: PciId) -> String {
+        match self.of(id.vendor, id.device) {
+            Called { vendor: Some(vendor), device: Some(device) } => format!(" ({vendor} {device})"),
+            _ => String::new(),
+        }
+    }
+
     /// Returns vendor and ids as people and `lspci -nn` write them: `Intel 8086:1572`; the ids alone where nobody knows the
     /// vendor.
     pub fn called(&self, vendor: u32, device: u32) -> String {
@@ -84,14 +123,17 @@ impl Names {
     }
 
     fn lists(&self) -> impl Iterator<Item = &str> {
-        self.0.0.as_deref().into_iter().chain([VENDORS])
+        self.0.text.as_deref().into_iter().chain([VENDORS])
     }
 }
 
 /// Returns the part of a list that is about one vendor: its line, then its devices behind a tab.
 fn section(list: &str, vendor: u32) -> Option<&str> {
     let key = format!("\n{vendor:04x}  ");
-    let start = list.find(&key)? + key.len();
+    let start = match list.strip_prefix(&key[1..]) {
+        Some(_) => key.len() - 1,
+        None => list.find(&key)? + key.len(),
+    };
     let rest = &list[start..];
     let is_next = |(at, _): &(usize, &str)| !rest[at + 1..].starts_with(['\t', '#']);
     let end = rest.match_indices('\n').find(is_next).map_or(rest.len(), |it| it.0);
@@ -134,18 +176,25 @@ mod tests {
     fn names_are_those_of_the_distribution_and_common_vendors_are_known_without() {
         for file in super::FILES {
             let tree = Tree::new(&[(file, LIST)]);
-            let names = Names::read(&tree.view()).unwrap();
+            let names = Names::read(&tree.view());
             assert_eq!(names.called(0x8086, 0x1572), "Intel 8086:1572", "{file}");
             assert_eq!(names.device(0x8086, 0x1572), Some("Ethernet Controller X710 for 10GbE SFP+"));
             assert_eq!(names.device(0x10de, 0x0ffc), Some("GK107GL [Quadro K600]"));
             assert_eq!(names.device(0x10de, 0x1572), None);
+            assert_eq!(names.full(0x10de, 0x0ffc).as_deref(), Some("NVIDIA GK107GL [Quadro K600]"));
+            assert_eq!(names.full(0x10de, 0x0ffd).as_deref(), Some("NVIDIA 10de:0ffd"));
             // Not in this list.
             assert_eq!(names.called(0x144d, 0xa80a), "Samsung 144d:a80a");
         }
-        let none = Names::read(&Tree::new(&[]).view()).unwrap();
+        let none = Names::read(&Tree::new(&[]).view());
         assert_eq!(none.called(0x144d, 0xa80a), "Samsung 144d:a80a");
         assert_eq!(none.called(0xfffe, 0x0001), "fffe:0001");
         assert_eq!(none.device(0x144d, 0xa80a), None);
+        assert_eq!(none.full(0x144d, 0xa80a).as_deref(), Some("Samsung 144d:a80a"));
+        assert_eq!(none.full(0xfffe, 0x0001), None);
+        // A directory is no list, and no reason to end.
+        let broken = Tree::new(&[("/usr/share/hwdata/pci.ids/a", ""), ("/usr/share/misc/pci.ids", LIST)]);
+        assert!(Names::read(&broken.view()).device(0x10de, 0x0ffc).is_some());
     }
 
     #[test]

@@ -15,6 +15,10 @@ pub struct DeclaredDevice {
     /// Where the device is.
     #[schemars(with = "String")]
     pub address: PciAddress,
+    /// What it is called, such as `NVIDIA GK107GL [Quadro K600]`; absent where nothing is planned for it or nobody knows its
+    /// vendor.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
     /// Who it is.
     #[serde(flatten)]
     pub identity: Identity,

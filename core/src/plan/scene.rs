@@ -41,6 +41,9 @@ pub struct Hazard {
     pub severity: Severity,
     /// The device it is about, by address or name.
     pub device: Option<String>,
+    /// What that device is called, such as `NVIDIA GK107GL [Quadro K600]`; absent where nobody knows its vendor.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
     /// What would happen.
     pub message: String,
     /// What a person can look at to check it.
@@ -58,7 +61,7 @@ impl Hazard {
         let parts = std::iter::once(&severe).chain(identity);
         let id = format!("{guard}-{:06x}", fnv1a(parts) & 0xff_ffff);
         let (guard, message) = (guard.to_owned(), message.into());
-        Self { id, guard, severity, device: None, message, evidence: Vec::new(), accepted: false }
+        Self { id, guard, severity, device: None, name: None, message, evidence: Vec::new(), accepted: false }
     }
 
     /// Names the device it is about.

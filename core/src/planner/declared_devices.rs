@@ -55,7 +55,12 @@ fn read(declared: &[Declared], host: &HostView) -> Result<Vec<DeclaredDevice>> {
         // That a selector fits none or several is told as what is missing.
         let Ok(selector::Found::Device(device)) = selector.resolve(host) else { continue };
         let identity = Identity::read(host, &device)?;
-        devices.push(DeclaredDevice { resource: it.id.clone(), address: device.address, identity });
+        devices.push(DeclaredDevice {
+            resource: it.id.clone(),
+            address: device.address,
+            identity,
+            name: None,
+        });
     }
     Ok(devices)
 }
@@ -160,7 +165,7 @@ fn hazard(
     if tells(selector, is_of_kind) {
         return Ok(None);
     }
-    let names = Names::read(host)?;
+    let names = Names::read(host);
     let (old, new) = if is_of_kind {
         let old = names.called(was.id.vendor, was.id.device);
         match (was.number(), is.number()) {

@@ -33,6 +33,7 @@ mod contradicted;
 mod declared_devices;
 mod guarded;
 pub(crate) mod missing;
+mod named;
 mod recalled;
 mod remade;
 mod unknown_drivers;
@@ -182,6 +183,7 @@ impl Planner<'_> {
             draft.changes[index].in_vain = true;
         }
         draft.changes.extend(booting.changes);
+        named::name(&mut draft.found.devices, &draft.changes, &mut guards, view)?;
         let refused = guards.iter().filter(|it| it.severity == Severity::Refuse && !it.accepted).count();
         // Several resources may ask for the same image or boot entries: that is one thing to change.
         let count = |waits: bool| {

@@ -17,6 +17,7 @@ use crate::language::resource::{Context, Resource, ResourceType};
 use crate::language::selector::{DeviceSelector, Found};
 use crate::machine::identity::Meant;
 use crate::machine::pci_bus::{self, DriverName, PciDevice};
+use crate::machine::pci_names::Names;
 use crate::resources::pci_rules::{self, PciRules};
 
 mod absent;
@@ -110,7 +111,9 @@ impl Resource for DriverBinding {
 impl DriverBinding {
     fn refuse_bridge(&self, host: &HostView, device: &PciDevice) -> Result<()> {
         if self.driver.needs_iommu_group() && device.has_bridge_header(host)? {
-            let what = format!("{} is a bridge, and {} does not take bridges", device.address, self.driver);
+            let name = Names::read(host).aside(device.id);
+            let what =
+                format!("{}{name} is a bridge, and {} does not take bridges", device.address, self.driver);
             let hint = "A guest gets the devices behind a bridge; the bridge stays with the host.";
             return Err(Error::invalid(what, hint));
         }

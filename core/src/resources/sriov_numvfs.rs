@@ -17,6 +17,7 @@ use crate::language::selector::{DeviceSelector, Found};
 use crate::machine::identity::Meant;
 use crate::machine::kernels;
 use crate::machine::pci_bus::{self, DriverName, PciDevice, Sriov};
+use crate::machine::pci_names::Names;
 use crate::resources::modprobe_removal::copies_of;
 use crate::resources::pci_rules::{self, PciRules};
 
@@ -115,12 +116,13 @@ impl Resource for SriovNumvfs {
 impl SriovNumvfs {
     /// Returns the counts of the device, if it can have as many functions as wanted.
     fn physical_function(&self, host: &HostView, device: &PciDevice) -> Result<Sriov> {
-        let (address, wanted) = (device.address, self.numvfs);
+        let wanted = self.numvfs;
+        let name = || format!("{}{}", device.address, Names::read(host).aside(device.id));
         match (device.sriov, device.physfn) {
             (Some(sriov), _) if wanted <= sriov.totalvfs => Ok(sriov),
             (Some(Sriov { totalvfs, .. }), _) => {
                 let what =
-                    format!("{address} offers {totalvfs} virtual functions, the playbook wants {wanted}");
+                    format!("{} offers {totalvfs} virtual functions, the playbook wants {wanted}", name());
                 let hint = format!(
                     "Lower `numvfs` to {totalvfs}, or raise the limit in the device firmware (sriov_totalvfs is \
                      set there)."
@@ -128,13 +130,14 @@ impl SriovNumvfs {
                 Err(Error::invalid(what, hint))
             }
             (None, Some(physfn)) => {
-                let what = format!("{address} is a virtual function of {physfn} and has none of its own");
+                let what = format!("{} is a virtual function of {physfn} and has none of its own", name());
                 Err(Error::invalid(what, format!("Give `device = \"{physfn}\"`.")))
             }
             (None, None) if is_before_sriov_numvfs(host)? => {
                 let what = format!(
-                    "{address} has no sriov_numvfs, because the running kernel is older than Linux 3.8, the \
-                     first that has it"
+                    "{} has no sriov_numvfs, because the running kernel is older than Linux 3.8, the \
+                     first that has it",
+                    name()
                 );
                 let module = device.driver.as_deref().unwrap_or("igb");
                 let hint = format!(
@@ -144,7 +147,7 @@ impl SriovNumvfs {
                 Err(Error::invalid(what, hint))
             }
             (None, None) => {
-                let what = format!("{address} offers no virtual functions: it has no sriov_totalvfs");
+                let what = format!("{} offers no virtual functions: it has no sriov_totalvfs", name());
                 let hint = "Enable SR-IOV in the firmware of the host and of the device; some devices need \
                             their vendor's tool for that (Mellanox: mstconfig set SRIOV_EN=1).";
                 Err(Error::invalid(what, hint))

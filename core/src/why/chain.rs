@@ -16,6 +16,7 @@ use crate::guards::rebinding::{self, BY_ID, Claim};
 use crate::machine::kernels;
 use crate::machine::pci_bus::driver_name;
 use crate::machine::pci_bus::{self, PciDevice};
+use crate::machine::pci_names::Names;
 use crate::mechanism::distro::Distro;
 use crate::next_boot::Menu;
 use crate::next_boot::booted::Booted;
@@ -67,7 +68,7 @@ pub struct Chain {
     pub format: String,
     /// Address of the device.
     pub address: String,
-    /// Its class and ids.
+    /// Its class and ids, and what it is called where the host has a name for it.
     pub description: String,
     /// The driver it shall have: a playbook's, or the one that something on the host gives it.
     pub wanted: Option<String>,
@@ -169,10 +170,12 @@ pub fn chain(host: &HostView, distro: &Distro, device: &PciDevice, question: Que
     links.push(next::boot(&case, &fate));
     links.extend(behind);
     let id = device.id;
+    let name = Names::read(host).device(id.vendor, id.device).map(|it| format!(" {it}")).unwrap_or_default();
+    let description = format!("{} {:04x}:{:04x}{name}", class_name(id.class), id.vendor, id.device);
     Ok(Chain {
         format: WHY_FORMAT.to_owned(),
         address: device.address.to_string(),
-        description: format!("{} {:04x}:{:04x}", class_name(id.class), id.vendor, id.device),
+        description,
         conclusion,
         wanted: case.wanted,
         now: device.driver.clone(),

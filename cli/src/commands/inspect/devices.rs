@@ -11,6 +11,7 @@ use hoststate_core::formats::pci::class_name;
 use hoststate_core::machine::iommu_groups;
 use hoststate_core::machine::kernels;
 use hoststate_core::machine::pci_bus::{self, PciDevice};
+use hoststate_core::machine::pci_names::{Called, Names};
 use hoststate_core::mechanism::distro::Distro;
 use hoststate_core::next_boot::Menu;
 use hoststate_core::next_boot::fate::{self, Certainty, Fate};
@@ -30,7 +31,11 @@ pub(crate) struct Device {
     parents: Vec<String>,
     class: &'static str,
     vendor: String,
+    /// What the maker is called, such as `NVIDIA`; null where nobody knows it.
+    vendor_name: Option<String>,
     device: String,
+    /// What the host's list of names calls it, such as `GK107GL [Quadro K600]`; null where it has none.
+    device_name: Option<String>,
     subsystem_vendor: String,
     subsystem_device: String,
     iommu_group: Option<u32>,
@@ -66,6 +71,7 @@ pub(crate) fn read(view: &HostView, distro: &Distro) -> Result<(Vec<Device>, Vec
     let list = pci_bus::devices(view)?;
     let pinned = iommu_groups::pinned(view)?;
     let foretold = iommu_groups::to_come(view)?;
+    let names = Names::read(view);
     let mut devices = Vec::new();
     for device in list.iter() {
         let modules = match &kernel {
@@ -80,7 +86,7 @@ pub(crate) fn read(view: &HostView, distro: &Distro) -> Result<(Vec<Device>, Vec
             foretold_group: members.map(|it| it.iter().map(ToString::to_string).collect()),
             foretold_unknown: why_not.map(str::to_owned),
             pinned: pinned.iter().find(|it| it.address == device.address).map(|it| it.by),
-            ..describe(device, &modules)
+            ..describe(device, &names, &modules)
         };
         devices.push((path_of(view, device.address)?, described));
     }
@@ -104,14 +110,17 @@ fn path_of(view: &HostView, address: PciAddress) -> Result<Vec<PciAddress>> {
     Ok(path)
 }
 
-fn describe(device: &PciDevice, modules: &[ModuleName]) -> Device {
+fn describe(device: &PciDevice, names: &Names, modules: &[ModuleName]) -> Device {
     let id = &device.id;
+    let Called { vendor: vendor_name, device: device_name } = names.of(id.vendor, id.device);
     Device {
         address: device.address.to_string(),
         parents: Vec::new(),
         class: class_name(id.class),
         vendor: format!("{:04x}", id.vendor),
+        vendor_name,
         device: format!("{:04x}", id.device),
+        device_name,
         subsystem_vendor: format!("{:04x}", id.subsystem_vendor),
         subsystem_device: format!("{:04x}", id.subsystem_device),
         iommu_group: device.iommu_group,
@@ -136,8 +145,19 @@ pub(crate) fn text(devices: &[Device], to_come: &[Fate], screen: &Screen) -> Str
     if devices.is_empty() {
         return "none: this tree has no /sys/bus/pci\n".to_owned();
     }
-    let heading =
-        ["ADDRESS", "GROUP", "CLASS", "IDS", "DRIVER", "NEXT", "MODULES", "VFS", "INTERFACE", "SUBSYSTEM"];
+    let heading = [
+        "ADDRESS",
+        "GROUP",
+        "CLASS",
+        "IDS",
+        "DRIVER",
+        "NEXT",
+        "MODULES",
+        "VFS",
+        "INTERFACE",
+        "NAME",
+        "SUBSYSTEM",
+    ];
     let mut rows = vec![heading.map(str::to_owned).to_vec()];
     let foretold = foretold_numbers(devices);
     rows.extend(devices.iter().map(|it| row(it, &foretold)));
@@ -210,6 +230,13 @@ fn row(device: &Device, foretold: &BTreeMap<&str, usize>) -> Vec<String> {
         or_dash(device.modules.join(" ")),
         vfs,
         or_dash(device.interfaces.join(" ")),
+        or_dash(
+            [&device.vendor_name, &device.device_name]
+                .map(|it| it.as_deref().unwrap_or_default())
+                .join(" ")
+                .trim()
+                .to_owned(),
+        ),
         format!("{}:{}", device.subsystem_vendor, device.subsystem_device),
     ]
 }
