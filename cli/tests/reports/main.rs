@@ -184,3 +184,8 @@ fn reports_about_the_drivers_of_devices() {
 fn reports_about_hosts_that_are_misjudged() {
     check("hosts.txt");
 }
+
+#[test]
+fn reports_about_virtual_functions() {
+    check("sriov.txt");
+}

@@ -29,3 +29,4 @@ pub mod rpm_order;
 pub mod rtnetlink;
 pub mod shell_assignments;
 pub mod udev_rules;
+pub mod yaml;

@@ -13,6 +13,7 @@ use crate::formats::pci::PciId;
 
 pub mod config_space;
 pub mod driver_name;
+pub mod makers;
 mod modules;
 mod read;
 pub mod rule_values;

@@ -23,7 +23,7 @@ mod rules;
 mod scripts;
 mod stages;
 mod takes;
-mod units;
+pub(crate) mod units;
 
 pub use stages::{of, planned};
 

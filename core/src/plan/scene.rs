@@ -15,6 +15,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::error::Result;
+use crate::language::registry::Declared;
 use crate::mechanism::distro::Distro;
 use crate::next_boot::fate::Fate;
 use crate::plan::planned::Change;
@@ -97,6 +98,8 @@ pub struct Scene<'a> {
     pub after: &'a HostView,
     /// The mechanisms of the host.
     pub distro: &'a Distro,
+    /// What the playbook declares.
+    pub declared: &'a [Declared],
     /// What would be changed; empty where only the next boot moves devices.
     pub changes: &'a [Change],
     /// Who gets each PCI function at the next boot, when everything planned is done.

@@ -22,7 +22,8 @@ impl Planner<'_> {
         let is_moved = !changes.is_empty() || !fates.is_empty();
         let standing = if booting.edits.is_empty() { &[] } else { guards::STANDING };
         let (before, made) = (view.without_predictions(), Made::default());
-        let scene = Scene { before: &before, after: view, distro: self.distro, changes, fates, made: &made };
+        let (distro, declared) = (self.distro, self.declared);
+        let scene = Scene { before: &before, after: view, distro, declared, changes, fates, made: &made };
         for guard in if is_moved || self.guards.is_empty() { self.guards } else { standing } {
             hazards.extend(guard(scene)?);
         }

@@ -124,10 +124,10 @@ fn an_operator_a_parameter_and_a_script_are_owners_too() {
         expect![[r#"
             refuse second-owner-dae705: sriov-network-operator sets virtual functions of 0000:3b:00.0 to 2, the plan to 4: leave it to one of them
                 /etc/sriov-operator/pci/0000:3b:00.0 is there
+            refuse second-owner-ee0188: a script or unit of this host sets virtual functions of 0000:3b:00.0 to 2, the plan to 4: leave it to one of them
+                /etc/rc.local:3: echo 2 > /sys/class/net/eth0/device/sriov_numvfs
             warn second-owner-d9a965: the module's parameter max_vfs sets virtual functions of 0000:3b:00.0 to a value that is not known, the plan to 4: leave it to one of them
                 /etc/modprobe.d/igb.conf:1 has the option max_vfs=7,7 of igb
-            warn second-owner-b762a9: a script or unit of this host sets virtual functions of 0000:3b:00.0 to a value that is not known, the plan to 4: leave it to one of them
-                /etc/rc.local:3: echo 2 > /sys/class/net/eth0/device/sriov_numvfs
         "#]],
     );
     tree.remove("/etc/sriov-operator/pci/0000:3b:00.0");
