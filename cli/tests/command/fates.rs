@@ -296,6 +296,28 @@ fn only_the_driver_of_the_physical_function_makes_virtual_ones() {
 }
 
 #[test]
+fn an_unread_image_is_held_against_the_function_that_two_drivers_claim_and_not_its_neighbour() {
+    let (coming, there) = ("0000:3b:02.0", "0000:3b:0a.0");
+    // The physical function has no driver yet at that event, so the first is left out.
+    let rule = format!("ACTION==\"add\", KERNEL==\"{PHYSICAL}\", ATTR{{sriov_numvfs}}=\"1\"\n");
+    let image = ("/boot/initrd.img-6.8.0-45-generic", Some("no archive\n"));
+    let tree = host("ubuntu-24.04", &[image, ("/etc/udev/rules.d/99-vfs.rules", Some(&rule))]);
+    let bus = "/sys/devices/pci0000:00/0000:00:1d.0";
+    let modalias = "pci:v000010DEd00000FFCsv000010DEsd000010DEbc03sc00i00\n";
+    tree.write(format!("{bus}/{there}/modalias"), modalias);
+    tree.link(format!("{bus}/{there}/driver"), "../../../../bus/pci/drivers/nouveau");
+    tree.link(format!("{bus}/{there}/physfn"), "../0000:3b:00.1");
+    tree.link(format!("{bus}/0000:3b:00.1/virtfn0"), format!("../{there}"));
+    tree.link(
+        format!("/sys/bus/pci/devices/{there}"),
+        format!("../../..{}/{there}", bus.replace("/sys", "")),
+    );
+    assert_eq!(next(&tree, coming), None);
+    assert_eq!(next(&tree, there).as_deref(), Some("nouveau unknown"));
+    assert_eq!(next(&tree, PHYSICAL).as_deref(), Some("i40e certain"));
+}
+
+#[test]
 fn units_and_tmpfiles_make_virtual_functions_too() {
     let path = format!("/sys/bus/pci/devices/{PHYSICAL}/sriov_numvfs");
     let unit = format!(

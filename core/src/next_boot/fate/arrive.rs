@@ -5,11 +5,10 @@ use std::collections::BTreeSet;
 use hoststate_abi::pci_address::PciAddress;
 
 use super::coming::{Way, When};
-use super::inserts::Insert;
 use super::kmod::Place;
 use super::moves::Rule;
 use super::play::{Function, Player};
-use super::takes::Takes;
+use super::race::Candidate;
 use super::{Certainty, Stage};
 use crate::machine::pci_bus::PciDevice;
 
@@ -29,7 +28,7 @@ impl<'a> Player<'a> {
 
     /// Returns whether a function is on the bus by now.
     pub(super) fn is_here(&self, function: &Function<'_>) -> bool {
-        function.ways.is_empty() || self.came.contains_key(&function.device.address)
+        function.coming.is_none() || self.came.contains_key(&function.device.address)
     }
 
     /// Virtual functions come that something makes in this stage, which began `before`.
@@ -40,7 +39,7 @@ impl<'a> Player<'a> {
         rules: &dyn Fn(&PciDevice) -> Vec<Rule>,
         before: &Moment,
     ) {
-        for function in self.functions.iter().filter(|it| !it.ways.is_empty()) {
+        for function in self.functions.iter().filter(|it| it.coming.is_some()) {
             if self.is_here(function) {
                 continue;
             }
@@ -59,7 +58,7 @@ impl<'a> Player<'a> {
         before: &Moment,
     ) -> Option<Option<String>> {
         let of = function.device.physfn?;
-        let physical = self.functions.iter().find(|it| it.device.address == of)?;
+        let physical = self.function(of)?;
         let bound = self.bound.get(&of).filter(|_| !self.removed.contains_key(&of))?;
         if !physical.modules.iter().any(|it| self.driver_of(it) == bound.driver) {
             return None;
@@ -72,7 +71,7 @@ impl<'a> Player<'a> {
             When::Seen => way.in_image == in_image && had_driver,
             When::Beside | When::After => stage == Stage::RootUdev,
         };
-        let way = function.ways.iter().find(makes)?;
+        let way = function.coming?.ways.iter().find(makes)?;
         let may_be_late = way.when == When::Beside && !had_driver;
         let late = || format!("{} may come before {of} has its driver", way.place);
         let whether = || format!("whether {of} gets {} is not certain", bound.driver);
@@ -89,40 +88,16 @@ impl<'a> Player<'a> {
         rules: &dyn Fn(&PciDevice) -> Vec<Rule>,
         loaded_before: usize,
     ) {
-        let mut earlier = self.loaded.clone();
-        let beside = earlier.split_off(loaded_before);
-        for insert in &earlier {
-            self.offer(insert, function, stage);
-        }
+        self.ask_loaded(function, stage, loaded_before);
         let mut rebinding = Vec::new();
         let event = self.event(place, function, rules, &mut rebinding);
         if !self.bound.contains_key(&function.device.address) {
-            let taker = |inserts: &[Insert]| {
-                inserts.iter().find_map(|it| match self.takes(it, function) {
-                    Takes::No(_) => None,
-                    Takes::Yes(because) => Some((it.clone(), because, Certainty::Certain)),
-                    Takes::Unknown(reason) => Some((it.clone(), Vec::new(), Certainty::Unknown { reason })),
-                })
-            };
-            let (other, own) = (taker(&beside), taker(&event.done));
-            let rival = own.as_ref().map(|it| it.0.module.clone());
-            if let Some((insert, because, mut certainty)) = other.or(own) {
-                if let Some(rival) = rival.filter(|it| *it != insert.module)
-                    && certainty == Certainty::Certain
-                {
-                    certainty = Certainty::Race { with: self.driver_of(&rival) };
-                }
-                self.bind(&insert, function, stage, because, certainty);
-            }
+            let beside = self.first_of(&self.loaded[loaded_before..], function);
+            let own = self.first_of(&event.done, function);
+            let candidates: Vec<Candidate> = beside.into_iter().chain(own).collect();
+            self.settle(function, candidates.into_iter().map(|it| (it, stage)));
         }
-        for insert in event.done {
-            for other in self.functions {
-                self.offer(&insert, other, stage);
-            }
-            if !self.loaded.iter().any(|it| it.module == insert.module) {
-                self.loaded.push(insert);
-            }
-        }
+        self.insert(event.done, stage);
         for it in rebinding {
             self.rebind(&it);
         }

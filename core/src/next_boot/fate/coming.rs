@@ -1,18 +1,17 @@
 //! Virtual functions that something makes while the host boots and that are not there yet: who makes them, and when.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use hoststate_abi::host_view::HostView;
 use hoststate_abi::pci_address::PciAddress;
 
-use super::rules::{self, Rules};
+use super::rules::{self, Rules, Written};
+use super::units::UNITS;
 use crate::error::Result;
 use crate::formats::modprobe_conf::{ModprobeView, ModuleName};
-use crate::formats::udev_rules::rule::UdevRule;
+use crate::formats::udev_rules::rule::{Pair, UdevRule};
 use crate::machine::pci_bus::{PciDevice, virtual_functions};
-
-/// Where systemd finds what an administrator enabled.
-const UNITS: &str = "/etc/systemd/system";
 
 /// The rules that say of an interface which driver it has; those before them do not know it yet.
 const NET_DRIVER: &str = "75-net-description.rules";
@@ -25,6 +24,8 @@ pub(super) struct Coming {
     pub(super) needs_override: bool,
     /// What makes it.
     pub(super) ways: Vec<Way>,
+    /// Whether the running system has it.
+    pub(super) is_there_now: bool,
 }
 
 /// Something that makes virtual functions. Only the driver of the physical function can (drivers/pci/iov.c,
@@ -62,8 +63,18 @@ pub(super) struct Source<'a> {
 }
 
 /// Returns the virtual functions that the boot makes. For those that are there something makes them, known or not.
-pub(super) fn find(host: &HostView, devices: &[PciDevice], sources: &[Source<'_>]) -> Result<Vec<Coming>> {
+pub(super) fn find(
+    host: &HostView,
+    devices: &[PciDevice],
+    sources: &[Source<'_>],
+    written: &[Written],
+) -> Result<Vec<Coming>> {
     let mut coming = Vec::new();
+    if devices.iter().all(|it| it.sriov.is_none()) {
+        return Ok(coming);
+    }
+    let by_address: BTreeMap<PciAddress, &PciDevice> = devices.iter().map(|it| (it.address, it)).collect();
+    let units = enabled_units(host)?;
     for of in devices {
         let Some(sriov) = of.sriov else { continue };
         let (mut ways, mut autoprobe) = (Vec::new(), None);
@@ -71,17 +82,18 @@ pub(super) fn find(host: &HostView, devices: &[PciDevice], sources: &[Source<'_>
             autoprobe = by_rules(of, source, &mut ways).or(autoprobe);
             by_option(of, source, &mut ways);
         }
-        by_tmpfiles(host, of, &mut ways)?;
-        by_units(host, of, &mut ways)?;
+        by_tmpfiles(of, written, &mut ways);
+        by_units(of, &units, &mut ways);
         for (index, address) in (0..).zip(&of.virtfns) {
-            let Some(device) = devices.iter().find(|it| it.address == *address) else { continue };
+            let Some(device) = by_address.get(address) else { continue };
             let mut ways: Vec<Way> = ways.iter().filter(|it| it.count > index).cloned().collect();
             if ways.is_empty() {
                 let place = format!("what made {address} of {}", of.address);
                 ways.push(Way { when: When::After, in_image: false, count: sriov.numvfs, place });
             }
             let needs_override = autoprobe == Some(false);
-            coming.push(Coming { device: device.clone(), needs_override, ways });
+            let device = PciDevice::clone(device);
+            coming.push(Coming { device, needs_override, ways, is_there_now: true });
         }
         let (Some(offset), Some(stride)) = (sriov.offset, sriov.stride) else { continue };
         let Some(id) = virtual_functions::id(host, of)? else { continue };
@@ -108,7 +120,9 @@ pub(super) fn find(host: &HostView, devices: &[PciDevice], sources: &[Source<'_>
             };
             let ways = ways.iter().filter(|it| it.count > index).cloned().collect();
             // A boot forgets what was written to sriov_drivers_autoprobe.
-            coming.push(Coming { device, needs_override: autoprobe == Some(false), ways });
+            let needs_override = autoprobe == Some(false);
+            let is_there_now = by_address.contains_key(&address);
+            coming.push(Coming { device, needs_override, ways, is_there_now });
         }
     }
     Ok(coming)
@@ -132,7 +146,7 @@ fn by_rules(of: &PciDevice, source: &Source<'_>, ways: &mut Vec<Way>) -> Option<
 fn is_too_early(place: &str, rule: &UdevRule) -> bool {
     let path = place.split([' ', ':']).next().unwrap_or_default();
     let name = path.rsplit('/').next().unwrap_or_default();
-    let asks = |it: &crate::formats::udev_rules::rule::Pair| {
+    let asks = |it: &Pair| {
         it.key == "ENV" && it.attribute.as_deref() == Some("ID_NET_DRIVER") && it.operator == "=="
     };
     name < NET_DRIVER && rule.pairs.iter().any(asks)
@@ -160,41 +174,42 @@ fn by_option(of: &PciDevice, source: &Source<'_>, ways: &mut Vec<Way>) {
     }
 }
 
-fn by_tmpfiles(host: &HostView, of: &PciDevice, ways: &mut Vec<Way>) -> Result<()> {
-    for line in rules::tmpfiles(host)? {
-        if let Some(address) = line.target.strip_suffix("/sriov_numvfs").and_then(|it| it.rsplit('/').next())
-            && address.parse() == Ok(of.address)
-            && let Ok(count) = line.value.parse()
-        {
-            ways.push(Way { when: When::Beside, in_image: false, count, place: line.place });
-        }
+fn by_tmpfiles(of: &PciDevice, written: &[Written], ways: &mut Vec<Way>) {
+    for line in written.iter().filter(|it| rules::owner(&it.target, rules::COUNT) == Some(of.address)) {
+        let Ok(count) = line.value.parse() else { continue };
+        ways.push(Way { when: When::Beside, in_image: false, count, place: line.place.clone() });
     }
-    Ok(())
 }
 
-/// Finds services that an administrator enabled and that write a number to the attribute: `echo 4 > …/sriov_numvfs`.
-fn by_units(host: &HostView, of: &PciDevice, ways: &mut Vec<Way>) -> Result<()> {
-    for directory in host.list(Path::new(UNITS))?.into_iter().filter(|it| it.ends_with(".wants")) {
-        let directory = Path::new(UNITS).join(directory);
-        for name in host.list(&directory)?.into_iter().filter(|it| it.ends_with(".service")) {
-            let path = Path::new(UNITS).join(&name);
-            let Some(text) = host.read_lossy(&path)? else { continue };
-            let Some(count) = text.lines().find_map(|it| written(it, of)) else { continue };
-            let when = if text.contains("settle") { When::After } else { When::Beside };
-            ways.push(Way { when, in_image: false, count, place: path.display().to_string() });
+/// Returns the services that an administrator enabled, with their texts.
+fn enabled_units(host: &HostView) -> Result<Vec<(String, String)>> {
+    let top = Path::new(UNITS[0]);
+    let mut units = Vec::new();
+    for directory in host.list(top)?.into_iter().filter(|it| it.ends_with(".wants")) {
+        for name in host.list(&top.join(directory))?.into_iter().filter(|it| it.ends_with(".service")) {
+            let path = top.join(&name);
+            units.extend(host.read_lossy(&path)?.map(|text| (path.display().to_string(), text)));
         }
     }
-    Ok(())
+    Ok(units)
+}
+
+/// Finds services that write a number to the attribute: `echo 4 > …/sriov_numvfs`.
+fn by_units(of: &PciDevice, units: &[(String, String)], ways: &mut Vec<Way>) {
+    for (place, text) in units {
+        let Some(count) = text.lines().find_map(|it| written_by(it, of)) else { continue };
+        let when = if text.contains("settle") { When::After } else { When::Beside };
+        ways.push(Way { when, in_image: false, count, place: place.clone() });
+    }
 }
 
 /// The number that a command of a unit writes to the attribute of a device.
-fn written(line: &str, of: &PciDevice) -> Option<u16> {
+fn written_by(line: &str, of: &PciDevice) -> Option<u16> {
     let command = line.strip_prefix("ExecStart")?;
     let (before, target) = command.rsplit_once('>')?;
     let target = target.trim().trim_end_matches(['\'', '"']);
-    let place = target.strip_suffix("/sriov_numvfs")?;
-    let is_its = place.rsplit('/').next().and_then(|it| it.parse().ok()) == Some(of.address)
-        || of.interfaces.iter().any(|it| place == format!("/sys/class/net/{}/device", it.name));
+    let is_its = rules::owner(target, rules::COUNT) == Some(of.address)
+        || of.interfaces.iter().any(|it| target == format!("/sys/class/net/{}/device/sriov_numvfs", it.name));
     let count = before.rsplit_once("echo ")?.1.trim();
     count.parse().ok().filter(|_| is_its)
 }

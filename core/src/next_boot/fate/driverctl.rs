@@ -44,8 +44,7 @@ impl<'a> Player<'a> {
     /// cannot be loaded it does nothing, and where it does not take the function this has none (driverctl, `set_override`).
     pub(super) fn driverctl(&mut self, place: &Place<'_>, overrides: &[Override]) {
         for (address, driver, path) in overrides {
-            let is_it = |it: &&Function<'_>| it.device.address == *address;
-            let Some(function) = self.functions.iter().find(is_it) else { continue };
+            let Some(function) = self.function(*address) else { continue };
             if !self.is_here(function) || self.removed.contains_key(address) {
                 continue;
             }
@@ -55,23 +54,14 @@ impl<'a> Player<'a> {
             }
             self.leave(function);
             self.overrides.insert(*address, (driver.clone(), path.clone()));
-            for insert in self.loaded.clone() {
-                self.offer(&insert, function, Stage::Unit);
-            }
+            self.ask_loaded(function, Stage::Unit, self.loaded.len());
         }
     }
 
     /// Loads a driver by its name, as modprobe does without `-b`; returns whether it is there then.
     fn is_loaded(&mut self, place: &Place<'_>, driver: &str, path: &str) -> bool {
         let because = format!("{path} loads {driver}");
-        let done = place.by_name(driver, (None, false), because, &self.loaded);
-        self.take_in(&done);
-        for insert in done.done {
-            for function in self.functions {
-                self.offer(&insert, function, Stage::Unit);
-            }
-            self.loaded.push(insert);
-        }
+        self.list(place, (Stage::Unit, false), &[(driver.to_owned(), None, because)]);
         self.loaded.iter().any(|it| self.driver_of(&it.module) == driver)
     }
 
@@ -79,7 +69,7 @@ impl<'a> Player<'a> {
     fn leave(&mut self, function: &Function<'_>) {
         let address = function.device.address;
         self.bound.remove(&address);
-        let is_of_it = |it: &&Function<'_>| it.device.physfn == Some(address) && !it.ways.is_empty();
+        let is_of_it = |it: &&Function<'_>| it.device.physfn == Some(address) && it.coming.is_some();
         for gone in self.functions.iter().filter(is_of_it) {
             self.bound.remove(&gone.device.address);
             self.came.remove(&gone.device.address);

@@ -65,9 +65,10 @@ impl Player<'_> {
 
     /// A script runs: it may bind the functions that it names.
     pub(super) fn script(&mut self, text: &str, place: &str, driver: Option<&str>) {
+        let words = scripts::words(text);
         for function in self.functions {
             let address = function.device.address;
-            if scripts::names(text, &address.to_string()) {
+            if scripts::are_about(&words, address) {
                 let why = format!("{place} names {address}, and only running a script tells what it does");
                 self.moved.insert(address, Moved { driver: driver.map(str::to_owned), why });
             }
@@ -133,8 +134,6 @@ impl Player<'_> {
     fn give_back(&mut self, function: &Function<'_>) {
         // The override is taken away again, and the bus is asked once more.
         self.overrides.remove(&function.device.address);
-        for insert in self.loaded.clone() {
-            self.offer(&insert, function, Stage::Rule);
-        }
+        self.ask_loaded(function, Stage::Rule, self.loaded.len());
     }
 }

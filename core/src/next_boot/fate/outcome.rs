@@ -9,16 +9,19 @@ use crate::formats::modprobe_conf::ModuleName;
 use crate::formats::pci::parse_id_list;
 
 impl Player<'_> {
-    /// Returns what became of every function.
-    pub(super) fn fates(self) -> Vec<Fate> {
+    /// Returns what became of every function; `unread` is why the image or the menu could not be read.
+    pub(super) fn fates(self, unread: Option<&str>) -> Vec<Fate> {
         let fate = |it: &Function<'_>| {
             let fate = self.fate(it);
-            match self.came.get(&it.device.address).cloned().flatten() {
+            // Where one driver alone claims a function it does not matter who loads it.
+            let is_alone = it.modules.len() <= 1 && fate.next == fate.now;
+            let came = self.came.get(&it.device.address).cloned().flatten();
+            match unread.filter(|_| !is_alone).map(str::to_owned).or(came) {
                 Some(reason) => Fate { certainty: Certainty::Unknown { reason }, ..fate },
                 None => fate,
             }
         };
-        let is_told = |it: &&Function<'_>| self.is_here(it) || it.is_there_now;
+        let is_told = |it: &&Function<'_>| self.is_here(it) || it.coming.is_some_and(|it| it.is_there_now);
         self.functions.iter().filter(is_told).map(fate).collect()
     }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use hoststate_abi::pci_address::PciAddress;
 
-use super::coming::Way;
+use super::coming::Coming;
 use super::inserts::{Doubt, Insert, Inserts, Refused};
 use super::kmod::Place;
 use super::moves::{Moved, Rebinding, Rule};
@@ -25,12 +25,8 @@ pub(super) struct Function<'a> {
     pub(super) built_in: Option<String>,
     /// Whether its header is that of a bridge between buses.
     pub(super) is_bridge: bool,
-    /// Whether only a driver that its override names may have it.
-    pub(super) needs_override: bool,
     /// What makes it, for a virtual function to come; the others are there from the start.
-    pub(super) ways: Vec<Way>,
-    /// Whether the running system has it.
-    pub(super) is_there_now: bool,
+    pub(super) coming: Option<&'a Coming>,
 }
 
 /// What has taken a function.
@@ -45,6 +41,7 @@ pub(super) struct Bound {
 /// The boot as far as it was played.
 pub(super) struct Player<'a> {
     pub(super) functions: &'a [Function<'a>],
+    by_address: BTreeMap<PciAddress, &'a Function<'a>>,
     pub(super) parameters: &'a Cmdline,
     pub(super) iommu: &'a Iommu,
     /// Names that drivers register, by module, as the running kernel shows them.
@@ -79,6 +76,7 @@ impl<'a> Player<'a> {
     ) -> Self {
         Self {
             functions,
+            by_address: functions.iter().map(|it| (it.device.address, it)).collect(),
             parameters,
             iommu,
             names,
@@ -107,13 +105,25 @@ impl<'a> Player<'a> {
         for (name, arguments, because) in list {
             let done = place.by_name(name, (arguments.as_deref(), heeds), because.clone(), &self.loaded);
             self.take_in(&done);
-            for insert in done.done {
-                for function in self.functions {
-                    self.offer(&insert, function, stage);
-                }
+            self.insert(done.done, stage);
+        }
+    }
+
+    /// Drivers are inserted: each is offered every function, and those that were there before look at none again.
+    pub(super) fn insert(&mut self, inserts: Vec<Insert>, stage: Stage) {
+        for insert in inserts {
+            for function in self.functions {
+                self.offer(&insert, function, stage);
+            }
+            if !self.loaded.iter().any(|it| it.module == insert.module) {
                 self.loaded.push(insert);
             }
         }
+    }
+
+    /// Returns the function at an address.
+    pub(super) fn function(&self, address: PciAddress) -> Option<&'a Function<'a>> {
+        self.by_address.get(&address).copied()
     }
 
     /// udev looks at every function, at all of them at once, while `beside` is loaded by somebody else.

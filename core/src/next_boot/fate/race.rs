@@ -21,7 +21,7 @@ pub(super) struct Events {
 }
 
 /// A driver that may have a function: its module, what shows it, and why it cannot be told.
-type Candidate = (Insert, Vec<String>, Option<String>);
+pub(super) type Candidate = (Insert, Vec<String>, Option<String>);
 
 impl Events {
     /// Adds the event of the next function.
@@ -79,25 +79,43 @@ impl Player<'_> {
             return;
         }
         // A driver that was there before looks at no function again, whatever a rule sets.
-        let mut candidates: Vec<(Candidate, Stage)> = Vec::new();
         let own = events.of[index];
-        candidates.extend(self.first_of(listed, function).map(|it| (it, Stage::ModulesLoad)));
-        candidates.extend(self.first_of(&events.different[own], function).map(|it| (it, stage)));
-        for it in events.concerning(function, self).into_iter().filter(|it| *it != own) {
-            candidates.extend(self.first_of(&events.different[it], function).map(|it| (it, stage)));
-        }
-        let Some(((insert, because, unknown), stage)) = candidates.first().cloned() else { return };
-        let rival = candidates.iter().find(|it| it.0.0.module != insert.module);
+        let others = events.concerning(function, self).into_iter().filter(|it| *it != own);
+        let by_udev = [own].into_iter().chain(others).map(|it| (events.different[it].as_slice(), stage));
+        let all = [(listed, Stage::ModulesLoad)].into_iter().chain(by_udev);
+        let candidates = all.filter_map(|(inserts, stage)| Some((self.first_of(inserts, function)?, stage)));
+        let candidates: Vec<(Candidate, Stage)> = candidates.collect();
+        self.settle(function, candidates);
+    }
+
+    /// Binds a function to the first of the drivers that may have it, which another may outrun.
+    pub(super) fn settle(
+        &mut self,
+        function: &Function<'_>,
+        candidates: impl IntoIterator<Item = (Candidate, Stage)>,
+    ) {
+        let mut candidates = candidates.into_iter();
+        let Some(((insert, because, unknown), stage)) = candidates.next() else { return };
+        let rival = candidates.find(|it| it.0.0.module != insert.module);
         let certainty = match (unknown, rival) {
             (Some(reason), _) => Certainty::Unknown { reason },
-            (None, Some(rival)) => Certainty::Race { with: self.driver_of(&rival.0.0.module) },
+            (None, Some(((rival, ..), _))) => Certainty::Race { with: self.driver_of(&rival.module) },
             (None, None) => Certainty::Certain,
         };
         self.bind(&insert, function, stage, because, certainty);
     }
 
+    /// The bus asks the first `count` drivers that were loaded, in their order, whether they take a function.
+    pub(super) fn ask_loaded(&mut self, function: &Function<'_>, stage: Stage, count: usize) {
+        if self.bound.contains_key(&function.device.address) || !self.is_here(function) {
+            return;
+        }
+        let first = self.first_of(&self.loaded[..count], function);
+        self.settle(function, first.map(|it| (it, stage)));
+    }
+
     /// Returns the first of some modules that takes a function, or may.
-    fn first_of(&self, inserts: &[Insert], function: &Function<'_>) -> Option<Candidate> {
+    pub(super) fn first_of(&self, inserts: &[Insert], function: &Function<'_>) -> Option<Candidate> {
         inserts.iter().find_map(|it| match self.takes(it, function) {
             Takes::No(_) => None,
             Takes::Yes(because) => Some((it.clone(), because, None)),

@@ -135,12 +135,7 @@ fn own_scripts(host: &HostView, generator: &dyn Initramfs, new: &mut Contents) -
             continue;
         }
         for name in host.list(&directory)? {
-            let path = directory.join(&name);
-            if host.is_dir(&path)? {
-                continue;
-            }
-            let text = host.read_lossy(&path)?;
-            new.files.insert(path.display().to_string().trim_start_matches('/').to_owned(), text);
+            new.take(host, &directory.join(&name))?;
         }
     }
     Ok(())

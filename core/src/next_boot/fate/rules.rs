@@ -150,8 +150,9 @@ fn probes(command: &str) -> bool {
 
 /// Returns whether a command is about the function by its address or its ids; `None` where it names none of both.
 fn names(command: &str, device: &PciDevice) -> Option<bool> {
-    if scripts::names_any(command) {
-        return Some(scripts::names(command, &device.address.to_string()));
+    let words = scripts::words(command);
+    if words.iter().any(|it| it.parse::<PciAddress>().is_ok()) {
+        return Some(scripts::are_about(&words, device.address));
     }
     let is_part = |it: char| it.is_ascii_hexdigit();
     let words: Vec<&str> = command.split(|it| !is_part(it)).filter(|it| it.len() == 4).collect();
@@ -212,13 +213,8 @@ pub(super) fn tmpfiles(host: &HostView) -> Result<Vec<Written>> {
     Ok(written)
 }
 
-/// Returns the functions that systemd-tmpfiles takes off the bus, each with the line.
-pub(super) fn removed_by_tmpfiles(host: &HostView) -> Result<Vec<(PciAddress, String)>> {
-    let written = tmpfiles(host)?.into_iter().filter(|it| it.value == "1");
-    let removed = written.filter_map(|it| {
-        let directory = it.target.strip_suffix("/remove")?;
-        let address: PciAddress = directory.rsplit('/').next()?.parse().ok()?;
-        Some((address, format!("{} takes {address} off the bus", it.place)))
-    });
-    Ok(removed.collect())
+/// Returns the function whose attribute a path is.
+pub(super) fn owner(path: &str, attribute: &str) -> Option<PciAddress> {
+    let (directory, name) = path.rsplit_once('/')?;
+    directory.rsplit('/').next().filter(|_| name == attribute)?.parse().ok()
 }

@@ -1,5 +1,7 @@
 //! Scripts of an image that name functions and bind them to drivers: what they do only running them tells.
 
+use std::collections::BTreeSet;
+
 use hoststate_abi::pci_address::PciAddress;
 
 use crate::machine::image_contents::{Contents, is_script};
@@ -19,24 +21,22 @@ pub(super) fn is_moving(text: &str) -> bool {
     code(text).any(|line| MOVES.iter().any(|it| line.contains(it)))
 }
 
-/// Returns whether a script names an address.
-pub(super) fn names(text: &str, address: &str) -> bool {
-    let short = address.split_once(':').map_or(address, |it| it.1);
-    code(text).any(|line| line.split(|it| !is_part(it)).any(|it| it == address || it == short))
+/// Returns what may be an address in a script, with its domain or without it.
+pub(super) fn words(text: &str) -> BTreeSet<&str> {
+    let is_part = |it: char| it.is_ascii_hexdigit() || matches!(it, ':' | '.');
+    code(text).flat_map(|line| line.split(move |it| !is_part(it))).collect()
 }
 
-/// Returns whether a command names any address.
-pub(super) fn names_any(text: &str) -> bool {
-    code(text).any(|line| line.split(|it| !is_part(it)).any(|it| it.parse::<PciAddress>().is_ok()))
+/// Returns whether the words of a script name an address.
+pub(super) fn are_about(words: &BTreeSet<&str>, address: PciAddress) -> bool {
+    let full = address.to_string();
+    let short = full.split_once(':').map_or(full.as_str(), |it| it.1);
+    words.contains(full.as_str()) || words.contains(short)
 }
 
 /// Returns the driver for guests that a script names.
 pub(super) fn driver(text: &str) -> Option<String> {
     text.contains("vfio-pci").then(|| "vfio-pci".to_owned())
-}
-
-fn is_part(it: char) -> bool {
-    it.is_ascii_hexdigit() || matches!(it, ':' | '.')
 }
 
 fn code(text: &str) -> impl Iterator<Item = &str> {

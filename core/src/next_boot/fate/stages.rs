@@ -1,16 +1,17 @@
 //! The stages of the boot as the host's files give them: the kernel, its image in the order of its generator, the root.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::rc::Rc;
 
 use hoststate_abi::host_view::HostView;
+use hoststate_abi::pci_address::PciAddress;
 
-use super::coming::{Source, Way};
+use super::coming::{Coming, Source};
 use super::kmod::{Kernel, Place};
 use super::play::{Function, Player};
 use super::rules::Rules;
-use super::{Certainty, Fate, Stage, coming, driverctl, rebuilt, rules, scripts, units};
+use super::{Fate, Stage, coming, driverctl, rebuilt, rules, scripts, units};
 use crate::error::{Error, Result};
 use crate::formats::kernel_cmdline::{Cmdline, Parameter};
 use crate::formats::modprobe_conf::{ModprobeView, ModuleName};
@@ -92,10 +93,11 @@ pub fn planned(host: &HostView, distro: &Distro, menu: &Menu, anew: &[&str]) -> 
     let in_image = contents.as_ref().map(|it| InImage::of(it, &words, &image));
     let mut sources = vec![Source { rules: &root, policy: &policy, in_image: false }];
     sources.extend(in_image.iter().map(|it| Source { rules: &it.rules, policy: &it.policy, in_image: true }));
-    let coming = coming::find(host, &devices, &sources)?;
-    let is_made = |it: &&PciDevice| !coming.iter().any(|coming| coming.device.address == it.address);
-    let all = devices.iter().filter(is_made).map(|it| (it, false, Vec::new()));
-    let all = all.chain(coming.iter().map(|it| (&it.device, it.needs_override, it.ways.clone())));
+    let written = rules::tmpfiles(host)?;
+    let coming = coming::find(host, &devices, &sources, &written)?;
+    let made: BTreeSet<PciAddress> = coming.iter().map(|it| it.device.address).collect();
+    let there = devices.iter().filter(|it| !made.contains(&it.address)).map(|it| (it, None));
+    let all = there.chain(coming.iter().map(|it| (&it.device, Some(it))));
     let functions = functions(host, &kernel, &release, all, &names)?;
     let iommu = iommu::of(host, Some(&release), &words)?;
     let mut player = Player::new(&functions, &words, &iommu, &names, &release);
@@ -122,20 +124,12 @@ pub fn planned(host: &HostView, distro: &Distro, menu: &Menu, anew: &[&str]) -> 
             player.script(&text, &place, driver.as_deref());
         }
     }
-    for (address, because) in rules::removed_by_tmpfiles(host)? {
-        player.remove(address, because);
-    }
-    let mut fates = player.fates();
-    if let Some(why) = unread {
-        for (fate, function) in fates.iter_mut().zip(&functions) {
-            // Where one driver alone claims a function it does not matter who loads it.
-            let is_alone = function.modules.len() <= 1 && fate.next == fate.now;
-            if !is_alone {
-                fate.certainty = Certainty::Unknown { reason: why.clone() };
-            }
+    for it in written.iter().filter(|it| it.value == "1") {
+        if let Some(address) = rules::owner(&it.target, "remove") {
+            player.remove(address, format!("{} takes {address} off the bus", it.place));
         }
     }
-    Ok(fates)
+    Ok(player.fates(unread.as_deref()))
 }
 
 fn vfio() -> Result<ModuleName> {
@@ -276,7 +270,7 @@ fn functions<'a>(
     host: &HostView,
     kernel: &Kernel,
     release: &str,
-    devices: impl Iterator<Item = (&'a PciDevice, bool, Vec<Way>)>,
+    devices: impl Iterator<Item = (&'a PciDevice, Option<&'a Coming>)>,
     names: &BTreeMap<ModuleName, String>,
 ) -> Result<Vec<Function<'a>>> {
     let mut functions = Vec::new();
@@ -288,7 +282,7 @@ fn functions<'a>(
             |it: &str| it.lines().any(|it| it.split(' ').next().is_some_and(|it| module.is_spelled(it)));
         !is_known && loaded.as_deref().is_some_and(|it| !was_loaded(it))
     };
-    for (device, needs_override, ways) in devices {
+    for (device, coming) in devices {
         let mut modules = pci_bus::modules(host, release, device)?;
         let of_driver = names.iter().find(|it| Some(it.1) == device.driver.as_ref()).map(|it| it.0.clone());
         let is_part = of_driver.as_ref().is_some_and(is_part);
@@ -312,8 +306,7 @@ fn functions<'a>(
         };
         // A host bridge and an NVSwitch are of the class of bridges, and none by their header.
         let is_bridge = device.id.class >> 16 == BRIDGE && device.has_bridge_header(host)?;
-        let is_there_now = ways.is_empty() || host.exists(&pci_bus::directory(device.address))?;
-        functions.push(Function { device, modules, built_in, is_bridge, needs_override, ways, is_there_now });
+        functions.push(Function { device, modules, built_in, is_bridge, coming });
     }
     Ok(functions)
 }

@@ -76,7 +76,7 @@ impl Player<'_> {
                 vec![format!("{place} gives {} to {driver}", device.address)]
             }
             Some(_) => return Takes::No(None),
-            None if function.needs_override => return Takes::No(None),
+            None if function.coming.is_some_and(|it| it.needs_override) => return Takes::No(None),
             None if BY_ID.contains(&module) => {
                 let Some((ids, place)) = &insert.ids else { return Takes::No(None) };
                 let patterns = parse_id_list(ids).patterns;

@@ -11,7 +11,7 @@ use super::scripts;
 use crate::error::Result;
 
 /// Directories of units, the strongest first (systemd.unit(5)).
-const UNITS: [&str; 4] =
+pub(super) const UNITS: [&str; 4] =
     ["/etc/systemd/system", "/run/systemd/system", "/usr/lib/systemd/system", "/lib/systemd/system"];
 
 /// Scripts that run at the end of the boot, where they may be run.
