@@ -2,6 +2,8 @@
 //!
 //! A group is a comment that names its owner and the rules below it. All else in the file stays as it is.
 
+use std::collections::{BTreeSet, HashMap};
+
 pub mod rule;
 #[cfg(test)]
 mod tests;
@@ -40,6 +42,19 @@ impl UdevRules {
     pub fn rules_of(&self, kernel: &str) -> Vec<&str> {
         let lines = self.logical_lines();
         lines.into_iter().map(|(_, line)| line.trim_end()).filter(|it| matches(it, kernel)).collect()
+    }
+
+    /// Returns the [rules of](Self::rules_of) every kernel name that any rule matches. A rule that names several is one of
+    /// each.
+    pub fn by_kernel(&self) -> HashMap<&str, Vec<&str>> {
+        let mut rules: HashMap<&str, Vec<&str>> = HashMap::new();
+        for (_, line) in self.logical_lines() {
+            // The device and the one above it may be the same.
+            for kernel in kernels(line).collect::<BTreeSet<_>>() {
+                rules.entry(kernel).or_default().push(line.trim_end());
+            }
+        }
+        rules
     }
 
     /// Makes `rules` the only ones of a device: in the place of its first rule, or at the end. The comment above them is
@@ -129,15 +144,18 @@ fn continues(line: &str) -> bool {
 }
 
 fn matches(line: &str, kernel: &str) -> bool {
-    !is_comment(line)
-        && KEYS.iter().any(|key| {
-            line.match_indices(key).any(|(at, _)| {
-                // `KERNEL` is not the end of another word, and the value is this name and nothing else.
-                let starts_word = !line[..at].ends_with(|it: char| it.is_ascii_alphanumeric() || it == '_');
-                let value = &line[at + key.len()..];
-                starts_word && value.strip_prefix(kernel).is_some_and(|rest| rest.starts_with('"'))
-            })
-        })
+    kernels(line).any(|it| it == kernel)
+}
+
+/// Returns the names that a rule compares with those of a device and of the devices above it; a comment compares none.
+fn kernels(line: &str) -> impl Iterator<Item = &str> {
+    let keys = KEYS.iter().filter(|_| !is_comment(line));
+    keys.flat_map(move |key| line.match_indices(key)).filter_map(move |(at, key)| {
+        // `KERNEL` is not the end of another word.
+        let starts_word = !line[..at].ends_with(|it: char| it.is_ascii_alphanumeric() || it == '_');
+        let (kernel, _) = line[at + key.len()..].split_once('"').filter(|_| starts_word)?;
+        Some(kernel)
+    })
 }
 
 /// Returns the values that a rule assigns to sysfs attributes, as `name=value`, in order.

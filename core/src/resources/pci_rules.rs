@@ -3,6 +3,7 @@
 //! The rules compare who the device is. What udev cannot compare stands in the comment above them: the file tells what
 //! was meant also when something else sits at the address.
 
+use std::collections::HashMap;
 use std::path::Path;
 
 use hoststate_abi::host_view::HostView;
@@ -15,9 +16,12 @@ use crate::formats::udev_rules::rule::{self, UdevRule};
 use crate::formats::udev_rules::{UdevRules, assigned_attributes};
 use crate::language::selector::DeviceSelector;
 use crate::machine::identity::udev::{self, Comparisons};
-use crate::machine::identity::{Identity, Meant};
+use crate::machine::identity::{BridgePath, Identity, Meant};
 use crate::machine::pci_bus::PciDevice;
 use crate::resources::leftover;
+
+/// What the comment above the rules of a device starts with, whoever owns them.
+const MARK: &str = "hoststate: ";
 
 /// The rules a device shall have.
 pub(super) struct PciRules<'a> {
@@ -35,11 +39,21 @@ pub(super) struct PciRules<'a> {
     pub(super) rules: Vec<String>,
 }
 
+/// The groups of a rules file, in its order.
+#[derive(Debug, Default)]
+struct Groups(Vec<Group>);
+
 /// The rules of a device in a file, and who it was when they were written.
+#[derive(Debug)]
 struct Group {
+    owner: String,
     address: PciAddress,
-    identity: Option<Identity>,
+    serial: Option<String>,
+    mac: Option<String>,
+    path: Option<BridgePath>,
+    has_twin: bool,
     by: Option<String>,
+    rules: Vec<String>,
 }
 
 impl PciRules<'_> {
@@ -48,8 +62,9 @@ impl PciRules<'_> {
     pub(super) fn setting(&self, host: &HostView) -> Result<Setting> {
         let text = host.read(self.file)?.unwrap_or_default();
         let kernel = self.address.to_string();
+        let groups = host.parsed(self.file, Groups::parse)?.unwrap_or_default();
         let mut file = UdevRules::parse(&text);
-        let outdated = self.outdated(host, &file)?;
+        let outdated = self.outdated(host, &groups)?;
         let actual = file.rules_of(&kernel);
         let state = if actual == self.rules && outdated.is_empty() {
             State::Converged
@@ -62,13 +77,13 @@ impl PciRules<'_> {
                 let elsewhere = format!("rules for {}", elsewhere.join(", "));
                 actual = Some(actual.into_iter().chain([elsewhere]).collect::<Vec<_>>().join(", "));
             } else if !rules.is_empty() && actual.as_ref() == Some(&desired) {
-                let (was, now) = self.differ(&file);
+                let (was, now) = self.differ(&groups);
                 (actual, desired) = (Some(format!("{desired} for {was}")), format!("{desired} for {now}"));
             }
             for address in &outdated {
                 file.remove(&address.to_string(), &self.mark(*address));
             }
-            file.set(&kernel, &self.mark(self.address), &self.note(host, &file)?, &self.rules);
+            file.set(&kernel, &self.mark(self.address), &self.note(host, &groups)?, &self.rules);
             let write = leftover::step(self.file, self.file, file.as_str().to_owned());
             let desired = (!self.rules.is_empty()).then_some(desired);
             State::Drifted { actual, desired, remedy: Remedy::Steps(vec![write]) }
@@ -77,25 +92,24 @@ impl PciRules<'_> {
     }
 
     /// Returns what the rules in the file are for, and what they shall be for, where they do the same.
-    fn differ(&self, file: &UdevRules) -> (String, String) {
-        let known = groups(file, self.owner).into_iter().find(|it| it.address == self.address);
+    fn differ(&self, groups: &Groups) -> (String, String) {
         let ids = |id: PciId| format!("{:04x}:{:04x}", id.vendor, id.device);
-        let was = known.and_then(|it| it.identity).map_or("any device".to_owned(), |it| ids(it.id));
+        let was = groups.identity(self.owner, self.address).map_or("any device".to_owned(), |it| ids(it.id));
         let now = self.device.map_or("this device".to_owned(), |it| ids(it.id));
         if was == now { (format!("another {was}"), now) } else { (was, now) }
     }
 
     fn mark(&self, address: PciAddress) -> String {
-        format!("hoststate: {} {address}", self.owner)
+        format!("{MARK}{} {address}", self.owner)
     }
 
     /// Returns what the comment says of the device beside its address. What only its own driver or root sees is kept.
-    fn note(&self, host: &HostView, file: &UdevRules) -> Result<String> {
+    fn note(&self, host: &HostView, groups: &Groups) -> Result<String> {
         let mut note = String::new();
         if let Some(device) = self.device {
-            let known = groups(file, self.owner).into_iter().find(|it| it.address == self.address);
+            let known = groups.identity(self.owner, self.address);
             let mut identity = Identity::read(host, device)?;
-            if let Some(known) = known.and_then(|it| it.identity).filter(|it| it.is_of_kind(&identity)) {
+            if let Some(known) = known.filter(|it| it.is_of_kind(&identity)) {
                 identity.serial = identity.serial.or(known.serial);
                 identity.mac = identity.mac.or(known.mac);
             }
@@ -109,32 +123,97 @@ impl PciRules<'_> {
             }
             note.push_str(if has_twin { ", one of several" } else { "" });
         }
-        if self.selector.address().is_none() {
-            note.push_str(&format!(", by {}", by(self.selector)));
+        if let Some(by) = by(self.selector) {
+            note.push_str(&format!(", by {by}"));
         }
         Ok(note)
     }
 
     /// Returns the other addresses whose rules are for this very card, or for what the same selector meant.
-    fn outdated(&self, host: &HostView, file: &UdevRules) -> Result<Vec<PciAddress>> {
-        let mut groups = groups(file, self.owner);
-        groups.retain(|it| it.address != self.address);
-        let mut identity = None;
+    fn outdated(&self, host: &HostView, groups: &Groups) -> Result<Vec<PciAddress>> {
+        let by = by(self.selector);
+        let mut now = None;
         let mut outdated = Vec::new();
-        for group in groups {
-            let mut is_outdated = self.selector.address().is_none() && group.by == Some(by(self.selector));
-            if let (false, Some(device), Some(was)) = (is_outdated, self.device, &group.identity) {
-                if identity.is_none() {
-                    identity = Some(Identity::read(host, device)?);
-                }
-                is_outdated =
-                    identity.as_ref().is_some_and(|now| is_moved(was, now, group.address, device.address));
+        for group in groups.of(self.owner).filter(|it| it.address != self.address) {
+            let mut is_outdated = by.is_some() && group.by == by;
+            if let (false, true, Some(device)) = (is_outdated, group.is_told(), self.device) {
+                let now = match &mut now {
+                    Some(now) => now,
+                    None => now.insert(Identity::read(host, device)?),
+                };
+                is_outdated = group.may_be(now)
+                    && group.identity().is_some_and(|was| is_moved(&was, now, group.address, device.address));
             }
             if is_outdated {
                 outdated.push(group.address);
             }
         }
         Ok(outdated)
+    }
+}
+
+impl Groups {
+    fn parse(text: &str) -> Self {
+        let file = UdevRules::parse(text);
+        let rules = file.by_kernel();
+        Self(file.marked(MARK).into_iter().filter_map(|it| Group::parse(it, &rules)).collect())
+    }
+
+    fn of(&self, owner: &str) -> impl Iterator<Item = &Group> {
+        self.0.iter().filter(move |it| it.owner == owner)
+    }
+
+    fn identity(&self, owner: &str, address: PciAddress) -> Option<Identity> {
+        self.of(owner).find(|it| it.address == address)?.identity()
+    }
+}
+
+impl Group {
+    /// Reads the comment of a group, and finds its rules.
+    fn parse(comment: &str, rules: &HashMap<&str, Vec<&str>>) -> Option<Self> {
+        let (owner, comment) = comment.split_once(' ')?;
+        let (facts, by) = match comment.split_once(", by ") {
+            Some((facts, by)) => (facts, Some(by.to_owned())),
+            None => (comment, None),
+        };
+        let mut facts = facts.split(", ");
+        let address: PciAddress = facts.next()?.parse().ok()?;
+        let rules = rules.get(&*address.to_string()).into_iter().flatten();
+        let rules = rules.map(|it| (*it).to_owned()).collect();
+        let owner = owner.to_owned();
+        let mut group =
+            Self { owner, address, serial: None, mac: None, path: None, has_twin: false, by, rules };
+        for (name, value) in facts.filter_map(|it| it.split_once(' ')) {
+            match name {
+                "serial" => group.serial = Some(value.to_owned()),
+                "mac" => group.mac = Some(value.to_owned()),
+                "path" => group.path = value.parse().ok(),
+                "one" => group.has_twin = true,
+                _ => {}
+            }
+        }
+        Some(group)
+    }
+
+    /// Returns whether the comment tells it from others of its kind.
+    fn is_told(&self) -> bool {
+        self.serial.is_some() || self.mac.is_some() || self.path.is_some()
+    }
+
+    /// Returns whether the comment tells the same as of a device, whatever its kind.
+    fn may_be(&self, now: &Identity) -> bool {
+        (self.serial.is_some() && self.serial == now.serial)
+            || (self.mac.is_some() && self.mac == now.mac)
+            || (self.path.is_some() && self.path == now.path)
+    }
+
+    /// Returns who the device was, by the ids that its rules compare and what the comment tells beside them.
+    fn identity(&self) -> Option<Identity> {
+        let rules = self.rules.iter().flat_map(|it| rule::parse(it));
+        let id = rules.map(|it: UdevRule| udev::compared(&it)).next().flatten()?;
+        let Self { serial, mac, path, has_twin, .. } = self;
+        let (serial, mac, path) = (serial.clone(), mac.clone(), path.clone());
+        Some(Identity { id, serial, mac, path, has_twin: *has_twin })
     }
 }
 
@@ -166,14 +245,16 @@ pub(super) fn meant(
     selector: &DeviceSelector,
     address: PciAddress,
 ) -> Result<Option<Meant>> {
-    let Some(text) = host.read(file)? else { return Ok(None) };
-    let groups = groups(&UdevRules::parse(&text), owner);
-    let by = selector.address().is_none().then(|| by(selector));
-    let is_by = |it: &&Group| by.is_some() && it.by == by;
-    let group = groups.iter().find(is_by).or_else(|| groups.iter().find(|it| it.address == address));
+    // Of a text that nobody could edit nothing is told.
+    if host.read(file)?.is_none() {
+        return Ok(None);
+    }
+    let groups = host.parsed(file, Groups::parse)?.unwrap_or_default();
+    let by = by(selector);
+    let of_selector = groups.of(owner).find(|it| by.is_some() && it.by == by);
+    let group = of_selector.or_else(|| groups.of(owner).find(|it| it.address == address));
     Ok(group.and_then(|it| {
-        let identity = it.identity.clone()?;
-        Some(Meant { address: it.address, identity, place: file.display().to_string() })
+        Some(Meant { address: it.address, identity: it.identity()?, place: file.display().to_string() })
     }))
 }
 
@@ -186,39 +267,10 @@ fn is_moved(was: &Identity, now: &Identity, from: PciAddress, to: PciAddress) ->
     }
 }
 
-/// Returns what a selector of traits is called in a comment, on one line.
-fn by(selector: &DeviceSelector) -> String {
-    selector.to_string().escape_debug().to_string()
-}
-
-fn groups(file: &UdevRules, owner: &str) -> Vec<Group> {
-    let notes = file.marked(&format!("hoststate: {owner} "));
-    notes.into_iter().filter_map(|it| group(file, it)).collect()
-}
-
-/// Reads the comment of a group, and the ids that its rules compare.
-fn group(file: &UdevRules, comment: &str) -> Option<Group> {
-    let (facts, by) = match comment.split_once(", by ") {
-        Some((facts, by)) => (facts, Some(by.to_owned())),
-        None => (comment, None),
-    };
-    let mut facts = facts.split(", ");
-    let address: PciAddress = facts.next()?.parse().ok()?;
-    let rules = file.rules_of(&address.to_string());
-    let parsed = rules.iter().flat_map(|it| rule::parse(it));
-    let id = parsed.map(|it: UdevRule| udev::compared(&it)).next().flatten();
-    let mut identity = id.map(|id| Identity { id, serial: None, mac: None, path: None, has_twin: false });
-    for (name, value) in facts.filter_map(|it| it.split_once(' ')) {
-        let Some(identity) = &mut identity else { break };
-        match name {
-            "serial" => identity.serial = Some(value.to_owned()),
-            "mac" => identity.mac = Some(value.to_owned()),
-            "path" => identity.path = value.parse().ok(),
-            "one" => identity.has_twin = true,
-            _ => {}
-        }
-    }
-    Some(Group { address, identity, by })
+/// Returns what a selector of traits is called in a comment, on one line; `None` for an address.
+fn by(selector: &DeviceSelector) -> Option<String> {
+    let is_address = selector.address().is_some();
+    (!is_address).then(|| selector.to_string().escape_debug().to_string())
 }
 
 /// What the rules assign, each once: several rules say the same for several events.

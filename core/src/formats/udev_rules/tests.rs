@@ -100,6 +100,22 @@ fn other_addresses_and_comments_stay() {
 }
 
 #[test]
+fn rules_are_found_by_each_name_that_they_compare_once() {
+    let both = r#"KERNELS=="b", KERNEL=="a", KERNELS=="a""#;
+    let text = format!(
+        "{both}\n{both}\nKERNEL==\"a\", \\\n  X=\"1\"\n# KERNEL==\"c\"\nXKERNEL==\"d\"\nKERNEL==\"e\n"
+    );
+    let rules = UdevRules::parse(&text);
+    let by_kernel = rules.by_kernel();
+    assert_eq!(by_kernel.len(), 2);
+    assert_eq!(by_kernel["a"], [both, both, "KERNEL==\"a\", \\\n  X=\"1\""]);
+    assert_eq!(by_kernel["b"], [both, both]);
+    for (kernel, rules_of) in by_kernel {
+        assert_eq!(rules.rules_of(kernel), rules_of);
+    }
+}
+
+#[test]
 fn assignments_are_told_from_matches() {
     let rule = r#"DRIVER=="?*", ATTR{a}=="1", ATTR{device/sriov_numvfs}="4", ATTR{b}="", RUN+="x""#;
     assert_eq!(assigned_attributes(rule), ["sriov_numvfs=4", "b="]);
