@@ -89,10 +89,17 @@ impl Bootloader for GrubMkconfig {
                 kernels.push(release.clone());
             }
         }
-        let generated = Setting::persistent(
-            &self.output,
-            generated(cfg.as_deref(), &kernels, wanted, &loader, foreign_root::mounted(host)?.as_ref()),
-        );
+        // What the sources cannot be made to give is in no menu that is made of them.
+        let given = match &source.state {
+            State::Blocked { .. } => sources.given(wanted, &loader)?,
+            _ => wanted.clone(),
+        };
+        if given == CmdlineEdit::default() {
+            return Ok(vec![source]);
+        }
+        let root = foreign_root::mounted(host)?;
+        let state = generated(cfg.as_deref(), &kernels, &given, &loader, root.as_ref());
+        let generated = Setting::persistent(&self.output, state);
         Ok(vec![source, generated])
     }
 

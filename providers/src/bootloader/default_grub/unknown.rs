@@ -12,7 +12,9 @@ use hoststate_core::error::Result;
 use hoststate_core::formats::kernel_cmdline::{Cmdline, CmdlineEdit, Parameter};
 use hoststate_core::formats::shell_assignments::{ShellFile, Value};
 
-use super::{ALWAYS, DEFAULT_GRUB, HEADER, Habit, NORMAL, OWN_DROP_IN, Sources, blocked, host_text};
+use super::{
+    ALWAYS, DEFAULT_GRUB, HEADER, Habit, LoaderVariables, NORMAL, OWN_DROP_IN, Sources, blocked, host_text,
+};
 use crate::bootloader::grub_text::{self, Level};
 
 /// Stands for what is not known.
@@ -29,6 +31,30 @@ impl Sources {
         let line = grub_text::kernel_line(&format!("{} {}", value(ALWAYS), value(NORMAL)));
         let known = line.parameters().map(Parameter::raw).filter(|it| !it.contains(UNKNOWN));
         Ok(Cmdline::parse(&known.collect::<Vec<_>>().join(" ")))
+    }
+
+    /// Returns the part of a wish that entries surely get from the files as they are.
+    ///
+    /// # Errors
+    /// When the shell would give up.
+    pub(crate) fn given(&self, wish: &CmdlineEdit, loader: &LoaderVariables) -> Result<CmdlineEdit> {
+        let (line, is_all) = match self.variables()? {
+            Ok(variables) if variables.broken_line().is_some() => return Ok(CmdlineEdit::default()),
+            Ok(variables) => (loader.expand(&variables.line()), true),
+            Err(_) => (self.known()?, false),
+        };
+        let given = |parameters: &[Parameter]| {
+            let is_given = |it: &&Parameter| line.satisfies(&of_name(wish, it.name()));
+            parameters.iter().filter(is_given).cloned().collect()
+        };
+        let nowhere = |it: &&Parameter| {
+            is_all && line.satisfies(&CmdlineEdit { absent: vec![(*it).clone()], ..CmdlineEdit::default() })
+        };
+        Ok(CmdlineEdit {
+            present: given(&wish.present),
+            additional: given(&wish.additional),
+            absent: wish.absent.iter().filter(nowhere).cloned().collect(),
+        })
     }
 
     /// Compares what can be told with a wish, and adds behind everything what is nowhere.
@@ -60,11 +86,7 @@ impl Sources {
             }
         }
         for parameter in wish.present.iter().chain(&wish.additional) {
-            let kin = |parameters: &[Parameter]| {
-                parameters.iter().filter(|it| it.same_name(parameter.name())).cloned().collect()
-            };
-            let (present, additional) = (kin(&wish.present), kin(&wish.additional));
-            let own = CmdlineEdit { present, additional, absent: Vec::new() };
+            let own = of_name(wish, parameter.name());
             if known.satisfies(&own) || !generated.is_empty() && generated.iter().all(|it| it.satisfies(&own))
             {
                 continue;
@@ -114,4 +136,10 @@ impl Sources {
         };
         Ok(Setting::persistent(&path, state))
     }
+}
+
+/// Returns what a wish has of one name.
+fn of_name(wish: &CmdlineEdit, name: &str) -> CmdlineEdit {
+    let kin = |parameters: &[Parameter]| parameters.iter().filter(|it| it.same_name(name)).cloned().collect();
+    CmdlineEdit { present: kin(&wish.present), additional: kin(&wish.additional), absent: Vec::new() }
 }

@@ -185,11 +185,24 @@ fn a_file_read_after_the_own_drop_in_wins_and_is_named() {
         &[last],
         &["iommu=pt"],
         expect![[r#"
+            /etc/default/grub: quiet => iommu=pt
+              blocked by /etc/default/grub.d/zzz.cfg:2: this assignment of `GRUB_CMDLINE_LINUX_DEFAULT` is read last and wins
+        "#]],
+    );
+    let cfg = "### BEGIN /etc/grub.d/10_linux ###\nmenuentry x {\n\tlinux /vmlinuz-6.1 quiet\n}\n";
+    check(&[last, ("/boot/grub/grub.cfg", cfg)], &["iommu=pt"], expect![[r#"
         /etc/default/grub: quiet => iommu=pt
           blocked by /etc/default/grub.d/zzz.cfg:2: this assignment of `GRUB_CMDLINE_LINUX_DEFAULT` is read last and wins
-        /boot/grub/grub.cfg: (nothing) => every entry: iommu=pt
-          then boot configuration
-    "#]],
+    "#]]);
+    check(
+        &[last, (MAIN, "GRUB_CMDLINE_LINUX=nosmt\n"), ("/boot/grub/grub.cfg", cfg)],
+        &["iommu=pt", "nosmt", "-splash"],
+        expect![[r#"
+            /etc/default/grub: nosmt quiet => iommu=pt nosmt, without splash
+              blocked by /etc/default/grub.d/zzz.cfg:2: this assignment of `GRUB_CMDLINE_LINUX_DEFAULT` is read last and wins
+            /boot/grub/grub.cfg: line 3 (x) lacks nosmt => every entry: nosmt, without splash
+              then boot configuration
+        "#]],
     );
 }
 

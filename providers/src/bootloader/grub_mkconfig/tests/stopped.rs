@@ -117,8 +117,6 @@ fn a_line_break_in_a_value_ends_the_kernels_line() {
         expect![[r#"
             /etc/default/grub: quiet => iommu=pt
               blocked by /etc/default/grub:2: the value has a line break, and GRUB ends the kernel's line there: ` splash` and what is added is lost; put it on one line
-            /boot/grub/grub.cfg: (nothing) => every entry: iommu=pt
-              then boot configuration
         "#]],
     );
     check(
@@ -127,8 +125,6 @@ fn a_line_break_in_a_value_ends_the_kernels_line() {
         expect![[r#"
             /etc/default/grub: quiet => iommu=pt
               blocked by /etc/default/grub:1: the value has a line break, and GRUB ends the kernel's line there: what is added is lost; put it on one line
-            /boot/grub/grub.cfg: (nothing) => every entry: iommu=pt
-              then boot configuration
         "#]],
     );
     // A joined line is none.

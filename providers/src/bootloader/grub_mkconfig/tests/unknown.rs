@@ -63,32 +63,26 @@ fn what_may_come_from_there_is_blocked_by_the_line_that_reads_or_runs() {
         &[main, READS, ("/boot/grub/grub.cfg", &shown)],
         &["-quiet"],
         expect![[r#"
-        /etc/default/grub: (nothing) => without quiet
-          blocked by /etc/default/grub.d/50-node.cfg:3: only a shell could tell whether `quiet` comes from here: another file is read, or a command runs that may assign
-        /boot/grub/grub.cfg: line 3 (x) has quiet => every entry: without quiet
-          then boot configuration
-    "#]],
+            /etc/default/grub: (nothing) => without quiet
+              blocked by /etc/default/grub.d/50-node.cfg:3: only a shell could tell whether `quiet` comes from here: another file is read, or a command runs that may assign
+        "#]],
     );
     check(
         &[main, RUNS, ("/boot/grub/grub.cfg", &shown)],
         &["-quiet"],
         expect![[r#"
-        /etc/default/grub: (nothing) => without quiet
-          blocked by /etc/default/grub.d/41_quiet.cfg:2: only a shell could tell whether `quiet` comes from here: its value holds a command substitution
-        /boot/grub/grub.cfg: line 3 (x) has quiet => every entry: without quiet
-          then boot configuration
-    "#]],
+            /etc/default/grub: (nothing) => without quiet
+              blocked by /etc/default/grub.d/41_quiet.cfg:2: only a shell could tell whether `quiet` comes from here: its value holds a command substitution
+        "#]],
     );
     let last = ("/etc/default/grub.d/zzz.cfg", RUNS.1);
     check(
         &[main, last, ("/boot/grub/grub.cfg", &shown)],
         &["iommu=pt"],
         expect![[r#"
-        /etc/default/grub: (nothing) => iommu=pt
-          blocked by /etc/default/grub.d/zzz.cfg:2: only a shell could tell the parameters, and this is read last: its value holds a command substitution
-        /boot/grub/grub.cfg: line 3 (x) lacks iommu=pt => every entry: iommu=pt
-          then boot configuration
-    "#]],
+            /etc/default/grub: (nothing) => iommu=pt
+              blocked by /etc/default/grub.d/zzz.cfg:2: only a shell could tell the parameters, and this is read last: its value holds a command substitution
+        "#]],
     );
 }
 

@@ -66,22 +66,18 @@ fn what_tuned_gives_against_a_wish_is_named_with_its_owner() {
         &tuned("quiet", "iommu=off"),
         &["iommu=pt"],
         expect![[r#"
-        /etc/default/grub: quiet ${tuned_params} => iommu=pt
-          blocked by /boot/grub2/grub.cfg:2: `$tuned_params` gives every entry `iommu=off`; tuned owns it: change its profile
-        /boot/grub2/grub.cfg: line 6 (CentOS) lacks iommu=pt, has iommu=off => every entry: iommu=pt
-          then boot configuration
-    "#]],
+            /etc/default/grub: quiet ${tuned_params} => iommu=pt
+              blocked by /boot/grub2/grub.cfg:2: `$tuned_params` gives every entry `iommu=off`; tuned owns it: change its profile
+        "#]],
     );
     check_on(
         &centos7(),
         &tuned("quiet", "nosoftlockup"),
         &["-nosoftlockup"],
         expect![[r#"
-        /etc/default/grub: quiet ${tuned_params} => without nosoftlockup
-          blocked by /boot/grub2/grub.cfg:2: `$tuned_params` gives every entry `nosoftlockup`; tuned owns it: change its profile
-        /boot/grub2/grub.cfg: line 6 (CentOS) has nosoftlockup => every entry: without nosoftlockup
-          then boot configuration
-    "#]],
+            /etc/default/grub: quiet ${tuned_params} => without nosoftlockup
+              blocked by /boot/grub2/grub.cfg:2: `$tuned_params` gives every entry `nosoftlockup`; tuned owns it: change its profile
+        "#]],
     );
 }
 
