@@ -67,7 +67,7 @@ fn an_image_holds_the_configuration_and_the_modules() {
 fn a_boot_takes_the_first_entry_and_forgets_what_was_only_in_the_kernel() {
     let tree = Tree::new(&[
         ("/boot/vmlinuz-6.8.0", ""),
-        ("/etc/default/grub", "GRUB_CMDLINE_LINUX_DEFAULT=\"quiet\"\n"),
+        ("/etc/default/grub", "GRUB_CMDLINE_LINUX_DEFAULT=\"$(uname)\"\n"),
         ("/etc/default/grub.d/x.cfg", "GRUB_CMDLINE_LINUX=\"intel_iommu=on\"\n"),
     ]);
     SysfsDevice::igb("0000:01:00.0").write(&tree);
@@ -78,7 +78,7 @@ fn a_boot_takes_the_first_entry_and_forgets_what_was_only_in_the_kernel() {
     host.reboot();
     let read = |path: &str| host.tree().read(path).unwrap_or_default();
     expect![[r#"
-        BOOT_IMAGE=/boot/vmlinuz-6.8.0 root=/dev/vda1 ro intel_iommu=on quiet
+        BOOT_IMAGE=/boot/vmlinuz-6.8.0 root=/dev/vda1 ro intel_iommu=on printed
     "#]]
     .assert_eq(&read("/proc/cmdline"));
     expect![[r#"

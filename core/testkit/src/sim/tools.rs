@@ -116,6 +116,9 @@ fn module_files(host: &SimHost, release: &str, modules: &[String]) -> Vec<(Strin
     paths.into_iter().map(file).collect()
 }
 
+/// What any command in `/etc/default/grub` prints.
+const PRINTED: &str = "printed";
+
 /// Writes a grub.cfg with an entry and a recovery entry for each kernel in `/boot`, newest first.
 fn grub_mkconfig(host: &SimHost, output: &str, shell: Shell) {
     let view = host.tree.view();
@@ -123,6 +126,7 @@ fn grub_mkconfig(host: &SimHost, output: &str, shell: Shell) {
     for name in ["GRUB_CMDLINE_LINUX", "GRUB_CMDLINE_LINUX_DEFAULT"] {
         environment.define(name, "");
     }
+    environment.stand_in(PRINTED);
     let mut sources = vec![Path::new(DEFAULT_GRUB).to_owned()];
     if shell == Shell::Dash {
         let directory = Path::new("/etc/default/grub.d");
@@ -134,7 +138,8 @@ fn grub_mkconfig(host: &SimHost, output: &str, shell: Shell) {
     }
     let value = |name: &str| match environment.get(name) {
         Some(Value::Known(text)) => text.clone(),
-        Some(Value::Unknown { .. }) | None => String::new(),
+        Some(Value::Unknown { .. }) => PRINTED.to_owned(),
+        None => String::new(),
     };
     let (always, normally) = (value("GRUB_CMDLINE_LINUX"), value("GRUB_CMDLINE_LINUX_DEFAULT"));
     let mut text = String::from(HEADER);
