@@ -40,7 +40,11 @@ pub(crate) fn devices(declared: &[Declared], host: &HostView, past: Past<'_>) ->
         if it.declaration.ensure == Ensure::Absent && device.address().is_some() {
             continue;
         }
-        let Some(reason) = reason(device, host, &made)? else { continue };
+        let (desired, reason) = match (reason(device, host, &made)?, virtual_to_come(it, host, &made)?) {
+            (Some(reason), _) => ("a device", reason),
+            (None, Some(reason)) => ("a physical function", reason),
+            (None, None) => continue,
+        };
         let known = known(&it.declaration, past)?;
         let moved = match device.address() {
             Some(address) => declared_devices::moved(it, address, host, past)?,
@@ -59,7 +63,7 @@ pub(crate) fn devices(declared: &[Declared], host: &HostView, past: Past<'_>) ->
                 || About::Named(format!("PCI device with {device}")),
                 |it| About::File(pci_bus::directory(it)),
             ),
-            desired: Some("a device".to_owned()),
+            desired: Some(desired.to_owned()),
             actual: None,
             resource: it.id.clone(),
             playbook: it.declaration.playbook.clone(),
@@ -98,6 +102,27 @@ fn reason(device: &DeviceSelector, host: &HostView, made: &[Made<'_>]) -> Result
         Place::Elsewhere => false,
     });
     if comes { Ok(None) } else { Ok(Some(nowhere(*address, host, made)?)) }
+}
+
+/// Returns why what another declaration makes can have no virtual functions, where a declaration wants some of it.
+fn virtual_to_come(declared: &Declared, host: &HostView, made: &[Made<'_>]) -> Result<Option<String>> {
+    let (Some(DeviceSelector::Address(address)), Some(_)) =
+        (declared.resource.device(), declared.resource.virtual_functions())
+    else {
+        return Ok(None);
+    };
+    // Of what is there the device itself tells.
+    if host.is_dir(&pci_bus::directory(*address))? {
+        return Ok(None);
+    }
+    let by = made.iter().find(|it| matches!(place(*address, &it.of), Place::Function(_) | Place::Perhaps));
+    Ok(by.map(|it| {
+        let of = it.of.address;
+        format!(
+            "{address} will be a virtual function of {of}, which {} makes, and has none of its own",
+            it.by
+        )
+    }))
 }
 
 /// Says that nothing is at an address, what could be, and what is near it.

@@ -12,12 +12,15 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::error::{Error, Result};
+use crate::formats::modprobe_conf::ModuleName;
 use crate::language::contradiction::{Claim, Governed};
 use crate::language::resource::{Context, Resource, ResourceType};
 use crate::language::selector::{DeviceSelector, Found};
 use crate::machine::identity::Meant;
+use crate::machine::modprobe_d;
 use crate::machine::pci_bus::{self, DriverName, PciDevice};
 use crate::machine::pci_names::Names;
+use crate::resources::modprobe_file;
 use crate::resources::pci_rules::{self, PciRules};
 
 mod absent;
@@ -149,6 +152,15 @@ impl DriverBinding {
         if !cx.host.exists(&directory.join("driver_override"))? {
             let what = format!("{address} has no driver_override, so it cannot be given to one driver");
             return Err(Error::invalid(what, "It exists since Linux 3.16; boot a newer kernel."));
+        }
+        let install = match ModuleName::parse(driver) {
+            Ok(module) if !is_registered => {
+                modprobe_d::view(cx.host)?.never_loaded(&module).map(|it| (module, it))
+            }
+            _ => None,
+        };
+        if let Some((module, install)) = install {
+            return Ok(vec![bound(modprobe_file::never_loaded(&module, &install, driver))]);
         }
         // The bus asks the registered drivers only, so the driver is loaded before anything is taken away
         // (drivers/base/bus.c). The attribute alone moves nothing: the device leaves its driver, then is probed.

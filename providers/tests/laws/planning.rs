@@ -225,6 +225,40 @@ fn lines_of_others_that_win_are_found_before_anything_is_done() {
 }
 
 #[test]
+fn what_keeps_a_driver_or_virtual_functions_away_is_a_conflict() {
+    let binding = r#"{"type":"driver_binding","device":"0000:01:00.0","driver":"nouveau"}"#;
+    check_conflict(
+        Kind::Ubuntu,
+        &[("/etc/modprobe.d/mine.conf", "install nouveau /bin/true\n")],
+        binding,
+        expect![[r#"
+            driver_binding "0000:01:00.0": /sys/bus/pci/devices/0000:01:00.0/driver (/etc/modprobe.d/mine.conf:1): /etc/modprobe.d/mine.conf:1 runs /bin/true instead of loading nouveau; remove that line
+        "#]],
+    );
+    let blacklist = r#"{"type":"modprobe_blacklist","module":"vfio-pci","install":true}"#;
+    let binding = binding.replace("nouveau", "vfio-pci");
+    for playbook in [format!("{binding},{blacklist}"), format!("{blacklist},{binding}")] {
+        check_conflict(
+            Kind::DebianDracut,
+            &[],
+            &playbook,
+            expect![[r#"
+                driver_binding "0000:01:00.0": /sys/bus/pci/devices/0000:01:00.0/driver (/etc/modprobe.d/zz-hoststate.conf:2): /etc/modprobe.d/zz-hoststate.conf:2 runs /bin/false instead of loading vfio-pci; remove that line
+            "#]],
+        );
+    }
+    check_conflict(
+        Kind::CentosBls,
+        &[],
+        r#"{"type":"sriov_numvfs","device":"0000:02:10.2","numvfs":0},
+           {"type":"sriov_numvfs","device":"0000:02:00.0","numvfs":2}"#,
+        expect![[r#"
+            sriov_numvfs "0000:02:10.2": /sys/bus/pci/devices/0000:02:10.2: 0000:02:10.2 will be a virtual function of 0000:02:00.0, which sriov_numvfs "0000:02:00.0" makes, and has none of its own
+        "#]],
+    );
+}
+
+#[test]
 fn the_order_of_the_playbook_is_the_order_of_the_plan() {
     let lab = Lab::new(Kind::Ubuntu);
     let softdep = r#"{"type":"modprobe_softdep","module":"nouveau","pre":["vfio-pci"]}"#;

@@ -190,10 +190,14 @@ fn a_file_read_after_the_own_drop_in_wins_and_is_named() {
         "#]],
     );
     let cfg = "### BEGIN /etc/grub.d/10_linux ###\nmenuentry x {\n\tlinux /vmlinuz-6.1 quiet\n}\n";
-    check(&[last, ("/boot/grub/grub.cfg", cfg)], &["iommu=pt"], expect![[r#"
+    check(
+        &[last, ("/boot/grub/grub.cfg", cfg)],
+        &["iommu=pt"],
+        expect![[r#"
         /etc/default/grub: quiet => iommu=pt
           blocked by /etc/default/grub.d/zzz.cfg:2: this assignment of `GRUB_CMDLINE_LINUX_DEFAULT` is read last and wins
-    "#]]);
+    "#]],
+    );
     check(
         &[last, (MAIN, "GRUB_CMDLINE_LINUX=nosmt\n"), ("/boot/grub/grub.cfg", cfg)],
         &["iommu=pt", "nosmt", "-splash"],
