@@ -132,6 +132,15 @@ impl Error {
         }
     }
 
+    /// Returns what the system answered, where the text does not say it.
+    pub(crate) fn cause(&self) -> Option<&io::Error> {
+        match self {
+            Self::Io { source, .. } => Some(source),
+            Self::Several(all) => all.first().cause(),
+            _ => None,
+        }
+    }
+
     /// Returns a diff that belongs to it.
     pub(crate) fn diff(&self) -> Option<&str> {
         match self {

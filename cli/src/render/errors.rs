@@ -1,7 +1,5 @@
 //! Errors: what, where, how to mend.
 
-use std::error::Error as _;
-
 use hoststate_core::plan::doubts::Doubt;
 use serde_json::json;
 
@@ -20,21 +18,14 @@ pub(crate) fn text(screen: &Screen, error: &Error) -> String {
 
 fn one(screen: &Screen, error: &Error) -> String {
     let mut out = String::new();
-    let mut said = error.to_string();
-    if matches!(error, Error::Playbook(_)) {
-        said = visible_line(&said).into_owned();
-    }
+    let said = match error {
+        Error::Playbook(_) => visible_line(&error.to_string()).into_owned(),
+        _ => error.to_string(),
+    };
     let label = screen.paint(Paint::Removed, "error:");
     labelled(&mut out, screen, &label, "error:", &said);
-    let mut cause = error.source();
-    while let Some(source) = cause {
-        let what = source.to_string();
-        // Some messages already end with those of their sources.
-        if !said.contains(&what) && !said.contains(&*visible_line(&what)) {
-            labelled(&mut out, screen, "  because:", "  because:", &what);
-        }
-        said = what;
-        cause = source.source();
+    if let Some(cause) = error.cause() {
+        labelled(&mut out, screen, "  because:", "  because:", &cause.to_string());
     }
     if let Some(at) = error.at() {
         labelled(&mut out, screen, "  at", "  at", &visible_line(&at));
@@ -60,15 +51,10 @@ pub(crate) fn json(error: &Error) -> serde_json::Value {
 }
 
 fn described(error: &Error) -> serde_json::Value {
-    let mut what = error.to_string();
-    let mut cause = error.source();
-    while let Some(source) = cause {
-        let text = source.to_string();
-        if !what.contains(&text) {
-            what = format!("{what}: {text}");
-        }
-        cause = source.source();
-    }
+    let what = match error.cause() {
+        Some(cause) => format!("{error}: {cause}"),
+        None => error.to_string(),
+    };
     let mut inner = json!({ "what": what, "where": error.at(), "hint": error.hint() });
     if let (Some(diff), Some(object)) = (error.diff(), inner.as_object_mut()) {
         object.insert("diff".to_owned(), diff.into());
