@@ -346,6 +346,9 @@ fn driverctl_takes_a_device_from_its_driver_when_udev_is_done() {
     let tree = host("ubuntu-24.04", &[("/etc/driverctl.d/pci-0000:01:00.1", Some("vfio-pci\n"))]);
     assert_eq!(next(&tree, device).as_deref(), Some("snd_hda_intel certain"), "driverctl is not installed");
     tree.write("/usr/lib/udev/rules.d/05-driverctl.rules", rules);
+    let (why, _) =
+        crate::hosts::why(&tree, device, "driver_binding { device = '01:00.1', driver = 'vfio-pci' }");
+    assert!(why.contains("bound by: driverctl's file names vfio-pci for it\n"), "{why}");
     assert_eq!(next(&tree, device).as_deref(), Some("vfio-pci certain"));
     // It loads the driver by its name, which no blacklist keeps from it; an `install` line does.
     tree.write("/etc/modprobe.d/x.conf", "blacklist vfio-pci\n");

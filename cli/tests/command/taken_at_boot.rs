@@ -99,3 +99,14 @@ fn on_captured_hosts_no_guard_has_anything_to_say() {
         }
     }
 }
+
+#[test]
+fn no_guard_says_that_a_device_leaves_a_driver_that_keeps_it() {
+    let ids = "vfio_pci_ids { ids = { '10de:0ffc' } }";
+    let told = |playbook: &str| run(&host("ubuntu-24.04", &[]), "plan", playbook).0;
+    let plan = told(ids);
+    assert!(plan.contains("0000:01:00.0 will not be on vfio-pci after a boot"), "{plan}");
+    assert!(plan.contains("0000:01:00.0 is to leave nouveau for vfio-pci, and 0000:01:00.1"), "{plan}");
+    let plan = told(&format!("{ids}\nmodprobe_softdep {{ module = 'nouveau', pre = {{ 'vfio-pci' }} }}\n"));
+    assert!(plan.contains("0000:01:00.0 leaves nouveau for vfio-pci, and 0000:01:00.1"), "{plan}");
+}

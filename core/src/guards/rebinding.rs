@@ -37,6 +37,8 @@ pub struct Rebinding {
     pub to: Option<String>,
     /// What brings it about.
     pub causes: Vec<Cause>,
+    /// Whether what the plan sets for it does not suffice: the next boot surely leaves it with the driver that it has.
+    pub falls_short: bool,
 }
 
 /// Something that moves a device.
@@ -92,6 +94,8 @@ impl Rebinding {
     /// Returns what happens, as `leaves nvme for vfio-pci`.
     pub fn what(&self) -> String {
         match (&self.device.driver, &self.to) {
+            (Some(from), Some(to)) if self.falls_short => format!("is to leave {from} for {to}"),
+            (Some(from), None) if self.falls_short => format!("is to lose its driver {from}"),
             (Some(from), Some(to)) => format!("leaves {from} for {to}"),
             (Some(from), None) => format!("loses its driver {from}"),
             (None, Some(to)) => format!("goes to {to}"),
@@ -130,7 +134,8 @@ impl Rebindings {
         }
         let evidence = taken_by(guest, device.address);
         let causes = vec![Cause { kind: Kind::Guest, evidence }];
-        self.all.push(Rebinding { device: device.clone(), to: Some(FOR_GUESTS.to_owned()), causes });
+        let to = Some(FOR_GUESTS.to_owned());
+        self.all.push(Rebinding { device: device.clone(), to, causes, falls_short: false });
     }
 
     /// Returns the driver a device will have after the next boot, as far as it can be told.
@@ -216,7 +221,7 @@ fn by_boot(device: &PciDevice, fate: &Fate) -> Option<Rebinding> {
     }
     let evidence = fate.because.iter().map(|it| format!("the next boot: {it}"));
     let causes = evidence.map(|evidence| Cause { kind: Kind::Boot, evidence }).collect();
-    Some(Rebinding { device: device.clone(), to: to.map(str::to_owned), causes })
+    Some(Rebinding { device: device.clone(), to: to.map(str::to_owned), causes, falls_short: false })
 }
 
 /// Finds the devices that the plan itself moves.
@@ -235,7 +240,8 @@ fn planned(scene: Scene<'_>, devices: &[PciDevice]) -> Result<Rebindings, Error>
     let sooner = loads_sooner(scene, &parameters)?;
     for device in devices.iter() {
         let address = device.address;
-        let mut rebinding = Rebinding { device: device.clone(), to: None, causes: Vec::new() };
+        let mut rebinding =
+            Rebinding { device: device.clone(), to: None, causes: Vec::new(), falls_short: false };
         if let Some(claim) = after.get(&address).filter(|it| it.to != device.driver) {
             let old = before.get(&address).filter(|it| it.to == claim.to);
             if old.is_none() {
@@ -252,6 +258,8 @@ fn planned(scene: Scene<'_>, devices: &[PciDevice]) -> Result<Rebindings, Error>
             rebinding.causes.extend(moved.causes.iter().cloned());
         }
         if !rebinding.causes.is_empty() {
+            let stays = |it: &&Fate| it.address == address && it.is_certain() && it.next == device.driver;
+            rebinding.falls_short = !moved.contains_key(&address) && scene.fates.iter().any(|it| stays(&it));
             rebindings.all.push(rebinding);
         }
     }

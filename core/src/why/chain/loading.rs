@@ -235,9 +235,11 @@ fn lists(case: &Case<'_>, module: &ModuleName) -> Result<Vec<String>> {
 /// Who would bind the device at the next boot.
 pub(super) fn claim(case: &Case<'_>) -> Result<Link> {
     let mut evidence: Vec<String> = case.claim.iter().flat_map(evidence_of).collect();
+    let mut by_driverctl = false;
     for name in [format!("pci-{}", case.device.address), case.device.address.to_string()] {
         let path = Path::new("/etc/driverctl.d").join(name);
         if let Some(driver) = case.host.attribute(&path)? {
+            by_driverctl |= case.wanted.as_deref() == Some(driver.trim());
             evidence.push(format!("{}: {driver}", path.display()));
         }
     }
@@ -268,6 +270,9 @@ pub(super) fn claim(case: &Case<'_>) -> Result<Link> {
             (Standing::Fact, "its own driver is held back, and no other is named".to_owned())
         }
         (Some(None), None) => (Standing::Fact, "its own driver is kept back".to_owned()),
+        (None, Some(wanted)) if by_driverctl => {
+            (Standing::Fact, format!("driverctl's file names {wanted} for it"))
+        }
         (None, Some(wanted)) if case.device.driver.as_deref() != Some(wanted) => {
             (Standing::Fact, format!("no id, udev rule or driverctl names {wanted} for it"))
         }
