@@ -139,3 +139,26 @@ fn what_a_run_recorded_tells_where_no_rule_does() {
     assert!(text.contains("as Intel 8086:1572 Ethernet Controller X710 for 10GbE SFP+, mac"), "{text}");
     assert_eq!(status, Some(4), "{text}");
 }
+
+#[test]
+fn a_graphics_card_that_is_given_by_ids_is_known_again_by_its_address() {
+    let playbook = "gpu_passthrough { device = '0000:01:00.0' }";
+    let amd = "pci:v00001002d000073BFsv00001002sd00000E3Abc03sc00i00";
+    let tree = converged(playbook, &[]);
+    assert_eq!(told(&tree, "plan", playbook).0, Vec::<String>::new());
+    let nvidia = tree.read(format!("{BUS}/0000:00:01.0/0000:01:00.0/modalias")).expect("the card");
+    // Another card was put in, and the firmware numbers anew.
+    card(&tree, "0000:00:01.0", "0000:01:00.0", amd);
+    card(&tree, "0000:00:1b.0", "0000:0a:00.0", nvidia.trim());
+    let (lines, status, text) = told(&tree, "plan", playbook);
+    let expected = "0000:01:00.0 was NVIDIA 10de:0ffc, is AMD/ATI 1002:73bf; the card moved to 0000:0a:00.0";
+    assert!(lines.iter().any(|it| it.contains(expected)), "{text}");
+    assert!(!text.contains("+options vfio-pci"), "{text}");
+    assert_eq!(status, Some(4), "{text}");
+    let (lines, status, text) = told(&tree, "verify", playbook);
+    assert!(lines.iter().any(|it| it.contains(expected)), "{text}");
+    assert_eq!(status, Some(2), "{text}");
+    // Ids that somebody wrote down go with the card.
+    let by_ids = "vfio_pci_ids { name = '0000:01:00.0', ids = { '10de:0ffc' } }";
+    assert_eq!(told(&tree, "plan", by_ids).0, Vec::<String>::new());
+}

@@ -1,6 +1,7 @@
 //! Guard `device-changed`: whether the devices that declarations are about are those that were meant when something was
 //! last put in place for them.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use hoststate_abi::host_view::HostView;
@@ -8,7 +9,7 @@ use hoststate_abi::pci_address::PciAddress;
 
 use super::Planner;
 use crate::error::Result;
-use crate::formats::pci::PciId;
+use crate::formats::pci::{PciId, PciIdPattern};
 use crate::language::declaration::{Alike, ResourceId};
 use crate::language::registry::Declared;
 use crate::language::selector::{self, DeviceSelector};
@@ -47,13 +48,29 @@ impl Planner<'_> {
     }
 }
 
+/// Returns how a declaration names its device. Ids that go by an address, as those of `gpu_passthrough` do, are meant for
+/// the card there.
+fn selector(declared: &Declared) -> Option<Cow<'_, DeviceSelector>> {
+    if let Some(selector) = declared.resource.device() {
+        return Some(Cow::Borrowed(selector));
+    }
+    let is_by_ids = !declared.resource.ids().is_empty();
+    let address = declared.id.name.parse().ok().filter(|_| is_by_ids)?;
+    Some(Cow::Owned(DeviceSelector::Address(address)))
+}
+
 /// Returns who the declared devices are, those that are there.
 fn read(declared: &[Declared], host: &HostView) -> Result<Vec<DeclaredDevice>> {
     let mut devices = Vec::new();
     for it in declared {
-        let Some(selector) = it.resource.device() else { continue };
+        let Some(selector) = selector(it) else { continue };
         // That a selector fits none or several is told as what is missing.
         let Ok(selector::Found::Device(device)) = selector.resolve(host) else { continue };
+        // Ids follow a card that moved: what else sits at its address is nothing to them.
+        let is_claimed = |ids: &[PciIdPattern]| ids.is_empty() || ids.iter().any(|it| it.matches(&device.id));
+        if !is_claimed(it.resource.ids()) {
+            continue;
+        }
         let identity = Identity::read(host, &device)?;
         devices.push(DeclaredDevice {
             resource: it.id.clone(),
@@ -96,8 +113,8 @@ fn changed(
     known.extend(recorded(open, past)?);
     let mut hazards = Vec::new();
     for (of_it, device) in own {
-        let (Some(selector), Some(meant)) = (of_it.resource.device(), known.get(&of_it.id)) else { continue };
-        hazards.extend(hazard(selector, device, meant, host)?.map(|it| (of_it.id.clone(), it)));
+        let (Some(selector), Some(meant)) = (selector(of_it), known.get(&of_it.id)) else { continue };
+        hazards.extend(hazard(&selector, device, meant, host)?.map(|it| (of_it.id.clone(), it)));
     }
     Ok(hazards)
 }
