@@ -20,8 +20,8 @@ pub(crate) enum Error {
     Unexpected { what: String, expected: String, found: String },
     #[error("there is no {kind} {name:?}; there are: {known}")]
     Unknown { kind: &'static str, name: String, known: String },
-    #[error("no apt source with a Debian mirror in {}", places.iter().map(|it| it.display().to_string()).collect::<Vec<_>>().join(", "))]
-    NoMirror { places: Vec<PathBuf> },
+    #[error("no apt source with a mirror of {name} in {}; {variable}=ADDRESS names one", places.iter().map(|it| it.display().to_string()).collect::<Vec<_>>().join(", "))]
+    NoMirror { name: &'static str, variable: &'static str, places: Vec<PathBuf> },
     #[error("the container beds need root: they mount file systems and make namespaces")]
     NotRoot,
     #[error("{at}: {message}{}", through.as_ref().map(|it| format!("\n  called at {it}")).unwrap_or_default())]

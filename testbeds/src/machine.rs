@@ -35,8 +35,11 @@ const TOOLS: [(&str, &str); 19] = [
 ];
 /// What the fleet is controlled by: the last release for the Python of Debian 12.
 const ANSIBLE: &str = "ansible-core==2.19.4";
-/// Names a mirror when the machine's apt sources do not.
-const MIRROR_VARIABLE: &str = "HOSTSTATE_DEBIAN_MIRROR";
+/// An archive of packages: how it is called, the last directory of its addresses, and the variable that names a mirror of it
+/// when the machine's apt sources do not.
+struct Kind(&'static str, &'static str, &'static str);
+const DEBIAN: Kind = Kind("Debian", "/debian", "HOSTSTATE_DEBIAN_MIRROR");
+const UBUNTU: Kind = Kind("Ubuntu", "/ubuntu", "HOSTSTATE_UBUNTU_MIRROR");
 
 /// Fails unless we are root.
 pub(crate) fn require_root() -> Result<()> {
@@ -94,7 +97,17 @@ pub(crate) fn ansible(cache: &Path) -> Result<PathBuf> {
 
 /// The address of the Debian mirror that this machine's apt sources name.
 pub(crate) fn debian_mirror() -> Result<String> {
-    if let Ok(mirror) = std::env::var(MIRROR_VARIABLE) {
+    mirror(&DEBIAN)
+}
+
+/// The address of the Ubuntu mirror that they name.
+pub(crate) fn ubuntu_mirror() -> Result<String> {
+    mirror(&UBUNTU)
+}
+
+fn mirror(kind: &Kind) -> Result<String> {
+    let Kind(name, directory, variable) = *kind;
+    if let Ok(mirror) = std::env::var(variable) {
         return Ok(mirror);
     }
     let apt = Path::new("/etc/apt");
@@ -110,12 +123,12 @@ pub(crate) fn debian_mirror() -> Result<String> {
         };
         for address in addresses {
             let address = behind_mirror_list(&address)?;
-            if is_debian_archive(&address) {
+            if is_archive(&address, directory) {
                 return Ok(address);
             }
         }
     }
-    Err(Error::NoMirror { places })
+    Err(Error::NoMirror { name, variable, places })
 }
 
 /// Addresses of the binary package stanzas of a deb822 file (sources.list(5)).
@@ -163,9 +176,9 @@ fn behind_mirror_list(address: &str) -> Result<String> {
     Ok(first.into())
 }
 
-/// The archive itself ends in `/debian`; the security archive and third parties do not.
-fn is_debian_archive(address: &str) -> bool {
-    address.trim_end_matches('/').ends_with("/debian")
+/// The archive itself ends in `/debian` or `/ubuntu`; the security archive and third parties do not.
+fn is_archive(address: &str, directory: &str) -> bool {
+    address.trim_end_matches('/').ends_with(directory)
 }
 
 #[cfg(test)]
@@ -176,7 +189,7 @@ mod tests {
 
     fn check(addresses: &[String], expected: Expect) {
         let shown: Vec<String> =
-            addresses.iter().map(|it| format!("{it} {}\n", is_debian_archive(it))).collect();
+            addresses.iter().map(|it| format!("{it} {}\n", is_archive(it, "/debian"))).collect();
         expected.assert_eq(&shown.concat());
     }
 

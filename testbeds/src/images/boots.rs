@@ -8,7 +8,7 @@ use crate::{
     beds::vm::{once::Once, toolbox::Toolbox},
     boots::rack::RACK,
     error::{Result, check},
-    files,
+    files, machine,
     process::{Call, tail},
 };
 
@@ -19,7 +19,6 @@ const DEBIAN_KERNEL: &str = "linux-image-amd64";
 const UBUNTU_KERNEL: [&str; 2] = ["linux-image-5.15.0-25-generic", "linux-modules-extra-5.15.0-25-generic"];
 /// What its initramfs-tools wants besides.
 const UBUNTU: [&str; 2] = ["e2fsprogs", "initramfs-tools"];
-const UBUNTU_MIRROR: &str = "http://archive.ubuntu.com/ubuntu";
 /// The keys of that archive, which Debian 12 does not have, and the sum of the package.
 const UBUNTU_KEYRING: (&str, &str) = (
     "pool/main/u/ubuntu-keyring/ubuntu-keyring_2021.03.26_all.deb",
@@ -111,9 +110,10 @@ fn fetch(building: &Building<'_>, suite: &str, generator: &str) -> Result<()> {
 
 fn fetch_ubuntu(building: &Building<'_>) -> Result<()> {
     let (package, sum) = UBUNTU_KEYRING;
+    let mirror = machine::ubuntu_mirror()?;
     let (file, keys) = (building.work.join("keyring.deb"), building.work.join("keyring"));
     Call::new(["/usr/lib/apt/apt-helper", "download-file"])
-        .args([format!("{UBUNTU_MIRROR}/{package}")])
+        .args([format!("{mirror}/{package}")])
         .args([&file])
         .args([sum])
         .within(MAKE_SECONDS)
@@ -128,7 +128,7 @@ fn fetch_ubuntu(building: &Building<'_>) -> Result<()> {
          \"$1/$it\"; done"
             .into(),
     ];
-    let archive = Archive { mirror: UBUNTU_MIRROR.into(), options };
+    let archive = Archive { mirror, options };
     let packages = [&PACKAGES[..], &UBUNTU_KERNEL, &UBUNTU].concat();
     vm::fetch_from(&archive, building, "tar", "jammy", &packages)
 }
