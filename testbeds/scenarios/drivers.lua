@@ -94,3 +94,60 @@ sleep;
     host:expect_no_changes { status = 0 }
   end,
 }
+
+scenario {
+  name = "boot-rule",
+  about = "what a boot rule does by itself: with hoststate, without it, for a twin, and as earlier versions wrote it",
+  bed = "vm",
+  machine = { iommu = "intel", root_ports = { { "e1000e" }, { "igb" } } },
+  playbook = bound "vfio-pci" .. [[
+
+    sriov_numvfs { device = "0000:02:00.0", numvfs = 2, autoprobe = false }]],
+  seconds = 3000,
+  steps = function(host)
+    local rules = "/etc/udev/rules.d/70-hoststate-driver.rules"
+    local function expect_count(count)
+      host:expect_output("cat /sys/bus/pci/devices/0000:02:00.0/sriov_numvfs", tostring(count))
+    end
+    host:converge { status = { 2, 3 } }
+    host:expect_output("cat " .. rules, { contains = "/usr/local/bin/hoststate boot-device 0000:01:00.0 driver=vfio-pci serial=" })
+    host:reboot()
+    host:wait_for "test $(cat /sys/bus/pci/devices/0000:02:00.0/sriov_numvfs) = 2"
+    host:expect_driver(card, "vfio-pci")
+    host:expect_driver("0000:02:10.0", nil)
+    host:expect_output("journalctl -b -t hoststate", { lacks = card })
+    host:expect_no_changes { status = 0 }
+
+    host:say "the image has a copy of the rules, and no hoststate"
+    host:shell "update-initramfs -u -k all"
+    host:reboot()
+    host:wait_for "test $(cat /sys/bus/pci/devices/0000:02:00.0/sriov_numvfs) = 2"
+    host:expect_driver(card, "vfio-pci")
+    host:expect_no_changes { status = 0 }
+
+    host:say "a twin of the card is given back, in the image too, and the journal says why"
+    host:shell("sed -i 's/serial=52/serial=53/' " .. rules)
+    host:reboot()
+    host:expect_driver(card, "e1000e")
+    host:expect_output("journalctl -b -t hoststate", { contains = card .. ": it has the serial number 52-54-00" })
+    host:converge { status = { 0, 2, 3 } }
+    host:expect_driver(card, "vfio-pci")
+
+    host:say "without hoststate the boot makes no functions, and does no harm"
+    host:shell "mv /usr/local/bin/hoststate /root/away"
+    host:reboot()
+    expect_count(0)
+    host:expect_driver("0000:02:00.0", "igb")
+    host:converge { status = { 0, 2, 3 } }
+    expect_count(2)
+
+    host:say "what an earlier version wrote is understood, and replaced"
+    host:put(rules, ('ACTION=="add", SUBSYSTEM=="pci", KERNEL=="%s", ATTR{driver_override}="vfio-pci", ' ..
+      'RUN{builtin}+="kmod load vfio-pci"\n'):format(card))
+    local plan = host:plan { status = { 0, 2 } }
+    assert(plan.stdout:find("driver_override=vfio-pci for any device", 1, true), plan.stdout)
+    host:converge { status = { 0, 2, 3 } }
+    host:shell("test $(grep -c ACTION " .. rules .. ") = 1")
+    host:expect_no_changes { status = 0 }
+  end,
+}

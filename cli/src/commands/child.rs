@@ -1,11 +1,15 @@
-//! What hoststate starts itself for: one write to an attribute, one tool inside another root. Not for people.
+//! What hoststate starts itself for: one write to an attribute, one tool inside another root; and what boot rules start it
+//! for. Not for people.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use hoststate_core::formats::udev_rules::boot_command::BootCommand;
+use hoststate_core::host::at_event::{self, EventHost};
 use hoststate_core::host::{LiveHost, child};
 use hoststate_core::plugins::plugin;
+use hoststate_core::run::boot_device;
 
 use crate::commands::plugin_host;
 use crate::render::escape::visible_line;
@@ -20,6 +24,7 @@ const CANNOT_RUN: u8 = 127;
 pub(crate) fn run(words: &[OsString]) -> Option<ExitCode> {
     match words.get(1)?.to_str()? {
         LiveHost::ATTRIBUTE_COMMAND => Some(write_attribute(&words[2..])),
+        BootCommand::WORD => Some(boot_device(&words[2..])),
         LiveHost::ENTER_COMMAND => Some(enter_root(&words[2..])),
         plugin::HOST_COMMAND => Some(plugin_host::run(&words[2..])),
         _ => None,
@@ -47,6 +52,40 @@ fn enter_root(words: &[OsString]) -> ExitCode {
     let text = format!("{} in {}: {err}", argv.join(" "), root.display());
     say(format_args!("{}\n", visible_line(&text)));
     ExitCode::from(CANNOT_RUN)
+}
+
+/// What boot rules run. Whatever becomes of the device is told in the log; the boot goes on.
+fn boot_device(words: &[OsString]) -> ExitCode {
+    let words: Vec<_> = words.iter().map(|it| it.to_string_lossy()).collect();
+    let command = match BootCommand::parse(words.iter().map(AsRef::as_ref)) {
+        Ok(command) => command,
+        Err(why) => {
+            tell(&format!("{} {}: {why}", BootCommand::WORD, words.join(" ")));
+            return ExitCode::from(CANNOT_RUN);
+        }
+    };
+    let address = command.address;
+    match boot_device::carry_out(&command, &EventHost) {
+        Ok(None) => ExitCode::SUCCESS,
+        Ok(Some(why)) => {
+            tell(&format!("{address}: {why}"));
+            ExitCode::SUCCESS
+        }
+        Err(err) => {
+            tell(&format!("{address}: {err}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Tells it in the log of the kernel, where the journal reads it; udev keeps standard error for who debugs it.
+fn tell(text: &str) {
+    let text = visible_line(text);
+    say(format_args!("{text}\n"));
+    match at_event::log(&text) {
+        // Without a log nobody can be told, and the device is as it is.
+        Ok(()) | Err(_) => {}
+    }
 }
 
 fn misused(usage: &str) -> ExitCode {

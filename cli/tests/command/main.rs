@@ -4,6 +4,7 @@ mod absent;
 mod after_boot;
 mod blacklist;
 mod boot_in_vain;
+mod boot_rules;
 mod boots;
 mod changed_devices;
 mod check;

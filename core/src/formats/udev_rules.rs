@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
+pub mod boot_command;
 pub mod rule;
 #[cfg(test)]
 mod tests;

@@ -4,6 +4,7 @@ use crate::plan::scene::Guard;
 
 pub mod boot_not_ready;
 pub mod boot_parameters;
+pub mod boot_program;
 pub mod console_gpu;
 pub mod dead_card;
 pub mod dead_line;
@@ -54,6 +55,7 @@ pub const TABLE: &[Guard] = &[
     later_kernels::hazards,
     measured_boot::hazards,
     boot_not_ready::hazards,
+    boot_program::hazards,
     package_manager::hazards,
     disk_not_ready::hazards,
 ];

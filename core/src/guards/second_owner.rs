@@ -8,6 +8,7 @@ use hoststate_abi::pci_address::PciAddress;
 
 use crate::error::Result;
 use crate::formats::udev_rules;
+use crate::formats::udev_rules::boot_command::{BootCommand, Wanted};
 use crate::formats::udev_rules::rule::{self, UdevRule};
 use crate::guards::rebinding;
 use crate::guards::second_owner::statement::{Card, Statement};
@@ -155,8 +156,11 @@ pub(super) fn wanted_counts(scene: Scene<'_>) -> Result<Vec<(PciDevice, String)>
     }
     for device in pci_bus::devices(scene.before)?.iter().filter(|it| it.sriov.is_some()) {
         let of_rule = |it: &UdevRule| {
-            let count = it.assigned("sriov_numvfs")?;
-            it.may_match(|key, name| rule_values::of(device, key, name)).then(|| count.to_owned())
+            let count = match BootCommand::of_rule(it).map(|it| it.1.wanted) {
+                Some(Wanted::Functions { numvfs, .. }) => numvfs.to_string(),
+                _ => it.assigned("sriov_numvfs")?.to_owned(),
+            };
+            it.may_match(|key, name| rule_values::of(device, key, name)).then_some(count)
         };
         let written = now.iter().find(|it| it.0 == device.address).map(|it| it.2.to_owned());
         if let Some(count) = written.or_else(|| rules.iter().find_map(of_rule)) {

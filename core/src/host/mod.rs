@@ -14,6 +14,7 @@ use crate::host::directory::Directory;
 use crate::host::file::Medium;
 use crate::machine::metadata::Metadata;
 
+pub mod at_event;
 mod boot_files;
 pub mod child;
 pub(crate) mod directory;

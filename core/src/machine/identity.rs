@@ -68,24 +68,39 @@ impl Identity {
         let path = BridgePath::of(&device.path);
         let mut identity = Self { id: device.id, serial: None, mac: None, path, has_twin: false };
         if device.physfn.is_none() {
-            identity.serial = device.card_serial(host)?;
+            (identity.serial, identity.mac) = Self::numbers(host, device)?;
             let is_twin = |it: &PciDevice| {
                 let is_function = it.address.function() == device.address.function();
                 it.address != device.address && is_function && kind(it.id) == kind(device.id)
             };
             identity.has_twin = pci_bus::devices(host)?.iter().any(is_twin);
-            for interface in &device.interfaces {
-                if identity.mac.is_none() {
-                    identity.mac = permanent_mac(host, device, interface)?;
-                }
-            }
         }
         Ok(identity)
+    }
+
+    /// Returns the numbers that a physical function shows now: its Device Serial Number, and the permanent hardware address
+    /// of its interface.
+    ///
+    /// # Errors
+    /// When an attribute exists and cannot be read.
+    pub fn numbers(host: &HostView, device: &PciDevice) -> Result<(Option<String>, Option<String>)> {
+        let mut mac = None;
+        for interface in &device.interfaces {
+            if mac.is_none() {
+                mac = permanent_mac(host, device, interface)?;
+            }
+        }
+        Ok((device.card_serial(host)?, mac))
     }
 
     /// Returns whether both are of one model: of the same ids, down to the maker of the card.
     pub fn is_of_kind(&self, other: &Self) -> bool {
         kind(self.id) == kind(other.id)
+    }
+
+    /// Returns whether these are its ids, down to the maker of the card.
+    pub fn is_of(&self, id: PciId) -> bool {
+        kind(self.id) == kind(id)
     }
 
     /// Returns the number that this card has alone; `None` where it shows none.

@@ -17,6 +17,7 @@ pub mod module_lookup;
 pub mod module_names;
 pub mod needs;
 pub(crate) mod open_files;
+pub mod own_program;
 pub mod pci_bus;
 pub mod pci_names;
 pub mod route_tables;

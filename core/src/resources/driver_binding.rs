@@ -13,11 +13,14 @@ use serde::Deserialize;
 
 use crate::error::{Error, Result};
 use crate::formats::modprobe_conf::ModuleName;
+use crate::formats::udev_rules::boot_command::Wanted;
 use crate::language::contradiction::{Claim, Governed};
 use crate::language::resource::{Context, Resource, ResourceType};
 use crate::language::selector::{DeviceSelector, Found};
 use crate::machine::identity::Meant;
 use crate::machine::modprobe_d;
+use crate::machine::own_program;
+use crate::machine::pci_bus::driver_name::is_for_guests;
 use crate::machine::pci_bus::{self, DriverName, PciDevice};
 use crate::machine::pci_names::Names;
 use crate::resources::modprobe_file;
@@ -194,18 +197,19 @@ impl DriverBinding {
         Ok(vec![overridden, bound(state)])
     }
 
-    /// The udev rules that bind the device at boot and when it is plugged in. They compare who it is: what else sits at the
-    /// address by then, because a card was put in or the firmware numbers anew, is left alone.
+    /// The udev rule that binds the device at boot and when it is plugged in. It compares who the device is: what else sits
+    /// at the address by then, because a card was put in or the firmware numbers anew, is left alone.
     ///
-    /// The first rule sets the override while udev works on the event, before any `RUN` (udev(7)): so the module that
+    /// The rule sets the override while udev works on the event, before any `RUN` (udev(7)): so the module that
     /// `80-drivers.rules` loads for the device's own ids does not get it. It then loads the driver by the built-in kmod,
-    /// which needs no program in the image and does nothing for a loaded or built-in module.
+    /// which needs no program and does nothing for a loaded or built-in module.
     ///
     /// That suffices for a device without a driver whose new driver was not loaded. A device that the initramfs or a
-    /// built-in driver holds has to leave it, and a driver that is loaded already looks at it only when the bus probes
-    /// again; a rule can write no attribute after its `RUN`, hence the shell. It acts only if the device is not yet where
-    /// it should be, so a repeated `add` (`udevadm trigger`) disturbs no guest. A device that the driver does not take
-    /// goes back to its own driver: without one a network card would be lost with the host behind it.
+    /// built-in driver holds has to leave it, a driver that is loaded already looks at it only when the bus probes again,
+    /// and one that the driver does not take goes back to its own: that, and what a serial number tells, is for
+    /// hoststate. An image has no hoststate, and need not: the device is on no other driver when the root's udev sees
+    /// it. A driver of the host's own is given by hoststate alone, where that is there: it is no harm if the image's comes
+    /// first, and a network card without a driver would be.
     fn after_boot(
         &self,
         host: &HostView,
@@ -214,18 +218,22 @@ impl DriverBinding {
         driver: &str,
     ) -> Result<Setting> {
         let who = pci_rules::who(host, address, device, &self.device)?.of_device();
-        let event = format!("ACTION==\"add\", SUBSYSTEM==\"pci\", KERNEL==\"{address}\"{who}");
-        let directory = format!("/sys/bus/pci/devices/{address}/driver");
-        let there = format!("test -e /sys/bus/pci/drivers/{driver}/{address}");
-        let leave = format!("if test -e {directory}; then echo {address} > {directory}/unbind; fi");
-        let probe = format!("echo {address} > {}", pci_bus::DRIVERS_PROBE);
-        let restore_driver = format!(
-            "test -e {directory} || {{ echo > /sys/bus/pci/devices/{address}/driver_override; {probe}; }}"
-        );
-        let rules = vec![
-            format!("{event}, ATTR{{driver_override}}=\"{driver}\", RUN{{builtin}}+=\"kmod load {driver}\""),
-            format!("{event}, RUN+=\"/bin/sh -c '{there} || {{ {leave}; {probe}; {restore_driver}; }}'\""),
-        ];
+        let program = own_program::path(host)?;
+        let program = program.display();
+        let needs_program = match is_for_guests(driver) {
+            true => String::new(),
+            false => format!(", TEST==\"{program}\""),
+        };
+        let command = pci_rules::command(
+            host,
+            (Path::new(RULES), Self::NAME),
+            (address, device),
+            Wanted::Driver(driver.to_owned()),
+        )?;
+        let rules = vec![format!(
+            "ACTION==\"add\", SUBSYSTEM==\"pci\", KERNEL==\"{address}\"{who}{needs_program}, \
+             ATTR{{driver_override}}=\"{driver}\", RUN{{builtin}}+=\"kmod load {driver}\", RUN+=\"{program} {command}\""
+        )];
         let (file, owner, selector) = (Path::new(RULES), Self::NAME, &self.device);
         PciRules { file, owner, address, device, selector, rules }.setting(host)
     }

@@ -12,6 +12,7 @@ use hoststate_abi::setting::{Remedy, Setting, State};
 
 use crate::error::Result;
 use crate::formats::pci::PciId;
+use crate::formats::udev_rules::boot_command::{BootCommand, Wanted};
 use crate::formats::udev_rules::rule::{self, UdevRule};
 use crate::formats::udev_rules::{UdevRules, assigned_attributes};
 use crate::language::selector::DeviceSelector;
@@ -93,10 +94,20 @@ impl PciRules<'_> {
 
     /// Returns what the rules in the file are for, and what they shall be for, where they do the same.
     fn differ(&self, groups: &Groups) -> (String, String) {
+        let known = groups.identity(self.owner, self.address);
         let ids = |id: PciId| format!("{:04x}:{:04x}", id.vendor, id.device);
-        let was = groups.identity(self.owner, self.address).map_or("any device".to_owned(), |it| ids(it.id));
+        let was = known.as_ref().map_or("any device".to_owned(), |it| ids(it.id));
         let now = self.device.map_or("this device".to_owned(), |it| ids(it.id));
-        if was == now { (format!("another {was}"), now) } else { (was, now) }
+        let is_kind = |it: &Identity| {
+            let is_there = |now: &PciDevice| it.path.is_none() || it.path == BridgePath::of(&now.path);
+            self.device.is_some_and(|now| it.is_of(now.id) && is_there(now))
+        };
+        match known {
+            // Earlier versions wrote them in another way.
+            Some(known) if is_kind(&known) => (format!("{was}, in another form"), now),
+            Some(_) if was == now => (format!("another {was}"), now),
+            _ => (was, now),
+        }
     }
 
     fn mark(&self, address: PciAddress) -> String {
@@ -107,13 +118,9 @@ impl PciRules<'_> {
     fn note(&self, host: &HostView, groups: &Groups) -> Result<String> {
         let mut note = String::new();
         if let Some(device) = self.device {
-            let known = groups.identity(self.owner, self.address);
-            let mut identity = Identity::read(host, device)?;
-            if let Some(known) = known.filter(|it| it.is_of_kind(&identity)) {
-                identity.serial = identity.serial.or(known.serial);
-                identity.mac = identity.mac.or(known.mac);
-            }
-            let Identity { serial, mac, path, has_twin, .. } = identity;
+            let now = Identity::read(host, device)?;
+            let (serial, mac) = numbers(&now, groups.identity(self.owner, self.address));
+            let Identity { path, has_twin, .. } = now;
             // On a root bus the address says as much.
             let path = path.map(String::from).filter(|it| *it != self.address.to_string());
             for (name, value) in [("serial", serial), ("mac", mac), ("path", path)] {
@@ -234,6 +241,38 @@ pub(super) fn who(
     })
 }
 
+/// Returns what a rule has hoststate do with the device. Its number tells it from what is put in its place and is of the
+/// same kind: the serial number, or the hardware address of a card without one.
+///
+/// # Errors
+/// When the host cannot be read.
+pub(super) fn command(
+    host: &HostView,
+    (file, owner): (&Path, &str),
+    (address, device): (PciAddress, Option<&PciDevice>),
+    wanted: Wanted,
+) -> Result<BootCommand> {
+    // A virtual function is what its physical one makes of it.
+    let Some(device) = device.filter(|it| it.physfn.is_none()) else {
+        return Ok(BootCommand { address, wanted, serial: None, mac: None });
+    };
+    let groups = host.parsed(file, Groups::parse)?.unwrap_or_default();
+    let (serial, mac) = Identity::numbers(host, device)?;
+    let now = Identity { id: device.id, serial, mac, path: None, has_twin: false };
+    let (serial, mac) = numbers(&now, groups.identity(owner, address));
+    let mac = mac.filter(|_| serial.is_none());
+    Ok(BootCommand { address, wanted, serial, mac })
+}
+
+/// Returns the numbers that a card is known by. What only its own driver or root sees is kept from before; a number that is
+/// another is another card's.
+fn numbers(now: &Identity, known: Option<Identity>) -> (Option<String>, Option<String>) {
+    match known.filter(|it| it.is_of_kind(now) && it.is_it(now) != Some(false)) {
+        Some(known) => (known.serial.or(now.serial.clone()), known.mac.or(now.mac.clone())),
+        None => (now.serial.clone(), now.mac.clone()),
+    }
+}
+
 /// Returns what the rules in a file were written for: those of a selector, or of the address that it means now.
 ///
 /// # Errors
@@ -276,7 +315,17 @@ fn by(selector: &DeviceSelector) -> Option<String> {
 /// What the rules assign, each once: several rules say the same for several events.
 fn summary(rules: &[&str]) -> String {
     let mut assigned: Vec<String> = Vec::new();
-    for value in rules.iter().flat_map(|it| assigned_attributes(it)) {
+    let by_command = |rule: &&str| {
+        let mut values = Vec::new();
+        for (_, command) in rule::parse(rule).iter().filter_map(BootCommand::of_rule) {
+            if let Wanted::Functions { numvfs, autoprobe } = command.wanted {
+                values.extend(autoprobe.map(|it| format!("sriov_drivers_autoprobe={}", u8::from(it))));
+                values.push(format!("sriov_numvfs={numvfs}"));
+            }
+        }
+        values
+    };
+    for value in rules.iter().flat_map(|it| [assigned_attributes(it), by_command(it)].concat()) {
         if !assigned.contains(&value) {
             assigned.push(value);
         }

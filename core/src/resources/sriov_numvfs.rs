@@ -11,11 +11,13 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::error::{Error, Result};
+use crate::formats::udev_rules::boot_command::Wanted;
 use crate::language::contradiction::{Claim, Governed};
 use crate::language::resource::{Context, Resource, ResourceType};
 use crate::language::selector::{DeviceSelector, Found};
 use crate::machine::identity::Meant;
 use crate::machine::kernels;
+use crate::machine::own_program;
 use crate::machine::pci_bus::{self, DriverName, PciDevice, Sriov};
 use crate::machine::pci_names::Names;
 use crate::resources::modprobe_removal::copies_of;
@@ -155,43 +157,36 @@ impl SriovNumvfs {
         }
     }
 
-    /// The udev rules that make the functions at boot and when the device is plugged in.
+    /// The udev rule that has hoststate make the functions at boot and when the device is plugged in.
     ///
     /// The attribute works only while a driver is bound (drivers/pci/iov.c), and three events may be the first one
     /// after that:
     /// - `add` with a driver: systemd-udev-trigger repeats `add` for what the initramfs has bound already, and no
     ///   `bind` (systemd/systemd#14593);
     /// - `bind`, from Linux 4.14 on (kernel commit 1455cf8dbfd0), for a driver that udevd loads;
-    /// - `add` of the network interface, for older kernels (EL 6 and 7). `KERNELS` finds the function above it.
+    /// - `add` of the network interface, for older kernels (EL 6 and 7). `KERNELS` finds the function above it, or itself.
     ///
-    /// All three write the same number, which the kernel takes as nothing to do once it is reached. The write waits
-    /// for a probe under way, as both take the device's lock. Autoprobe has a rule of its own before the number,
-    /// so its effect does not depend on the order of keys in a rule. udevd sees a changed file by itself (udev(7)),
-    /// and ends what takes longer than 180 s.
+    /// All three want the same number, and hoststate does nothing once it is reached. The write waits for a probe under way,
+    /// as both take the device's lock. udevd sees a changed file by itself (udev(7)), and ends what takes longer than
+    /// 180 s.
     ///
-    /// They compare who the device is: what else sits at the address by then is left alone.
+    /// It compares who the device is: what else sits at the address by then is left alone. An image has no hoststate, so the
+    /// functions are made when the root's udev sees the device.
     fn after_boot(
         &self,
         host: &HostView,
         address: PciAddress,
         device: Option<&PciDevice>,
     ) -> Result<Setting> {
-        let who = pci_rules::who(host, address, device, &self.device)?;
-        let (of_device, of_interface) = (who.of_device(), who.of_interface());
-        let function = format!(
-            "ACTION==\"add|bind\", SUBSYSTEM==\"pci\", KERNEL==\"{address}\"{of_device}, DRIVER==\"?*\""
-        );
-        let interface = format!(
-            "ACTION==\"add\", SUBSYSTEM==\"net\", KERNELS==\"{address}\"{of_interface}, TEST==\"device/sriov_numvfs\""
-        );
-        let mut rules = Vec::new();
-        for (rule, below) in [(function, ""), (interface, "device/")] {
-            if let Some(autoprobe) = self.autoprobe {
-                let autoprobe = u8::from(autoprobe);
-                rules.push(format!("{rule}, ATTR{{{below}sriov_drivers_autoprobe}}=\"{autoprobe}\""));
-            }
-            rules.push(format!("{rule}, ATTR{{{below}sriov_numvfs}}=\"{}\"", self.numvfs));
-        }
+        let who = pci_rules::who(host, address, device, &self.device)?.of_device_and_interfaces();
+        let program = own_program::path(host)?;
+        let wanted = Wanted::Functions { numvfs: self.numvfs, autoprobe: self.autoprobe };
+        let command = pci_rules::command(host, (Path::new(RULES), Self::NAME), (address, device), wanted)?;
+        let rules = vec![format!(
+            "ACTION==\"add|bind\", SUBSYSTEM==\"pci|net\", KERNELS==\"{address}\"{who}, DRIVERS==\"?*\", \
+             RUN+=\"{} {command}\"",
+            program.display()
+        )];
         let (file, owner, selector) = (Path::new(RULES), Self::NAME, &self.device);
         PciRules { file, owner, address, device, selector, rules }.setting(host)
     }

@@ -54,8 +54,7 @@ fn a_bound_device_moves_now_and_at_every_boot() {
     );
     expect![[r##"
         # hoststate: driver_binding 0000:01:00.0
-        ACTION=="add", SUBSYSTEM=="pci", KERNEL=="0000:01:00.0", ATTR{vendor}=="0x10de", ATTR{device}=="0x0ffc", ATTR{subsystem_vendor}=="0x1af4", ATTR{subsystem_device}=="0x1100", ATTR{driver_override}="vfio-pci", RUN{builtin}+="kmod load vfio-pci"
-        ACTION=="add", SUBSYSTEM=="pci", KERNEL=="0000:01:00.0", ATTR{vendor}=="0x10de", ATTR{device}=="0x0ffc", ATTR{subsystem_vendor}=="0x1af4", ATTR{subsystem_device}=="0x1100", RUN+="/bin/sh -c 'test -e /sys/bus/pci/drivers/vfio-pci/0000:01:00.0 || { if test -e /sys/bus/pci/devices/0000:01:00.0/driver; then echo 0000:01:00.0 > /sys/bus/pci/devices/0000:01:00.0/driver/unbind; fi; echo 0000:01:00.0 > /sys/bus/pci/drivers_probe; test -e /sys/bus/pci/devices/0000:01:00.0/driver || { echo > /sys/bus/pci/devices/0000:01:00.0/driver_override; echo 0000:01:00.0 > /sys/bus/pci/drivers_probe; }; }'"
+        ACTION=="add", SUBSYSTEM=="pci", KERNEL=="0000:01:00.0", ATTR{modalias}=="pci:v000010DEd00000FFCsv00001AF4sd00001100*", ATTR{driver_override}="vfio-pci", RUN{builtin}+="kmod load vfio-pci", RUN+="/usr/bin/hoststate boot-device 0000:01:00.0 driver=vfio-pci"
     "##]].assert_eq(&host.tree().read(RULES).unwrap());
     host.reboot();
     check(&host, r#""device":"01:00.0","driver":"vfio-pci""#, expect!["nothing to do"]);

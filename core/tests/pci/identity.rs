@@ -33,12 +33,11 @@ fn functions(device: &str) -> String {
     format!(r#"{{"type":"sriov_numvfs","device":{device},"numvfs":2}}"#)
 }
 
-/// The text of a rules file after a converge, without the shell of the second rule.
+/// The text of a rules file after a converge.
 fn rules(tree: Tree, file: &str, declared: &str) -> String {
     let host = sim(tree);
     run::converge(&host, declared);
-    let text = host.tree().read(file).unwrap_or_default();
-    text.lines().filter(|it| !it.contains("/bin/sh")).map(|it| format!("{it}\n")).collect()
+    host.tree().read(file).unwrap_or_default()
 }
 
 fn driver(host: &SimHost, address: &str) -> Option<String> {
@@ -53,15 +52,14 @@ fn a_rule_compares_ids_and_the_bridges_above_and_its_comment_keeps_the_numbers()
     gpu("0000:01:00.0").behind("0000:00:1c.0").serial(0x0011_2233_4455_6677).write(&tree);
     expect_test::expect![[r##"
         # hoststate: driver_binding 0000:01:00.0, serial 00-11-22-33-44-55-66-77, path 0000:00:1c.0/00.0
-        ACTION=="add", SUBSYSTEM=="pci", KERNEL=="0000:01:00.0", ATTR{vendor}=="0x10de", ATTR{device}=="0x0ffc", ATTR{subsystem_vendor}=="0x1af4", ATTR{subsystem_device}=="0x1100", DEVPATH=="*/pci0000:00/0000:00:1c.0/0000:01:00.0", ATTR{driver_override}="vfio-pci", RUN{builtin}+="kmod load vfio-pci"
+        ACTION=="add", SUBSYSTEM=="pci", KERNEL=="0000:01:00.0", ATTR{modalias}=="pci:v000010DEd00000FFCsv00001AF4sd00001100*", DEVPATH=="*/pci0000:00/0000:00:1c.0/0000:01:00.0", ATTR{driver_override}="vfio-pci", RUN{builtin}+="kmod load vfio-pci", RUN+="/usr/bin/hoststate boot-device 0000:01:00.0 driver=vfio-pci serial=00-11-22-33-44-55-66-77"
     "##]]
     .assert_eq(&rules(tree, DRIVER, &binding(r#""01:00.0""#)));
     let tree = Tree::new(&[]);
     SysfsDevice::igb("0000:02:00.0").interface("ens2", "52:54:00:12:34:01").write(&tree);
     expect_test::expect![[r##"
         # hoststate: sriov_numvfs 0000:02:00.0, mac 52:54:00:12:34:01, by interface ens2
-        ACTION=="add|bind", SUBSYSTEM=="pci", KERNEL=="0000:02:00.0", ATTR{vendor}=="0x8086", ATTR{device}=="0x10c9", ATTR{subsystem_vendor}=="0x1af4", ATTR{subsystem_device}=="0x1100", DRIVER=="?*", ATTR{sriov_numvfs}="2"
-        ACTION=="add", SUBSYSTEM=="net", KERNELS=="0000:02:00.0", ATTRS{vendor}=="0x8086", ATTRS{device}=="0x10c9", ATTRS{subsystem_vendor}=="0x1af4", ATTRS{subsystem_device}=="0x1100", TEST=="device/sriov_numvfs", ATTR{device/sriov_numvfs}="2"
+        ACTION=="add|bind", SUBSYSTEM=="pci|net", KERNELS=="0000:02:00.0", ATTRS{modalias}=="pci:v00008086d000010C9sv00001AF4sd00001100*", DRIVERS=="?*", RUN+="/usr/bin/hoststate boot-device 0000:02:00.0 numvfs=2 mac=52:54:00:12:34:01"
     "##]]
     .assert_eq(&rules(tree, SRIOV, &functions(r#"{"interface":"ens2"}"#)));
 }
@@ -111,7 +109,47 @@ fn a_rule_of_an_earlier_version_gets_to_know_its_card() {
     run::converge(&host, &binding(r#""01:00.0""#));
     let text = host.tree().read(DRIVER).unwrap();
     assert_eq!(text.matches("# hoststate").count(), 1, "{text}");
-    assert_eq!(text.lines().filter(|it| it.contains("ATTR{vendor}==\"0x10de\"")).count(), 2, "{text}");
+    assert_eq!(text.lines().filter(|it| it.contains("pci:v000010DEd00000FFC")).count(), 1, "{text}");
+    assert_eq!(text.lines().filter(|it| it.contains("ACTION")).count(), 1, "{text}");
+}
+
+#[test]
+fn rules_in_the_form_of_the_version_before_are_replaced_and_nothing_else_is() {
+    let tree = Tree::new(&[]);
+    gpu("0000:01:00.0").serial(7).write(&tree);
+    let who = "ATTR{vendor}==\"0x10de\", ATTR{device}==\"0x0ffc\", ATTR{subsystem_vendor}==\"0x1af4\", \
+               ATTR{subsystem_device}==\"0x1100\"";
+    let event = format!("ACTION==\"add\", SUBSYSTEM==\"pci\", KERNEL==\"0000:01:00.0\", {who}");
+    let old = format!(
+        "# hoststate: driver_binding 0000:01:00.0, serial 00-00-00-00-00-00-00-07\n{event}, \
+         ATTR{{driver_override}}=\"vfio-pci\", RUN{{builtin}}+=\"kmod load vfio-pci\"\n{event}, RUN+=\"/bin/sh -c '\
+         echo 0000:01:00.0 > /sys/bus/pci/devices/0000:01:00.0/driver/unbind; echo 0000:01:00.0 > \
+         /sys/bus/pci/drivers_probe'\"\n"
+    );
+    tree.write(DRIVER, old);
+    let host = sim(tree);
+    // What is there does what it did.
+    host.reboot();
+    assert_eq!(driver(&host, "0000:01:00.0").as_deref(), Some("vfio-pci"));
+    let plan = run::plan(&host, &binding(r#""01:00.0""#));
+    let told =
+        "driver_override=vfio-pci for 10de:0ffc, in another form to driver_override=vfio-pci for 10de:0ffc";
+    assert!(plan.contains(told), "{plan}");
+    run::converge(&host, &binding(r#""01:00.0""#));
+    assert_eq!(run::plan(&host, &binding(r#""01:00.0""#)), "nothing to do");
+    let text = host.tree().read(DRIVER).unwrap();
+    assert!(text.contains("serial=00-00-00-00-00-00-00-07") && !text.contains("/bin/sh"), "{text}");
+}
+
+#[test]
+fn a_twin_in_the_place_of_a_card_is_given_back_at_boot() {
+    let tree = Tree::new(&[]);
+    gpu("0000:01:00.0").serial(7).write(&tree);
+    let host = sim(tree);
+    run::converge(&host, &binding(r#""01:00.0""#));
+    gpu("0000:01:00.0").serial(8).write(host.tree());
+    host.reboot();
+    assert_eq!(driver(&host, "0000:01:00.0").as_deref(), Some("nouveau"));
 }
 
 #[test]

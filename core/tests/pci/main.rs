@@ -1,5 +1,6 @@
 //! Resources of PCI devices, planned and carried out on a simulated host.
 
+mod boot_device;
 mod driver_binding;
 mod identity;
 mod missing;

@@ -48,8 +48,7 @@ fn functions_are_made_now_and_at_every_boot() {
     );
     expect![[r##"
         # hoststate: sriov_numvfs 0000:01:00.0, mac 52:54:00:12:34:01
-        ACTION=="add|bind", SUBSYSTEM=="pci", KERNEL=="0000:01:00.0", ATTR{vendor}=="0x8086", ATTR{device}=="0x10c9", ATTR{subsystem_vendor}=="0x1af4", ATTR{subsystem_device}=="0x1100", DRIVER=="?*", ATTR{sriov_numvfs}="4"
-        ACTION=="add", SUBSYSTEM=="net", KERNELS=="0000:01:00.0", ATTRS{vendor}=="0x8086", ATTRS{device}=="0x10c9", ATTRS{subsystem_vendor}=="0x1af4", ATTRS{subsystem_device}=="0x1100", TEST=="device/sriov_numvfs", ATTR{device/sriov_numvfs}="4"
+        ACTION=="add|bind", SUBSYSTEM=="pci|net", KERNELS=="0000:01:00.0", ATTRS{modalias}=="pci:v00008086d000010C9sv00001AF4sd00001100*", DRIVERS=="?*", RUN+="/usr/bin/hoststate boot-device 0000:01:00.0 numvfs=4 mac=52:54:00:12:34:01"
     "##]].assert_eq(&host.tree().read(RULES).unwrap());
     host.reboot();
     check(&host, r#""device":"01:00.0","numvfs":4"#, expect!["nothing to do"]);
@@ -81,10 +80,7 @@ fn another_count_goes_by_zero_and_replaces_the_rules() {
     );
     expect![[r##"
         # hoststate: sriov_numvfs 0000:01:00.0, mac 52:54:00:12:34:01, by interface enp1s0
-        ACTION=="add|bind", SUBSYSTEM=="pci", KERNEL=="0000:01:00.0", ATTR{vendor}=="0x8086", ATTR{device}=="0x10c9", ATTR{subsystem_vendor}=="0x1af4", ATTR{subsystem_device}=="0x1100", DRIVER=="?*", ATTR{sriov_drivers_autoprobe}="0"
-        ACTION=="add|bind", SUBSYSTEM=="pci", KERNEL=="0000:01:00.0", ATTR{vendor}=="0x8086", ATTR{device}=="0x10c9", ATTR{subsystem_vendor}=="0x1af4", ATTR{subsystem_device}=="0x1100", DRIVER=="?*", ATTR{sriov_numvfs}="2"
-        ACTION=="add", SUBSYSTEM=="net", KERNELS=="0000:01:00.0", ATTRS{vendor}=="0x8086", ATTRS{device}=="0x10c9", ATTRS{subsystem_vendor}=="0x1af4", ATTRS{subsystem_device}=="0x1100", TEST=="device/sriov_numvfs", ATTR{device/sriov_drivers_autoprobe}="0"
-        ACTION=="add", SUBSYSTEM=="net", KERNELS=="0000:01:00.0", ATTRS{vendor}=="0x8086", ATTRS{device}=="0x10c9", ATTRS{subsystem_vendor}=="0x1af4", ATTRS{subsystem_device}=="0x1100", TEST=="device/sriov_numvfs", ATTR{device/sriov_numvfs}="2"
+        ACTION=="add|bind", SUBSYSTEM=="pci|net", KERNELS=="0000:01:00.0", ATTRS{modalias}=="pci:v00008086d000010C9sv00001AF4sd00001100*", DRIVERS=="?*", RUN+="/usr/bin/hoststate boot-device 0000:01:00.0 numvfs=2 autoprobe=0 mac=52:54:00:12:34:01"
     "##]].assert_eq(&host.tree().read(RULES).unwrap());
     converge(
         &host,

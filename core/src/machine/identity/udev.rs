@@ -15,8 +15,8 @@ use crate::machine::pci_bus::{self, PciDevice};
 /// What a rule compares; nothing for a device of which nothing is known.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Comparisons {
-    /// Attributes with their values, as sysfs shows them.
-    attributes: Vec<(&'static str, String)>,
+    /// A pattern of its modalias, which begins with its ids.
+    modalias: Option<String>,
     /// A pattern of the device's directory, without a slash at its end.
     directory: Option<String>,
 }
@@ -43,26 +43,28 @@ impl Comparisons {
         Ok(match (physical, device) {
             (Some(physical), _) => {
                 let id = virtual_functions::id(host, &physical)?;
-                let mut attributes = vec![("vendor", hexadecimal(physical.id.vendor))];
-                attributes.extend(id.map(|it| ("device", hexadecimal(it.device))));
+                let modalias = modalias(Some(physical.id.vendor), id.map(|it| it.device));
                 let path = virtual_functions::path(address, &physical);
-                Self { attributes, directory: directory(&path) }
+                Self { modalias, directory: directory(&path) }
             }
-            (None, Some(device)) => Self { attributes: kind(device.id), directory: directory(&device.path) },
+            (None, Some(device)) => {
+                let PciId { vendor, device: id, subsystem_vendor, subsystem_device, .. } = device.id;
+                let modalias =
+                    format!("pci:v{vendor:08X}d{id:08X}sv{subsystem_vendor:08X}sd{subsystem_device:08X}*");
+                Self { modalias: Some(modalias), directory: directory(&device.path) }
+            }
             (None, None) => Self::default(),
         })
     }
 
     /// Returns the comparisons of the ids that a playbook gives, for a device of which nothing else is known.
     pub fn of_ids(vendor: Option<u16>, device: Option<u16>) -> Self {
-        let id = |name, it: Option<u16>| it.map(|it| (name, hexadecimal(it.into())));
-        let attributes = id("vendor", vendor).into_iter().chain(id("device", device)).collect();
-        Self { attributes, directory: None }
+        Self { modalias: modalias(vendor.map(u32::from), device.map(u32::from)), directory: None }
     }
 
     /// Returns whether it compares nothing.
     pub fn is_empty(&self) -> bool {
-        self.attributes.is_empty() && self.directory.is_none()
+        self.modalias.is_none() && self.directory.is_none()
     }
 
     /// Returns the comparisons for a rule about the device itself, each behind a comma.
@@ -70,28 +72,34 @@ impl Comparisons {
         self.text("ATTR", "")
     }
 
-    /// Returns the comparisons for a rule about a network interface of the device; `KERNELS` names the device.
-    pub fn of_interface(&self) -> String {
-        self.text("ATTRS", "/net/*")
+    /// Returns the comparisons for a rule about the device and its network interfaces; `KERNELS` names the device.
+    pub fn of_device_and_interfaces(&self) -> String {
+        self.text("ATTRS", "*")
     }
 
     fn text(&self, key: &str, below: &str) -> String {
-        let compared = self.attributes.iter().map(|(name, value)| format!(", {key}{{{name}}}==\"{value}\""));
+        let modalias = self.modalias.iter().map(|it| format!(", {key}{{modalias}}==\"{it}\""));
         let directory = self.directory.iter().map(|it| format!(", DEVPATH==\"{it}{below}\""));
-        compared.chain(directory).collect()
+        modalias.chain(directory).collect()
     }
 }
 
-/// Returns the ids that a rule compares: vendor, device, and those of the subsystem, where it compares all of them.
+/// Returns the ids that a rule compares: vendor, device, and those of the subsystem, where it compares all of them, in the
+/// modalias or, as earlier versions wrote it, one by one.
 pub fn compared(rule: &UdevRule) -> Option<PciId> {
-    let id = |name: &str| {
+    let value = |name: &str| {
         let of_name = |it: &&Pair| {
             let is_attribute = matches!(it.key.as_str(), "ATTR" | "ATTRS");
             is_attribute && it.operator == "==" && it.attribute.as_deref() == Some(name)
         };
-        let pair = rule.pairs.iter().find(of_name)?;
-        u32::from_str_radix(pair.value.strip_prefix("0x")?, 16).ok()
+        rule.pairs.iter().find(of_name).map(|it| it.value.as_str())
     };
+    if let Some(modalias) = value("modalias") {
+        // What a pattern leaves open, the class, counts for nothing here.
+        let whole = modalias.strip_suffix('*').map(|it| format!("{it}bc00sc00i00"));
+        return PciId::from_modalias(&whole?).ok();
+    }
+    let id = |name: &str| u32::from_str_radix(value(name)?.strip_prefix("0x")?, 16).ok();
     Some(PciId {
         vendor: id("vendor")?,
         device: id("device")?,
@@ -101,17 +109,14 @@ pub fn compared(rule: &UdevRule) -> Option<PciId> {
     })
 }
 
-fn kind(id: PciId) -> Vec<(&'static str, String)> {
-    vec![
-        ("vendor", hexadecimal(id.vendor)),
-        ("device", hexadecimal(id.device)),
-        ("subsystem_vendor", hexadecimal(id.subsystem_vendor)),
-        ("subsystem_device", hexadecimal(id.subsystem_device)),
-    ]
-}
-
-fn hexadecimal(id: u32) -> String {
-    format!("0x{id:04x}")
+/// Returns the pattern of the modaliases with these ids (drivers/pci/pci-driver.c, `modalias_show`); `None` for none.
+fn modalias(vendor: Option<u32>, device: Option<u32>) -> Option<String> {
+    let id = |it: u32| format!("{it:08X}");
+    match (vendor, device) {
+        (None, None) => None,
+        (Some(vendor), None) => Some(format!("pci:v{}*", id(vendor))),
+        (vendor, Some(device)) => Some(format!("pci:v{}d{}*", vendor.map_or("*".to_owned(), id), id(device))),
+    }
 }
 
 /// Returns the pattern of a device's directory; `None` where its address on the root bus says as much.

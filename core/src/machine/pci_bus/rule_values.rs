@@ -32,7 +32,10 @@ pub fn of(device: &PciDevice, key: &str, name: Option<&str>) -> Option<Vec<Strin
         ("ENV", Some("PCI_SUBSYS_ID")) => format!("{:04X}:{:04X}", id.subsystem_vendor, id.subsystem_device),
         ("ENV", Some("PCI_CLASS")) => format!("{:04X}", id.class),
         ("ENV", Some("PCI_SLOT_NAME")) => device.address.to_string(),
-        ("ENV", Some("MODALIAS")) | ("ATTR", Some("modalias")) => device.modalias.clone(),
+        ("ENV", Some("MODALIAS")) | ("ATTR" | "ATTRS", Some("modalias")) => match device.modalias.as_str() {
+            "" => id.modalias(),
+            modalias => modalias.to_owned(),
+        },
         ("DRIVER" | "DRIVERS", _) | ("ENV", Some("ID_NET_DRIVER")) => {
             device.driver.clone().unwrap_or_default()
         }

@@ -133,8 +133,8 @@ fn by_rules(of: &PciDevice, source: &Source<'_>, ways: &mut Vec<Way>) -> Option<
     let mut autoprobe = None;
     for it in source.rules.iter().filter(|it| it.is_about(of) && !is_too_early(&it.place, &it.rule)) {
         let (place, rule) = (&it.place, &it.rule);
-        autoprobe = rule.assigned(rules::AUTOPROBE).map(|it| it.trim() != "0").or(autoprobe);
-        let count = rule.assigned(rules::COUNT).and_then(|it| it.trim().parse().ok());
+        let (count, of_rule) = it.makes();
+        autoprobe = of_rule.or(autoprobe);
         let when = if waits_for_driver(rule) { When::Bound } else { When::Seen };
         let way = |count| Way { when, in_image: source.in_image, count, place: place.clone() };
         ways.extend(count.map(way));

@@ -17,6 +17,8 @@ pub(super) struct Rule {
     pub(super) loads: Option<(String, bool)>,
     /// The command by which it takes the function from another driver and has it probed again.
     pub(super) rebinds: Option<String>,
+    /// Whether that command gives the function back to its own driver instead.
+    pub(super) gives_back: bool,
     /// Whether it takes the function off the bus.
     pub(super) removes: bool,
     /// A command it runs that moves the function in its own way, and whether the rule is about the function or names it.
@@ -29,6 +31,7 @@ pub(super) struct Rule {
 pub(super) struct Rebinding<'a> {
     pub(super) function: &'a Function<'a>,
     pub(super) command: String,
+    pub(super) gives_back: bool,
     pub(super) place: String,
     pub(super) loaded: Vec<ModuleName>,
 }
@@ -83,8 +86,13 @@ impl Player<'_> {
 
     /// A rule has the function leave its driver for the one that it names, and go back when that does not take it.
     pub(super) fn rebind(&mut self, it: &Rebinding<'_>) {
-        let Rebinding { function, command, place, loaded } = it;
+        let Rebinding { function, command, gives_back, place, loaded } = it;
         let address = function.device.address;
+        if *gives_back {
+            let named = self.overrides.get(&address).map(|it| it.0.clone());
+            self.bound.retain(|bound, it| *bound != address || Some(&it.driver) != named.as_ref());
+            return self.give_back(function);
+        }
         let Some((driver, _)) = self.overrides.get(&address).cloned() else {
             // Where no rule names a driver, the command does.
             return self.command(command, address, place);

@@ -182,7 +182,8 @@ impl<'a> Player<'a> {
             if let Some(command) = rule.rebinds {
                 let modules = self.loaded.iter().chain(&event.done).map(|it| it.module.clone());
                 let loaded = modules.collect();
-                rebinding.push(Rebinding { function, command, place: rule.place.clone(), loaded });
+                let (gives_back, place) = (rule.gives_back, rule.place.clone());
+                rebinding.push(Rebinding { function, command, gives_back, place, loaded });
             }
         }
         merge(&mut event, place.by_alias(&function.device.modalias, &function.modules, &self.loaded));

@@ -11,8 +11,10 @@ use super::moves::Rule;
 use super::scripts;
 use crate::error::Result;
 use crate::formats::udev_rules::DIRECTORIES;
-use crate::formats::udev_rules::rule::{self, UdevRule};
+use crate::formats::udev_rules::boot_command::{BootCommand, Wanted};
+use crate::formats::udev_rules::rule::{self, Pair, UdevRule};
 use crate::machine::image_contents::Contents;
+use crate::machine::own_program;
 use crate::machine::pci_bus::{self, PciDevice};
 
 /// Directories of what systemd-tmpfiles writes at boot, the strongest first (tmpfiles.d(5)).
@@ -27,6 +29,10 @@ pub(super) struct Moving {
     /// Its file and line.
     pub(super) place: String,
     pub(super) rule: UdevRule,
+    /// What it has hoststate do, where hoststate is there to do it.
+    pub(super) command: Option<BootCommand>,
+    /// Whether hoststate gives the function back, because the card is another of its kind.
+    is_for_twin: bool,
     /// The rules before it that lead behind it.
     skips: Vec<UdevRule>,
 }
@@ -39,6 +45,21 @@ impl Moving {
     pub(super) fn is_about(&self, device: &PciDevice) -> bool {
         let known = |key: &str, name: Option<&str>| pci_bus::rule_values::of(device, key, name);
         self.rule.may_match(known) && !self.skips.iter().any(|it| it.must_match(known))
+    }
+
+    /// Returns the command by which it has hoststate bind a function.
+    fn binds(&self, device: &PciDevice) -> Option<String> {
+        let command = self.command.as_ref().filter(|it| it.address == device.address)?;
+        matches!(command.wanted, Wanted::Driver(_)).then(|| command.to_string())
+    }
+
+    /// Returns how many virtual functions it makes, and whether drivers may take them, where it says so.
+    pub(super) fn makes(&self) -> (Option<u16>, Option<bool>) {
+        if let Some(BootCommand { wanted: Wanted::Functions { numvfs, autoprobe }, .. }) = self.command {
+            return if self.is_for_twin { (None, None) } else { (Some(numvfs), autoprobe) };
+        }
+        let count = self.rule.assigned(COUNT).and_then(|it| it.trim().parse().ok());
+        (count, self.rule.assigned(AUTOPROBE).map(|it| it.trim() != "0"))
     }
 
     /// Returns whether the rule is for events that no boot has.
@@ -64,11 +85,30 @@ pub(super) fn files(host: &HostView, directories: &[&str], ending: &str) -> Resu
 /// Returns the rules of the root file system.
 pub(super) fn of_root(host: &HostView) -> Result<Rules> {
     let mut rules = Vec::new();
+    let mut programs: BTreeMap<String, bool> = BTreeMap::new();
     for path in files(host, &DIRECTORIES, ".rules")? {
         let parsed: Option<Rc<Vec<UdevRule>>> = host.parsed(&path, rule::parse)?;
-        rules.extend(moving(&path.display().to_string(), parsed.iter().flat_map(|it| it.iter())));
+        let parsed = parsed.iter().flat_map(|it| it.iter());
+        for (program, _) in parsed.clone().filter_map(BootCommand::of_rule) {
+            if !programs.contains_key(program) {
+                programs.insert(program.to_owned(), !own_program::is_missing(host, Path::new(program))?);
+            }
+        }
+        let has = |program: &str| programs.get(program).copied().unwrap_or_default();
+        rules.extend(moving(&path.display().to_string(), parsed, &has));
+    }
+    for it in &mut rules {
+        it.is_for_twin = is_for_twin(host, it.command.as_ref())?;
     }
     Ok(rules)
+}
+
+/// Returns whether the card at the address of a command shows another serial number.
+fn is_for_twin(host: &HostView, command: Option<&BootCommand>) -> Result<bool> {
+    let Some(BootCommand { address, serial: Some(meant), .. }) = command else { return Ok(false) };
+    let devices = pci_bus::devices(host)?;
+    let Some(device) = devices.iter().find(|it| it.address == *address) else { return Ok(false) };
+    Ok(device.card_serial(host)?.is_some_and(|it| it != *meant))
 }
 
 /// Returns the rules of an image.
@@ -83,10 +123,12 @@ pub(super) fn of_image(contents: &Contents, image: &str) -> Rules {
     files.sort_by_key(|it| (it.rsplit('/').next().unwrap_or_default(), rank(it)));
     files.retain(|it| seen.insert(it.rsplit('/').next().unwrap_or_default()));
     let rules = files.into_iter().map(|it| (format!("/{it} in {image}"), rule::parse(contents.text(it))));
-    rules.flat_map(|(file, rules)| moving(&file, rules.iter())).collect()
+    // hoststate puts no program into images.
+    rules.flat_map(|(file, rules)| moving(&file, rules.iter(), &|_| false)).collect()
 }
 
-fn moving<'a>(file: &str, rules: impl Iterator<Item = &'a UdevRule>) -> Rules {
+/// Returns what moves or makes functions among the rules of a file. `has` says whether a program is there.
+fn moving<'a>(file: &str, rules: impl Iterator<Item = &'a UdevRule>, has: &dyn Fn(&str) -> bool) -> Rules {
     let mut skips: Vec<&UdevRule> = Vec::new();
     let mut found = Vec::new();
     for rule in rules {
@@ -96,13 +138,25 @@ fn moving<'a>(file: &str, rules: impl Iterator<Item = &'a UdevRule>) -> Rules {
         if rule.value_of("GOTO").is_some() {
             skips.push(rule);
         }
-        if is_moving(rule) {
+        let own = BootCommand::of_rule(rule);
+        let lacks_program = own.as_ref().is_some_and(|it| !has(it.0));
+        if lacks_program && tests(rule, own.as_ref().map(|it| it.0)) {
+            continue;
+        }
+        let command = own.map(|it| it.1).filter(|_| !lacks_program);
+        if command.is_some() || is_moving(rule) {
             let place = format!("{file}:{}", rule.line);
             let skips = skips.iter().map(|it| (*it).clone()).collect();
-            found.push(Moving { place, rule: rule.clone(), skips });
+            found.push(Moving { place, rule: rule.clone(), command, is_for_twin: false, skips });
         }
     }
     found
+}
+
+/// Returns whether a rule asks whether the program is there that it runs.
+fn tests(rule: &UdevRule, program: Option<&str>) -> bool {
+    let is_asking = |it: &Pair| it.key == "TEST" && it.operator == "==" && Some(it.value.as_str()) == program;
+    rule.pairs.iter().any(is_asking)
 }
 
 fn is_moving(rule: &UdevRule) -> bool {
@@ -180,7 +234,8 @@ pub(super) fn matching(rules: &Rules, device: &PciDevice) -> Vec<Rule> {
         Some(Rule {
             driver: driver(rule).map(str::to_owned),
             loads: self::runs(rule).find_map(loaded),
-            rebinds: rebinding.first().map(|it| (*it).to_owned()),
+            rebinds: moving.binds(device).or_else(|| rebinding.first().map(|it| (*it).to_owned())),
+            gives_back: moving.is_for_twin,
             removes: removes(rule),
             runs,
             place: place.clone(),

@@ -2,10 +2,16 @@
 
 use std::path::Path;
 
+use hoststate_abi::host_view::HostView;
 use hoststate_abi::pci_address::PciAddress;
+use hoststate_abi::step::Step;
+use hoststate_core::error::Result;
 use hoststate_core::formats::udev_rules::assigned_attributes;
-use hoststate_core::formats::udev_rules::rule::{self, UdevRule};
+use hoststate_core::formats::udev_rules::boot_command::BootCommand;
+use hoststate_core::formats::udev_rules::rule;
+use hoststate_core::host::{Done, Host};
 use hoststate_core::machine::pci_bus::rule_values;
+use hoststate_core::run::boot_device;
 
 use super::{SimHost, kernel, modules};
 use crate::pci::BUS;
@@ -46,6 +52,11 @@ fn apply(host: &SimHost, address: PciAddress, action: &str) {
     for command in run {
         if let Some(module) = command.strip_prefix("{builtin}+=\"kmod load ") {
             modules::modprobe(host, module.trim_end_matches(['"', ' ', ',']));
+        } else if command.contains(BootCommand::WORD) {
+            for (_, command) in rule::parse(&format!("RUN{command}")).iter().filter_map(BootCommand::of_rule)
+            {
+                boot_device::carry_out(&command, &Event(host)).expect("a readable device");
+            }
         } else if command.contains("/unbind") && command.contains("drivers_probe") {
             rebind(host, address);
         }
@@ -59,11 +70,34 @@ fn matches(host: &SimHost, rule: &str, address: PciAddress, action: &str) -> boo
         "SUBSYSTEM" => Some(vec!["pci".to_owned()]),
         _ => rule_values::of(&device, key, name),
     };
-    let about_device = |it: &UdevRule| it.pairs.iter().any(|pair| pair.key == "KERNEL");
-    rule::parse(rule).iter().any(|it| about_device(it) && it.may_match(known))
+    rule::parse(rule).iter().any(|it| it.may_match(known))
 }
 
-/// What the shell in a rule of `driver_binding` does.
+/// The host as a program sees it that udev runs.
+struct Event<'a>(&'a SimHost);
+
+impl Host for Event<'_> {
+    fn view(&self) -> HostView {
+        self.0.tree.view()
+    }
+
+    fn perform(&self, step: &Step) -> Result<Done> {
+        let Step::WriteAttribute { path, value } = step else { panic!("a boot rule does this: {step}") };
+        let resolved = self.view().resolve(path)?;
+        kernel::write(self.0, &resolved, value).map_err(|errno| SimHost::refuse(path, value, errno))?;
+        Ok(Done::default())
+    }
+
+    fn sync(&self) -> Result<()> {
+        Ok(())
+    }
+
+    fn wait_for_devices(&self, _attempt: u32) -> bool {
+        false
+    }
+}
+
+/// What the shell in a rule of an earlier version's `driver_binding` does.
 fn rebind(host: &SimHost, address: PciAddress) {
     let Some(device) = kernel::find(host, &address.to_string()) else { return };
     if device.driver_override.is_none() || device.driver == device.driver_override {
