@@ -139,7 +139,9 @@ fn read(screen: &str) -> Seen {
             break;
         };
         rest = &rest[at + mark.len()..];
-        let length = rest.find(end).unwrap_or(rest.len());
+        // An `@` of an argument may stand at the edge of the screen; behind the last one is a bracket.
+        let is_end = |it: &usize| *end != "@\n" || rest[..*it].trim_end_matches('\n').ends_with(']');
+        let length = rest.match_indices(end).map(|it| it.0).find(is_end).unwrap_or(rest.len());
         let text = rest[..length].replace('\n', "");
         match *mark {
             "@@loader" => (seen.loader, seen.modules) = (text, String::new()),
