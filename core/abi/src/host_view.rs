@@ -1,5 +1,6 @@
 //! Reading a host: its files as they will be once the predicted writes are done.
 
+mod at_once;
 pub mod bytes;
 mod files;
 mod netlink;

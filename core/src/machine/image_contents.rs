@@ -3,7 +3,7 @@
 mod known;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use hoststate_abi::host_view::HostView;
@@ -42,6 +42,16 @@ pub type Unpacked = Result<Rc<Contents>, String>;
 /// When the file exists and cannot be read, or unpacks to more than hoststate is ready for.
 pub fn read(host: &HostView, image: &Path) -> Result<Option<Unpacked>> {
     host.memory::<Images>().contents(host, image)
+}
+
+/// Returns what [`read`] does of several images; those that are not known are unpacked at the same time.
+///
+/// # Errors
+/// Those of [`read`].
+pub fn read_all(host: &HostView, images: &[PathBuf]) -> Result<Vec<Option<Unpacked>>> {
+    let known = host.memory::<Images>();
+    known.unpack(host, images)?;
+    images.iter().map(|it| known.contents(host, it)).collect()
 }
 
 /// Returns what is to be kept in [`IMAGES`]; `None` when that has it already.

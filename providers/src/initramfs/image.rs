@@ -32,11 +32,12 @@ pub(super) struct Kernel {
 /// # Errors
 /// When a file exists and cannot be read; a damaged image is no error here.
 pub(super) fn kernels(host: &HostView, generator: &dyn Initramfs) -> Result<Vec<Kernel>> {
+    let installed = kernels::installed(host)?;
+    let images = installed.0.iter().map(|it| generator.image(host, it)).collect::<Result<Vec<_>>>()?;
+    let read = image_contents::read_all(host, &images)?;
     let mut all = Vec::new();
-    for release in &kernels::installed(host)?.0 {
+    for ((release, image), contents) in installed.0.iter().zip(images).zip(read) {
         let modules = kernels::modules_directory(release);
-        let image = generator.image(host, release)?;
-        let contents = image_contents::read(host, &image)?;
         let builtin = host.parsed(&modules.join("modules.builtin"), ModulesBuiltin::parse)?;
         let loadable = host.parsed(&modules.join("modules.dep"), ModuleFiles::parse)?;
         all.push(Kernel { release: release.clone(), image, contents, builtin, loadable });

@@ -47,25 +47,52 @@ pub(super) struct Images {
     kept: RefCell<Option<HashMap<PathBuf, Known>>>,
     /// Those that were asked for.
     asked: RefCell<HashMap<PathBuf, Known>>,
+    /// The inodes of those that are unpacked ahead, as they were before that, and whether they had settled.
+    ahead: RefCell<HashMap<PathBuf, (Status, bool)>>,
     has_news: Cell<bool>,
 }
 
 impl Images {
+    /// Unpacks those images that are not known, at the same time.
+    ///
+    /// # Errors
+    /// When one exists and cannot be read.
+    pub(super) fn unpack(&self, host: &HostView, images: &[PathBuf]) -> Result<()> {
+        let mut unknown = Vec::new();
+        for image in images {
+            let Some(inode) = host.status(image)? else { continue };
+            if !self.knows(host, image, &inode) {
+                let settled = has_settled(&inode, SystemTime::now());
+                self.ahead.borrow_mut().insert(image.clone(), (inode, settled));
+                unknown.push(image.clone());
+            }
+        }
+        Ok(host.parse_at_once(&unknown, Contents::unpack, |it| it.map(Rc::new))?)
+    }
+
+    /// Returns whether an image need not be unpacked.
+    fn knows(&self, host: &HostView, image: &Path, inode: &Status) -> bool {
+        let is_asked = |it: &Self| it.asked.borrow().get(image).is_some_and(|it| it.inode == *inode);
+        if is_asked(self) {
+            return true;
+        }
+        if let Some(known) = self.take_kept(host, image).filter(|it| it.inode == *inode) {
+            self.asked.borrow_mut().insert(image.to_owned(), known);
+        }
+        is_asked(self)
+    }
+
     /// Returns what an image contains; `None` when there is none, a text when that cannot be told.
     ///
     /// # Errors
     /// When it exists and cannot be read, or unpacks to more than hoststate is ready for.
     pub(super) fn contents(&self, host: &HostView, image: &Path) -> Result<Option<Unpacked>> {
         let Some(inode) = host.status(image)? else { return Ok(unread(host, image)) };
-        if let Some(known) = self.asked.borrow().get(image).filter(|it| it.inode == inode) {
-            return Ok(Some(Ok(Rc::clone(&known.contents))));
+        if self.knows(host, image, &inode) {
+            return Ok(self.asked.borrow().get(image).map(|it| Ok(Rc::clone(&it.contents))));
         }
-        if let Some(known) = self.take_kept(host, image).filter(|it| it.inode == inode) {
-            let contents = Rc::clone(&known.contents);
-            self.asked.borrow_mut().insert(image.to_owned(), known);
-            return Ok(Some(Ok(contents)));
-        }
-        let is_settled = has_settled(&inode, SystemTime::now());
+        let ahead = self.ahead.borrow_mut().remove(image);
+        let (inode, is_settled) = ahead.unwrap_or_else(|| (inode, has_settled(&inode, SystemTime::now())));
         // The view remembers damage, too.
         let unpacked = host.parsed_bytes(image, |bytes| Contents::unpack(bytes).map(Rc::new))?;
         let Some(unpacked) = unpacked else { return Ok(unread(host, image)) };

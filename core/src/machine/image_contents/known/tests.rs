@@ -1,11 +1,11 @@
 //! Images known from the last run, and what makes them unknown again.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::{Duration, SystemTime};
 
-use hoststate_abi::host_view::Status;
+use hoststate_abi::host_view::{HostView, Status};
 use hoststate_testkit::initramfs::image;
 use hoststate_testkit::tree::Tree;
 
@@ -49,6 +49,32 @@ fn an_image_that_is_known_is_not_unpacked() {
     let second = images.contents(&tree.view(), Path::new(IMAGE)).unwrap().unwrap().unwrap();
     assert!(Rc::ptr_eq(&first, &second));
     assert_eq!(images.news(), None, "the last run has written it down");
+}
+
+#[test]
+fn several_images_are_unpacked_at_once_and_known_by_the_inodes_from_before() {
+    let name = |number: usize| PathBuf::from(format!("/boot/initrd.img-6.1.0-{number}-amd64"));
+    let module = |number: usize| format!("usr/lib/modules/6.1.0-{number}-amd64/kernel/m{number}.ko");
+    let tree = Tree::new(&[]);
+    let all: Vec<PathBuf> = (0..6).map(name).collect();
+    for number in 0..4 {
+        tree.write(name(number), image(&[(&module(number), "")]));
+    }
+    tree.write(name(4), "no image");
+    let (view, images) = (tree.view(), Images::default());
+    images.unpack(&view, &all).unwrap();
+    // What is put there meanwhile is another image to the next view.
+    tree.write(name(0), image(&[("usr/lib/modules/6.1.0-0-amd64/kernel/other-than-before.ko", "")]));
+    let read = |view: &HostView, number: usize| images.contents(view, &name(number)).unwrap();
+    let modules = |view: &HostView, number: usize| {
+        read(view, number).unwrap().unwrap().modules.iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    for number in 0..4 {
+        assert_eq!(modules(&view, number), [format!("m{number}")]);
+    }
+    assert!(read(&view, 4).unwrap().is_err());
+    assert!(read(&view, 5).is_none());
+    assert_eq!(modules(&tree.view(), 0), ["other-than-before"]);
 }
 
 #[test]
