@@ -130,7 +130,11 @@ impl Root {
     fn same_command(&self, texts: &[String], told: &(PathBuf, usize), done: &(PathBuf, usize)) -> bool {
         let source = self.sources(texts).into_iter().position(|it| it == told.0).unwrap();
         let (first, last) = (told.1.min(done.1), told.1.max(done.1));
-        let goes_on = |it: &str| it.ends_with(['\\', '|', '&']) || it.matches('"').count() % 2 == 1;
+        let mut quotes = 0;
+        let goes_on = |it: &str| {
+            quotes += it.matches('"').count();
+            it.ends_with(['\\', '|', '&']) || quotes % 2 == 1
+        };
         let mut between = texts[source].lines().skip(first - 1).take(last - first);
         told.0 == done.0 && between.all(goes_on)
     }
