@@ -19,6 +19,8 @@ mod cards;
 mod dead_lines;
 #[path = "hazards/distro.rs"]
 mod distro;
+#[path = "hazards/functions_now.rs"]
+mod functions_now;
 #[path = "hazards/groups.rs"]
 mod groups;
 #[path = "hazards/guests.rs"]

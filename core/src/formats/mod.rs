@@ -1,6 +1,7 @@
 //! Every text format hoststate reads or edits: text in, value out, no I/O.
 
 pub mod acpi;
+pub mod attribute_writes;
 pub mod bls_entry;
 pub mod dracut_conf;
 pub mod efi_variable;

@@ -159,7 +159,8 @@ fn kernels(line: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-/// Returns the values that a rule assigns to sysfs attributes, as `name=value`, in order.
+/// Returns the values that a rule assigns to sysfs attributes, as `name=value`, in order; those of virtual functions also
+/// where a command of it writes them.
 pub fn assigned_attributes(rule: &str) -> Vec<String> {
     let mut assigned = Vec::new();
     for part in rule.split("ATTR{").skip(1) {
@@ -167,6 +168,15 @@ pub fn assigned_attributes(rule: &str) -> Vec<String> {
             && let Some((value, _)) = rest.split_once('"')
         {
             assigned.push(format!("{}={value}", name.rsplit('/').next().unwrap_or(name)));
+        }
+    }
+    for part in rule.split("echo ").skip(1) {
+        let mut words = part.split([' ', '\'', ';', '"']);
+        if let (Some(value), Some(">"), Some(path)) = (words.next(), words.next(), words.next())
+            && let Some((_, name)) = path.rsplit_once('/')
+            && name.starts_with("sriov_")
+        {
+            assigned.push(format!("{name}={value}"));
         }
     }
     assigned

@@ -28,6 +28,7 @@ pub mod second_owner;
 pub mod shared_ids;
 pub mod started_guest;
 mod unbinding;
+pub mod uncontained_dma;
 pub mod vfs_in_use;
 pub mod xen_dom0;
 
@@ -44,6 +45,7 @@ pub const TABLE: &[Guard] = &[
     shared_ids::hazards,
     half_group::hazards,
     firmware_pinned::hazards,
+    uncontained_dma::hazards,
     vfs_in_use::hazards,
     held_by_guest::hazards,
     held_by_process::hazards,

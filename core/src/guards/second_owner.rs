@@ -43,7 +43,7 @@ pub fn hazards(scene: Scene<'_>) -> Result<Vec<Hazard>> {
         let statements = counts::statements(scene)?;
         for (device, wanted) in &wanted {
             let card = Card::read(scene.before, device)?;
-            let own = counts::of_card(scene, &card)?;
+            let own = counts::of_card(scene, &card, wanted)?;
             for statement in statements.iter().chain(&own).filter(|it| (it.is_of)(&card)) {
                 hazards.extend(hazard(statement, device, "virtual functions", wanted));
             }

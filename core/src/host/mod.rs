@@ -134,6 +134,7 @@ impl Host for LiveHost {
                 Ok(Done::default())
             }
             Step::WriteAttribute { path, value } => {
+                stuck::foresee(&self.view(), path, value)?;
                 process::write_attribute(&self.program, path, &self.attribute(path)?, value)?;
                 Ok(Done::default())
             }

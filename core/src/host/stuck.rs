@@ -5,8 +5,10 @@ use std::path::{Path, PathBuf};
 use hoststate_abi::host_view::HostView;
 use hoststate_abi::pci_address::PciAddress;
 
+use crate::error::{Error, Result};
 use crate::machine::open_files;
 use crate::machine::pci_bus;
+use crate::machine::users;
 
 /// How many functions of a stack are shown: the innermost say what is waited for.
 const SHOWN: usize = 4;
@@ -27,6 +29,22 @@ pub(super) fn explain(machine: &HostView, id: u32, attribute: &Path, value: &str
         sentences.push(format!("{}. End it, and the write continues.", holders.join(", ")));
     }
     sentences.join(" ")
+}
+
+/// Refuses a write that the kernel would make wait for a process, in a sleep that nothing ends.
+///
+/// # Errors
+/// When there is such a process, by name; when the machine cannot be read.
+pub(super) fn foresee(machine: &HostView, attribute: &Path, value: &str) -> Result<()> {
+    let waited = users::waited_for(machine, attribute, value)?;
+    let Some(first) = waited.first() else { return Ok(()) };
+    let holder = first.holder.as_deref().unwrap_or("a process");
+    let what = format!(
+        "{}: {holder} has {}, and a write of {value:?} would wait until it lets go",
+        attribute.display(),
+        first.device
+    );
+    Err(Error::invalid(what, "Nothing was written. Shut the guest down or end the process, then run again."))
 }
 
 fn waits(machine: &HostView, id: u32) -> String {
@@ -86,11 +104,16 @@ mod tests {
     use hoststate_abi::host_view::HostView;
     use tempfile::TempDir;
 
-    use super::explain;
+    use super::{explain, foresee};
 
     const DEVICE: &str = "/sys/bus/pci/devices/0000:01:00.0";
 
     fn check(files: &[(&str, &str)], links: &[(&str, &str)], attribute: &str, value: &str, expected: Expect) {
+        let machine = machine(files, links);
+        expected.assert_eq(&explain(&HostView::new(machine.path()), 77, Path::new(attribute), value));
+    }
+
+    fn machine(files: &[(&str, &str)], links: &[(&str, &str)]) -> TempDir {
         let machine = TempDir::new().unwrap();
         let at = |path: &str| {
             let path = machine.path().join(path.trim_start_matches('/'));
@@ -109,7 +132,50 @@ mod tests {
         for (path, target) in links {
             symlink(target, at(path)).unwrap();
         }
-        expected.assert_eq(&explain(&HostView::new(machine.path()), 77, Path::new(attribute), value));
+        machine
+    }
+
+    #[test]
+    fn a_write_that_would_wait_for_a_guest_is_never_begun() {
+        let driver = [(&*format!("{DEVICE}/driver"), "../../../../bus/pci/drivers/vfio-pci")];
+        let comm = [("/proc/42/comm", "qemu-system-x86\n")];
+        let held = machine(&comm, &[driver[0], ("/proc/42/fd/9", "/dev/vfio/12")]);
+        let unbind = Path::new("/sys/bus/pci/devices/0000:01:00.0/driver/unbind");
+        let refused = foresee(&HostView::new(held.path()), unbind, "0000:01:00.0").unwrap_err();
+        expect![[r#"/sys/bus/pci/devices/0000:01:00.0/driver/unbind: qemu-system-x86 (process 42) has 0000:01:00.0, and a write of "0000:01:00.0" would wait until it lets go"#]]
+            .assert_eq(&refused.to_string());
+        let free = machine(&comm, &[driver[0], ("/proc/42/fd/9", "/dev/vfio/13")]);
+        assert!(foresee(&HostView::new(free.path()), unbind, "0000:01:00.0").is_ok());
+        // A driver of the host loses it, and goes on.
+        let of_host = machine(&comm, &[("/proc/42/fd/9", "/dev/vfio/12")]);
+        assert!(foresee(&HostView::new(of_host.path()), unbind, "0000:01:00.0").is_ok());
+    }
+
+    #[test]
+    fn nor_is_one_that_removes_the_virtual_functions_of_a_guest() {
+        const PORT: &str = "/sys/bus/pci/devices/0000:02:00.0";
+        let counts =
+            [("vendor", "0x8086"), ("device", "0x10c9"), ("class", "0x020000"), ("sriov_numvfs", "1")];
+        let more = [("subsystem_vendor", "0x1"), ("subsystem_device", "0x2"), ("sriov_totalvfs", "7")];
+        let port: Vec<(String, &str)> =
+            counts.iter().chain(&more).map(|it| (format!("{PORT}/{}", it.0), it.1)).collect();
+        let mut files: Vec<(&str, &str)> = port.iter().map(|it| (it.0.as_str(), it.1)).collect();
+        files.push(("/proc/42/comm", "qemu-system-x86\n"));
+        let links = [
+            ("/sys/bus/pci/devices/0000:02:00.0/virtfn0", "../0000:01:00.0"),
+            ("/sys/bus/pci/devices/0000:01:00.0/driver", "../../../../bus/pci/drivers/vfio-pci"),
+            ("/proc/42/fd/9", "/dev/vfio/12"),
+        ];
+        let machine = machine(&files, &links);
+        let write = |value: &str| {
+            let attribute = Path::new(PORT).join("sriov_numvfs");
+            foresee(&HostView::new(machine.path()), &attribute, value)
+        };
+        assert!(
+            write("0").unwrap_err().to_string().contains("qemu-system-x86 (process 42) has 0000:01:00.0")
+        );
+        // As many as there are is nothing to do.
+        assert!(write("1").is_ok());
     }
 
     #[test]

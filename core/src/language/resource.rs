@@ -1,6 +1,7 @@
 //! What a resource is: a desired state that can compare itself with a host.
 
 use std::fmt;
+use std::path::Path;
 use std::rc::Rc;
 
 use hoststate_abi::host_view::HostView;
@@ -9,8 +10,8 @@ use hoststate_abi::setting::Setting;
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 
-use crate::error::Result;
-use crate::formats::kernel_cmdline::{CmdlineEdit, Parameter};
+use crate::error::{Error, Result};
+use crate::formats::kernel_cmdline::{Cmdline, CmdlineEdit, Parameter};
 use crate::formats::pci::PciIdPattern;
 use crate::language::contradiction::Claim;
 use crate::language::selector::DeviceSelector;
@@ -100,6 +101,20 @@ impl<'a> Context<'a> {
     /// Returns a host of which no earlier run is known.
     pub fn new(host: &'a HostView, distro: &'a Distro) -> Self {
         Self { host, distro, before: None }
+    }
+
+    /// Returns the kernel command line of the next boot; of a host whose loader is left alone, that of the running kernel.
+    ///
+    /// # Errors
+    /// When the files of the loader cannot be read.
+    pub fn future(&self) -> Result<Cmdline> {
+        match self.distro.bootloader.future(self.host) {
+            Err(Error::Unsupported { .. }) => {
+                let running = self.host.read_lossy(Path::new("/proc/cmdline"))?.unwrap_or_default();
+                Ok(Cmdline::parse(running.trim_end()))
+            }
+            told => told,
+        }
     }
 }
 

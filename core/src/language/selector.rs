@@ -13,6 +13,7 @@ use crate::machine::pci_names::Names;
 
 mod class;
 pub mod decode;
+mod renamed;
 #[cfg(test)]
 mod tests;
 
@@ -178,6 +179,14 @@ impl DeviceSelector {
     }
 
     fn without_match(&self, mut scored: Vec<(usize, &PciDevice)>, host: &HostView) -> Error {
+        if let Self::Traits(traits) = self
+            && let Some(wanted) = &traits.interface
+        {
+            let devices: Vec<&PciDevice> = scored.iter().map(|it| it.1).collect();
+            if let Some(error) = renamed::without_interface(self, wanted, &devices, host) {
+                return error;
+            }
+        }
         let best = scored.iter().map(|(score, _)| *score).max().unwrap_or(0);
         scored.retain(|(score, _)| *score == best && best > 0);
         let near = list(scored.iter().map(|(_, device)| *device), host);
@@ -186,7 +195,8 @@ impl DeviceSelector {
             near => format!("no PCI device has {self}; nearest:{near}"),
         };
         let hint = if self.needs_interface() {
-            "A device has no interface while vfio-pci holds it: select it by address, ids or slot."
+            "A device has no interface while vfio-pci or another driver for guests holds it: select it by address, ids or \
+             slot."
         } else {
             "`hoststate inspect devices` lists the devices of this host."
         };

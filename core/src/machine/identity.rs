@@ -186,8 +186,13 @@ pub fn permanent_mac(host: &HostView, device: &PciDevice, interface: &Interface)
     }
     // Linux before 3.14 shows it there only (drivers/net/bonding/bond_procfs.c).
     let master = host.link_target(&directory.join("master"))?;
-    if let Some(bond) = master.as_deref().and_then(Path::file_name) {
-        let bond = host.read_lossy(&Path::new("/proc/net/bonding").join(bond))?.unwrap_or_default();
+    let master = master.as_deref().and_then(Path::file_name).map(|it| it.to_string_lossy().into_owned());
+    let bonding = Path::new("/proc/net/bonding");
+    // A copy of a host may lack the link, and have the one that shows the whole as built on the port.
+    let uppers = if master.is_none() && host.is_dir(bonding)? { host.list(&directory)? } else { Vec::new() };
+    let uppers = uppers.iter().filter_map(|it| it.strip_prefix("upper_"));
+    for bond in uppers.chain(master.as_deref()) {
+        let bond = host.read_lossy(&bonding.join(bond))?.unwrap_or_default();
         if let Some(kept) = of_bond(&bond, &interface.name) {
             return Ok(Some(kept));
         }

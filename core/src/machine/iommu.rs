@@ -87,6 +87,16 @@ pub fn why_never(host: &HostView) -> Result<Option<Off>> {
     }
 }
 
+/// Returns whether the host is a virtual machine that shows no table of an IOMMU: no parameter turns one on there.
+///
+/// # Errors
+/// When `/sys` or `/proc` cannot be read.
+pub fn is_machine_without(host: &HostView) -> Result<bool> {
+    let is_machine = facts::hypervisor(host)?.is_some_and(|it| it != "none" && !it.starts_with("Xen (dom0"));
+    let tables = host.list(Path::new(TABLES))?;
+    Ok(is_machine && !tables.iter().any(|it| DESCRIBING.contains(&it.as_str())))
+}
+
 /// Returns `None` where a table describes an IOMMU, or tables are not shown.
 fn no_table(host: &HostView) -> Result<Option<Off>> {
     if facts::cpu_vendor(host)?.as_deref() == Some("ARM") {

@@ -1,5 +1,6 @@
 //! Which processes have a file open, by the links in `/proc/PID/fd` (proc_pid_fd(5)).
 
+use std::collections::HashSet;
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -45,12 +46,38 @@ pub(crate) struct OpenFiles {
 /// # Errors
 /// As for [`of`].
 pub(crate) fn of_guests(host: &HostView, device: &PciDevice) -> io::Result<OpenFiles> {
-    let is_for_guests = device.driver.as_deref().is_some_and(driver_name::is_for_guests);
-    let Some(group) = device.iommu_group.filter(|_| is_for_guests) else { return Ok(OpenFiles::default()) };
-    let mut nodes = vec![PathBuf::from(format!("/dev/vfio/{group}"))];
-    let own = host.list(&pci_bus::directory(device.address).join("vfio-dev"))?;
-    nodes.extend(own.iter().map(|it| Path::new("/dev/vfio/devices").join(it)));
-    of(host, &nodes)
+    let nodes = guest_nodes(host, device)?;
+    if nodes.is_empty() { Ok(OpenFiles::default()) } else { of(host, &nodes) }
+}
+
+/// Returns the files of a device that processes open to use it, each with whether the kernel waits for its user when the
+/// device goes.
+///
+/// # Errors
+/// When `/sys` cannot be read.
+pub(crate) fn nodes(host: &HostView, device: &PciDevice) -> io::Result<Vec<(PathBuf, bool)>> {
+    // NVIDIA's driver waits as VFIO does (NVIDIA/open-gpu-kernel-modules#1374).
+    let waits = device.driver.as_deref() == Some("nvidia");
+    let of_guests = guest_nodes(host, device)?.into_iter().map(|it| (it, true));
+    let of_device = device_nodes(host, device)?.into_iter().map(|it| (it, waits));
+    Ok(of_guests.chain(of_device).collect())
+}
+
+/// The files through which a guest or a program has a device of VFIO or UIO: of its group, one that vfio made itself
+/// without an IOMMU included, and its own.
+fn guest_nodes(host: &HostView, device: &PciDevice) -> io::Result<Vec<PathBuf>> {
+    if !device.driver.as_deref().is_some_and(driver_name::is_for_guests) {
+        return Ok(Vec::new());
+    }
+    let mut nodes = Vec::new();
+    if let Some(group) = device.iommu_group {
+        nodes.extend([format!("/dev/vfio/{group}"), format!("/dev/vfio/noiommu-{group}")].map(PathBuf::from));
+    }
+    let directory = pci_bus::directory(device.address);
+    for (class, place) in [("vfio-dev", "/dev/vfio/devices"), ("uio", "/dev")] {
+        nodes.extend(host.list(&directory.join(class))?.iter().map(|it| Path::new(place).join(it)));
+    }
+    Ok(nodes)
 }
 
 /// Looks which processes have a device open through the driver that it has: screens and renderers, what NVIDIA's driver
@@ -59,6 +86,11 @@ pub(crate) fn of_guests(host: &HostView, device: &PciDevice) -> io::Result<OpenF
 /// # Errors
 /// As for [`of`].
 pub(crate) fn of_device(host: &HostView, device: &PciDevice) -> io::Result<OpenFiles> {
+    let nodes = device_nodes(host, device)?;
+    if nodes.is_empty() { Ok(OpenFiles::default()) } else { of(host, &nodes) }
+}
+
+fn device_nodes(host: &HostView, device: &PciDevice) -> io::Result<Vec<PathBuf>> {
     let directory = pci_bus::directory(device.address);
     let mut nodes = Vec::new();
     for (class, place) in [("drm", "/dev/dri"), ("infiniband_verbs", "/dev/infiniband")] {
@@ -75,7 +107,7 @@ pub(crate) fn of_device(host: &HostView, device: &PciDevice) -> io::Result<OpenF
             }
         }
     }
-    if nodes.is_empty() { Ok(OpenFiles::default()) } else { of(host, &nodes) }
+    Ok(nodes)
 }
 
 /// Looks which of `files` are open; a process that ends meanwhile has none open.
@@ -84,6 +116,7 @@ pub(crate) fn of_device(host: &HostView, device: &PciDevice) -> io::Result<OpenF
 /// When `/proc` cannot be read for another reason than that.
 pub(crate) fn of(host: &HostView, files: &[PathBuf]) -> io::Result<OpenFiles> {
     let mut open = OpenFiles::default();
+    let files: HashSet<&Path> = files.iter().map(PathBuf::as_path).collect();
     for process in host.list(Path::new("/proc"))? {
         if !process.bytes().all(|it| it.is_ascii_digit()) {
             continue;
@@ -110,7 +143,7 @@ pub(crate) fn of(host: &HostView, files: &[PathBuf]) -> io::Result<OpenFiles> {
                 Err(err) if is_gone(&err) => break,
                 Err(err) => return Err(err),
             };
-            if let Some(file) = target.filter(|it| files.contains(it)) {
+            if let Some(file) = target.filter(|it| files.contains(it.as_path())) {
                 let name = match host.attribute(&directory.join("comm")) {
                     Ok(name) => name.unwrap_or_default(),
                     Err(err) if is_gone(&err) => break,

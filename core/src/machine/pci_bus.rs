@@ -12,6 +12,7 @@ use crate::error::{Error, Result};
 use crate::formats::pci::PciId;
 
 pub mod config_space;
+pub mod denylist;
 pub mod driver_name;
 pub mod makers;
 mod modules;

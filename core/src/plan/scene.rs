@@ -6,6 +6,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
+use hoststate_abi::about::About;
 use hoststate_abi::activation::Activation;
 use hoststate_abi::pci_address::PciAddress;
 
@@ -169,6 +170,19 @@ impl<'a> Scene<'a> {
             counts.push((address, path, value));
         }
         counts
+    }
+
+    /// Returns the numbers of virtual functions that wait for a boot, as [`Self::counts`]: the kernel that shows the
+    /// functions is another's or a record, and on the host itself they would be written.
+    pub fn counts_at_boot(&self) -> Vec<(PciAddress, &'a Path, &'a str)> {
+        let waiting = self.changes.iter().filter(|it| it.steps.is_empty());
+        let count = |it: &'a Change| {
+            let About::Attribute(path) = &it.about else { return None };
+            let name = path.parent().and_then(Path::file_name).and_then(|it| it.to_str())?;
+            let address = name.parse().ok().filter(|_| path.ends_with("sriov_numvfs"))?;
+            Some((address, path.as_path(), it.desired.as_deref()?))
+        };
+        waiting.filter_map(count).collect()
     }
 
     /// Returns whether images or the boot configuration are made anew.

@@ -34,6 +34,7 @@ mod declared_devices;
 mod guarded;
 pub(crate) mod missing;
 mod named;
+mod rebound;
 mod recalled;
 mod remade;
 mod unknown_drivers;
@@ -117,6 +118,7 @@ impl Planner<'_> {
             draft.merge(self.declared, index, written, settled);
         }
         missing::add_doubts(self.declared, view, &mut draft.deferred)?;
+        draft.defer_rebound(Context::new(view, self.distro))?;
         draft.defer_remade(view)?;
         self.finish(host, declarations, draft, view)
     }
@@ -299,10 +301,8 @@ impl Draft {
     fn change(&mut self, declared: &Declared, setting: Setting) {
         let State::Drifted { actual, desired, remedy } = setting.state else { return };
         let (resource, playbook) = named(declared);
-        let remedy = match (self.runtime, setting.scope) {
-            (Runtime::AtBoot, Scope::Runtime) => Remedy::Activation(Activation::Reboot),
-            (Runtime::AtBoot, Scope::Persistent) | (Runtime::Now, _) => remedy,
-        };
+        let waits = (self.runtime, setting.scope) == (Runtime::AtBoot, Scope::Runtime);
+        let remedy = if waits { Remedy::Activation(Activation::Reboot) } else { remedy };
         let (steps, activation) = match remedy {
             Remedy::Steps(steps) => (steps, None),
             Remedy::Activation(activation) => {

@@ -17,10 +17,12 @@ use crate::formats::udev_rules::boot_command::Wanted;
 use crate::language::contradiction::{Claim, Governed};
 use crate::language::resource::{Context, Resource, ResourceType};
 use crate::language::selector::{DeviceSelector, Found};
+use crate::machine::facts;
 use crate::machine::identity::Meant;
 use crate::machine::modprobe_d;
 use crate::machine::own_program;
-use crate::machine::pci_bus::driver_name::is_for_guests;
+use crate::machine::pci_bus::denylist::{self, Denial};
+use crate::machine::pci_bus::driver_name;
 use crate::machine::pci_bus::{self, DriverName, PciDevice};
 use crate::machine::pci_names::Names;
 use crate::resources::modprobe_file;
@@ -53,7 +55,7 @@ impl ResourceType for DriverBinding {
     }
 
     fn validate(&self) -> Result<()> {
-        if self.driver.needs_iommu_group() && self.device.needs_interface() {
+        if driver_name::takes_interface(self.driver.as_str()) && self.device.needs_interface() {
             let what = format!(
                 "a device bound to {} has no network interface, so it could not be found again by {}",
                 self.driver, self.device
@@ -104,8 +106,13 @@ impl Resource for DriverBinding {
                 settings.extend(self.now(cx, device, driver, is_registered)?);
             }
             None if pci_bus::is_visible(cx.host)? => {
-                let reason = format!("there is no PCI device at {address}");
-                let state = State::Deferred { reason };
+                // What keeps a function to come from the driver is known before it comes.
+                let state = match self.foretold(cx, address)? {
+                    Some(reason) => {
+                        State::Blocked { actual: None, desired: Some(driver.to_owned()), by: None, reason }
+                    }
+                    None => State::Deferred { reason: format!("there is no PCI device at {address}") },
+                };
                 settings.push(Setting::runtime(About::Driver(address), Disruption::None, state));
             }
             None => {}
@@ -115,6 +122,17 @@ impl Resource for DriverBinding {
 }
 
 impl DriverBinding {
+    /// Returns why no device can have the driver until more is declared, whatever it will be.
+    fn foretold(&self, cx: Context<'_>, address: PciAddress) -> Result<Option<String>> {
+        if !self.driver.needs_iommu_group() || facts::iommu(cx.host)?.is_none_or(|it| it.active) {
+            return Ok(None);
+        }
+        Ok(match iommu::why_no_group(cx, address)? {
+            iommu::NoGroup::Forever(reason) => Some(reason),
+            iommu::NoGroup::UntilBoot | iommu::NoGroup::Unneeded => None,
+        })
+    }
+
     fn refuse_bridge(&self, host: &HostView, device: &PciDevice) -> Result<()> {
         if self.driver.needs_iommu_group() && device.has_bridge_header(host)? {
             let name = Names::read(host).aside(device.id);
@@ -139,18 +157,26 @@ impl DriverBinding {
         let is_bound = device.driver.as_deref() == Some(driver);
         let bound = |state| Setting::runtime(About::Driver(address), disruption, state);
         let (actual, desired) = (device.driver.clone(), Some(driver.to_owned()));
+        let until_boot = |actual, desired| {
+            let remedy = Remedy::Activation(Activation::Reboot);
+            let state = State::Drifted { actual, desired, remedy };
+            vec![Setting::runtime(About::Driver(address), Disruption::Reboot, state)]
+        };
+        let blocked =
+            |actual, desired, reason| vec![bound(State::Blocked { actual, desired, by: None, reason })];
+        if !is_bound && driver == "vfio-pci" {
+            match denylist::denial(cx.host, &|| cx.future(), device)? {
+                Denial::None => {}
+                Denial::UntilBoot => return Ok(until_boot(actual, desired)),
+                Denial::Refused => return Ok(blocked(actual, desired, denylist::refusal(device))),
+            }
+        }
         if !is_bound && self.driver.needs_iommu_group() && device.iommu_group.is_none() {
-            let setting = match iommu::why_no_group(cx, device)? {
-                iommu::NoGroup::UntilBoot => {
-                    let remedy = Remedy::Activation(Activation::Reboot);
-                    let state = State::Drifted { actual, desired, remedy };
-                    Setting::runtime(About::Driver(address), Disruption::Reboot, state)
-                }
-                iommu::NoGroup::Forever(reason) => {
-                    bound(State::Blocked { actual, desired, by: None, reason })
-                }
-            };
-            return Ok(vec![setting]);
+            match iommu::why_no_group(cx, address)? {
+                iommu::NoGroup::Unneeded => {}
+                iommu::NoGroup::UntilBoot => return Ok(until_boot(actual, desired)),
+                iommu::NoGroup::Forever(reason) => return Ok(blocked(actual, desired, reason)),
+            }
         }
         if !cx.host.exists(&directory.join("driver_override"))? {
             let what = format!("{address} has no driver_override, so it cannot be given to one driver");
@@ -220,7 +246,7 @@ impl DriverBinding {
         let who = pci_rules::who(host, address, device, &self.device)?.of_device();
         let program = own_program::path(host)?;
         let program = program.display();
-        let needs_program = match is_for_guests(driver) {
+        let needs_program = match driver_name::is_for_guests(driver) {
             true => String::new(),
             false => format!(", TEST==\"{program}\""),
         };

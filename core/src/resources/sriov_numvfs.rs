@@ -5,8 +5,7 @@ use std::path::Path;
 use hoststate_abi::about::About;
 use hoststate_abi::host_view::HostView;
 use hoststate_abi::pci_address::PciAddress;
-use hoststate_abi::setting::{Disruption, Remedy, Setting, State};
-use hoststate_abi::step::Step;
+use hoststate_abi::setting::Setting;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -18,10 +17,14 @@ use crate::language::selector::{DeviceSelector, Found};
 use crate::machine::identity::Meant;
 use crate::machine::kernels;
 use crate::machine::own_program;
-use crate::machine::pci_bus::{self, DriverName, PciDevice, Sriov};
+use crate::machine::pci_bus::makers::{self, Way};
+use crate::machine::pci_bus::{self, PciDevice, Sriov};
 use crate::machine::pci_names::Names;
 use crate::resources::modprobe_removal::copies_of;
 use crate::resources::pci_rules::{self, PciRules};
+
+mod by_parameter;
+pub(crate) mod now;
 
 /// The rules of all physical functions. Before `80-drivers.rules` only by habit: the rules below wait for a driver.
 const RULES: &str = "/etc/udev/rules.d/70-hoststate-sriov.rules";
@@ -66,10 +69,12 @@ impl ResourceType for SriovNumvfs {
         };
         let mut settings = vec![rules.setting(cx.host)?];
         copies_of(cx, [file.to_owned()], &mut settings)?;
-        if let Some((device, sriov)) = device.as_ref().and_then(|it| Some((it, it.sriov?))) {
+        if let Some((device, sriov)) = device.as_ref().and_then(|it| Some((it, it.sriov?)))
+            && by_parameter::name(cx.host, device)?.is_none()
+        {
             let none =
                 Self { device: self.device.clone(), numvfs: 0, autoprobe: self.autoprobe.map(|_| true) };
-            settings.extend(none.now(device, sriov)?);
+            settings.extend(none.now(cx, device, sriov)?);
         }
         Ok(settings)
     }
@@ -103,11 +108,17 @@ impl Resource for SriovNumvfs {
         };
         let mut settings = Vec::new();
         match &device {
-            Some(device) => {
-                let sriov = self.physical_function(cx.host, device)?;
-                settings.push(self.after_boot(cx.host, address, Some(device.as_ref()))?);
-                settings.extend(self.now(device, sriov)?);
-            }
+            Some(device) => match by_parameter::name(cx.host, device)? {
+                Some(name) => {
+                    settings.push(self.without_rules(cx.host, device)?);
+                    settings.push(by_parameter::setting(cx.host, device, name, self.numvfs)?);
+                }
+                None => {
+                    let sriov = self.physical_function(cx.host, device)?;
+                    settings.push(self.after_boot(cx.host, address, Some(device.as_ref()))?);
+                    settings.extend(self.now(cx, device, sriov)?);
+                }
+            },
             // A planner lets a device be absent only where nothing is known of devices: in a tree without `/sys`.
             None => settings.push(self.after_boot(cx.host, address, None)?),
         }
@@ -122,6 +133,8 @@ impl SriovNumvfs {
         let name = || format!("{}{}", device.address, Names::read(host).aside(device.id));
         match (device.sriov, device.physfn) {
             (Some(sriov), _) if wanted <= sriov.totalvfs => Ok(sriov),
+            // What a driver may make by its own parameter is the limit that the kernel shows.
+            (Some(sriov), _) if makers::limit(host, device)?.is_some_and(|it| it.allows(wanted)) => Ok(sriov),
             (Some(Sriov { totalvfs, .. }), _) => {
                 let what =
                     format!("{} offers {totalvfs} virtual functions, the playbook wants {wanted}", name());
@@ -172,13 +185,25 @@ impl SriovNumvfs {
     ///
     /// It compares who the device is: what else sits at the address by then is left alone. An image has no hoststate, so the
     /// functions are made when the root's udev sees the device.
+    ///
+    /// A driver that makes functions only while its interface is up gets a rule of the interface, with a command that brings
+    /// it up first; the name may have changed by then.
     fn after_boot(
         &self,
         host: &HostView,
         address: PciAddress,
         device: Option<&PciDevice>,
     ) -> Result<Setting> {
+        let (file, owner, selector) = (Path::new(RULES), Self::NAME, &self.device);
         let who = pci_rules::who(host, address, device, &self.device)?.of_device_and_interfaces();
+        let way = device.map(|it| makers::way(host, it)).transpose()?;
+        if way == Some(Way::SysfsWhileUp) {
+            let rules = vec![format!(
+                "ACTION==\"add\", SUBSYSTEM==\"net\", KERNELS==\"{address}\"{who}, {}",
+                self.command(address)
+            )];
+            return PciRules { file, owner, address, device, selector, rules }.setting(host);
+        }
         let program = own_program::path(host)?;
         let wanted = Wanted::Functions { numvfs: self.numvfs, autoprobe: self.autoprobe };
         let command = pci_rules::command(host, (Path::new(RULES), Self::NAME), (address, device), wanted)?;
@@ -187,84 +212,30 @@ impl SriovNumvfs {
              RUN+=\"{} {command}\"",
             program.display()
         )];
-        let (file, owner, selector) = (Path::new(RULES), Self::NAME, &self.device);
         PciRules { file, owner, address, device, selector, rules }.setting(host)
     }
 
-    fn now(&self, device: &PciDevice, sriov: Sriov) -> Result<Vec<Setting>> {
-        let mut settings = Vec::new();
-        if let Some(wanted) = self.autoprobe {
-            settings.push(autoprobe(device, sriov, wanted)?);
-        }
-        let disruption = if device.interfaces.is_empty() { Disruption::Device } else { Disruption::Network };
-        let about = attribute(device.address, "sriov_numvfs");
-        settings.push(Setting::runtime(about, disruption, self.numvfs(device, sriov)?));
-        Ok(settings)
+    /// The command of a rule that brings the interfaces of a device up, then makes its functions. `$$` is a dollar to
+    /// udev (udev(7)).
+    fn command(&self, address: PciAddress) -> String {
+        let directory = format!("/sys/bus/pci/devices/{address}");
+        let up = format!("for i in {directory}/net/*; do ip link set dev $${{i##*/}} up; done");
+        let autoprobe = self.autoprobe.map_or(String::new(), |it| {
+            format!("echo {} > {directory}/sriov_drivers_autoprobe; ", u8::from(it))
+        });
+        format!("RUN+=\"/bin/sh -c '{up}; {autoprobe}echo {} > {directory}/sriov_numvfs'\"", self.numvfs)
     }
 
-    fn numvfs(&self, device: &PciDevice, sriov: Sriov) -> Result<State> {
-        if sriov.numvfs == self.numvfs {
-            return Ok(State::Converged);
-        }
-        let (actual, desired) = (Some(sriov.numvfs.to_string()), Some(self.numvfs.to_string()));
-        let address = device.address;
-        let blocked = |reason: String| {
-            Ok(State::Blocked { actual: actual.clone(), desired: desired.clone(), by: None, reason })
-        };
-        match &device.driver {
-            None => blocked(format!(
-                "{address} has no driver, and only its own driver can make virtual functions; load that driver"
-            )),
-            Some(driver) if is_for_guests(driver) => blocked(format!(
-                "{address} is bound to {driver}, and only its own driver can make virtual functions; bind it to \
-                 that driver"
-            )),
-            Some(_) => {
-                let path = || pci_bus::directory(address).join("sriov_numvfs");
-                let mut steps = Vec::new();
-                // From one count to another the kernel answers EBUSY (drivers/pci/iov.c, sriov_numvfs_store).
-                if sriov.numvfs != 0 && self.numvfs != 0 {
-                    steps.push(Step::WriteAttribute { path: path(), value: "0".to_owned() });
-                }
-                steps.push(Step::WriteAttribute { path: path(), value: self.numvfs.to_string() });
-                Ok(State::Drifted { actual, desired, remedy: Remedy::Steps(steps) })
-            }
-        }
+    /// Takes out rules of an earlier time, which a driver without `sriov_configure` would be given in vain.
+    fn without_rules(&self, host: &HostView, device: &PciDevice) -> Result<Setting> {
+        let (file, owner, selector) = (Path::new(RULES), Self::NAME, &self.device);
+        let (address, device, rules) = (device.address, Some(device), Vec::new());
+        PciRules { file, owner, address, device, selector, rules }.setting(host)
     }
-}
-
-/// vfio-pci refuses the write unless it was loaded with `enable_sriov`; pci-stub knows no virtual functions.
-fn is_for_guests(driver: &str) -> bool {
-    let name = DriverName::try_from(driver.to_owned());
-    driver == "pci-stub" || name.is_ok_and(|it| it.needs_iommu_group())
 }
 
 fn is_before_sriov_numvfs(host: &HostView) -> Result<bool> {
     Ok(kernels::running(host)?.is_some_and(|it| kernels::is_older(&it, (3, 8))))
-}
-
-fn autoprobe(device: &PciDevice, sriov: Sriov, wanted: bool) -> Result<Setting> {
-    let about = attribute(device.address, "sriov_drivers_autoprobe");
-    let number = |is_on: bool| u8::from(is_on).to_string();
-    let state = match sriov.autoprobe {
-        Some(actual) if actual == wanted => State::Converged,
-        // Kernels without the attribute always probe.
-        None if wanted => State::Converged,
-        None => {
-            let what = format!(
-                "{} has no sriov_drivers_autoprobe, so `autoprobe = false` is not possible",
-                device.address
-            );
-            return Err(Error::invalid(what, "It exists since Linux 4.12. Leave `autoprobe` out."));
-        }
-        Some(actual) => {
-            let path = pci_bus::directory(device.address).join("sriov_drivers_autoprobe");
-            let steps = vec![Step::WriteAttribute { path, value: number(wanted) }];
-            let remedy = Remedy::Steps(steps);
-            State::Drifted { actual: Some(number(actual)), desired: Some(number(wanted)), remedy }
-        }
-    };
-    Ok(Setting::runtime(about, Disruption::None, state))
 }
 
 fn attribute(address: PciAddress, name: &str) -> About {

@@ -17,6 +17,7 @@ use crate::language::resource::{Context, Resource, ResourceType};
 use crate::machine::kernels;
 use crate::machine::modprobe_d;
 use crate::machine::pci_bus;
+use crate::machine::pci_bus::denylist::{self, Denial};
 use crate::mechanism::distro::cmdline::running;
 use crate::resources::modprobe_file::{self, ConfFile};
 
@@ -91,7 +92,7 @@ impl Resource for VfioPciIds {
         } else {
             self.options(cx, &module, winner)?
         };
-        settings.extend(self.drivers(cx.host)?);
+        settings.extend(self.drivers(cx)?);
         Ok(settings)
     }
 
@@ -187,7 +188,8 @@ impl VfioPciIds {
     }
 
     /// Compares the drivers of the devices that have these ids; vfio-pci takes them when the host boots.
-    fn drivers(&self, host: &HostView) -> Result<Vec<Setting>> {
+    fn drivers(&self, cx: Context<'_>) -> Result<Vec<Setting>> {
+        let host = cx.host;
         let mut claimed = Vec::new();
         for (address, id) in pci_bus::ids(host)? {
             if self.ids.iter().any(|it| it.matches(&id)) {
@@ -195,9 +197,14 @@ impl VfioPciIds {
             }
         }
         // vfio-pci refuses bridges, whatever their id (drivers/vfio/pci/vfio_pci_core.c).
-        let settings = claimed.iter().filter(|it| !it.is_bridge()).map(|device| {
-            let state = if device.driver.as_deref() == Some(DRIVER) {
+        let mut settings = Vec::new();
+        for device in claimed.iter().filter(|it| !it.is_bridge()) {
+            let is_bound = device.driver.as_deref() == Some(DRIVER);
+            let state = if is_bound {
                 State::Converged
+            } else if denylist::denial(host, &|| cx.future(), device)? == Denial::Refused {
+                let (actual, desired) = (device.driver.clone(), Some(DRIVER.to_owned()));
+                State::Blocked { actual, desired, by: None, reason: denylist::refusal(device) }
             } else {
                 State::Drifted {
                     actual: device.driver.clone(),
@@ -205,9 +212,9 @@ impl VfioPciIds {
                     remedy: Remedy::Activation(Activation::Reboot),
                 }
             };
-            Setting::runtime(About::DriverAtBoot(device.address), Disruption::Reboot, state)
-        });
-        Ok(settings.collect())
+            settings.push(Setting::runtime(About::DriverAtBoot(device.address), Disruption::Reboot, state));
+        }
+        Ok(settings)
     }
 }
 

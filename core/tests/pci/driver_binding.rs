@@ -128,9 +128,9 @@ fn without_an_iommu_group_the_plan_says_what_is_missing() {
         &host,
         fields,
         expect![[r#"
-        /etc/udev/rules.d/70-hoststate-driver.rules: 0000:01:00.0: - to driver_override=vfio-pci (none)
-          write /etc/udev/rules.d/70-hoststate-driver.rules
-        blocked: /sys/bus/pci/devices/0000:01:00.0/driver: the IOMMU is off, and vfio-pci needs it. Declare kernel_cmdline { present = { "intel_iommu=on" } }"#]],
+            /etc/udev/rules.d/70-hoststate-driver.rules: 0000:01:00.0: - to driver_override=vfio-pci (none)
+              write /etc/udev/rules.d/70-hoststate-driver.rules
+            blocked: /sys/bus/pci/devices/0000:01:00.0/driver: the IOMMU is off, and vfio-pci needs it. Declare kernel_cmdline { present = { "intel_iommu=on" } }, or iommu {}"#]],
     );
     host.tree().write("/etc/words", "quiet intel_iommu=on\n");
     check(

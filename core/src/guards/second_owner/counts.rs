@@ -3,7 +3,7 @@
 use super::statement::{Card, Statement};
 use super::{commands, declarations, link_files, netplan, network_manager, rules};
 use crate::error::Result;
-use crate::machine::pci_bus::makers::{self, Parameter};
+use crate::machine::pci_bus::makers::{self, Parameter, Way};
 use crate::plan::scene::Scene;
 
 /// Returns what others say of numbers of virtual functions.
@@ -18,11 +18,14 @@ pub(super) fn statements(scene: Scene<'_>) -> Result<Vec<Statement>> {
 }
 
 /// Returns what only the card tells: the parameter of its driver that makes functions, and the tool of its vendor.
-pub(super) fn of_card(scene: Scene<'_>, card: &Card<'_>) -> Result<Vec<Statement>> {
+pub(super) fn of_card(scene: Scene<'_>, card: &Card<'_>, wanted: &str) -> Result<Vec<Statement>> {
     let mut all = Vec::new();
-    if let Some(Parameter { name, value, place, module }) = makers::parameter(scene.after, card.device)? {
-        // A list has one number for each port.
-        let sets = (!value.contains([',', ';'])).then(|| value.clone());
+    // Where only the parameter makes functions, it is what the declaration is carried out by.
+    let is_means = matches!(makers::way(scene.after, card.device)?, Way::Parameter(_));
+    if let Some(parameter) = makers::parameter(scene.after, card.device)? {
+        let sets = parameter.number().map(|it| it.to_string());
+        let sets_wanted = sets.as_deref() == Some(wanted);
+        let Parameter { name, value, place, module } = parameter;
         all.push(Statement {
             who: match name {
                 "num_vfs" => "the module's parameter num_vfs",
@@ -30,7 +33,7 @@ pub(super) fn of_card(scene: Scene<'_>, card: &Card<'_>) -> Result<Vec<Statement
             },
             sets,
             evidence: format!("{place} has the option {name}={value} of {module}"),
-            is_invitation: false,
+            is_invitation: is_means && sets_wanted,
             is_of: Box::new(|_| true),
         });
     }

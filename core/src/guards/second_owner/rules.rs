@@ -1,9 +1,9 @@
 //! Rules of udev that others wrote: attributes that they assign, and commands that they run.
 
-use super::commands;
 use super::foreign_files;
 use super::statement::Statement;
 use crate::error::Result;
+use crate::formats::attribute_writes::{self, Values};
 use crate::formats::udev_rules;
 use crate::formats::udev_rules::rule::{self, UdevRule};
 use crate::machine::pci_bus::rule_values;
@@ -15,7 +15,7 @@ const WHO: &str = "a udev rule";
 pub(super) fn counts(scene: Scene<'_>) -> Result<Vec<Statement>> {
     statements(scene, "sriov_numvfs", &|command| {
         let (before, after) = command.split_once("sriov_numvfs")?;
-        Some(commands::number(before, after, &[]))
+        Some(attribute_writes::number(before, after, &Values::new()))
     })
 }
 
@@ -23,7 +23,7 @@ pub(super) fn counts(scene: Scene<'_>) -> Result<Vec<Statement>> {
 pub(super) fn drivers(scene: Scene<'_>) -> Result<Vec<Statement>> {
     statements(scene, "driver_override", &|command| {
         // The device is that of the rule, whatever the command calls it.
-        let (driver, _) = commands::binding(command)?;
+        let (driver, _) = attribute_writes::binding(command)?;
         Some(Some(driver).filter(|it| !it.contains(['$', '%'])))
     })
 }

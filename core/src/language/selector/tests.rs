@@ -154,7 +154,7 @@ fn none_or_several_are_errors_that_list_candidates() {
             error: no PCI device has class network, interface eth0; nearest:
               0000:3b:00.0 8086:10c9 network igb ens1f0
               0000:3b:00.1 8086:10c9 network igb ens1f1
-            hint: A device has no interface while vfio-pci holds it: select it by address, ids or slot."#]],
+            hint: A device has no interface while vfio-pci or another driver for guests holds it: select it by address, ids or slot."#]],
     );
 }
 

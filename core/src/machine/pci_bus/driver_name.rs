@@ -9,12 +9,13 @@ use serde::{Deserialize, Serialize};
 /// No driver of Linux has a longer one; `driver_override` takes a page.
 const LONGEST: usize = 64;
 
-/// Names that drivers register, which must be known before their modules are loaded. Three are spelled with a dash
-/// (drivers/vfio/pci/vfio_pci.c, drivers/pci/pci-stub.c, drivers/virtio/virtio_pci_common.c); the variants of vfio-pci
+/// Names that drivers register, which must be known before their modules are loaded. Four are spelled with a dash
+/// (drivers/vfio/pci/vfio_pci.c, drivers/pci/pci-stub.c, pci-pf-stub.c, drivers/virtio/virtio_pci_common.c); the variants of vfio-pci
 /// have that of their module (`KBUILD_MODNAME`), which has underscores whatever the name of its file has.
-const KNOWN: [&str; 10] = [
+const KNOWN: [&str; 11] = [
     "vfio-pci",
     "pci-stub",
+    "pci-pf-stub",
     "virtio-pci",
     "hisi_acc_vfio_pci",
     "mlx5_vfio_pci",
@@ -104,6 +105,11 @@ pub fn is_for_guests(driver: &str) -> bool {
     let folded = driver.replace('-', "_");
     folded.contains("vfio")
         || matches!(folded.as_str(), "pci_stub" | "pciback" | "uio_pci_generic" | "igb_uio")
+}
+
+/// Returns whether a device that is bound to a driver has no network interface on the host, whatever card it is.
+pub fn takes_interface(driver: &str) -> bool {
+    is_for_guests(driver) || matches!(fold(driver).as_str(), "pci_pf_stub" | "xen_pciback")
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use hoststate_abi::host_view::HostView;
+use hoststate_abi::setting::Place;
 
 use super::PciDevice;
 use crate::error::{Error, Result};
@@ -17,9 +18,25 @@ pub struct Parameter {
     /// What it is set to: a number, or one for each port.
     pub value: String,
     /// Where that stands.
-    pub place: String,
+    pub place: Place,
     /// The module.
     pub module: String,
+}
+
+impl Parameter {
+    /// Returns how many functions it makes of a device, or allows; `None` where it says that for each port or card.
+    pub fn number(&self) -> Option<u32> {
+        // Of mlx4_core: on the first port, on the second, and on both (drivers/net/ethernet/mellanox/mlx4/main.c).
+        let parts = self.value.split(',').filter(|_| self.name == "num_vfs" || !self.value.contains(','));
+        parts
+            .map(|it| it.trim().parse::<u32>().ok())
+            .try_fold(None, |sum: Option<u32>, it| Some(Some(sum.unwrap_or(0) + it?)))?
+    }
+
+    /// Returns whether it allows as many functions as wanted, taken as a limit.
+    pub fn allows(&self, wanted: u16) -> bool {
+        self.number().is_some_and(|it| it >= u32::from(wanted))
+    }
 }
 
 /// How a driver makes virtual functions.
@@ -101,7 +118,7 @@ fn option(host: &HostView, driver: &str, name: &'static str) -> Result<Option<Pa
     let winner = modprobe_d::view(host)?.effective_option(&module, name);
     Ok(winner.map(|it| Parameter {
         name,
-        place: modprobe_d::place(&it.origin).to_string(),
+        place: modprobe_d::place(&it.origin),
         value: it.value,
         module: driver.to_owned(),
     }))

@@ -9,6 +9,7 @@ use hoststate_abi::pci_address::PciAddress;
 use super::rules::{self, Rules, Written};
 use super::units::UNITS;
 use crate::error::Result;
+use crate::formats::attribute_writes::{self, Values};
 use crate::formats::modprobe_conf::{ModprobeView, ModuleName};
 use crate::formats::udev_rules::rule::{Pair, UdevRule};
 use crate::machine::pci_bus::{PciDevice, virtual_functions};
@@ -135,11 +136,20 @@ fn by_rules(of: &PciDevice, source: &Source<'_>, ways: &mut Vec<Way>) -> Option<
         let (place, rule) = (&it.place, &it.rule);
         let (count, of_rule) = it.makes();
         autoprobe = of_rule.or(autoprobe);
+        let count = count.or_else(|| by_command(rule)?.parse().ok());
         let when = if waits_for_driver(rule) { When::Bound } else { When::Seen };
         let way = |count| Way { when, in_image: source.in_image, count, place: place.clone() };
         ways.extend(count.map(way));
     }
     autoprobe
+}
+
+/// The number that a command of a rule writes, as for a driver that wants the interface up first.
+fn by_command(rule: &UdevRule) -> Option<String> {
+    let commands = rule.pairs.iter().filter(|it| it.key == "RUN" && !it.compares());
+    commands
+        .filter_map(|it| it.value.split_once(rules::COUNT))
+        .find_map(|(before, after)| attribute_writes::number(before, after, &Values::new()))
 }
 
 /// Returns whether a rule asks for the driver of an interface before udev has looked for it.

@@ -160,7 +160,8 @@ fn tests(rule: &UdevRule, program: Option<&str>) -> bool {
 }
 
 fn is_moving(rule: &UdevRule) -> bool {
-    let makes = [COUNT, AUTOPROBE].iter().any(|it| rule.assigned(it).is_some());
+    let makes = [COUNT, AUTOPROBE].iter().any(|it| rule.assigned(it).is_some())
+        || runs(rule).any(|it| it.contains(COUNT));
     makes || driver(rule).is_some() || removes(rule) || runs(rule).any(|it| moves(it) || loaded(it).is_some())
 }
 

@@ -4,8 +4,7 @@ use super::inserts::Insert;
 use super::play::{Function, Player};
 use crate::formats::modprobe_conf::ModuleName;
 use crate::formats::pci::parse_id_list;
-use crate::machine::kernels;
-use crate::machine::pci_bus::{DriverName, PciDevice};
+use crate::machine::pci_bus::{DriverName, denylist};
 use crate::next_boot::iommu::Iommu;
 
 /// Modules that take what their parameter `ids` names, and nothing else (drivers/vfio/pci, drivers/pci/pci-stub.c).
@@ -33,26 +32,6 @@ const MODESETTING: [&str; 18] = [
     "gma500_gfx",
     "loongson",
 ];
-
-/// Devices of Intel that vfio-pci refuses, for they break the isolation that it is for, and since which Linux
-/// (drivers/vfio/pci/vfio_pci.c, `vfio_pci_dev_in_denylist`): QuickAssist, then the accelerators DSA and IAX.
-const DENIED: [(u16, (u32, u32)); 8] = [
-    (0x19e2, (5, 9)),
-    (0x19e3, (5, 9)),
-    (0x37c8, (5, 9)),
-    (0x37c9, (5, 9)),
-    (0x0435, (5, 9)),
-    (0x0443, (5, 9)),
-    (0x0b25, (6, 9)),
-    (0x0cfe, (6, 9)),
-];
-
-/// Returns whether vfio-pci of a kernel refuses a device by its denylist.
-fn is_denied(device: &PciDevice, release: &str) -> bool {
-    let is_its = |it: &&(u16, (u32, u32))| u32::from(it.0) == device.id.device;
-    device.id.vendor == 0x8086
-        && DENIED.iter().find(is_its).is_some_and(|it| !kernels::is_older(release, it.1))
-}
 
 /// Whether a driver takes a function.
 pub(super) enum Takes {
@@ -97,7 +76,7 @@ impl Player<'_> {
         if function.is_bridge {
             return Takes::No(Some(format!("{driver} does not take bridges")));
         }
-        if module == "vfio_pci" && !insert.switches.takes_denied && is_denied(device, self.release) {
+        if module == "vfio_pci" && !insert.switches.takes_denied && denylist::denies(device, self.release) {
             let id = format!("{:04x}:{:04x}", device.id.vendor, device.id.device);
             return Takes::No(Some(format!(
                 "{id} is on the denylist of {driver}, which disable_denylist=1 lifts"

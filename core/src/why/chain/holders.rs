@@ -11,6 +11,7 @@ use crate::machine::needs;
 use crate::machine::open_files;
 use crate::machine::pci_bus;
 use crate::machine::pci_bus::driver_name::is_for_guests;
+use crate::machine::users;
 
 /// The IOMMU group and its members: a guest gets all of a group or nothing of it.
 pub(super) fn group(case: &Case<'_>) -> Result<Link> {
@@ -99,6 +100,7 @@ pub(super) fn holders(case: &Case<'_>) -> Result<Option<Link>> {
     {
         evidence.push(rebinding::taken_by(guest, case.device.address));
     }
+    evidence.extend(what_goes_with(case)?);
     let (by_processes, hidden) = processes(case)?;
     evidence.extend(by_processes);
     let (standing, finding) = match (evidence.is_empty(), hidden) {
@@ -164,4 +166,14 @@ fn processes(case: &Case<'_>) -> Result<(Vec<String>, usize)> {
     let of_host = open_files::of_device(case.host, case.device)?;
     let found = of_guests.found.iter().chain(&of_host.found);
     Ok((found.map(ToString::to_string).collect(), of_guests.hidden.max(of_host.hidden)))
+}
+
+/// Who uses the virtual functions of the device, and what is built on its interfaces: what goes with it, as guards tell it.
+fn what_goes_with(case: &Case<'_>) -> Result<Vec<String>> {
+    let functions = users::functions(case.host, case.device)?;
+    let uses = users::of(case.host, &functions)?.uses;
+    let upper = users::upper(case.host, case.device)?.map(|it| it.1);
+    let mediated = users::mediated(case.host, case.device.address)?;
+    let shown = uses.into_iter().map(|it| format!("{}: {}", it.device, it.evidence));
+    Ok(shown.chain(upper).chain(mediated.into_iter().map(|it| it.1)).collect())
 }
