@@ -64,12 +64,7 @@ impl UdevRules {
         if rules.is_empty() {
             return self.remove(kernel, mark);
         }
-        let mut group = format!("# {mark}{note}\n");
-        for rule in rules {
-            group.push_str(rule);
-            group.push('\n');
-        }
-        if let Some(group) = self.replace(kernel, mark, group) {
+        if let Some(group) = self.replace(kernel, mark, group(mark, note, rules)) {
             if !self.text.is_empty() && !self.text.ends_with('\n') {
                 self.text.push('\n');
             }
@@ -79,6 +74,13 @@ impl UdevRules {
             }
             self.text.push_str(&group);
         }
+    }
+
+    /// Returns whether a group may stand behind the last line as it is: that line ends, and no rule goes on behind it.
+    pub fn is_open(&self) -> bool {
+        let last = self.text.rfind(|it| it != '\n' && it != '\r').map_or("", |at| &self.text[..=at]);
+        let line = last.rsplit('\n').next().unwrap_or_default();
+        self.text.is_empty() || (self.text.ends_with('\n') && (is_comment(line) || !continues(line)))
     }
 
     /// Takes out the rules of a device, with the comment above them that starts with `mark`.
@@ -134,6 +136,16 @@ impl UdevRules {
         }
         lines
     }
+}
+
+/// Returns the lines of a group: the comment, then the rules.
+pub fn group(mark: &str, note: &str, rules: &[String]) -> String {
+    let mut group = format!("# {mark}{note}\n");
+    for rule in rules {
+        group.push_str(rule);
+        group.push('\n');
+    }
+    group
 }
 
 fn is_comment(line: &str) -> bool {

@@ -3,26 +3,28 @@
 //! The rules compare who the device is. What udev cannot compare stands in the comment above them: the file tells what
 //! was meant also when something else sits at the address.
 
-use std::collections::HashMap;
 use std::path::Path;
 
 use hoststate_abi::host_view::HostView;
+use hoststate_abi::lines::LineEdit;
 use hoststate_abi::pci_address::PciAddress;
 use hoststate_abi::setting::{Remedy, Setting, State};
+use hoststate_abi::step::Step;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::formats::pci::PciId;
 use crate::formats::udev_rules::boot_command::{BootCommand, Wanted};
-use crate::formats::udev_rules::rule::{self, UdevRule};
-use crate::formats::udev_rules::{UdevRules, assigned_attributes};
+use crate::formats::udev_rules::rule;
+use crate::formats::udev_rules::{self, UdevRules, assigned_attributes};
 use crate::language::selector::DeviceSelector;
-use crate::machine::identity::udev::{self, Comparisons};
+use crate::machine::identity::udev::Comparisons;
 use crate::machine::identity::{BridgePath, Identity, Meant};
 use crate::machine::pci_bus::PciDevice;
 use crate::resources::leftover;
 
-/// What the comment above the rules of a device starts with, whoever owns them.
-const MARK: &str = "hoststate: ";
+mod groups;
+
+use groups::{Groups, MARK};
 
 /// The rules a device shall have.
 pub(super) struct PciRules<'a> {
@@ -40,39 +42,23 @@ pub(super) struct PciRules<'a> {
     pub(super) rules: Vec<String>,
 }
 
-/// The groups of a rules file, in its order.
-#[derive(Debug, Default)]
-struct Groups(Vec<Group>);
-
-/// The rules of a device in a file, and who it was when they were written.
-#[derive(Debug)]
-struct Group {
-    owner: String,
-    address: PciAddress,
-    serial: Option<String>,
-    mac: Option<String>,
-    path: Option<BridgePath>,
-    has_twin: bool,
-    by: Option<String>,
-    rules: Vec<String>,
-}
-
 impl PciRules<'_> {
     /// Compares the rules in the file with those wanted. Rules of the same card at another address, and of whatever the
     /// same selector meant before, are replaced. Without any the file goes with its last rule.
     pub(super) fn setting(&self, host: &HostView) -> Result<Setting> {
-        let text = host.read(self.file)?.unwrap_or_default();
         let kernel = self.address.to_string();
-        let groups = host.parsed(self.file, Groups::parse)?.unwrap_or_default();
-        let mut file = UdevRules::parse(&text);
+        let groups = groups::of(host, self.file)?;
         let outdated = self.outdated(host, &groups)?;
-        let actual = file.rules_of(&kernel);
+        let actual = groups.rules_of(&kernel);
         let state = if actual == self.rules && outdated.is_empty() {
             State::Converged
+        } else if let Some(state) = self.added(host, &groups, &outdated)? {
+            state
         } else {
-            let mut actual = (!actual.is_empty()).then(|| summary(&actual));
-            let rules: Vec<&str> = self.rules.iter().map(String::as_str).collect();
-            let mut desired = summary(&rules);
+            let mut file = UdevRules::parse(&host.read(self.file)?.unwrap_or_default());
+            let rules = &self.rules;
+            let mut actual = (!actual.is_empty()).then(|| summary(actual));
+            let mut desired = summary(rules);
             if !outdated.is_empty() {
                 let elsewhere: Vec<String> = outdated.iter().map(ToString::to_string).collect();
                 let elsewhere = format!("rules for {}", elsewhere.join(", "));
@@ -92,9 +78,23 @@ impl PciRules<'_> {
         Ok(Setting::persistent(format!("{}: {kernel}", self.file.display()), state))
     }
 
+    /// Returns the state of a device that has no rules yet, in a file with others: its own are put behind them. The text of
+    /// a file with thousands of groups is not made anew for each.
+    fn added(&self, host: &HostView, groups: &Groups, outdated: &[PciAddress]) -> Result<Option<State>> {
+        let has_none = groups.rules_of(&self.address.to_string()).is_empty() && outdated.is_empty();
+        if !has_none || self.rules.is_empty() || !groups.is_open || groups.is_empty() {
+            return Ok(None);
+        }
+        let note = self.note(host, groups)?;
+        let group = udev_rules::group(&self.mark(self.address), &note, &self.rules);
+        let (path, edits) = (self.file.to_owned(), vec![LineEdit::append(group)]);
+        let remedy = Remedy::Steps(vec![Step::EditFile { path, edits }]);
+        Ok(Some(State::Drifted { actual: None, desired: Some(summary(&self.rules)), remedy }))
+    }
+
     /// Returns what the rules in the file are for, and what they shall be for, where they do the same.
     fn differ(&self, groups: &Groups) -> (String, String) {
-        let known = groups.identity(self.owner, self.address);
+        let known = groups.identity_at(self.owner, self.address);
         let ids = |id: PciId| format!("{:04x}:{:04x}", id.vendor, id.device);
         let was = known.as_ref().map_or("any device".to_owned(), |it| ids(it.id));
         let now = self.device.map_or("this device".to_owned(), |it| ids(it.id));
@@ -119,7 +119,7 @@ impl PciRules<'_> {
         let mut note = String::new();
         if let Some(device) = self.device {
             let now = Identity::read(host, device)?;
-            let (serial, mac) = numbers(&now, groups.identity(self.owner, self.address));
+            let (serial, mac) = numbers(&now, groups.identity_at(self.owner, self.address));
             let Identity { path, has_twin, .. } = now;
             // On a root bus the address says as much.
             let path = path.map(String::from).filter(|it| *it != self.address.to_string());
@@ -139,88 +139,23 @@ impl PciRules<'_> {
     /// Returns the other addresses whose rules are for this very card, or for what the same selector meant.
     fn outdated(&self, host: &HostView, groups: &Groups) -> Result<Vec<PciAddress>> {
         let by = by(self.selector);
-        let mut now = None;
         let mut outdated = Vec::new();
-        for group in groups.of(self.owner).filter(|it| it.address != self.address) {
-            let mut is_outdated = by.is_some() && group.by == by;
-            if let (false, true, Some(device)) = (is_outdated, group.is_told(), self.device) {
-                let now = match &mut now {
-                    Some(now) => now,
-                    None => now.insert(Identity::read(host, device)?),
-                };
-                is_outdated = group.may_be(now)
-                    && group.identity().is_some_and(|was| is_moved(&was, now, group.address, device.address));
-            }
-            if is_outdated {
+        if groups.is_empty() {
+            return Ok(outdated);
+        }
+        let now = self.device.map(|it| Ok::<_, Error>((it, Identity::read(host, it)?))).transpose()?;
+        let alike = groups.alike(self.owner, now.as_ref().map(|it| &it.1), by.as_deref());
+        for group in alike.into_iter().filter(|it| it.address != self.address) {
+            let is_of_selector = by.is_some() && group.by == by;
+            let is_moved = || {
+                let ((device, now), was) = (now.as_ref()?, groups.identity(group)?);
+                Some(is_moved(&was, now, group.address, device.address))
+            };
+            if is_of_selector || is_moved() == Some(true) {
                 outdated.push(group.address);
             }
         }
         Ok(outdated)
-    }
-}
-
-impl Groups {
-    fn parse(text: &str) -> Self {
-        let file = UdevRules::parse(text);
-        let rules = file.by_kernel();
-        Self(file.marked(MARK).into_iter().filter_map(|it| Group::parse(it, &rules)).collect())
-    }
-
-    fn of(&self, owner: &str) -> impl Iterator<Item = &Group> {
-        self.0.iter().filter(move |it| it.owner == owner)
-    }
-
-    fn identity(&self, owner: &str, address: PciAddress) -> Option<Identity> {
-        self.of(owner).find(|it| it.address == address)?.identity()
-    }
-}
-
-impl Group {
-    /// Reads the comment of a group, and finds its rules.
-    fn parse(comment: &str, rules: &HashMap<&str, Vec<&str>>) -> Option<Self> {
-        let (owner, comment) = comment.split_once(' ')?;
-        let (facts, by) = match comment.split_once(", by ") {
-            Some((facts, by)) => (facts, Some(by.to_owned())),
-            None => (comment, None),
-        };
-        let mut facts = facts.split(", ");
-        let address: PciAddress = facts.next()?.parse().ok()?;
-        let rules = rules.get(&*address.to_string()).into_iter().flatten();
-        let rules = rules.map(|it| (*it).to_owned()).collect();
-        let owner = owner.to_owned();
-        let mut group =
-            Self { owner, address, serial: None, mac: None, path: None, has_twin: false, by, rules };
-        for (name, value) in facts.filter_map(|it| it.split_once(' ')) {
-            match name {
-                "serial" => group.serial = Some(value.to_owned()),
-                "mac" => group.mac = Some(value.to_owned()),
-                "path" => group.path = value.parse().ok(),
-                "one" => group.has_twin = true,
-                _ => {}
-            }
-        }
-        Some(group)
-    }
-
-    /// Returns whether the comment tells it from others of its kind.
-    fn is_told(&self) -> bool {
-        self.serial.is_some() || self.mac.is_some() || self.path.is_some()
-    }
-
-    /// Returns whether the comment tells the same as of a device, whatever its kind.
-    fn may_be(&self, now: &Identity) -> bool {
-        (self.serial.is_some() && self.serial == now.serial)
-            || (self.mac.is_some() && self.mac == now.mac)
-            || (self.path.is_some() && self.path == now.path)
-    }
-
-    /// Returns who the device was, by the ids that its rules compare and what the comment tells beside them.
-    fn identity(&self) -> Option<Identity> {
-        let rules = self.rules.iter().flat_map(|it| rule::parse(it));
-        let id = rules.map(|it: UdevRule| udev::compared(&it)).next().flatten()?;
-        let Self { serial, mac, path, has_twin, .. } = self;
-        let (serial, mac, path) = (serial.clone(), mac.clone(), path.clone());
-        Some(Identity { id, serial, mac, path, has_twin: *has_twin })
     }
 }
 
@@ -256,10 +191,10 @@ pub(super) fn command(
     let Some(device) = device.filter(|it| it.physfn.is_none()) else {
         return Ok(BootCommand { address, wanted, serial: None, mac: None });
     };
-    let groups = host.parsed(file, Groups::parse)?.unwrap_or_default();
+    let groups = groups::of(host, file)?;
     let (serial, mac) = Identity::numbers(host, device)?;
     let now = Identity { id: device.id, serial, mac, path: None, has_twin: false };
-    let (serial, mac) = numbers(&now, groups.identity(owner, address));
+    let (serial, mac) = numbers(&now, groups.identity_at(owner, address));
     let mac = mac.filter(|_| serial.is_none());
     Ok(BootCommand { address, wanted, serial, mac })
 }
@@ -284,16 +219,12 @@ pub(super) fn meant(
     selector: &DeviceSelector,
     address: PciAddress,
 ) -> Result<Option<Meant>> {
-    // Of a text that nobody could edit nothing is told.
-    if host.read(file)?.is_none() {
-        return Ok(None);
-    }
-    let groups = host.parsed(file, Groups::parse)?.unwrap_or_default();
-    let by = by(selector);
-    let of_selector = groups.of(owner).find(|it| by.is_some() && it.by == by);
-    let group = of_selector.or_else(|| groups.of(owner).find(|it| it.address == address));
+    let groups = groups::of(host, file)?;
+    let of_selector = by(selector).and_then(|it| groups.by(owner, &it));
+    let group = of_selector.or_else(|| groups.at(owner, address));
     Ok(group.and_then(|it| {
-        Some(Meant { address: it.address, identity: it.identity()?, place: file.display().to_string() })
+        let identity = groups.identity(it)?;
+        Some(Meant { address: it.address, identity, place: file.display().to_string() })
     }))
 }
 
@@ -313,9 +244,9 @@ fn by(selector: &DeviceSelector) -> Option<String> {
 }
 
 /// What the rules assign, each once: several rules say the same for several events.
-fn summary(rules: &[&str]) -> String {
+fn summary(rules: &[String]) -> String {
     let mut assigned: Vec<String> = Vec::new();
-    let by_command = |rule: &&str| {
+    let by_command = |rule: &str| {
         let mut values = Vec::new();
         for (_, command) in rule::parse(rule).iter().filter_map(BootCommand::of_rule) {
             if let Wanted::Functions { numvfs, autoprobe } = command.wanted {

@@ -10,7 +10,7 @@ use crate::files;
 /// What grows, how often it is there in the smaller host, and what makes a host with so many and its playbook.
 type Growth = (&'static str, usize, fn(&Path, usize) -> Result<String>);
 
-const GROWTHS: [Growth; 8] = [
+const GROWTHS: [Growth; 9] = [
     ("options in one file", 1_000, options_there),
     ("options in one file, written from nothing", 1_000, options_missing),
     ("options in one file, each with another value", 1_000, options_changed),
@@ -19,6 +19,7 @@ const GROWTHS: [Growth; 8] = [
     ("modules to load in one file, written from nothing", 1_000, loads_missing),
     ("entries of a grub.cfg", 2_000, entries),
     ("assignments in /etc/default/grub", 900, assignments),
+    ("virtual functions of eight cards for guests", 200, functions),
 ];
 
 /// How many times the larger host has what grows.
@@ -49,6 +50,11 @@ pub(super) fn pairs(scratch: &Path, hoststate: &Path) -> Result<Vec<(&'static st
         pairs.push((what, [case(count)?, case(count * FACTOR)?]));
     }
     Ok(pairs)
+}
+
+fn functions(root: &Path, count: usize) -> Result<String> {
+    tree::cards(root)?;
+    Ok(tree::cards_playbook(count))
 }
 
 fn options_there(root: &Path, count: usize) -> Result<String> {

@@ -6,6 +6,9 @@ use crate::{error::Result, files};
 
 const KERNEL: &str = "6.1.0-50-amd64";
 
+/// Cards of a host with many virtual functions.
+const CARDS: usize = 8;
+
 /// What the small host is asked for; `floor_check.c` compares the same lines.
 pub(super) const SMALL_PLAYBOOK: &str = r#"kernel_cmdline { present = { "intel_iommu=on", "iommu=pt" } }
 for _, module in ipairs { "nouveau", "nvidiafb", "snd_hda_intel" } do
@@ -94,6 +97,44 @@ pub(super) fn modules_tree(root: &Path, count: usize, functions: usize) -> Resul
         }
     }
     Ok(())
+}
+
+/// Adds eight cards without virtual functions yet, each of which may have 256, in groups of an IOMMU that is on.
+pub(super) fn cards(root: &Path) -> Result<()> {
+    for card in 0..CARDS {
+        let directory = root.join("sys/bus/pci/devices").join(format!("0000:{:02x}:00.0", 0x10 + card * 2));
+        for (name, text) in [
+            ("vendor", "0x8086"),
+            ("device", "0x1572"),
+            ("subsystem_vendor", "0x8086"),
+            ("subsystem_device", "0x0000"),
+            ("class", "0x020000"),
+            ("modalias", "pci:v00008086d00001572sv00008086sd00000000bc02sc00i00"),
+            ("sriov_totalvfs", "256"),
+            ("sriov_numvfs", "0"),
+            ("sriov_offset", "16"),
+            ("sriov_stride", "1"),
+            ("sriov_drivers_autoprobe", "1"),
+            ("sriov_vf_device", "154c"),
+        ] {
+            files::write(directory.join(name), &format!("{text}\n"))?;
+        }
+        let driver = root.join("sys/bus/pci/drivers/i40e");
+        files::write(driver.join("bind"), "")?;
+        files::link_to("../../drivers/i40e", directory.join("driver"))?;
+        files::write(root.join(format!("sys/kernel/iommu_groups/{card}/type")), "DMA\n")?;
+    }
+    Ok(())
+}
+
+/// A playbook that makes so many virtual functions of the [`cards`] for guests.
+pub(super) fn cards_playbook(functions: usize) -> String {
+    let each = functions / CARDS;
+    format!(
+        "for card = 0, {} do\n  sriov_nic {{ device = string.format(\"0000:%02x:00.0\", 0x10 + card * 2), numvfs = \
+         {each}, driver = \"vfio-pci\" }}\nend\n",
+        CARDS - 1
+    )
 }
 
 /// What hosts with [`images`] are asked for. Of the second line they have nothing before they are converged.

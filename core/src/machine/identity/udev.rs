@@ -31,20 +31,24 @@ impl Comparisons {
     /// # Errors
     /// When the host cannot be read.
     pub fn of(host: &HostView, address: PciAddress, device: Option<&PciDevice>) -> Result<Self> {
-        let makes = |it: &&PciDevice| match device {
-            Some(device) => device.physfn == Some(it.address),
-            None => matches!(virtual_functions::place(address, it), Place::Function(_)),
+        let makes = |it: &&PciDevice| {
+            device.is_none() && matches!(virtual_functions::place(address, it), Place::Function(_))
         };
         let is_physical = device.is_some_and(|it| it.physfn.is_none());
-        let physical = match is_physical {
-            true => None,
-            false => pci_bus::devices(host)?.iter().find(makes).cloned(),
+        let devices = pci_bus::devices(host)?;
+        let physical = match (is_physical, device.and_then(|it| it.physfn)) {
+            (true, _) => None,
+            (false, Some(address)) => {
+                let at = devices.binary_search_by_key(&address, |it| it.address).ok();
+                at.map(|it| &devices[it])
+            }
+            (false, None) => devices.iter().find(makes),
         };
         Ok(match (physical, device) {
             (Some(physical), _) => {
-                let id = virtual_functions::id(host, &physical)?;
+                let id = virtual_functions::id(host, physical)?;
                 let modalias = modalias(Some(physical.id.vendor), id.map(|it| it.device));
-                let path = virtual_functions::path(address, &physical);
+                let path = virtual_functions::path(address, physical);
                 Self { modalias, directory: directory(&path) }
             }
             (None, Some(device)) => {
