@@ -113,6 +113,8 @@ scenario {
   playbook = ruled,
   seconds = 3000,
   steps = function(host)
+    host:expect_driver(card, "e1000e")
+    host:expect_driver("0000:02:00.0", "igb")
     host:converge { status = { 2, 3 } }
     host:expect_output("cat " .. rules, { contains = "/usr/local/bin/hoststate boot-device 0000:01:00.0 driver=vfio-pci serial=" })
     host:reboot()
@@ -147,6 +149,8 @@ scenario {
   playbook = ruled,
   seconds = 3000,
   steps = function(host)
+    host:expect_driver(card, "e1000e")
+    host:expect_driver("0000:02:00.0", "igb")
     host:converge { status = { 2, 3 } }
     host:say "without hoststate the boot makes no functions, and does no harm"
     host:shell "mv /usr/local/bin/hoststate /root/away"
