@@ -1,9 +1,9 @@
-//! Declarations that contradict each other, as conflicts of the plan.
+//! What cannot become as wanted, as conflicts of the plan: declarations that contradict each other, and what others decide.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use hoststate_abi::setting::Setting;
+use hoststate_abi::setting::{Setting, State};
 use hoststate_abi::step::Step;
 
 use super::{Draft, named, steps_of};
@@ -79,5 +79,49 @@ impl Draft {
                 }
             }
         }
+    }
+
+    pub(super) fn blocked(&mut self, all: &[Declared], index: usize, setting: Setting) {
+        let State::Blocked { actual, desired, by, reason } = setting.state else { return };
+        let writer = by.as_ref().and_then(|it| self.files.get(&it.file)).map(|it| it.writer);
+        let other = writer.filter(|it| *it != index).map(|it| &all[it]);
+        let (resource, playbook) = named(&all[index]);
+        self.conflicts.push(Conflict {
+            about: setting.about,
+            desired,
+            actual,
+            resource,
+            playbook,
+            other: other.map(|it| it.id.clone()),
+            other_playbook: other.and_then(|it| it.declaration.playbook.clone()),
+            foreign: by,
+            gone: None,
+            reason,
+        });
+    }
+
+    /// A setting whose file was written and which still differs: a later declaration undid it.
+    pub(super) fn overwritten(&mut self, all: &[Declared], index: usize, twice: bool, setting: Setting) {
+        let writers = steps_of(&setting).filter_map(|step| self.files.get(step.file()?));
+        let other = writers.map(|it| it.writer).find(|it| *it != index);
+        let reason = match other {
+            Some(other) => format!("{} and {} undo each other", all[index].id, all[other].id),
+            None if twice => format!("what {} writes does not have the wanted effect", all[index].id),
+            None => "a file changed by another declaration undid it".to_owned(),
+        };
+        let State::Drifted { actual, desired, .. } = setting.state else { return };
+        let (resource, playbook) = named(&all[index]);
+        self.conflicts.push(Conflict {
+            about: setting.about,
+            desired,
+            actual,
+            resource,
+            playbook,
+            other: other.map(|it| all[it].id.clone()),
+            other_playbook: other.and_then(|it| all[it].declaration.playbook.clone()),
+            foreign: None,
+            gone: None,
+            reason,
+        });
     }
 }
