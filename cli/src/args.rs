@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
@@ -105,6 +106,17 @@ pub(crate) struct HostOptions {
     pub(crate) plugins: PluginOptions,
 }
 
+/// Options of the commands that compare a host with a playbook.
+#[derive(Debug, Args)]
+pub(crate) struct OwnerOptions {
+    /// Whose declarations these are: what earlier runs of the same owner set is remembered; by default the playbook's
+    #[arg(long, value_name = "NAME", value_parser = NonEmptyStringValueParser::new())]
+    pub(crate) owner: Option<String>,
+    /// Also take out what earlier runs of the owner set and the playbook no longer declares
+    #[arg(long)]
+    pub(crate) prune: bool,
+}
+
 /// Option of the commands that only look at a host.
 #[derive(Debug, Args)]
 pub(crate) struct CaptureOption {
@@ -164,6 +176,8 @@ pub(crate) struct PlanArguments {
     #[arg(long, conflicts_with = "out")]
     pub(crate) confirm_boot: bool,
     #[command(flatten)]
+    pub(crate) owned: OwnerOptions,
+    #[command(flatten)]
     pub(crate) captured: CaptureOption,
     #[command(flatten)]
     pub(crate) host: HostOptions,
@@ -192,6 +206,8 @@ pub(crate) struct ConvergeArguments {
     #[arg(long, requires = "confirm_boot")]
     pub(crate) stay: bool,
     #[command(flatten)]
+    pub(crate) owned: OwnerOptions,
+    #[command(flatten)]
     pub(crate) host: HostOptions,
 }
 
@@ -212,11 +228,13 @@ pub(crate) struct VerifyArguments {
     #[arg(required_unless_present = "last")]
     pub(crate) playbook: Option<PathBuf>,
     /// Use the declarations of the last run that was not undone; `status` compares with those of every owner
-    #[arg(long, conflicts_with = "playbook")]
+    #[arg(long, conflicts_with_all = ["playbook", "owner"])]
     pub(crate) last: bool,
     /// Wait up to this many seconds for devices that appear late
     #[arg(long, value_name = "SECONDS", default_value_t = 0, hide_default_value = true)]
     pub(crate) wait: u32,
+    #[command(flatten)]
+    pub(crate) owned: OwnerOptions,
     #[command(flatten)]
     pub(crate) captured: CaptureOption,
     #[command(flatten)]

@@ -19,6 +19,7 @@ use serde_json::Value;
 
 use crate::error::{Error, Result};
 use crate::plugins::{built_in, this_program};
+use crate::provenance::absolute;
 use crate::render::escape::{visible_columns, visible_line};
 use crate::session;
 use crate::text_file::text_of;
@@ -32,14 +33,16 @@ pub(crate) struct Playbook {
     pub(crate) declared: Vec<Declared>,
     /// How many more composites declare something when a host is known.
     pub(crate) left_to_host: usize,
+    /// Whose they are; `None` for standard input that does not say.
+    pub(crate) owner: Option<String>,
     /// The saved plan they come from, if they do.
     pub(crate) saved: Option<Value>,
 }
 
 impl Playbook {
-    fn of(name: String, evaluated: hoststate_lua::Playbook) -> Self {
+    fn of(name: String, owner: Option<String>, evaluated: hoststate_lua::Playbook) -> Self {
         let hoststate_lua::Playbook { declared, left_to_host } = evaluated;
-        Self { name, declared, left_to_host, saved: None }
+        Self { name, declared, left_to_host, owner, saved: None }
     }
 }
 
@@ -52,11 +55,13 @@ pub(crate) enum PlaybookTrust {
     Only(Trust),
 }
 
-/// How JSON files say what they are.
-#[derive(Deserialize)]
+/// How JSON files say what they are, and whose.
+#[derive(Default, Deserialize)]
 struct Labelled {
     #[serde(default)]
     format: Option<String>,
+    #[serde(default)]
+    owner: Option<String>,
 }
 
 /// Returns what the playbook at `path`, with the text that was [`read`], declares.
@@ -87,11 +92,16 @@ fn read_as_named(
     let name = path.display().to_string();
     if path.extension().is_some_and(|it| it == "lua") {
         let evaluated = evaluate(path, &name, text, registry, facts, trust)?;
-        return Ok(Playbook::of(name, evaluated));
+        return Ok(Playbook::of(name, of_path(path), evaluated));
     }
-    let labelled: Option<Labelled> = serde_json::from_str(text).ok();
-    match labelled.and_then(|it| it.format) {
-        Some(format) if format.starts_with("hoststate.plan/") => saved_plan(name, &format, text, registry),
+    // What is wrong with the text is told by who reads all of it.
+    let Labelled { format, owner } =
+        serde_json::from_str(text.strip_prefix('\u{feff}').unwrap_or(text)).unwrap_or_default();
+    match format {
+        Some(format) if format.starts_with("hoststate.plan/") => {
+            let playbook = saved_plan(name, &format, text, registry)?;
+            Ok(Playbook { owner, ..playbook })
+        }
         _ => {
             let shown = if name == "-" { "standard input" } else { &name };
             let located = json_playbook::read(shown, text)?;
@@ -99,9 +109,14 @@ fn read_as_named(
             let options =
                 Options { registry, facts, modules: &modules, types: &|_, _, _| Vec::new(), log: &say };
             let evaluated = hoststate_lua::declare(shown, &located, &options)?;
-            Ok(Playbook::of(name, evaluated))
+            Ok(Playbook::of(name, owner.or_else(|| of_path(path)), evaluated))
         }
     }
+}
+
+/// Returns the owner that a playbook is by itself: where it lies.
+fn of_path(path: &Path) -> Option<String> {
+    (path != Path::new("-")).then(|| absolute(path).display().to_string())
 }
 
 fn saved_plan(name: String, format: &str, text: &str, registry: &Registry) -> Result<Playbook> {
@@ -117,7 +132,8 @@ fn saved_plan(name: String, format: &str, text: &str, registry: &Registry) -> Re
     let saved: Value = serde_json::from_str(text).map_err(damaged)?;
     let declarations = saved.get("declarations").cloned().unwrap_or_default();
     let declarations: Vec<Declaration> = serde_json::from_value(declarations).map_err(damaged)?;
-    Ok(Playbook { name, declared: registry.decode_all(declarations)?, left_to_host: 0, saved: Some(saved) })
+    let declared = registry.decode_all(declarations)?;
+    Ok(Playbook { name, declared, left_to_host: 0, owner: None, saved: Some(saved) })
 }
 
 /// Returns the text of the playbook at `path`; `-` is JSON on standard input.

@@ -11,8 +11,8 @@ const NOBODY: u32 = u32::MAX;
 /// No chain of shells and terminals is longer than this.
 const ANCESTORS: usize = 32;
 
-/// Returns who runs this with `playbook`, letting these guards pass.
-pub(crate) fn provenance(playbook: Option<&Path>, accepted: &[String]) -> Provenance {
+/// Returns who runs this with the `playbook` of an owner, letting these guards pass.
+pub(crate) fn provenance(playbook: Option<&Path>, owner: Option<&str>, accepted: &[String]) -> Provenance {
     let machine = HostView::new("/");
     let playbook = playbook.filter(|it| *it != Path::new("-")).map(absolute);
     Provenance {
@@ -20,14 +20,15 @@ pub(crate) fn provenance(playbook: Option<&Path>, accepted: &[String]) -> Proven
         process: Process::this(&machine),
         who: who(&machine, variable),
         host_name: text(&machine, "/proc/sys/kernel/hostname"),
-        owner: playbook.as_ref().map(|it| it.display().to_string()),
+        owner: owner.map(str::to_owned),
         playbook,
         accepted: accepted.to_vec(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
     }
 }
 
-fn absolute(path: &Path) -> PathBuf {
+/// Returns the path from the root on.
+pub(crate) fn absolute(path: &Path) -> PathBuf {
     std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
 }
 

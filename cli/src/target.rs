@@ -9,6 +9,7 @@ use hoststate_core::machine::trust::Trust;
 use hoststate_core::mechanism::distro::Distro;
 use hoststate_core::plan::finding::Finding;
 use hoststate_core::plan::planned::Plan;
+use hoststate_core::planner::leftovers::Owner;
 use hoststate_core::planner::{Planner, Runtime};
 use hoststate_core::record::STATE_DIRECTORY;
 use hoststate_core::record::command::RunCommand;
@@ -19,7 +20,7 @@ use hoststate_core::record::store::RecordStore;
 use hoststate_core::run::apply::Activate;
 use hoststate_lua::host_facts::HostFacts;
 
-use crate::args::{ActivateMode, CaptureOption, HostOptions};
+use crate::args::{ActivateMode, CaptureOption, HostOptions, OwnerOptions};
 use crate::capture::Capture;
 use crate::error::{Error, Result};
 use crate::exit::Detail;
@@ -134,13 +135,61 @@ impl Target {
         playbook::load(path, &text, &facts, &self.registry, trust)
     }
 
-    /// Returns what plans are made from.
-    pub(crate) fn planner<'a>(&'a self, declared: &'a [Declared]) -> Planner<'a> {
+    /// Says whose a playbook is, and puts before its declarations what `--prune` takes out.
+    ///
+    /// # Errors
+    /// When nobody's is to be pruned, a saved plan is to be another one, or the host cannot be read.
+    pub(crate) fn owned(&self, mut playbook: Playbook, options: &OwnerOptions) -> Result<Playbook> {
+        if playbook.saved.is_some() {
+            if options.prune || options.owner.is_some() {
+                let what = "a saved plan says itself whose it is and what it takes out";
+                return Err(Error::input(what, "Give --owner and --prune to `hoststate plan --out`."));
+            }
+            return Ok(playbook);
+        }
+        playbook.owner = options.owner.clone().or(playbook.owner);
+        if !options.prune {
+            return Ok(playbook);
+        }
+        let Some(owner) = &playbook.owner else {
+            let what =
+                "--prune: whose declarations these are is not known, so nothing is known of earlier runs";
+            return Err(Error::input(what, "Give --owner NAME, or \"owner\" beside \"resources\"."));
+        };
+        self.may_prune(owner)?;
+        playbook.declared = self.pruned(playbook.declared, owner)?;
+        Ok(playbook)
+    }
+
+    /// Puts before the declarations of an owner what takes out all that they no longer have.
+    ///
+    /// # Errors
+    /// When the host cannot be read.
+    pub(crate) fn pruned(&self, declared: Vec<Declared>, owner: &str) -> Result<Vec<Declared>> {
+        let planner = self.planner(&declared, Some(owner));
+        let leftovers =
+            planner.leftovers(&self.host.view()).map_err(|err| Error::planning(err, &declared))?;
+        let mut all = leftovers.prune(&declared);
+        all.extend(declared);
+        Ok(all)
+    }
+
+    /// Refuses to prune for who may not read what is to be pruned: that would look like nothing.
+    fn may_prune(&self, owner: &str) -> Result<()> {
+        match self.records.memory(owner) {
+            Err(err) if err.is_denied() => Err(Error::input(format!("--prune: {err}"), err.hint())),
+            Ok(_) | Err(_) => Ok(()),
+        }
+    }
+
+    /// Returns what plans are made from; `owner` is whose the declarations are.
+    pub(crate) fn planner<'a>(&'a self, declared: &'a [Declared], owner: Option<&'a str>) -> Planner<'a> {
         let guards = hoststate_core::guards::TABLE;
         let is_machine = self.host.view().root() == Path::new("/");
         let runtime = if is_machine { Runtime::Now } else { Runtime::AtBoot };
         let past = self.past();
-        Planner { declared, distro: &self.distro, guards, accepted: &self.accepted, runtime, past }
+        let owner = owner.map(|name| Owner { name, registry: &self.registry });
+        Planner { declared, distro: &self.distro, guards, accepted: &self.accepted, runtime, past, owner }
     }
 
     /// Returns what earlier runs tell.
@@ -148,32 +197,42 @@ impl Target {
         Past { records: Some(&self.records), boot_id: self.boot_id.as_deref() }
     }
 
-    /// Plans for the host as it is now.
+    /// Plans for the host as it is now, for declarations that nobody owns.
     ///
     /// # Errors
     /// When the host cannot be read, or cannot be what a declaration wants.
     pub(crate) fn plan(&self, declared: &[Declared]) -> Result<Plan> {
-        self.plan_in(&mut self.host.view(), declared)
+        self.plan_in(&mut self.host.view(), declared, None)
     }
 
     /// Plans for the host that `view` shows.
     ///
     /// # Errors
     /// As for [`Self::plan`].
-    pub(crate) fn plan_in(&self, view: &mut HostView, declared: &[Declared]) -> Result<Plan> {
-        Ok(self.judged_in(view, declared)?.0)
+    pub(crate) fn plan_in(
+        &self,
+        view: &mut HostView,
+        declared: &[Declared],
+        owner: Option<&str>,
+    ) -> Result<Plan> {
+        Ok(self.judged_in(view, declared, owner)?.0)
     }
 
     /// Plans for the host as it is now, and judges what the last boot made of it.
     ///
     /// # Errors
     /// As for [`Self::plan`].
-    pub(crate) fn judged(&self, declared: &[Declared]) -> Result<(Plan, Vec<Finding>)> {
-        self.judged_in(&mut self.host.view(), declared)
+    pub(crate) fn judged(&self, declared: &[Declared], owner: Option<&str>) -> Result<(Plan, Vec<Finding>)> {
+        self.judged_in(&mut self.host.view(), declared, owner)
     }
 
-    fn judged_in(&self, view: &mut HostView, declared: &[Declared]) -> Result<(Plan, Vec<Finding>)> {
-        let judged = self.planner(declared).judged(view);
+    fn judged_in(
+        &self,
+        view: &mut HostView,
+        declared: &[Declared],
+        owner: Option<&str>,
+    ) -> Result<(Plan, Vec<Finding>)> {
+        let judged = self.planner(declared, owner).judged(view);
         let (mut plan, findings) = judged.map_err(|err| Error::planning(err, declared))?;
         if let Some(capture) = &self.capture {
             // The directory it was unpacked into is gone when the plan is read.
@@ -190,14 +249,20 @@ impl Target {
         records(&self.host.view())
     }
 
-    /// Returns a recorder for a run of `command` with a playbook.
+    /// Returns a recorder for a run of `command` with the playbook of an owner.
     ///
     /// # Errors
     /// When a link on the way to the records cannot be read.
-    pub(crate) fn recorder(&self, command: RunCommand, playbook: Option<&Path>) -> Result<Recorder> {
+    pub(crate) fn recorder(
+        &self,
+        command: RunCommand,
+        playbook: Option<&Path>,
+        owner: Option<&str>,
+    ) -> Result<Recorder> {
         let recorder = Recorder::new(self.records()?, command, self.boot_id.clone());
-        let (playbook, accepted) = (playbook.map(Path::to_owned), self.accepted.clone());
-        Ok(recorder.by(move || provenance(playbook.as_deref(), &accepted)))
+        let (playbook, owner) = (playbook.map(Path::to_owned), owner.map(str::to_owned));
+        let accepted = self.accepted.clone();
+        Ok(recorder.by(move || provenance(playbook.as_deref(), owner.as_deref(), &accepted)))
     }
 }
 

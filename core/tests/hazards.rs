@@ -59,6 +59,7 @@ fn plan(tree: &Tree, playbook: &Value, accepted: &[String]) -> Plan {
         accepted,
         runtime: Runtime::Now,
         past: Past::default(),
+        owner: None,
     };
     planner.plan(&mut tree.view()).expect("a plan")
 }

@@ -131,7 +131,7 @@ fn the_whole_has_a_format_and_resources() {
             play.json:1: `resources` is not a list
               Write {"format":"hoststate.declarations/1","resources":[…]}.
             play.json:1: unknown field `version`
-              Its fields are: format, resources, $schema.
+              Its fields are: format, resources, owner, $schema.
         "#]],
     );
 }

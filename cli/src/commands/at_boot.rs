@@ -50,6 +50,7 @@ pub(crate) struct Wanted<'a> {
     declared: Vec<Declared>,
     /// How many are the playbook's.
     own: usize,
+    owner: Option<String>,
     /// The boot that is tried, instead of them.
     trial: Vec<Declared>,
     saved: Option<Value>,
@@ -74,15 +75,25 @@ impl<'a> Wanted<'a> {
 
     /// Returns what a playbook wants, to be shown as a boot that is tried.
     pub(crate) fn trial(playbook: Playbook, options: &'a HostOptions) -> Self {
-        let Playbook { declared, saved, .. } = playbook;
+        let Playbook { declared, owner, saved, .. } = playbook;
         let (own, accepted, trial) = (declared.len(), &options.accept[..], Vec::new());
         let (when, if_refused) = (When::OnceConfirmed, IfRefused::GoBack);
-        Self { declared, own, trial, saved, when, accepted, if_refused, is_check: true }
+        Self { declared, own, owner, trial, saved, when, accepted, if_refused, is_check: true }
     }
 
     /// Returns what the plan was made of.
     pub(crate) fn declared(&self) -> &[Declared] {
         if self.trial.is_empty() { &self.declared } else { &self.trial }
+    }
+
+    /// Returns whose declarations they are.
+    pub(crate) fn owner(&self) -> Option<&str> {
+        self.owner.as_deref()
+    }
+
+    /// Returns whose what the plan was made of is: nobody owns a boot that is tried.
+    pub(crate) fn planned_owner(&self) -> Option<&str> {
+        self.owner.as_deref().filter(|_| self.trial.is_empty())
     }
 
     /// Returns the command, as the record has it.
@@ -115,7 +126,7 @@ impl<'a> Wanted<'a> {
         if !self.is_check {
             self.refuse_other_pending(view)?;
         }
-        let plan = target.plan_in(view, &self.declared)?;
+        let plan = target.plan_in(view, &self.declared, self.owner())?;
         if let Some(saved) = &self.saved {
             saved::compare(saved, &plan)?;
         }
@@ -125,7 +136,7 @@ impl<'a> Wanted<'a> {
                 let enabled =
                     trial::declared(&target.host.view(), self.record(target)?, &self.program(target)?)?;
                 self.declared.push(enabled);
-                target.plan(&self.declared)
+                target.plan_in(&mut target.host.view(), &self.declared, self.owner())
             }
             When::OnceConfirmed if !is_refused => self.plan_trial(target, plan),
             When::Now | When::AlsoAtBoot | When::OnceConfirmed => Ok(plan),
@@ -257,7 +268,10 @@ pub(crate) fn finish(arguments: &ConvergeArguments, session: &Session) -> Result
     let boot_id = target.past().boot_id.map(str::to_owned);
     let declared = target.registry.decode_all(record.declarations.clone())?;
     let accepted = record.accepted.clone();
-    let planner = Planner { accepted: &accepted, ..target.planner(&declared) };
+    // The run that left it says whose it is.
+    let left_by = target.past().newest(|it| it.left_to_a_boot().is_some())?;
+    let owner = left_by.and_then(|it| it.owner().map(str::to_owned));
+    let planner = Planner { accepted: &accepted, ..target.planner(&declared, owner.as_deref()) };
     if arguments.check {
         let plan = planner.plan(&mut target.host.view()).map_err(|err| Error::planning(err, &declared))?;
         show(&plan, &target, session)?;
@@ -268,7 +282,7 @@ pub(crate) fn finish(arguments: &ConvergeArguments, session: &Session) -> Result
         return Ok(Exit::Success);
     }
     let lock = lock(&target, &RunCommand::ConvergeAtBoot.to_string())?;
-    let mut recorder = target.recorder(RunCommand::AtBoot, None)?;
+    let mut recorder = target.recorder(RunCommand::AtBoot, None, owner.as_deref())?;
     let interrupt = session.interrupt()?;
     let mut watcher = Progress::from_the_start(session, target.activate, interrupt);
     let (recorder, watcher) = (&mut recorder, &mut watcher);
@@ -284,6 +298,7 @@ pub(crate) fn finish(arguments: &ConvergeArguments, session: &Session) -> Result
         // The unit has done what it is for, and shall not stand among those that failed.
         return Ok(Exit::Success);
     }
-    Converge { target: &target, declared: &declared, agreed: Agreed::Declarations, session }
+    let (owner, agreed) = (owner.as_deref(), Agreed::Declarations);
+    Converge { target: &target, declared: &declared, owner, agreed, session }
         .finish(&report, Goal::DesiredState)
 }

@@ -1,5 +1,7 @@
 //! `hoststate check`: whether a playbook is right, whatever the host.
 
+use std::path::Path;
+
 use hoststate_abi::host_view::HostView;
 use hoststate_core::error::Several;
 use hoststate_core::language::contradiction::{self, Contradiction};
@@ -16,6 +18,7 @@ use crate::error::Result;
 use crate::exit::Exit;
 use crate::playbook::{self, PlaybookTrust};
 use crate::plugins::Plugins;
+use crate::provenance::absolute;
 use crate::render::amount::counted;
 use crate::render::errors;
 use crate::render::escape::visible_line;
@@ -88,8 +91,10 @@ pub(crate) fn run(arguments: &CheckArguments, session: &Session) -> Result<Exit>
     let named = playbook.declared.iter().map(|it| named(&it.id, it.declaration.playbook.as_ref())).collect();
     let resources = playbook.declared.into_iter().map(|it| it.declaration).collect();
     let (name, left_to_host) = (playbook.name, playbook.left_to_host);
+    // Whose the file is by itself it says without a word.
+    let owner = playbook.owner.filter(|it| Path::new(it) != absolute(&arguments.playbook));
     session.show(&Checked {
-        declarations: Declarations { format: DECLARATIONS_FORMAT.to_owned(), resources },
+        declarations: Declarations { format: DECLARATIONS_FORMAT.to_owned(), owner, resources },
         warnings: doubts.iter().map(errors::doubt_json).collect(),
         named,
         name,

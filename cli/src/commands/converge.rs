@@ -10,6 +10,7 @@ use hoststate_core::record::lock::{Lock, LockedHost};
 use hoststate_core::record::recorder::Recorder;
 use hoststate_core::record::report::{Outcome, Report};
 use hoststate_core::run::apply::{Agreed, Run, is_actionable};
+use hoststate_core::run::owning;
 
 use crate::args::ConvergeArguments;
 use crate::commands::at_boot::{self, Wanted};
@@ -38,6 +39,7 @@ pub(crate) fn run(arguments: &ConvergeArguments, session: &Session) -> Result<Ex
         true => target.playbook(path)?,
         false => target.playbook_to_obey(path)?,
     };
+    let playbook = target.owned(playbook, &arguments.owned)?;
     let name = format!("converge {}", playbook.name);
     let mut wanted = Wanted::new(playbook, arguments);
     let mut view = target.host.view().remembering();
@@ -52,16 +54,26 @@ pub(crate) fn run(arguments: &ConvergeArguments, session: &Session) -> Result<Ex
         view = target.host.view().remembering();
         plan = wanted.plan(&target, &mut view)?;
     }
-    let recorder = target.recorder(wanted.command(), Some(path))?;
+    let recorder = target.recorder(wanted.command(), Some(path), wanted.owner())?;
     // Who reviewed a plan, or was shown one and asked, agreed to that plan; who says yes beforehand, to what the
     // playbook asks for.
     let agreed = match arguments.yes && !wanted.is_saved() {
         true => Agreed::Declarations,
         false => Agreed::Plan,
     };
-    let converge = Converge { target: &target, declared: wanted.declared(), agreed, session };
+    let owner = wanted.planned_owner();
+    let converge = Converge { target: &target, declared: wanted.declared(), owner, agreed, session };
     if !is_actionable(&plan, target.activate) {
-        let report = converge.nothing_to_do(plan, recorder)?;
+        // What was in place before is remembered as well, which is the only thing written then.
+        let report = match converge.has_news(&plan)? {
+            true => {
+                let lock = lock(&target, &name)?;
+                let report = converge.nothing_to_do(plan, recorder)?;
+                lock.end();
+                report
+            }
+            false => converge.nothing_to_do(plan, recorder)?,
+        };
         return converge.finish(&report, Goal::DesiredState);
     }
     let interrupt = session.interrupt()?;
@@ -77,7 +89,8 @@ pub(crate) fn run(arguments: &ConvergeArguments, session: &Session) -> Result<Ex
         wanted.plan(&target, &mut view).map(Some)
     };
     let leave = consent.obtain(plan, |plan| question(plan, &target), again)?;
-    let converge = Converge { target: &target, declared: wanted.declared(), agreed, session };
+    let owner = wanted.planned_owner();
+    let converge = Converge { target: &target, declared: wanted.declared(), owner, agreed, session };
     let report = match leave {
         Leave::Given(plan, lock) => converge.carry_out(*plan, recorder, interrupt, lock),
         Leave::Nothing(plan) => converge.nothing_to_do(*plan, recorder)?,
@@ -120,6 +133,8 @@ pub(crate) struct Converge<'a> {
     pub(crate) target: &'a Target,
     /// What is planned again after each round.
     pub(crate) declared: &'a [Declared],
+    /// Whose that is.
+    pub(crate) owner: Option<&'a str>,
     /// What was agreed to.
     pub(crate) agreed: Agreed,
     /// Where it is shown.
@@ -143,6 +158,15 @@ impl Converge<'_> {
             lock.end();
         }
         report
+    }
+
+    /// Returns whether a run that has nothing to do remembers something. Who may not write here owns nothing.
+    fn has_news(&self, plan: &Plan) -> Result<bool> {
+        let is_refused = plan.refusals().next().is_some() || !plan.conflicts.is_empty();
+        if is_refused || !rustix::process::geteuid().is_root() {
+            return Ok(false);
+        }
+        Ok(owning::has_news(&self.target.planner(self.declared, self.owner), plan, &self.target.host.view())?)
     }
 
     /// Shows a plan of which nothing can be done now, and returns its report; nothing is written anywhere.
@@ -171,7 +195,7 @@ impl Converge<'_> {
     }
 
     fn run<'a>(&'a self, recorder: &'a mut Recorder, progress: &'a mut Progress<'_>) -> Run<'a> {
-        let (planner, host) = (self.target.planner(self.declared), &self.target.host);
+        let (planner, host) = (self.target.planner(self.declared, self.owner), &self.target.host);
         let (activate, agreed) = (self.target.activate, self.agreed);
         Run { planner, host, activate, agreed, recorder, watcher: progress }
     }

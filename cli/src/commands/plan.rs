@@ -20,13 +20,14 @@ use crate::target::{Target, invoking_user};
 /// When the playbook or the host cannot be read, or the plan cannot be saved.
 pub(crate) fn run(arguments: &PlanArguments, session: &Session) -> Result<Exit> {
     let target = Target::look(&arguments.host, &arguments.captured)?;
-    let playbook = target.playbook(&arguments.playbook)?;
+    let playbook = target.owned(target.playbook(&arguments.playbook)?, &arguments.owned)?;
     if arguments.confirm_boot {
         let plan = Wanted::trial(playbook, &arguments.host).plan(&target, &mut target.host.view())?;
         show(&plan, &target, session)?;
         return Ok(Exit::of_plan(&plan, target.detail));
     }
-    let plan = target.plan(&playbook.declared)?;
+    let mut view = target.host.view();
+    let plan = target.plan_in(&mut view, &playbook.declared, playbook.owner.as_deref())?;
     if let Some(path) = &arguments.out {
         without_playbook(&playbook.declared, &target.registry)?;
         saved::save(&plan, path, &Trust::of_links(invoking_user()))?;

@@ -47,10 +47,10 @@ pub(crate) fn run(arguments: &RollbackArguments, session: &Session) -> Result<Ex
         show(&plan, &target, session)?;
         return Ok(Exit::of_plan(&plan, target.detail));
     }
-    let recorder = target.recorder(command.clone(), None)?.undoing(undone.outputs());
+    let recorder = target.recorder(command.clone(), None, None)?.undoing(undone.outputs());
     // Who says yes beforehand agreed to the run being undone, who is asked, to what was shown.
     let agreed = if arguments.yes { Agreed::Declarations } else { Agreed::Plan };
-    let converge = Converge { target: &target, declared: &declared, agreed, session };
+    let converge = Converge { target: &target, declared: &declared, owner: None, agreed, session };
     if !is_actionable(&plan, target.activate) {
         if let Some(by) = undone_by {
             session.tell(&format!(
@@ -114,7 +114,7 @@ impl Wanted {
 /// Records that nothing is left of a rollback that did not come to its end: others have done it since.
 fn record_the_end(target: &Target, command: &RunCommand, report: &Report) -> Result<()> {
     let lock = lock(target, &command.to_string())?;
-    target.recorder(command.clone(), None)?.verdict(&mut report.clone(), None)?;
+    target.recorder(command.clone(), None, None)?.verdict(&mut report.clone(), None)?;
     lock.end();
     Ok(())
 }

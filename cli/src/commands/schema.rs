@@ -103,6 +103,12 @@ fn declarations(registry: &Registry) -> Value {
         "properties": {
             "$schema": { "description": "Where an editor finds this schema.", "type": "string" },
             "format": { "const": DECLARATIONS_FORMAT },
+            "owner": {
+                "description": "Whose these declarations are: what earlier runs of the same owner set is remembered. \
+                                By default they are those of the file.",
+                "type": "string",
+                "minLength": 1,
+            },
             "resources": {
                 "description": "The declarations, in the order in which they are applied.",
                 "type": "array",

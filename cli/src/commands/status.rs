@@ -18,6 +18,7 @@ use crate::commands::rollback::undo;
 use crate::error::Result;
 use crate::exit::Exit;
 use crate::render;
+use crate::render::leftovers;
 use crate::render::screen::Screen;
 use crate::render::shown::Shown;
 use crate::render::together::{Together, together};
@@ -43,6 +44,8 @@ pub(crate) struct Status {
     pub(crate) refused: Vec<String>,
     /// What is not as wanted, and no reboot makes it so; what is left of a rollback is among it.
     pub(crate) drift: Vec<String>,
+    /// What earlier runs of the owners set, what is still in place, and what is no longer declared.
+    pub(crate) no_longer_declared: Vec<String>,
     /// How many settings are as wanted.
     pub(crate) in_desired_state: usize,
 }
@@ -73,6 +76,7 @@ pub(crate) fn run(arguments: &StatusArguments, session: &Session) -> Result<Exit
         reboot: Vec::new(),
         refused: Vec::new(),
         drift: Vec::new(),
+        no_longer_declared: Vec::new(),
         in_desired_state: 0,
     };
     let mut exit = Exit::Success;
@@ -122,7 +126,9 @@ impl Status {
     ) -> Result<Exit> {
         let mut exit = Exit::Success;
         for InEffect { owner, record } in history::in_effect(records, machine)? {
-            let plan = target.plan(&target.registry.decode_all(record.declarations)?)?;
+            let declared = target.registry.decode_all(record.declarations)?;
+            let plan = target.plan_in(&mut target.host.view(), &declared, owner.as_deref())?;
+            self.no_longer_declared.extend(plan.no_longer_declared.iter().map(leftovers::line));
             let known = self.drift.len();
             self.add(&plan);
             self.owners.push(Owner { owner, run: record.id, drift: self.drift.len() - known });

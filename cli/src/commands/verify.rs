@@ -28,19 +28,34 @@ const PAUSE: Duration = Duration::from_millis(500);
 /// When the playbook or the host cannot be read.
 pub(crate) fn run(arguments: &VerifyArguments, session: &Session) -> Result<Exit> {
     let target = Target::look(&arguments.host, &arguments.captured)?;
-    let declared = match &arguments.playbook {
-        Some(path) => target.playbook(path)?.declared,
-        None => target.registry.decode_all(last_declared(&target)?.declarations)?,
+    let (declared, owner) = match &arguments.playbook {
+        Some(path) => {
+            let playbook = target.owned(target.playbook(path)?, &arguments.owned)?;
+            (playbook.declared, playbook.owner)
+        }
+        None => last(&target, arguments.owned.prune)?,
     };
+    let owner = owner.as_deref();
     let limit = Duration::from_secs(arguments.wait.into());
     let start = Instant::now();
-    let (mut plan, mut findings) = target.judged(&declared)?;
+    let (mut plan, mut findings) = target.judged(&declared, owner)?;
     while !plan.in_desired_state() && start.elapsed() < limit {
         thread::sleep(PAUSE);
-        (plan, findings) = target.judged(&declared)?;
+        (plan, findings) = target.judged(&declared, owner)?;
     }
     session.show(&Verification { plan: &plan, findings: &findings, declared: &declared })?;
     Ok(Exit::of_verify(&plan))
+}
+
+/// Returns the declarations of the last run, and whose they are.
+fn last(target: &Target, prune: bool) -> Result<(Vec<Declared>, Option<String>)> {
+    let record = last_declared(target)?;
+    let owner = record.owner().map(str::to_owned);
+    let declared = target.registry.decode_all(record.declarations)?;
+    match (&owner, prune) {
+        (Some(name), true) => Ok((target.pruned(declared, name)?, owner)),
+        _ => Ok((declared, owner)),
+    }
 }
 
 /// A plan, and what was found about the boot.

@@ -18,6 +18,7 @@ use crate::render::changes::{changes, heading};
 use crate::render::diff;
 use crate::render::difference::difference;
 use crate::render::escape::visible_line;
+use crate::render::leftovers;
 use crate::render::screen::{Amount, Paint, Screen};
 use crate::render::table::table;
 use crate::render::verify::told;
@@ -71,6 +72,7 @@ fn of_host(screen: &Screen, plan: &Plan, activate: Activate) -> String {
     deferred(&mut out, screen, &plan.deferred);
     unread(&mut out, screen, &plan.unread);
     conflicts(&mut out, screen, &plan.conflicts);
+    leftovers::list(&mut out, screen, &plan.no_longer_declared);
     hazards(&mut out, screen, &plan.guards);
     gap(&mut out);
     out.push_str(&summary(screen, plan, activate));

@@ -58,7 +58,24 @@ pub(crate) fn text(screen: &Screen, report: &Report, goal: Goal) -> String {
         gap(&mut out);
     }
     summary(&mut out, screen, report, goal);
+    memory(&mut out, screen, report);
     out
+}
+
+/// Adds what is owned from now on although the run did not set it, and whether all is remembered.
+fn memory(out: &mut String, screen: &Screen, report: &Report) {
+    /// So many are named.
+    const NAMED: usize = 12;
+    if let (Some(owner), [_, ..]) = (&report.plan.owner, &report.adopted[..]) {
+        let all: Vec<String> = report.adopted.iter().map(|it| it.resource.to_string()).collect();
+        let more = if all.len() > NAMED { format!(", {} more", all.len() - NAMED) } else { String::new() };
+        let named = all.iter().take(NAMED).cloned().collect::<Vec<_>>().join(", ");
+        let text = format!("Was in place before, and is owned by {owner} from now on: {named}{more}.");
+        screen.prose(out, 0, &visible_line(&text));
+    }
+    if let Some(why) = &report.not_remembered {
+        labelled(out, screen, &screen.paint(Paint::Warning, "warning:"), "warning:", why);
+    }
 }
 
 /// Returns what is said of a boot that was tried and is refused. Nobody is to do anything now, so it ends with what the

@@ -48,6 +48,11 @@ pub(crate) fn text(screen: &Screen, status: &Status) -> String {
             line("Drift", Some(Paint::Removed), &text)
         }
     }
+    if !status.no_longer_declared.is_empty() {
+        let left = &status.no_longer_declared;
+        let text = format!("{} no longer declared: {}", left.len(), named(screen, left));
+        line("Left", Some(Paint::Warning), &text);
+    }
     out
 }
 

@@ -5,13 +5,16 @@ use std::collections::BTreeSet;
 use hoststate_core::language::declaration::ResourceId;
 use hoststate_core::language::registry::Declared;
 use hoststate_core::plan::finding::{Finding, Verdict};
+use hoststate_core::plan::no_longer_declared::Disposal;
 use hoststate_core::plan::planned::{Plan, Summary};
 use hoststate_core::plan::scene::Hazard;
+use hoststate_core::planner::leftovers::GUARD;
 
 use crate::exit::Exit;
 use crate::render::amount::counted;
 use crate::render::difference::difference;
 use crate::render::escape::visible_line;
+use crate::render::leftovers;
 use crate::render::plan::{named, of_unread, settings};
 use crate::render::screen::{Amount, Paint, Screen};
 use crate::render::together::together;
@@ -59,6 +62,14 @@ pub(crate) fn text(screen: &Screen, plan: &Plan, declared: &[Declared], findings
     for it in plan.refusals().filter(|it| !is_told(it)) {
         line(Paint::Removed, "refused ", &it.message);
     }
+    // What is taken out has a line already.
+    let left: Vec<_> = plan.no_longer_declared.iter().filter(|it| it.state != Disposal::TakenOut).collect();
+    for it in &left {
+        line(Paint::Warning, "left    ", &leftovers::line(it));
+    }
+    for it in plan.guards.iter().filter(|it| it.guard == GUARD) {
+        line(Paint::Warning, "warning ", &it.message);
+    }
     if screen.amount > Amount::Less {
         for it in declared.iter().filter(|it| !differing.contains(&it.id)) {
             line(Paint::Added, "ok      ", &named(&it.id, it.declaration.playbook.as_ref()));
@@ -74,7 +85,7 @@ pub(crate) fn text(screen: &Screen, plan: &Plan, declared: &[Declared], findings
     let Summary { to_change, only_reboot, deferred, .. } = plan.summary;
     let differ = to_change + only_reboot + deferred + plan.conflicts.len();
     let verdict = match Exit::of_verify(plan) {
-        Exit::Success => format!("In the desired state: {}.", settings(rest)),
+        Exit::Success => format!("In the desired state: {}{}.", settings(rest), beside(left.len())),
         Exit::RebootLeft => {
             format!("Nothing is left but a reboot, for {differ} of {}.", settings(rest + differ))
         }
@@ -91,6 +102,11 @@ pub(crate) fn text(screen: &Screen, plan: &Plan, declared: &[Declared], findings
     out.push_str(&screen.paint(Paint::Heading, &verdict));
     out.push('\n');
     out
+}
+
+/// Says that more is in place than what is declared.
+fn beside(left: usize) -> String {
+    if left == 0 { String::new() } else { format!("; {left} no longer declared") }
 }
 
 /// Returns a finding as a sentence; `None` where a line of its setting says the same already.

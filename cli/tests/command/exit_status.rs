@@ -93,7 +93,12 @@ fn a_read_only_disk_is_refused_before_anything_is_locked() {
 fn nothing_to_do_writes_nothing_not_even_a_lock() {
     let tree = Tree::with(OPTIONS);
     tree.write("root/etc/modprobe.d/zz-hoststate.conf", "options kvm ignore_msrs=1\n");
+    let untouched = tree.files();
+    // Whose it is from now on is remembered, once, beside the host.
+    check(&tree, &[("converge playbook.json --root root --detailed-exitcode --yes", 0)]);
     let before = tree.files();
+    let is_beside = |it: &&std::path::PathBuf| it.starts_with(tree.path("root/var/lib/hoststate"));
+    assert!(before.keys().filter(|it| !is_beside(it)).eq(untouched.keys()), "{before:?}");
     check(
         &tree,
         &[

@@ -26,6 +26,7 @@ mod moved;
 mod names;
 mod next_boot;
 mod outcome;
+mod owners;
 mod refused_boot;
 mod rollback;
 mod saved_plan;

@@ -84,6 +84,10 @@ fn help_of_a_command_names_its_options() {
                                        default when that boot holds
                   --stay               Keep a tried boot running although it does not hold, instead of rebooting
                                        into the old entry
+                  --owner <NAME>       Whose declarations these are: what earlier runs of the same owner set is
+                                       remembered; by default the playbook's
+                  --prune              Also take out what earlier runs of the owner set and the playbook no
+                                       longer declares
                   --root <DIR>         The host is the tree below DIR: an image, a chroot, a captured host
                   --activate <HOW>     How the distribution's tools are run: auto runs them on /, and only names
                                        them under --root [default: auto] [possible values: auto, chroot, skip]

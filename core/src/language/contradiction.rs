@@ -189,6 +189,49 @@ impl Contradiction<'_> {
     }
 }
 
+/// What declarations want, to be asked whether something may go.
+#[derive(Debug, Default)]
+pub struct Needs(BTreeMap<Governed, Vec<Wish>>);
+
+impl Needs {
+    /// Returns what these want that shall be there.
+    pub fn of<'a>(declared: impl IntoIterator<Item = &'a Declared>) -> Self {
+        let mut wanted: BTreeMap<Governed, Vec<Wish>> = BTreeMap::new();
+        for it in declared.into_iter().filter(|it| it.declaration.ensure == Ensure::Present) {
+            for Claim { subject, wish } in it.resource.claims() {
+                wanted.entry(subject).or_default().push(wish);
+            }
+        }
+        Self(wanted)
+    }
+
+    /// Returns whether they want what `absent` would take out.
+    pub fn include(&self, absent: &Declared) -> bool {
+        let is_wanted = |it: Claim| {
+            let wishes = self.0.get(&it.subject);
+            wishes.is_some_and(|wishes| wishes.iter().any(|wish| wish.contradicts(&it.wish)))
+        };
+        absent.resource.claims().into_iter().any(is_wanted)
+    }
+
+    /// Returns whether they decide what `absent` is about: whatever it was, it is another value now.
+    pub fn decide(&self, absent: &Declared) -> bool {
+        let is_decided = |it: Claim| {
+            let wishes = self.0.get(&it.subject);
+            wishes.is_some_and(|wishes| wishes.iter().any(|wish| matches!(wish, Wish::Exactly(_))))
+        };
+        absent.resource.claims().into_iter().any(is_decided)
+    }
+
+    /// Returns whether they need what an `absent` part of a composite would take out: a driver that yields, or an IOMMU.
+    pub fn share(&self, absent: &Declared) -> bool {
+        let wishes = self.0.get(&Governed::Iommu);
+        let needs_iommu = wishes.is_some_and(|it| it.contains(&Claim::iommu_for_vfio().wish));
+        let is_iommu = absent.declaration.kind == KERNEL_CMDLINE && needs_iommu;
+        absent.declaration.composite.is_some() && (is_iommu || self.include(absent))
+    }
+}
+
 /// Leaves out what an absent composite hands on and another declaration wants: what is shared, a driver that yields or an
 /// IOMMU, goes with the last that needs it.
 pub fn yielded(declared: Vec<Declared>) -> Vec<Declared> {
@@ -197,23 +240,8 @@ pub fn yielded(declared: Vec<Declared>) -> Vec<Declared> {
     if !declared.iter().any(may_yield) {
         return declared;
     }
-    let mut wanted: BTreeMap<Governed, Vec<Wish>> = BTreeMap::new();
-    for it in declared.iter().filter(|it| it.declaration.ensure == Ensure::Present) {
-        for Claim { subject, wish } in it.resource.claims() {
-            wanted.entry(subject).or_default().push(wish);
-        }
-    }
-    let is_wanted = |it: Claim| {
-        wanted.get(&it.subject).is_some_and(|wishes| wishes.iter().any(|wish| wish.contradicts(&it.wish)))
-    };
-    let needs_iommu =
-        wanted.get(&Governed::Iommu).is_some_and(|it| it.contains(&Claim::iommu_for_vfio().wish));
-    let stays = |it: &Declared| {
-        let is_shared = it.resource.claims().into_iter().any(is_wanted);
-        let is_iommu = it.id.kind == KERNEL_CMDLINE && needs_iommu;
-        !may_yield(it) || !(is_shared || is_iommu)
-    };
-    declared.into_iter().filter(|it| stays(it)).collect()
+    let needs = Needs::of(&declared);
+    declared.into_iter().filter(|it| !(may_yield(it) && needs.share(it))).collect()
 }
 
 /// Returns each declaration that wants something else than an earlier one.

@@ -190,6 +190,9 @@ impl JsonSchema for Declaration {
 pub struct Declarations {
     /// [`DECLARATIONS_FORMAT`].
     pub format: String,
+    /// Whose they are, where that is not the file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner: Option<String>,
     /// The declarations, in the order in which they are applied.
     pub resources: Vec<Declaration>,
 }

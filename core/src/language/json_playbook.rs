@@ -17,7 +17,7 @@ mod mistaken;
 const DEEPEST: usize = 32;
 
 /// The members of the whole, the one for editors included.
-const MEMBERS: [&str; 3] = ["format", "resources", "$schema"];
+const MEMBERS: [&str; 4] = ["format", "resources", "owner", "$schema"];
 
 /// An error at a line of the text.
 #[derive(Debug)]
@@ -134,6 +134,15 @@ impl<'a> Reader<'a> {
             Some(value)
                 if serde_json::from_str::<String>(value.get()).is_ok_and(|it| it == DECLARATIONS_FORMAT) => {}
             Some(value) => self.error(value, format!("unknown format {}", value.get()), hint.clone()),
+        }
+        let is_name = |it: &str| serde_json::from_str::<String>(it).is_ok_and(|it| !it.is_empty());
+        if let Some(owner) = member("owner").filter(|it| !is_name(it.get())) {
+            let what = format!("`owner` is {}, not a name", owner.get());
+            self.error(
+                owner,
+                what,
+                "Name whose these declarations are, or leave it out: then they are the file's.",
+            );
         }
         let misspelt = members.iter().any(|(key, _)| nearest(key, ["resources"].into_iter()).is_some());
         match member("resources").map(|it| (it, items(it))) {

@@ -6,6 +6,7 @@ pub mod ensure;
 pub mod external_type;
 pub mod field_error;
 pub mod fields;
+pub mod item;
 pub mod json_playbook;
 pub mod notation;
 pub mod parts;

@@ -9,6 +9,7 @@ use hoststate_abi::pci_address::PciAddress;
 use hoststate_abi::setting::Setting;
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
 
 use crate::error::{Error, Result};
 use crate::formats::kernel_cmdline::{Cmdline, CmdlineEdit, Parameter};
@@ -36,6 +37,12 @@ pub trait Resource: fmt::Debug {
     /// As for [`Self::inspect`].
     fn parts(&self, _cx: Context<'_>) -> Result<Vec<Rc<dyn Resource>>> {
         Ok(Vec::new())
+    }
+
+    /// Returns the fields of a declaration of it, taken apart into what counts by itself: each parameter, option, module and
+    /// id. What sets nothing is not among it.
+    fn items(&self, desired: &Map<String, Value>) -> Vec<Map<String, Value>> {
+        vec![desired.clone()]
     }
 
     /// Returns what it wants of what others may want otherwise, as far as no host is needed to tell.

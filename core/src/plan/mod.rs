@@ -4,6 +4,7 @@ pub mod declared_device;
 pub mod diff;
 pub mod doubts;
 pub mod finding;
+pub mod no_longer_declared;
 pub mod parameter_change;
 pub mod planned;
 pub mod scene;

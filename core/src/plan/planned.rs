@@ -17,6 +17,7 @@ use crate::mechanism::host_summary::HostSummary;
 use crate::next_boot::NextBoot;
 use crate::plan::declared_device::DeclaredDevice;
 use crate::plan::finding::{Finding, Verdict};
+use crate::plan::no_longer_declared::NoLongerDeclared;
 use crate::plan::parameter_change::ParameterChange;
 use crate::plan::scene::{Hazard, Severity};
 
@@ -30,8 +31,15 @@ pub struct Plan {
     pub format: String,
     /// The host the plan was made for.
     pub host: HostSummary,
-    /// The declarations, as evaluated: the only input of a plan.
+    /// Whose declarations these are: the path of the playbook unless another name was given; absent where nobody is
+    /// remembered for them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner: Option<String>,
+    /// The declarations, as evaluated, and what `--prune` takes out: the only input of a plan.
     pub declarations: Vec<Declaration>,
+    /// What earlier runs of the owner set, what is still there, and what is no longer declared.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub no_longer_declared: Vec<NoLongerDeclared>,
     /// The PCI devices that they are about and that are there.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub devices: Vec<DeclaredDevice>,

@@ -25,6 +25,7 @@ use crate::plan::planned::{
     Change, Conflict, Deferred, FileChange, PLAN_FORMAT, Plan, PlannedActivation, Reboot, Summary, reason,
 };
 use crate::plan::scene::{Guard, Severity};
+use crate::planner::leftovers::{Leftovers, Owner};
 use crate::record::past::Past;
 use crate::verdict;
 
@@ -32,6 +33,7 @@ mod booting;
 mod contradicted;
 mod declared_devices;
 mod guarded;
+pub mod leftovers;
 pub(crate) mod missing;
 mod named;
 mod rebound;
@@ -56,6 +58,8 @@ pub struct Planner<'a> {
     pub runtime: Runtime,
     /// What earlier runs tell about the last boot.
     pub past: Past<'a>,
+    /// Whose declarations they are; `None` where nobody is remembered for them.
+    pub owner: Option<Owner<'a>>,
 }
 
 /// When settings of the running system can be changed.
@@ -84,7 +88,12 @@ impl Planner<'_> {
     pub fn judged(&self, view: &mut HostView) -> Result<(Plan, Vec<Finding>)> {
         let all = parts::expanded(self.declared, Context::new(view, self.distro))?;
         let declarations = self.declared.iter().map(|it| it.declaration.clone()).collect();
-        Planner { declared: &all, ..*self }.of_parts(declarations, view)
+        let Leftovers { found, trouble } = self.leftovers(view)?;
+        let (mut plan, findings) = Planner { declared: &all, ..*self }.of_parts(declarations, view)?;
+        plan.owner = self.owner.map(|it| it.name.to_owned());
+        plan.no_longer_declared = found.into_iter().map(|it| it.told).collect();
+        plan.guards.extend(trouble);
+        Ok((plan, findings))
     }
 
     fn of_parts(&self, declarations: Vec<Declaration>, view: &mut HostView) -> Result<(Plan, Vec<Finding>)> {
@@ -100,7 +109,7 @@ impl Planner<'_> {
         let before = recalled::views(self.declared, view, self.past)?;
         let mut inspected = Vec::with_capacity(self.declared.len());
         for (index, declared) in self.declared.iter().enumerate() {
-            inspected.push(self.inspect(declared, view, &impossible, before[index].as_ref())?);
+            inspected.push(self.inspect(declared, view, &impossible, before[index].as_deref())?);
             draft.predict(index, &mut inspected[index], view).map_err(|err| err.of(&declared.id))?;
         }
         let written: Vec<Vec<Setting>> = if draft.files.is_empty() {
@@ -109,7 +118,7 @@ impl Planner<'_> {
             let file_changes =
                 inspected.drain(..).map(|it| it.into_iter().filter(writes_files).collect()).collect();
             for (declared, before) in self.declared.iter().zip(&before) {
-                inspected.push(self.inspect(declared, view, &impossible, before.as_ref())?);
+                inspected.push(self.inspect(declared, view, &impossible, before.as_deref())?);
             }
             file_changes
         };
@@ -202,7 +211,9 @@ impl Planner<'_> {
         let plan = Plan {
             format: PLAN_FORMAT.to_owned(),
             host,
+            owner: None,
             declarations,
+            no_longer_declared: Vec::new(),
             devices: draft.found.devices,
             changes: draft.changes,
             files,

@@ -1,6 +1,7 @@
 //! What was there before a declaration was converged to that is to be absent now, as far as the records of runs tell.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 
 use hoststate_abi::host_view::HostView;
 
@@ -14,7 +15,7 @@ use crate::record::past::Past;
 /// The files of the runs of one declaration, the newest first.
 struct Recalled {
     wanted: Declaration,
-    runs: Vec<RunRecord>,
+    runs: Vec<Rc<RunRecord>>,
     /// Whether older runs may tell more: not once it was absent already.
     is_open: bool,
 }
@@ -24,7 +25,11 @@ struct Recalled {
 ///
 /// # Errors
 /// When records or a file cannot be read.
-pub(super) fn views(declared: &[Declared], view: &HostView, past: Past<'_>) -> Result<Vec<Option<HostView>>> {
+pub(super) fn views(
+    declared: &[Declared],
+    view: &HostView,
+    past: Past<'_>,
+) -> Result<Vec<Option<Rc<HostView>>>> {
     let recalled = |it: &Declared| {
         (it.declaration.ensure == Ensure::Absent).then(|| Recalled {
             wanted: Declaration { ensure: Ensure::Present, ..it.declaration.clone() },
@@ -38,25 +43,33 @@ pub(super) fn views(declared: &[Declared], view: &HostView, past: Past<'_>) -> R
         past.newest(|run| {
             undone.extend(run.undoes().map(str::to_owned));
             let is_undone = undone.contains(&run.id) || run.undoes().is_some();
+            let shared = Rc::new(run.clone());
             let open = all.iter_mut().flatten().filter(|it| it.is_open);
-            let waiting = open.filter_map(|it| (!is_undone).then(|| it.look_at(run)).or(Some(())));
+            let waiting = open.filter_map(|it| (!is_undone).then(|| it.look_at(&shared)).or(Some(())));
             waiting.count() == 0
         })?;
     }
-    all.into_iter().map(|it| it.map(|it| it.view(view)).transpose().map(Option::flatten)).collect()
+    // What the same runs set was made of the same files.
+    let mut known: BTreeMap<Vec<String>, Option<Rc<HostView>>> = BTreeMap::new();
+    let mut view_of = |it: Recalled| {
+        let runs: Vec<String> = it.runs.iter().map(|it| it.id.clone()).collect();
+        if let Some(view) = known.get(&runs) {
+            return Ok(view.clone());
+        }
+        let made = it.view(view)?.map(Rc::new);
+        known.insert(runs, made.clone());
+        Ok(made)
+    };
+    all.into_iter().map(|it| it.map(&mut view_of).transpose().map(Option::flatten)).collect()
 }
 
 impl Recalled {
-    fn look_at(&mut self, run: &RunRecord) {
+    fn look_at(&mut self, run: &Rc<RunRecord>) {
         let absent = Declaration { ensure: Ensure::Absent, ..self.wanted.clone() };
-        if run.declarations.iter().any(|it| it.is_like(&absent)) {
+        if run.declarations.iter().any(|it| it.is_like(&absent) || it.has_item(&absent)) {
             self.is_open = false;
-        } else if run
-            .declarations
-            .iter()
-            .any(|it| it.desired == self.wanted.desired && it.is_like(&self.wanted))
-        {
-            self.runs.push(run.clone());
+        } else if run.declarations.iter().any(|it| it.has_item(&self.wanted)) {
+            self.runs.push(Rc::clone(run));
         }
     }
 

@@ -150,6 +150,7 @@ fn try_laws(trial: &Trial<'_>, host: &dyn Host) -> Result<Conformity> {
         accepted: &[],
         runtime: Runtime::Now,
         past: Past::default(),
+        owner: None,
     };
     let plan = planner.plan(&mut host.view())?;
     if let Some(conflict) = plan.conflicts.iter().find(|it| !was_blocked(&first, &it.about)) {

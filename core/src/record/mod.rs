@@ -14,6 +14,7 @@ use crate::plan::planned::{FileChange, PlannedActivation};
 use crate::record::command::RunCommand;
 use crate::record::devices::DeviceBefore;
 use crate::record::output::Output;
+use crate::record::owned::Remembrance;
 use crate::record::provenance::Provenance;
 use crate::record::refused_boot::RefusedBoot;
 use crate::record::report::{Outcome, StepReport};
@@ -24,6 +25,7 @@ pub mod heading;
 pub mod history;
 pub mod lock;
 pub mod output;
+pub mod owned;
 pub mod past;
 pub mod provenance;
 pub mod recorder;
@@ -90,6 +92,9 @@ pub struct RunRecord {
     /// For a run after a boot that was tried: that boot, if it is refused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refused_boot: Option<RefusedBoot>,
+    /// How it changed what is remembered of its owner; absent where nobody owns it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub remembrance: Option<Remembrance>,
 }
 
 impl RunRecord {

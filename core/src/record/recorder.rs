@@ -13,6 +13,7 @@ use crate::plan::planned::Plan;
 use crate::record::command::RunCommand;
 use crate::record::devices;
 use crate::record::output::Output;
+use crate::record::owned::Remembrance;
 use crate::record::provenance::Provenance;
 use crate::record::refused_boot::RefusedBoot;
 use crate::record::report::{Left, Outcome, Report, StepReport};
@@ -83,6 +84,31 @@ impl Recorder {
         self.store.save(&record)?;
         self.record = Some(record);
         Ok(())
+    }
+
+    /// Returns the run, once it began to change something.
+    pub fn run(&self) -> Option<&str> {
+        self.record.as_ref().map(|it| it.id.as_str())
+    }
+
+    /// Returns where it is recorded.
+    pub fn store(&self) -> &RecordStore {
+        &self.store
+    }
+
+    /// Returns the run that this one undoes, if it is a rollback.
+    pub fn undone(&self) -> Option<&str> {
+        match &self.command {
+            RunCommand::Rollback(run) => Some(run),
+            _ => None,
+        }
+    }
+
+    /// Says how the run changes what is remembered of its owner.
+    pub fn remembers(&mut self, remembrance: Remembrance) {
+        if let Some(record) = &mut self.record {
+            record.remembrance = Some(remembrance);
+        }
     }
 
     /// Records how the run ended. Returns its id, absent when it never began to change anything, and why the record
@@ -156,6 +182,7 @@ impl Recorder {
             outputs: self.outputs.clone(),
             left: Vec::new(),
             refused_boot: None,
+            remembrance: None,
         })
     }
 }

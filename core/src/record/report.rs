@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
+use crate::language::declaration::{Origin, ResourceId};
 use crate::plan::finding::Finding;
 use crate::plan::planned::{Change, Conflict, Deferred, Plan, PlannedActivation, Reboot};
 
@@ -31,6 +32,21 @@ pub struct Report {
     pub run: Option<String>,
     /// What went wrong, if something did.
     pub error: Option<Failure>,
+    /// What is the owner's from this run on, although it was in place before.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub adopted: Vec<Adopted>,
+    /// Why what the run set is not remembered, where that failed: it will not be listed once it is no longer declared.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_remembered: Option<String>,
+}
+
+/// Something that was in place before a playbook declared it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Adopted {
+    /// What it is: one parameter, option, module or id where its declaration has a list of them.
+    pub resource: ResourceId,
+    /// Where it is declared.
+    pub playbook: Option<Origin>,
 }
 
 /// How a run ended.
@@ -59,7 +75,8 @@ impl Report {
     /// Returns the report of a run that changed nothing of what `plan` shows.
     pub fn nothing_done(plan: Plan, outcome: Outcome, error: Option<Failure>) -> Self {
         let (format, steps, left) = (REPORT_FORMAT.to_owned(), Vec::new(), Left::from(plan.clone()));
-        Self { format, outcome, changed: false, plan, steps, left, run: None, error }
+        let (adopted, not_remembered) = (Vec::new(), None);
+        Self { format, outcome, changed: false, plan, steps, left, run: None, error, adopted, not_remembered }
     }
 }
 

@@ -13,6 +13,8 @@ use crate::record::heading::{self, Heading};
 use crate::record::lock::Lock;
 use crate::record::{OLD_RUN_FORMAT, RUN_FORMAT, RunRecord};
 
+pub mod memories;
+
 /// Mode of the directories: run records hold the text of files that not everyone may read.
 const DIRECTORY_MODE: u32 = 0o700;
 
@@ -148,7 +150,8 @@ impl RecordStore {
     /// When it cannot be removed.
     pub fn clear(&self) -> Result<()> {
         let (directory, runs) = self.make()?;
-        for place in [&directory, &runs] {
+        let owners = directory.child(OsStr::new(memories::OWNERS))?;
+        for place in [&directory, &runs].into_iter().chain(&owners) {
             place.remove(OsStr::new(NEW))?;
         }
         Ok(())

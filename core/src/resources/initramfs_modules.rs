@@ -3,10 +3,12 @@
 use hoststate_abi::setting::Setting;
 use schemars::JsonSchema;
 use serde::Deserialize;
+use serde_json::{Map, Value};
 
 use crate::error::{Error, Result};
 use crate::formats::modprobe_conf::ModuleName;
 use crate::language::contradiction::{Claim, Governed};
+use crate::language::item::one_by_one;
 use crate::language::resource::{Context, Resource, ResourceType};
 
 /// Modules contained in and loaded from the initramfs of every installed kernel, before udev starts there.
@@ -39,6 +41,10 @@ impl ResourceType for InitramfsModules {
 }
 
 impl Resource for InitramfsModules {
+    fn items(&self, desired: &Map<String, Value>) -> Vec<Map<String, Value>> {
+        one_by_one(desired, "modules")
+    }
+
     fn claims(&self) -> Vec<Claim> {
         self.modules.iter().map(|it| Claim::including(Governed::InitramfsModules, it.as_str())).collect()
     }

@@ -5,6 +5,7 @@ use std::path::Path;
 use hoststate_abi::setting::Setting;
 use schemars::JsonSchema;
 use serde::Deserialize;
+use serde_json::{Map, Value, json};
 
 use crate::error::{Error, Result};
 use crate::formats::kernel_cmdline::{Cmdline, CmdlineEdit, Parameter};
@@ -114,6 +115,20 @@ impl ResourceType for KernelCmdline {
 }
 
 impl Resource for KernelCmdline {
+    /// The values of one key in `present` are one thing; what is kept away sets nothing.
+    fn items(&self, _: &Map<String, Value>) -> Vec<Map<String, Value>> {
+        let mut keys: Vec<Vec<&Parameter>> = Vec::new();
+        for parameter in &self.present {
+            match keys.iter_mut().find(|it| it[0].same_name(parameter.name())) {
+                Some(key) => key.push(parameter),
+                None => keys.push(vec![parameter]),
+            }
+        }
+        let item = |field: &str, of: &[&Parameter]| Map::from_iter([(field.to_owned(), json!(of))]);
+        let present = keys.iter().map(|it| item("present", it));
+        present.chain(self.additional.iter().map(|it| item("additional", &[it]))).collect()
+    }
+
     fn inspect(&self, cx: Context<'_>) -> Result<Vec<Setting>> {
         settings(cx, &self.edit())
     }

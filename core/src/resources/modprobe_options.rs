@@ -5,11 +5,12 @@ use std::collections::BTreeMap;
 use hoststate_abi::setting::{Setting, State};
 use schemars::JsonSchema;
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::error::{Error, Result};
 use crate::formats::modprobe_conf::{ModuleName, Origin, same_folded};
 use crate::language::contradiction::{Claim, Governed};
+use crate::language::item::one_by_one;
 use crate::language::resource::{Context, Resource, ResourceType};
 use crate::machine::modprobe_d;
 use crate::resources::modprobe_file::{self, ConfFile};
@@ -113,6 +114,10 @@ impl ResourceType for ModprobeOptions {
 }
 
 impl Resource for ModprobeOptions {
+    fn items(&self, desired: &Map<String, Value>) -> Vec<Map<String, Value>> {
+        one_by_one(desired, "options")
+    }
+
     fn claims(&self) -> Vec<Claim> {
         let claim = |(parameter, OptionValue(value)): (&String, &OptionValue)| {
             let value = number(value).map_or_else(|| value.clone(), |it| it.to_string());

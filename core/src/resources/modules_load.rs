@@ -12,12 +12,14 @@ use hoststate_abi::setting::{Disruption, Place, Remedy, Setting, State};
 use hoststate_abi::step::Step;
 use schemars::JsonSchema;
 use serde::Deserialize;
+use serde_json::{Map, Value};
 
 use crate::error::{Error, Result};
 use crate::formats::modprobe_conf::ModuleName;
 use crate::formats::module_index::{ModuleFiles, ModulesBuiltin};
 use crate::formats::module_list::{ListKind, ModuleList};
 use crate::language::contradiction::{Claim, Governed};
+use crate::language::item::one_by_one;
 use crate::language::resource::{Context, Resource, ResourceType};
 use crate::machine::kernels;
 use crate::machine::modprobe_d;
@@ -102,6 +104,10 @@ impl ResourceType for ModulesLoad {
 }
 
 impl Resource for ModulesLoad {
+    fn items(&self, desired: &Map<String, Value>) -> Vec<Map<String, Value>> {
+        one_by_one(desired, "modules")
+    }
+
     fn claims(&self) -> Vec<Claim> {
         self.modules.iter().map(|it| Claim::including(Governed::ModulesLoad, it.as_str())).collect()
     }

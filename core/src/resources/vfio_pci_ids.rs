@@ -6,6 +6,7 @@ use hoststate_abi::host_view::HostView;
 use hoststate_abi::setting::{Disruption, Remedy, Setting, State};
 use schemars::JsonSchema;
 use serde::Deserialize;
+use serde_json::{Map, Value};
 
 use crate::error::{Error, Result};
 use crate::formats::kernel_cmdline::{Cmdline, CmdlineEdit, Parameter};
@@ -13,6 +14,7 @@ use crate::formats::modprobe_conf::{ModuleName, Origin, Winner};
 use crate::formats::module_index::{ModulesBuiltin, ModulesDep};
 use crate::formats::pci::{PciIdPattern, parse_id_list};
 use crate::language::contradiction::{Claim, Governed};
+use crate::language::item::one_by_one;
 use crate::language::resource::{Context, Resource, ResourceType};
 use crate::machine::kernels;
 use crate::machine::modprobe_d;
@@ -70,6 +72,10 @@ impl ResourceType for VfioPciIds {
 }
 
 impl Resource for VfioPciIds {
+    fn items(&self, desired: &Map<String, Value>) -> Vec<Map<String, Value>> {
+        one_by_one(desired, "ids")
+    }
+
     fn claims(&self) -> Vec<Claim> {
         let ids = self.ids.iter().map(|it| Claim::including(Governed::VfioPciIds, it.to_string()));
         ids.chain([Claim::iommu_for_vfio()]).collect()

@@ -21,6 +21,9 @@ use crate::run::restore_driver;
 
 mod boot_menu;
 mod ending;
+mod remembering;
+
+use remembering::Remembering;
 
 /// A playbook whose devices come and go would never end; no real one needs more than three rounds.
 const MAX_ROUNDS: usize = 8;
@@ -101,6 +104,7 @@ impl Run<'_> {
         let mut plan = first.clone();
         let mut stop = None;
         let mut given_back = Vec::new();
+        let mut memory = self.remembering(&first);
         for round in 0.. {
             if !is_actionable(&plan, self.activate) {
                 break;
@@ -117,7 +121,7 @@ impl Run<'_> {
                     break;
                 }
             }
-            if let Err(why) = self.round(&plan, &mut steps) {
+            if let Err(why) = self.round(&plan, &mut memory, &mut steps) {
                 stop = Some(why);
                 given_back = self.restore_driver(&plan, stop.as_ref(), &mut steps);
                 // A host that cannot be read now was not changed into the plan: that stays what is left.
@@ -150,7 +154,7 @@ impl Run<'_> {
                 }
             }
         }
-        self.report(first, plan, steps, stop, given_back)
+        self.report(first, plan, steps, stop, given_back, memory)
     }
 
     /// Gives the devices that `done` left without a driver back to those they had, and says what came of it.
@@ -200,9 +204,15 @@ impl Run<'_> {
         unreachable!("the loop above ends when the host stops settling")
     }
 
-    fn round(&mut self, plan: &Plan, steps: &mut Vec<StepReport>) -> Result<(), Stop> {
+    fn round(
+        &mut self,
+        plan: &Plan,
+        memory: &mut Remembering,
+        steps: &mut Vec<StepReport>,
+    ) -> Result<(), Stop> {
         self.watcher.round(plan);
         self.recorder.begin(plan, self.host).map_err(Stop::failed)?;
+        self.remember_first(memory);
         let done = self.persistent(plan, steps);
         // Tools read what is on the disk, and what a cut run says it did must be there.
         let synced = self.host.sync().map_err(Stop::failed);

@@ -3,5 +3,6 @@
 pub mod apply;
 pub mod boot_device;
 pub mod finish;
+pub mod owning;
 pub mod restore_driver;
 pub mod rollback;

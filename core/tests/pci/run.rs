@@ -112,6 +112,7 @@ fn plan_of(host: &SimHost, declared: &[Declared]) -> Result<Plan, String> {
         accepted: &[],
         runtime: Runtime::Now,
         past: Past::default(),
+        owner: None,
     };
     planner.plan(&mut host.view()).map_err(|err| explain(&err))
 }

@@ -23,6 +23,7 @@ use hoststate_testkit::sim::SimHost;
 use hoststate_testkit::tree::Tree;
 use tempfile::TempDir;
 
+pub(crate) mod owned;
 mod undo;
 
 /// Releases of the installed kernels, oldest first; the last one runs.
@@ -169,6 +170,7 @@ impl Lab {
             accepted: &[],
             runtime: Runtime::Now,
             past: Past::default(),
+            owner: None,
         }
     }
 

@@ -8,6 +8,7 @@ mod converging;
 mod failing;
 mod lab;
 mod planning;
+mod pruned;
 mod random;
 mod reasons;
 mod refused_boots;

@@ -1,6 +1,6 @@
 //! How a run ended: the report of it, and the end of its record.
 
-use super::{Activate, Run, Stop};
+use super::{Activate, Remembering, Run, Stop};
 use crate::machine::image_contents;
 use crate::plan::planned::{FileChange, Plan, PlannedActivation};
 use crate::planner::Runtime;
@@ -9,12 +9,13 @@ use crate::record::report::{Failure, Left, Outcome, REPORT_FORMAT, Report, StepR
 impl Run<'_> {
     /// Returns the report of the run that began with `first`, left the host as `last` says, and recorded that.
     pub(super) fn report(
-        self,
+        mut self,
         first: Plan,
         last: Plan,
         steps: Vec<StepReport>,
         stop: Option<Stop>,
         given_back: Vec<String>,
+        mut memory: Remembering,
     ) -> Report {
         // A tool that failed, or a disk that failed after the new text had its name, has changed the host as well.
         let is_changed = |it: &FileChange| match self.host.view().read(&it.path) {
@@ -33,6 +34,8 @@ impl Run<'_> {
             None => self.ended(&last, &left, changed),
         };
         self.recorder.keep_images(image_contents::news(&self.host.view()).as_deref());
+        self.remember_last(&mut memory, outcome, &left);
+        let (adopted, not_remembered) = memory.told(self.planner.owner, outcome);
         let reason = error.as_ref().map(Failure::to_string);
         let (run, unrecorded) = self.recorder.finish(outcome, reason.as_deref(), &steps, &left);
         let outcome = match unrecorded {
@@ -46,7 +49,18 @@ impl Run<'_> {
                 Outcome::Failed
             }
         };
-        Report { format: REPORT_FORMAT.to_owned(), outcome, changed, plan: first, steps, left, run, error }
+        Report {
+            format: REPORT_FORMAT.to_owned(),
+            outcome,
+            changed,
+            plan: first,
+            steps,
+            left,
+            run,
+            error,
+            adopted,
+            not_remembered,
+        }
     }
 
     fn ended(&self, last: &Plan, left: &Left, changed: bool) -> (Outcome, Option<Failure>) {
