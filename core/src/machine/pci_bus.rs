@@ -17,6 +17,7 @@ pub mod driver_name;
 pub mod makers;
 mod modules;
 mod read;
+pub mod rule_index;
 pub mod rule_values;
 #[cfg(test)]
 mod tests;

@@ -14,6 +14,7 @@ use crate::formats::pci::{PciIdPattern, parse_id_list};
 use crate::formats::udev_rules::rule::{self, UdevRule};
 use crate::guards::boot_parameters::BootParameters;
 use crate::machine::modprobe_d;
+use crate::machine::pci_bus::rule_index::{self, RuleIndex};
 use crate::machine::pci_bus::rule_values;
 use crate::machine::pci_bus::{self, PciDevice};
 
@@ -74,7 +75,7 @@ pub(super) fn all<'a>(
             continue;
         }
         let by_address = overrides
-            .iter()
+            .of(device)
             .rev()
             .find(|it| it.rule.may_match(|key, name| rule_values::of(device, key, name)));
         let claim = if let Some(found) = by_address {
@@ -105,7 +106,7 @@ pub(super) fn all<'a>(
     Ok(claims)
 }
 
-fn overrides(host: &HostView) -> Result<Vec<Override>> {
+fn overrides(host: &HostView) -> Result<RuleIndex<Override>> {
     let mut overrides = Vec::new();
     for name in host.list(Path::new(RULES))?.into_iter().filter(|it| it.ends_with(".rules")) {
         let path = Path::new(RULES).join(name);
@@ -116,7 +117,7 @@ fn overrides(host: &HostView) -> Result<Vec<Override>> {
             }
         }
     }
-    Ok(overrides)
+    Ok(RuleIndex::new(overrides, |it| rule_index::exact_name(&it.rule)))
 }
 
 /// Returns the one list of ids that a driver will have: the last parameter of the command line, else the last option of

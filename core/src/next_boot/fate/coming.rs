@@ -132,7 +132,7 @@ pub(super) fn find(
 /// Finds the rules that make virtual functions; returns whether drivers may take these, where a rule says so.
 fn by_rules(of: &PciDevice, source: &Source<'_>, ways: &mut Vec<Way>) -> Option<bool> {
     let mut autoprobe = None;
-    for it in source.rules.iter().filter(|it| it.is_about(of) && !is_too_early(&it.place, &it.rule)) {
+    for it in source.rules.of(of).filter(|it| it.is_about(of) && !is_too_early(&it.place, &it.rule)) {
         let (place, rule) = (&it.place, &it.rule);
         let (count, of_rule) = it.makes();
         autoprobe = of_rule.or(autoprobe);

@@ -15,6 +15,7 @@ use crate::formats::udev_rules::boot_command::{BootCommand, Wanted};
 use crate::formats::udev_rules::rule::{self, Pair, UdevRule};
 use crate::machine::image_contents::Contents;
 use crate::machine::own_program;
+use crate::machine::pci_bus::rule_index::{self, RuleIndex};
 use crate::machine::pci_bus::{self, PciDevice};
 
 /// Directories of what systemd-tmpfiles writes at boot, the strongest first (tmpfiles.d(5)).
@@ -38,9 +39,24 @@ pub(super) struct Moving {
 }
 
 /// Those of one place, in order.
-pub(super) type Rules = Vec<Moving>;
+pub(super) type Rules = RuleIndex<Moving>;
 
 impl Moving {
+    /// Returns the name of the only device that the rule can say something of.
+    fn only_name(&self) -> Option<&str> {
+        let name = rule_index::exact_name(&self.rule)?;
+        // A command may name the address of another, or the ids of many.
+        let is_own = |command: &str| {
+            let words = scripts::words(command);
+            let mut addresses = words.iter().filter(|it| it.parse::<PciAddress>().is_ok()).peekable();
+            match addresses.peek() {
+                Some(_) => addresses.all(|it| *it == name),
+                None => !command.contains("new_id"),
+            }
+        };
+        runs(&self.rule).filter(|it| moves(it)).all(is_own).then_some(name)
+    }
+
     /// Returns whether the rule is carried out for a function, as far as can be told.
     pub(super) fn is_about(&self, device: &PciDevice) -> bool {
         let known = |key: &str, name: Option<&str>| pci_bus::rule_values::of(device, key, name);
@@ -84,7 +100,7 @@ pub(super) fn files(host: &HostView, directories: &[&str], ending: &str) -> Resu
 
 /// Returns the rules of the root file system.
 pub(super) fn of_root(host: &HostView) -> Result<Rules> {
-    let mut rules = Vec::new();
+    let mut rules: Vec<Moving> = Vec::new();
     let mut programs: BTreeMap<String, bool> = BTreeMap::new();
     for path in files(host, &DIRECTORIES, ".rules")? {
         let parsed: Option<Rc<Vec<UdevRule>>> = host.parsed(&path, rule::parse)?;
@@ -100,7 +116,7 @@ pub(super) fn of_root(host: &HostView) -> Result<Rules> {
     for it in &mut rules {
         it.is_for_twin = is_for_twin(host, it.command.as_ref())?;
     }
-    Ok(rules)
+    Ok(RuleIndex::new(rules, Moving::only_name))
 }
 
 /// Returns whether the card at the address of a command shows another serial number.
@@ -124,11 +140,16 @@ pub(super) fn of_image(contents: &Contents, image: &str) -> Rules {
     files.retain(|it| seen.insert(it.rsplit('/').next().unwrap_or_default()));
     let rules = files.into_iter().map(|it| (format!("/{it} in {image}"), rule::parse(contents.text(it))));
     // hoststate puts no program into images.
-    rules.flat_map(|(file, rules)| moving(&file, rules.iter(), &|_| false)).collect()
+    let all = rules.flat_map(|(file, rules)| moving(&file, rules.iter(), &|_| false)).collect();
+    RuleIndex::new(all, Moving::only_name)
 }
 
 /// Returns what moves or makes functions among the rules of a file. `has` says whether a program is there.
-fn moving<'a>(file: &str, rules: impl Iterator<Item = &'a UdevRule>, has: &dyn Fn(&str) -> bool) -> Rules {
+fn moving<'a>(
+    file: &str,
+    rules: impl Iterator<Item = &'a UdevRule>,
+    has: &dyn Fn(&str) -> bool,
+) -> Vec<Moving> {
     let mut skips: Vec<&UdevRule> = Vec::new();
     let mut found = Vec::new();
     for rule in rules {
@@ -221,7 +242,7 @@ fn names(command: &str, device: &PciDevice) -> Option<bool> {
 
 /// Returns what rules say about a function: those that match it, and those of others whose commands name it.
 pub(super) fn matching(rules: &Rules, device: &PciDevice) -> Vec<Rule> {
-    let said = rules.iter().filter_map(|moving| {
+    let said = rules.of(device).filter_map(|moving| {
         let (place, rule) = (&moving.place, &moving.rule);
         let matches = moving.is_about(device);
         let is_about = |it: &&str| moves(it) && names(it, device).unwrap_or(matches);
