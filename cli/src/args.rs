@@ -308,7 +308,7 @@ pub(crate) struct RollbackArguments {
     /// Only show what would be put back
     #[arg(long)]
     pub(crate) check: bool,
-    /// Also put back files that were changed since that run
+    /// Lose what others changed since where that run changed it; what is lost is shown
     #[arg(long)]
     pub(crate) force: bool,
     #[command(flatten)]

@@ -1,7 +1,6 @@
 //! What can go wrong in the command, beside what goes wrong in the engine.
 
 use std::io;
-use std::path::PathBuf;
 
 use hoststate_core::error::{Error as EngineError, Several};
 use hoststate_core::language::declaration::{Origin, ResourceId};
@@ -46,12 +45,12 @@ pub(crate) enum Error {
         diff: String,
     },
     /// Files were changed after the run that shall be undone.
-    #[error("{} changed since run {run}", files(.paths))]
+    #[error("run {run} cannot be taken out of what was changed since: {}", .places.join(", "))]
     ChangedSince {
         /// The run.
         run: String,
-        /// The files.
-        paths: Vec<PathBuf>,
+        /// The files with lines, and who changed them.
+        places: Vec<String>,
         /// Unified diffs from what the run left to what is there.
         diff: String,
     },
@@ -121,10 +120,9 @@ impl Error {
             Self::PlanDiffers { .. } => {
                 Some("Look at the differences below (- saved, + now), then plan again.".to_owned())
             }
-            Self::ChangedSince { .. } => Some(
-                "Undo newer runs first (`hoststate history`), or lose what the diff below shows with --force."
-                    .to_owned(),
-            ),
+            Self::ChangedSince { .. } => {
+                Some("Undo the newer run first, or lose what the diff below shows with --force.".to_owned())
+            }
             Self::Io { source, .. } => match source.kind() {
                 io::ErrorKind::PermissionDenied => Some("Run as root.".to_owned()),
                 _ => None,
@@ -183,8 +181,4 @@ impl From<Misplaced> for Error {
 
 fn origin_of(resource: &ResourceId, declared: &[Declared]) -> Option<Origin> {
     declared.iter().find(|it| it.id == *resource)?.declaration.playbook.clone()
-}
-
-fn files(paths: &[PathBuf]) -> String {
-    paths.iter().map(|it| it.display().to_string()).collect::<Vec<_>>().join(", ")
 }

@@ -9,8 +9,8 @@ use hoststate_core::record::command::RunCommand;
 use hoststate_core::record::report::Report;
 use hoststate_core::record::store::Unreadable;
 use hoststate_core::run::apply::{Agreed, is_actionable};
-use hoststate_core::run::rollback::Undo;
 use hoststate_core::run::rollback::select::{Selected, select};
+use hoststate_core::run::rollback::{Collision, Undo};
 
 use crate::args::RollbackArguments;
 use crate::commands::consented::{Consent, Leave, host_name};
@@ -19,7 +19,7 @@ use crate::commands::plan::show;
 use crate::error::{Error, Result};
 use crate::exit::Exit;
 use crate::render::amount::amount;
-use crate::render::escape::visible_line;
+use crate::render::escape::{visible, visible_line};
 use crate::render::report::Goal;
 use crate::session::{Session, say};
 use crate::target::Target;
@@ -134,15 +134,39 @@ pub(crate) fn undo(target: &Target, selected: Selected) -> Result<Undo> {
     Ok(Undo::new(run, &rollbacks, is_undone, (&view, &target.distro), boot_id)?)
 }
 
+/// Refuses to lose what others changed where the run changed it; with `--force` it says what is lost.
 fn refuse_changed(undone: &Undo, target: &Target, arguments: &RollbackArguments) -> Result<()> {
-    let changed = undone.changed_since(&target.host.view())?;
-    if changed.is_empty() || arguments.force {
+    let collisions = undone.collisions(&target.host.view())?;
+    if collisions.is_empty() {
         return Ok(());
     }
-    let paths = changed.iter().map(|it| it.path.clone()).collect();
+    let id = &undone.record().id;
     let mut diff = String::new();
-    for file in &changed {
-        write!(diff, "{}", file.diff).expect("writing to a string does not fail");
+    for it in &collisions {
+        write!(diff, "{}", it.change.diff).expect("writing to a string does not fail");
     }
-    Err(Error::ChangedSince { run: undone.record().id.clone(), paths, diff })
+    let places = collisions.iter().map(|it| place(it, id, target)).collect::<Result<Vec<_>>>()?;
+    if arguments.force {
+        let places = visible_line(&places.join(", ")).into_owned();
+        let (id, diff) = (visible_line(id), visible(&diff));
+        say(format_args!("Lost by --force, changed since run {id}: {places}\n{diff}"));
+        return Ok(());
+    }
+    Err(Error::ChangedSince { run: id.clone(), places, diff })
+}
+
+/// Returns where others changed what a run changed, and the newest run that did.
+fn place(collision: &Collision, id: &str, target: &Target) -> Result<String> {
+    let path = &collision.change.path;
+    let mut by = None;
+    for (other, record) in target.records()?.newest_first()? {
+        let Ok(record) = record else { continue };
+        if other.id == id || by.is_some() {
+            break;
+        }
+        by = record.files.iter().any(|it| it.path == *path).then_some(other.id);
+    }
+    let line = collision.line.map(|it| format!(":{it}")).unwrap_or_default();
+    let by = by.map_or_else(|| "by no run".to_owned(), |it| format!("by run {it}"));
+    Ok(format!("{}{line} ({by})", path.display()))
 }

@@ -15,6 +15,13 @@ fn converged() -> Tree {
     tree
 }
 
+/// Returns the id of the first run.
+fn oldest(tree: &Tree) -> String {
+    let history = tree.command("history --root root --format json").output().expect("hoststate runs");
+    let history: Value = serde_json::from_slice(&history.stdout).expect("JSON");
+    history["runs"][0]["run"].as_str().expect("a run").to_owned()
+}
+
 fn check(tree: &Tree, words: &str, expected: Expect) {
     expected.assert_eq(&tree.run(words).to_string());
 }
@@ -66,26 +73,61 @@ fn a_run_is_undone_and_the_undoing_too() {
 }
 
 #[test]
-fn a_file_that_was_changed_since_is_shown_and_kept() {
+fn what_others_changed_since_stays() {
     let tree = converged();
     tree.write(FILE, "# mine\nsoftdep nouveau pre: vfio-pci\n# edited\n");
+    let answer = tree.run("rollback --root root --yes");
+    assert_eq!(answer.status, Some(0), "{answer}");
+    assert!(answer.stdout.contains("its text now -> its text without what that run changed"), "{answer}");
+    assert_eq!(tree.read(FILE).as_deref(), Some("# mine\n# edited\n"));
+    let again = tree.run("rollback --root root --yes");
+    assert!(again.stdout.contains("nothing was done"), "{again}");
+    // By name, too: it was taken out already.
+    let named = tree.run(&format!("rollback {} --root root --yes", oldest(&tree)));
+    assert_eq!(named.status, Some(0), "{named}");
+    assert_eq!(tree.read(FILE).as_deref(), Some("# mine\n# edited\n"));
+}
+
+#[test]
+fn an_older_run_is_undone_below_a_newer_one() {
+    let tree = Tree::with(OPTIONS);
+    assert_eq!(tree.run("converge playbook.json --root root --yes").status, Some(0));
+    let file = "root/etc/modprobe.d/zz-hoststate.conf";
+    let first = tree.read(file).unwrap();
+    tree.playbook(&OPTIONS.replace("ignore_msrs", "halt_poll_ns"));
+    assert_eq!(tree.run("converge playbook.json --root root --yes").status, Some(0));
+    let both = tree.read(file).unwrap();
+    assert_ne!(both, first);
+    let answer = tree.run(&format!("rollback {} --root root --yes", oldest(&tree)));
+    assert_eq!(answer.status, Some(0), "{answer}");
+    let left = tree.read(file).unwrap();
+    assert!(left.contains("halt_poll_ns") && !left.contains("ignore_msrs"), "{left}");
+}
+
+#[test]
+fn what_others_changed_where_the_run_did_is_named_and_kept() {
+    let tree = converged();
+    tree.write(FILE, "# mine\nsoftdep nouveau pre: vfio-pci amdgpu\n");
     check(
         &tree,
         "rollback --root root --yes",
         expect![[r#"
-        error: /etc/modprobe.d/01-hoststate.conf changed since run RUN
-        hint: Undo newer runs first (`hoststate history`), or lose what the diff below shows with --force.
+        error: run RUN cannot be taken out of what was changed since: /etc/modprobe.d/01-hoststate.conf:2 (by no run)
+        hint: Undo the newer run first, or lose what the diff below shows with --force.
 
         --- a/etc/modprobe.d/01-hoststate.conf
         +++ b/etc/modprobe.d/01-hoststate.conf
-        @@ -1,2 +1,3 @@
+        @@ -1,2 +1,2 @@
          # mine
-         softdep nouveau pre: vfio-pci
-        +# edited
+        -softdep nouveau pre: vfio-pci
+        +softdep nouveau pre: vfio-pci amdgpu
         exit 1
     "#]],
     );
-    assert_eq!(tree.run("rollback --root root --force --yes").status, Some(0));
+    let forced = tree.run("rollback --root root --force --yes");
+    assert_eq!(forced.status, Some(0), "{forced}");
+    assert!(forced.stderr.contains("Lost by --force"), "{forced}");
+    assert!(forced.stderr.contains("+softdep nouveau pre: vfio-pci amdgpu"), "{forced}");
     assert_eq!(tree.read(FILE).as_deref(), Some("# mine\n"));
 }
 

@@ -2,7 +2,7 @@
 //! the kernel's attributes, as one declaration that is converged to like any other.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use hoststate_abi::activation::Activation;
@@ -28,16 +28,76 @@ use crate::record::report::StepStatus;
 use crate::record::{OLD_RUN_FORMAT, RunRecord};
 
 mod devices;
+mod merge;
 mod parameters;
 pub mod select;
+
+/// A file that a run changed, and what it shall be without that.
+#[derive(Debug, Clone)]
+struct Restored {
+    path: PathBuf,
+    /// What the run left.
+    after: Option<String>,
+    /// What was there when this was made.
+    seen: Option<String>,
+    /// What shall be there: what was there before the run, with what others changed since.
+    wanted: Option<String>,
+    /// Whether others changed something in it, and that stays.
+    is_merged: bool,
+    /// Whether others changed what the run changed, and the line of that; then it is lost.
+    collision: Option<Option<usize>>,
+}
+
+impl Restored {
+    /// Returns what becomes of a file of a run; `put_back` is what the last rollback of that run made of it.
+    fn new(change: &FileChange, seen: Option<String>, put_back: Option<&Option<String>>) -> Self {
+        let FileChange { path, before, after, .. } = change;
+        let (path, after, before) = (path.clone(), after.clone(), before.clone());
+        let mut file = Self { path, after, seen, wanted: before.clone(), is_merged: false, collision: None };
+        if file.seen == before || file.seen == file.after {
+            return file;
+        }
+        if put_back == Some(&file.seen) {
+            file.wanted = file.seen.clone();
+            return file;
+        }
+        let (Some(after), Some(seen)) = (&file.after, &file.seen) else {
+            file.collision = Some(None);
+            return file;
+        };
+        match merge::without(before.as_deref().unwrap_or_default(), after, seen) {
+            // A file that the run made goes when nothing else is in it, and so does one of hoststate's.
+            Ok(text) if text.trim().is_empty() && (before.is_none() || is_own(&file.path)) => {
+                file.wanted = None
+            }
+            Ok(text) => (file.wanted, file.is_merged) = (Some(text), true),
+            Err(line) => file.collision = Some(Some(line)),
+        }
+        file
+    }
+}
+
+/// Returns whether only hoststate makes files of this name.
+fn is_own(path: &Path) -> bool {
+    path.file_name().is_some_and(|it| it.to_string_lossy().contains("hoststate"))
+}
+
+/// A file in which others changed what a run changed: undoing the run loses that.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Collision {
+    /// The change from what the run left to what is there now.
+    pub change: FileChange,
+    /// The first line of it, counted from 1; none where the whole file came or went.
+    pub line: Option<usize>,
+}
 
 /// How a run is undone on the host as it is now.
 #[derive(Debug, Clone)]
 pub struct Undo {
     /// The run.
     record: RunRecord,
-    /// Whether its files are looked at; not when they were put back and others changed them since.
-    with_files: bool,
+    /// Its files; none when they were put back, and what they hold now is somebody else's.
+    files: Vec<Restored>,
     /// The activations that are to be run again, each with its output as it is before that.
     outputs: BTreeMap<Activation, Output>,
     /// What the run changed of the command line, the other way round.
@@ -60,9 +120,14 @@ impl Undo {
         boot_id: Option<&str>,
     ) -> Result<Self> {
         let parameters = parameters::undone(host, distro, &record.files);
-        let mut undo =
-            Self { record, with_files: !is_undone, outputs: BTreeMap::new(), parameters, needs_boot: false };
-        let differs = undo.differing(host)?.next().is_some();
+        let mut files = Vec::new();
+        for change in record.files.iter().filter(|_| !is_undone) {
+            let of_path = |run: &'_ RunRecord| run.files.iter().position(|it| it.path == change.path);
+            let last = rollbacks.iter().find_map(|run| Some(&run.files[of_path(run)?].after));
+            files.push(Restored::new(change, host.read_lossy(&change.path)?, last));
+        }
+        let mut undo = Self { record, files, outputs: BTreeMap::new(), parameters, needs_boot: false };
+        let differs = undo.differs(host)?;
         for activation in undo.activations(host)? {
             let now = output(host, distro, &activation)?;
             let found = if differs { Some(now) } else { undo.before(host, &activation, rollbacks, now)? };
@@ -103,27 +168,24 @@ impl Undo {
         Declared { id: self.id(), declaration, resource: Rc::new(self.clone()) }
     }
 
-    /// Returns the files whose text is neither what the run left nor what was there before, as a change from what it
-    /// left to what is there now.
+    /// Returns the files in which others changed what the run changed, and those that were changed while somebody was
+    /// asked.
     ///
     /// # Errors
     /// When a file cannot be read.
-    pub fn changed_since(&self, host: &HostView) -> Result<Vec<FileChange>> {
-        let mut changed = Vec::new();
-        for FileChange { path, before, after, .. } in self.files() {
-            let now = host.read_lossy(path)?;
-            if now != *before && now != *after {
-                let diff = unified(path, after.as_deref(), now.as_deref());
-                changed.push(FileChange {
-                    path: path.clone(),
-                    before: after.clone(),
-                    after: now,
-                    diff,
-                    as_before: None,
-                });
+    pub fn collisions(&self, host: &HostView) -> Result<Vec<Collision>> {
+        let mut collisions = Vec::new();
+        for it in &self.files {
+            let now = host.read_lossy(&it.path)?;
+            if now == it.wanted || (now == it.seen && it.collision.is_none()) {
+                continue;
             }
+            let diff = unified(&it.path, it.after.as_deref(), now.as_deref());
+            let (path, before) = (it.path.clone(), it.after.clone());
+            let change = FileChange { path, before, after: now, diff, as_before: None };
+            collisions.push(Collision { change, line: it.collision.flatten() });
         }
-        Ok(changed)
+        Ok(collisions)
     }
 
     /// Returns the plan with what the files were besides their text that were removed since: they come back with it.
@@ -139,18 +201,14 @@ impl Undo {
         ResourceId { kind: UNDO.to_owned(), name: self.record.id.clone() }
     }
 
-    fn files(&self) -> impl Iterator<Item = &FileChange> {
-        self.record.files.iter().filter(|_| self.with_files)
-    }
-
-    fn differing(&self, host: &HostView) -> Result<impl Iterator<Item = &FileChange>> {
-        let mut differing = Vec::new();
-        for it in self.files() {
-            if host.read_lossy(&it.path)? != it.before {
-                differing.push(it);
+    /// Returns whether a file is not as it shall be.
+    fn differs(&self, host: &HostView) -> Result<bool> {
+        for it in &self.files {
+            if host.read_lossy(&it.path)? != it.wanted {
+                return Ok(true);
             }
         }
-        Ok(differing.into_iter())
+        Ok(false)
     }
 
     /// Returns the activations of the run that this host can do.
@@ -201,20 +259,22 @@ impl Undo {
         Ok((rollbacks.is_empty() && was_made).then_some(now))
     }
 
-    fn file(&self, host: &HostView, it: &FileChange) -> Result<Option<Setting>> {
-        let FileChange { path, before, .. } = it;
+    fn file(&self, host: &HostView, it: &Restored) -> Result<Option<Setting>> {
+        let Restored { path, wanted, is_merged, .. } = it;
         let now = host.read_lossy(path)?;
-        if now == *before {
+        if now == *wanted {
             return Ok(None);
         }
         let leads_to = host.resolve(path)?;
         let metadata = self.record.metadata.get(path).filter(|_| now.is_none());
         let besides = metadata.map(|it| format!(", {it}")).unwrap_or_default();
-        let desired = before.as_ref().map(|_| format!("its text before that run{besides}"));
+        let without =
+            if *is_merged { "its text without what that run changed" } else { "its text before that run" };
+        let desired = wanted.as_ref().map(|_| format!("{without}{besides}"));
         let actual = now.as_ref().map(|_| "its text now".to_owned());
         let state = if leads_to == *path {
             let path = path.clone();
-            let step = match before {
+            let step = match wanted {
                 Some(text) => Step::WriteFile { path, text: text.clone() },
                 None => Step::RemoveFile { path },
             };
@@ -295,7 +355,7 @@ impl Undo {
 impl Resource for Undo {
     fn inspect(&self, cx: Context<'_>) -> Result<Vec<Setting>> {
         let mut settings = Vec::new();
-        for it in self.files() {
+        for it in &self.files {
             settings.extend(self.file(cx.host, it)?);
         }
         settings.extend(self.made(cx)?);

@@ -188,13 +188,60 @@ fn a_failed_image_of_one_kernel_is_rolled_back_and_so_are_the_images_that_were_m
     }
 }
 
+/// Two runs that write the same files. What brings modprobe.d into images of dracut is one line for both, so that only the
+/// first has some of it there.
+fn two_playbooks(kind: Kind) -> [String; 2] {
+    let modprobe = [
+        r#"{"type":"modprobe_softdep","module":"nouveau","pre":["vfio-pci"]},
+           {"type":"modprobe_options","module":"kvm_intel","options":{"nested":true}},"#,
+        r#"{"type":"modprobe_softdep","module":"snd_hda_intel","pre":["vfio-pci"]},
+           {"type":"modprobe_options","module":"kvm_intel","name":"apic","options":{"enable_apicv":"0"}},"#,
+    ];
+    let second = if kind == Kind::Ubuntu { modprobe[1] } else { "" };
+    [
+        format!(
+            r#"{}{{"type":"kernel_cmdline","name":"one","present":["intel_iommu=on","iommu=pt"]}},
+               {{"type":"modules_load","modules":["vfio-pci"]}}"#,
+            modprobe[0]
+        ),
+        format!(
+            r#"{second}{{"type":"kernel_cmdline","name":"two","present":["nohibernate"]}},
+               {{"type":"modules_load","modules":["igbvf"]}}"#
+        ),
+    ]
+}
+
+#[test]
+fn the_older_of_two_runs_is_undone_and_the_newer_stays() {
+    for kind in KINDS {
+        let lab = Lab::new(kind);
+        let before = lab.persistent();
+        let playbooks = two_playbooks(kind);
+        let runs = playbooks.each_ref().map(|it| {
+            let report = lab.converge(it);
+            assert!(report.error.is_none(), "{kind:?}: {:?}", report.error);
+            report.run.clone().unwrap_or_else(|| panic!("{kind:?}: {report:?}"))
+        });
+        let undone = lab.roll_back_through(&lab.host, Activate::Run, Some(&runs[0]));
+        assert!(undone.error.is_none(), "{kind:?}: {:?}", undone.error);
+        lab.host.reboot();
+        let newer = lab.plan(&playbooks[1]);
+        assert!(newer.in_desired_state(), "{kind:?}: the newer run is there: {newer:?}");
+        let left = lab.plan(&playbooks[0]);
+        assert!(left.files.len() >= 3, "{kind:?}: of the older nothing is left: {:?}", left.files);
+        let undone = lab.roll_back_through(&lab.host, Activate::Run, Some(&runs[1]));
+        assert!(undone.error.is_none(), "{kind:?}: {:?}", undone.error);
+        assert_eq!(lab.persistent(), before, "{kind:?}");
+    }
+}
+
 #[test]
 fn what_others_changed_since_is_told() {
     let lab = Lab::new(Kind::Ubuntu);
     lab.converge(EVERY_TYPE);
     lab.host.tree().write("/etc/default/grub", "# rewritten\n");
-    let changed = lab.undo(None).changed_since(&lab.host.view()).expect("readable files");
-    let changed: Vec<String> = changed.iter().map(|it| it.path.display().to_string()).collect();
+    let changed = lab.undo(None).collisions(&lab.host.view()).expect("readable files");
+    let changed: Vec<String> = changed.iter().map(|it| it.change.path.display().to_string()).collect();
     assert_eq!(changed, ["/etc/default/grub"]);
 }
 
@@ -204,7 +251,7 @@ fn what_others_wrote_after_a_rollback_is_left_alone_unless_the_run_is_named() {
     lab.converge(EVERY_TYPE);
     lab.roll_back();
     lab.host.tree().write("/etc/default/grub", "# rewritten\n");
-    assert_eq!(lab.undo(None).changed_since(&lab.host.view()).expect("readable files"), []);
+    assert_eq!(lab.undo(None).collisions(&lab.host.view()).expect("readable files"), []);
     assert_eq!(lab.roll_back().outcome, Outcome::InDesiredState);
     assert_eq!(lab.host.tree().read("/etc/default/grub").as_deref(), Some("# rewritten\n"));
 }

@@ -29,7 +29,7 @@ impl Lab {
     /// Undoes a run, or the newest, by another way of performing steps.
     pub(crate) fn roll_back_through(&self, host: &dyn Host, activate: Activate, run: Option<&str>) -> Report {
         let undo = self.undo(run);
-        assert!(undo.changed_since(&self.host.view()).expect("readable files").is_empty());
+        assert_eq!(undo.collisions(&self.host.view()).expect("readable files"), []);
         let declared = [undo.declared()];
         let first = undo.furnished(self.try_plan(&declared).expect("a plan"));
         let command = RunCommand::Rollback(undo.record().id.clone());
