@@ -1,6 +1,6 @@
 //! `hoststate converge`: the plan shown, consented to, carried out, and the host read again.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use hoststate_core::host::Host;
 use hoststate_core::host::returning::ReturningHost;
@@ -64,15 +64,21 @@ pub(crate) fn run(arguments: &ConvergeArguments, session: &Session) -> Result<Ex
     let owner = wanted.planned_owner();
     let converge = Converge { target: &target, declared: wanted.declared(), owner, agreed, session };
     if !is_actionable(&plan, target.activate) {
-        // What was in place before is remembered as well, which is the only thing written then.
-        let report = match converge.has_news(&plan)? {
-            true => {
-                let lock = lock(&target, &name)?;
+        // What was in place before is remembered as well, which is the only thing written then. That it cannot be is no
+        // failure: the host is as wanted.
+        let lock = converge.has_news(&plan)?.then(|| lock(&target, &name)).transpose();
+        let report = match lock {
+            Ok(lock) => {
                 let report = converge.nothing_to_do(plan, recorder)?;
-                lock.end();
+                lock.into_iter().for_each(Lock::end);
                 report
             }
-            false => converge.nothing_to_do(plan, recorder)?,
+            Err(err) => {
+                let unowned = Converge { owner: None, ..converge };
+                let mut report = unowned.nothing_to_do(plan, recorder)?;
+                report.not_remembered = Some(format!("what is declared cannot be remembered: {err}"));
+                return unowned.finish(&report, Goal::DesiredState);
+            }
         };
         return converge.finish(&report, Goal::DesiredState);
     }
@@ -160,10 +166,11 @@ impl Converge<'_> {
         report
     }
 
-    /// Returns whether a run that has nothing to do remembers something. Who may not write here owns nothing.
+    /// Returns whether a run that has nothing to do remembers something. Who may not write to the machine owns nothing.
     fn has_news(&self, plan: &Plan) -> Result<bool> {
         let is_refused = plan.refusals().next().is_some() || !plan.conflicts.is_empty();
-        if is_refused || !rustix::process::geteuid().is_root() {
+        let is_machine = self.target.host.view().root() == Path::new("/");
+        if is_refused || (is_machine && !rustix::process::geteuid().is_root()) {
             return Ok(false);
         }
         Ok(owning::has_news(&self.target.planner(self.declared, self.owner), plan, &self.target.host.view())?)

@@ -2,6 +2,8 @@
 
 #![expect(clippy::disallowed_methods, reason = "a test removes a file of its tree")]
 
+use std::fs::File;
+
 use expect_test::{Expect, expect};
 use serde_json::Value;
 
@@ -305,6 +307,31 @@ fn a_host_that_is_as_wanted_is_owned_too() {
 
         In the desired state: 0 settings, nothing to do.
         warning: playbook.json declares nothing
+        exit 0
+    "#]],
+    );
+}
+
+#[test]
+fn a_host_that_is_as_wanted_is_so_also_where_nothing_can_be_remembered() {
+    let tree = Tree::with(r#"{"type":"modprobe_options","module":"kvm","options":{"tdp_mmu":1}}"#);
+    tree.write(FILE, "options kvm tdp_mmu=1\n");
+    tree.write("root/var/lib/hoststate/lock", "");
+    let other = File::open(tree.path("root/var/lib/hoststate/lock")).expect("the lock");
+    other.lock().expect("nobody has it");
+    let answer = tree.run(&format!("converge playbook.json --yes {OF_HOST}"));
+    assert_eq!(answer.status, Some(0), "{answer}");
+    assert!(answer.stdout.contains("In the desired state: 1 setting, nothing was done."), "{answer}");
+    let says = "warning: what is declared cannot be remembered: another run has the lock";
+    assert!(answer.stdout.contains(says), "{answer}");
+    assert_eq!(state_files(&tree), [] as [std::path::PathBuf; 0]);
+    other.unlock().expect("it is held");
+    check(
+        &tree,
+        "converge playbook.json --yes",
+        expect![[r#"
+        In the desired state: 1 setting, nothing was done.
+        Was in place before, and is owned by TREE/playbook.json from now on: modprobe_options "kvm tdp_mmu".
         exit 0
     "#]],
     );
