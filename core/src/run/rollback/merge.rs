@@ -19,19 +19,16 @@ impl Edit<'_> {
 }
 
 /// Returns `now` without the change from `before` to `after`; what others made of `after` stays. Lines are compared, and
-/// where one line was changed by both, its words.
+/// of a line that both changed its words.
 ///
 /// # Errors
 /// The first line of `now`, counted from 1, that was changed where the run changed it.
 pub(super) fn without(before: &str, after: &str, now: &str) -> Result<String, usize> {
     let lines: fn(&str) -> Vec<&str> = |it| it.split_inclusive('\n').collect();
-    merged(&lines(before), &lines(after), &lines(now))
-        .or_else(|_| merged(&words(before), &words(after), &words(now)))
-        .map(|it| it.concat())
-        .map_err(|at| {
-            let upto: String = words(now).into_iter().take(at).collect();
-            1 + upto.matches('\n').count()
-        })
+    let of_words = |before: &str, after: &str, now: &str| {
+        merged(&words(before), &words(after), &words(now), &|_, _, _| None).ok()
+    };
+    merged(&lines(before), &lines(after), &lines(now), &of_words).map_err(|it| it + 1)
 }
 
 /// Splits a text into quotes, ends of lines, and words with the space before them. A value with commas or equals signs is
@@ -51,21 +48,26 @@ fn words(text: &str) -> Vec<&str> {
     words
 }
 
-/// Merges what both made of `after`; fails with the place in `now` where they meet.
-fn merged<'a>(before: &[&'a str], after: &[&'a str], now: &[&'a str]) -> Result<Vec<&'a str>, usize> {
-    let (back, since) = (edits(after, before), edits(after, now));
-    let mut merged = Vec::new();
-    let mut at = 0;
-    let (mut back, mut since) = (back.into_iter().peekable(), since.into_iter().peekable());
-    // How far `now` was read.
-    let mut read = 0;
+/// Merges what both made of `after`; `both` is asked about a token that both replaced. Fails with the place in `now` where
+/// they meet.
+fn merged(
+    before: &[&str],
+    after: &[&str],
+    now: &[&str],
+    both: &dyn Fn(&str, &str, &str) -> Option<String>,
+) -> Result<String, usize> {
+    let mut back = edits(after, before).into_iter().peekable();
+    let mut since = edits(after, now).into_iter().peekable();
+    let mut merged = String::new();
+    // How far `after` and `now` were read.
+    let (mut at, mut read) = (0, 0);
     loop {
         let (edit, is_back) = match (back.peek(), since.peek()) {
             (None, None) => break,
             (Some(_), None) => (back.next(), true),
             (None, Some(_)) => (since.next(), false),
+            // Somebody took it out already.
             (Some(one), Some(other)) if one.old == other.old && one.new == other.new => {
-                // Somebody took it out already.
                 back.next();
                 (since.next(), false)
             }
@@ -79,7 +81,18 @@ fn merged<'a>(before: &[&'a str], after: &[&'a str], now: &[&'a str]) -> Result<
                 continue;
             }
             (Some(one), Some(other)) if overlaps(&one.old, &other.old) => {
-                return Err(read + other.old.start.saturating_sub(at));
+                let place = read + other.old.start.saturating_sub(at);
+                let ([old], [new]) = (one.new.as_slice(), other.new.as_slice()) else { return Err(place) };
+                if one.old != other.old || one.old.len() != 1 {
+                    return Err(place);
+                }
+                let token = both(old, after[one.old.start], new).ok_or(place)?;
+                merged.extend(after[at..one.old.start].iter().copied());
+                merged.push_str(&token);
+                (at, read) = (one.old.end, place + 1);
+                back.next();
+                since.next();
+                continue;
             }
             (Some(one), Some(other)) => {
                 let is_back = (one.old.start, one.old.end) <= (other.old.start, other.old.end);
@@ -87,12 +100,13 @@ fn merged<'a>(before: &[&'a str], after: &[&'a str], now: &[&'a str]) -> Result<
             }
         };
         let Some(edit) = edit else { break };
-        merged.extend_from_slice(&after[at..edit.old.start.max(at)]);
-        read += edit.old.start.saturating_sub(at) + if is_back { edit.old.len() } else { edit.new.len() };
+        let begin = edit.old.start.max(at);
+        merged.extend(after[at..begin].iter().copied());
+        read += begin - at + if is_back { edit.old.len() } else { edit.new.len() };
         at = edit.old.end.max(at);
         merged.extend(edit.new);
     }
-    merged.extend_from_slice(&after[at..]);
+    merged.extend(after[at..].iter().copied());
     Ok(merged)
 }
 
@@ -106,15 +120,54 @@ fn overlaps(one: &Range<usize>, other: &Range<usize>) -> bool {
     }
 }
 
+/// Returns how to come from one text to another; tokens that are replaced one by one, as far as they go.
 fn edits<'a>(old: &[&'a str], new: &[&'a str]) -> Vec<Edit<'a>> {
-    let ops = capture_diff_slices(Algorithm::Patience, old, new).into_iter();
-    let ops = ops.filter(|it| !matches!(it, DiffOp::Equal { .. }));
-    ops.map(|it| Edit { old: it.old_range(), new: new[it.new_range()].to_vec() }).collect()
+    let mut edits = Vec::new();
+    for op in capture_diff_slices(Algorithm::Patience, old, new) {
+        let (from, to) = (op.old_range(), op.new_range());
+        if matches!(op, DiffOp::Equal { .. }) {
+            continue;
+        }
+        let pairs = from.len().min(to.len());
+        let one =
+            |it: usize| Edit { old: from.start + it..from.start + it + 1, new: vec![new[to.start + it]] };
+        edits.extend((0..pairs).map(one));
+        if from.len() != to.len() {
+            edits.push(Edit {
+                old: from.start + pairs..from.end,
+                new: new[to.start + pairs..to.end].to_vec(),
+            });
+        }
+    }
+    edits
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
     use super::without;
+
+    /// What a line is.
+    #[derive(Debug, Clone, Copy)]
+    enum Is {
+        There,
+        Added,
+        TakenOut,
+        TheyAdded,
+        TheyTookOut,
+    }
+
+    impl Arbitrary for Is {
+        type Parameters = ();
+        type Strategy = BoxedStrategy<Self>;
+
+        fn arbitrary_with((): ()) -> Self::Strategy {
+            let all = [Self::There, Self::Added, Self::TakenOut, Self::TheyAdded, Self::TheyTookOut];
+            (0..all.len()).prop_map(move |it| all[it]).boxed()
+        }
+    }
 
     #[test]
     fn what_others_changed_stays() {
@@ -147,6 +200,34 @@ mod tests {
         ];
         for (before, after, now, line) in cases {
             assert_eq!(without(before, after, now), Err(line), "{before:?} {after:?} {now:?}");
+        }
+    }
+
+    proptest! {
+        /// A run adds and removes lines, then others add and remove theirs: of the run nothing is left, of theirs all.
+        #[test]
+        fn what_a_run_did_goes_and_what_others_did_stays(
+            lines in vec((any::<Is>(), 0..3_u8), 0..12),
+        ) {
+            let numbered = || lines.iter().enumerate();
+            let of = |keep: &dyn Fn(Is) -> bool| -> String {
+                numbered().filter(|it| keep(it.1.0)).map(|(at, it)| format!("{at} {}\n", it.1)).collect()
+            };
+            let before = of(&|it| matches!(it, Is::There | Is::TakenOut | Is::TheyTookOut));
+            let after = of(&|it| matches!(it, Is::There | Is::Added | Is::TheyTookOut));
+            let now = of(&|it| matches!(it, Is::There | Is::Added | Is::TheyAdded));
+            let wanted = of(&|it| matches!(it, Is::There | Is::TakenOut | Is::TheyAdded));
+            prop_assert_eq!(without(&before, &after, &after), Ok(before.clone()));
+            prop_assert_eq!(without(&before, &before, &now), Ok(now.clone()));
+            // In one place both may have put something: then nobody knows which comes first.
+            if let Ok(found) = without(&before, &after, &now) {
+                let sorted = |text: &str| {
+                    let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
+                    lines.sort();
+                    lines
+                };
+                prop_assert_eq!(sorted(&found), sorted(&wanted), "{:?} {:?} {:?}", before, after, now);
+            }
         }
     }
 }
