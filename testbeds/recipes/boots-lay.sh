@@ -9,6 +9,7 @@ while read -r kind path target; do
 	case $kind in
 	# An image need not have cp.
 	file) cat "/boots$path" >"$place$path" ;;
+	program) cat "/boots$path" >"$place$path" && chmod 755 "$place$path" ;;
 	link) ln -s "$target" "$place$path" ;;
 	esac
 done </boots/list
