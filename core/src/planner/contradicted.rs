@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use hoststate_abi::about::About;
 use hoststate_abi::setting::{Setting, State};
 use hoststate_abi::step::Step;
 
@@ -22,21 +23,9 @@ impl Draft {
             if self.conflicts.iter().any(is_of_pair) {
                 continue;
             }
-            let reason = it.reason();
-            let (resource, playbook) = named(it.later.0);
-            let (other, other_playbook) = named(it.earlier.0);
-            self.conflicts.push(Conflict {
-                about: it.subject.to_string().into(),
-                desired: Some(it.later.1.shown()),
-                actual: Some(it.earlier.1.shown()),
-                resource,
-                playbook,
-                other: Some(other),
-                other_playbook,
-                foreign: None,
-                gone: None,
-                reason,
-            });
+            let values = (Some(it.earlier.1.shown()), Some(it.later.1.shown()));
+            let about = it.subject.to_string().into();
+            self.conflicts.push(conflict(it.later.0, Some(it.earlier.0), about, values, it.reason()));
         }
     }
 
@@ -55,24 +44,12 @@ impl Draft {
             }
             match self.attributes.get(path) {
                 Some((other, theirs)) if theirs != value && *other != index => {
-                    let (resource, playbook) = named(&all[index]);
-                    self.conflicts.push(Conflict {
-                        about: setting.about.clone(),
-                        desired: Some(value.clone()),
-                        actual: Some(theirs.clone()),
-                        resource,
-                        playbook,
-                        other: Some(all[*other].id.clone()),
-                        other_playbook: all[*other].declaration.playbook.clone(),
-                        foreign: None,
-                        gone: None,
-                        reason: format!(
-                            "{} and {} want different values in {}",
-                            all[*other].id,
-                            all[index].id,
-                            path.display()
-                        ),
-                    });
+                    let (this, other) = (&all[index], &all[*other]);
+                    let values = (Some(theirs.clone()), Some(value.clone()));
+                    let reason =
+                        format!("{} and {} want different values in {}", other.id, this.id, path.display());
+                    let about = setting.about.clone();
+                    self.conflicts.push(conflict(this, Some(other), about, values, reason));
                 }
                 _ => {
                     self.attributes.insert(path.clone(), (index, value.clone()));
@@ -85,19 +62,8 @@ impl Draft {
         let State::Blocked { actual, desired, by, reason } = setting.state else { return };
         let writer = by.as_ref().and_then(|it| self.files.get(&it.file)).map(|it| it.writer);
         let other = writer.filter(|it| *it != index).map(|it| &all[it]);
-        let (resource, playbook) = named(&all[index]);
-        self.conflicts.push(Conflict {
-            about: setting.about,
-            desired,
-            actual,
-            resource,
-            playbook,
-            other: other.map(|it| it.id.clone()),
-            other_playbook: other.and_then(|it| it.declaration.playbook.clone()),
-            foreign: by,
-            gone: None,
-            reason,
-        });
+        let found = conflict(&all[index], other, setting.about, (actual, desired), reason);
+        self.conflicts.push(Conflict { foreign: by, ..found });
     }
 
     /// A setting whose file was written and which still differs: a later declaration undid it.
@@ -110,18 +76,23 @@ impl Draft {
             None => "a file changed by another declaration undid it".to_owned(),
         };
         let State::Drifted { actual, desired, .. } = setting.state else { return };
-        let (resource, playbook) = named(&all[index]);
-        self.conflicts.push(Conflict {
-            about: setting.about,
-            desired,
-            actual,
-            resource,
-            playbook,
-            other: other.map(|it| all[it].id.clone()),
-            other_playbook: other.and_then(|it| all[it].declaration.playbook.clone()),
-            foreign: None,
-            gone: None,
-            reason,
-        });
+        let other = other.map(|it| &all[it]);
+        self.conflicts.push(conflict(&all[index], other, setting.about, (actual, desired), reason));
     }
+}
+
+/// Returns a conflict of a declaration, with another one where that stands in its way; the values are the one that is
+/// there and the one that is wanted.
+pub(super) fn conflict(
+    of: &Declared,
+    other: Option<&Declared>,
+    about: About,
+    (actual, desired): (Option<String>, Option<String>),
+    reason: String,
+) -> Conflict {
+    let (resource, playbook) = named(of);
+    let (other, other_playbook) = other.map(named).unzip();
+    let other_playbook = other_playbook.flatten();
+    let (foreign, gone) = (None, None);
+    Conflict { about, desired, actual, resource, playbook, other, other_playbook, foreign, gone, reason }
 }

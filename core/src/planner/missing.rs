@@ -13,6 +13,7 @@ use crate::machine::pci_bus::virtual_functions::{Place, place};
 use crate::machine::pci_bus::{self, PciDevice};
 use crate::plan::planned::{Conflict, Deferred, KnownDevice};
 use crate::plan::scene::{Hazard, Severity};
+use crate::planner::contradicted::conflict;
 use crate::planner::declared_devices;
 use crate::record::past::{Past, has_put_in_place};
 
@@ -58,21 +59,12 @@ pub(crate) fn devices(declared: &[Declared], host: &HostView, past: Past<'_>) ->
             ),
             (None, None) => reason,
         };
-        missing.push(Conflict {
-            about: device.address().map_or_else(
-                || About::Named(format!("PCI device with {device}")),
-                |it| About::File(pci_bus::directory(it)),
-            ),
-            desired: Some(desired.to_owned()),
-            actual: None,
-            resource: it.id.clone(),
-            playbook: it.declaration.playbook.clone(),
-            other: None,
-            other_playbook: None,
-            foreign: None,
-            gone: known,
-            reason,
-        });
+        let about = device.address().map_or_else(
+            || About::Named(format!("PCI device with {device}")),
+            |it| About::File(pci_bus::directory(it)),
+        );
+        let found = conflict(it, None, about, (None, Some(desired.to_owned())), reason);
+        missing.push(Conflict { gone: known, ..found });
     }
     Ok(missing)
 }

@@ -11,6 +11,7 @@ use crate::language::registry::Declared;
 use crate::machine::module_names::ModuleNames;
 use crate::machine::pci_bus::{self, DriverName};
 use crate::plan::planned::Conflict;
+use crate::planner::contradicted::conflict;
 
 /// Drivers of the kernel that are named otherwise than the modules they are in, and which these are. Those of QuickAssist
 /// are `4xxx` in `qat_4xxx`, and so on.
@@ -54,29 +55,17 @@ pub(crate) fn find(declared: &[Declared], host: &HostView) -> Result<Unknown> {
             continue;
         }
         unknown.resources.insert(it.id.clone());
-        let playbook = it.declaration.playbook.clone();
-        if !told.insert((driver, playbook.clone())) {
+        if !told.insert((driver, it.declaration.playbook.clone())) {
             continue;
         }
         let near = names.near(driver).and_then(|it| DriverName::try_from(it.to_owned()).ok());
         let advice = near.map_or_else(String::new, |near| {
             format!("; did you mean {}?", near.spelled_by_kernel(&registered))
         });
-        unknown.conflicts.push(Conflict {
-            about: format!("driver {driver}").into(),
-            desired: Some(driver.to_owned()),
-            actual: None,
-            resource: it.id.clone(),
-            playbook,
-            other: None,
-            other_playbook: None,
-            foreign: None,
-            gone: None,
-            reason: format!(
-                "no installed kernel has a driver {driver} ({}){advice}",
-                names.kernels.join(", ")
-            ),
-        });
+        let kernels = names.kernels.join(", ");
+        let reason = format!("no installed kernel has a driver {driver} ({kernels}){advice}");
+        let (about, wanted) = (format!("driver {driver}").into(), Some(driver.to_owned()));
+        unknown.conflicts.push(conflict(it, None, about, (None, wanted), reason));
     }
     Ok(unknown)
 }
