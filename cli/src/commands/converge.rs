@@ -66,20 +66,14 @@ pub(crate) fn run(arguments: &ConvergeArguments, session: &Session) -> Result<Ex
     if !is_actionable(&plan, target.activate) {
         // What was in place before is remembered as well, which is the only thing written then. That it cannot be is no
         // failure: the host is as wanted.
-        let lock = converge.has_news(&plan)?.then(|| lock(&target, &name)).transpose();
-        let report = match lock {
-            Ok(lock) => {
-                let report = converge.nothing_to_do(plan, recorder)?;
-                lock.into_iter().for_each(Lock::end);
-                report
-            }
-            Err(err) => {
-                let unowned = Converge { owner: None, ..converge };
-                let mut report = unowned.nothing_to_do(plan, recorder)?;
-                report.not_remembered = Some(format!("what is declared cannot be remembered: {err}"));
-                return unowned.finish(&report, Goal::DesiredState);
-            }
+        let (lock, trouble) = match converge.has_news(&plan)?.then(|| lock(&target, &name)).transpose() {
+            Ok(lock) => (lock, None),
+            Err(err) => (None, Some(format!("what is declared cannot be remembered: {err}"))),
         };
+        let converge = Converge { owner: owner.filter(|_| trouble.is_none()), ..converge };
+        let mut report = converge.nothing_to_do(plan, recorder)?;
+        report.not_remembered = trouble.or(report.not_remembered);
+        lock.into_iter().for_each(Lock::end);
         return converge.finish(&report, Goal::DesiredState);
     }
     let interrupt = session.interrupt()?;

@@ -1,6 +1,8 @@
 //! `hoststate rollback`: a recorded run undone, until the effect is there.
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
+use std::path::PathBuf;
 
 use hoststate_abi::host_view::HostView;
 use hoststate_core::host::Host;
@@ -145,7 +147,8 @@ fn refuse_changed(undone: &Undo, target: &Target, arguments: &RollbackArguments)
     for it in &collisions {
         write!(diff, "{}", it.change.diff).expect("writing to a string does not fail");
     }
-    let places = collisions.iter().map(|it| place(it, id, target)).collect::<Result<Vec<_>>>()?;
+    let writers = writers_since(id, target)?;
+    let places: Vec<String> = collisions.iter().map(|it| place(it, &writers)).collect();
     if arguments.force {
         let places = visible_line(&places.join(", ")).into_owned();
         let (id, diff) = (visible_line(id), visible(&diff));
@@ -155,18 +158,21 @@ fn refuse_changed(undone: &Undo, target: &Target, arguments: &RollbackArguments)
     Err(Error::ChangedSince { run: id.clone(), places, diff })
 }
 
-/// Returns where others changed what a run changed, and the newest run that did.
-fn place(collision: &Collision, id: &str, target: &Target) -> Result<String> {
-    let path = &collision.change.path;
-    let mut by = None;
-    for (other, record) in target.records()?.newest_first()? {
-        let Ok(record) = record else { continue };
-        if other.id == id || by.is_some() {
-            break;
+/// Returns the newest run that wrote each file since a run.
+fn writers_since(id: &str, target: &Target) -> Result<BTreeMap<PathBuf, String>> {
+    let mut writers = BTreeMap::new();
+    for (filed, record) in target.records()?.newest_first()?.take_while(|it| it.0.id != id) {
+        for file in record.into_iter().flat_map(|it| it.files) {
+            writers.entry(file.path).or_insert_with(|| filed.id.clone());
         }
-        by = record.files.iter().any(|it| it.path == *path).then_some(other.id);
     }
+    Ok(writers)
+}
+
+/// Returns where others changed what a run changed, and which run did.
+fn place(collision: &Collision, writers: &BTreeMap<PathBuf, String>) -> String {
+    let path = &collision.change.path;
     let line = collision.line.map(|it| format!(":{it}")).unwrap_or_default();
-    let by = by.map_or_else(|| "by no run".to_owned(), |it| format!("by run {it}"));
-    Ok(format!("{}{line} ({by})", path.display()))
+    let by = writers.get(path).map_or_else(|| "by no run".to_owned(), |it| format!("by run {it}"));
+    format!("{}{line} ({by})", path.display())
 }
