@@ -9,19 +9,10 @@ SOURCES = {"lua-src"}
 TEXTS = ("LICENSE", "LICENCE", "COPYING", "NOTICE", "COPYRIGHT")
 
 
-def read(root, target):
-    command = ["cargo", "metadata", "--format-version=1", "--locked", f"--filter-platform={target}"]
-    return json.loads(subprocess.run(command, check=True, capture_output=True, cwd=root).stdout)
-
-
-def metadata(root, target):
-    """Returns the packages of the workspace and of all that they need, by name."""
-    return {it["name"]: it for it in read(root, target)["packages"]}
-
-
 def linked(root, target):
     """Returns the packages that are in the program `hoststate`, in the order of their names."""
-    found = read(root, target)
+    command = ["cargo", "metadata", "--format-version=1", "--locked", f"--filter-platform={target}"]
+    found = json.loads(subprocess.run(command, check=True, capture_output=True, cwd=root).stdout)
     packages = {it["id"]: it for it in found["packages"]}
     nodes = {it["id"]: it for it in found["resolve"]["nodes"]}
     open_ = [it for it in packages if packages[it]["name"] == "hoststate"]
@@ -36,6 +27,11 @@ def linked(root, target):
                 seen.add(needed["pkg"])
                 open_.append(needed["pkg"])
     return sorted((packages[it] for it in seen), key=lambda it: (it["name"], it["version"]))
+
+
+def own(packages):
+    """Returns the package of the program itself."""
+    return next(it for it in packages if it["name"] == "hoststate")
 
 
 def notices(packages):
@@ -61,13 +57,13 @@ def sbom(packages):
         licence = [{"expression": it["license"].replace("/", " OR ")}] if it["license"] else []
         return {"type": kind, "bom-ref": purl, "name": it["name"], "version": it["version"], "licenses": licence, "purl": purl}
 
-    own = next(it for it in packages if it["name"] == "hoststate")
-    rest = [component(it, "library") for it in packages if it is not own]
+    program = own(packages)
+    rest = [component(it, "library") for it in packages if it is not program]
     document = {
         "bomFormat": "CycloneDX",
         "specVersion": "1.5",
         "version": 1,
-        "metadata": {"component": component(own, "application")},
+        "metadata": {"component": component(program, "application")},
         "components": rest,
     }
     return json.dumps(document, indent=1) + "\n"

@@ -105,6 +105,13 @@ local function expect_count(host, count)
   host:expect_output("cat /sys/bus/pci/devices/0000:02:00.0/sriov_numvfs", tostring(count))
 end
 
+-- Boot rules for both cards are written, from what their own drivers have.
+local function write_rules(host)
+  host:expect_driver(card, "e1000e")
+  host:expect_driver("0000:02:00.0", "igb")
+  host:converge { status = { 2, 3 } }
+end
+
 scenario {
   name = "boot-rule",
   about = "what a boot rule has hoststate do: for the card, beside an image that has the rule only, and for a twin",
@@ -113,9 +120,7 @@ scenario {
   playbook = ruled,
   seconds = 3000,
   steps = function(host)
-    host:expect_driver(card, "e1000e")
-    host:expect_driver("0000:02:00.0", "igb")
-    host:converge { status = { 2, 3 } }
+    write_rules(host)
     host:expect_output("cat " .. rules, { contains = "/usr/local/bin/hoststate boot-device 0000:01:00.0 driver=vfio-pci serial=" })
     host:reboot()
     host:wait_for "test $(cat /sys/bus/pci/devices/0000:02:00.0/sriov_numvfs) = 2"
@@ -149,9 +154,7 @@ scenario {
   playbook = ruled,
   seconds = 3000,
   steps = function(host)
-    host:expect_driver(card, "e1000e")
-    host:expect_driver("0000:02:00.0", "igb")
-    host:converge { status = { 2, 3 } }
+    write_rules(host)
     host:say "without hoststate the boot makes no functions, and does no harm"
     host:shell "mv /usr/local/bin/hoststate /root/away"
     host:reboot()
