@@ -159,7 +159,8 @@ fn cpio_lists_packed_images_as_we_do() {
     let expected: Vec<&str> = listed.lines().map(|path| path.trim_start_matches("./")).collect();
     for packer in ["cat", "gzip", "zstd -19", "xz --check=crc32", "lz4 -l", "lz4", "xz --format=lzma"] {
         let image = shell(scratch.path(), &format!("{packer} < plain > packed; cat plain packed"));
-        let image = initramfs::list_with(&image, |path| path.starts_with("etc/") || path == "one").unwrap();
+        let image =
+            initramfs::list_with(image.as_slice(), |path| path.starts_with("etc/") || path == "one").unwrap();
         let paths: Vec<&str> = image.entries.iter().map(|entry| entry.path.as_str()).collect();
         assert_eq!(paths, [expected.as_slice(), expected.as_slice()].concat(), "{packer}");
         assert_eq!(image.read("etc/modprobe.d/a.conf"), Some(&b"options x y=1\n"[..]), "{packer}");

@@ -4,6 +4,7 @@ mod at_once;
 pub mod bytes;
 mod files;
 mod netlink;
+mod pieces;
 pub mod predicted;
 mod tree;
 
@@ -326,18 +327,6 @@ impl HostView {
             Ok(text) => parse(text),
             Err(_) => parse(&bytes::shown(it.to_vec())),
         })
-    }
-
-    /// Returns `parse` of a file's bytes, computed once per view and content; `None` when there is no such file.
-    ///
-    /// # Errors
-    /// When the file exists and cannot be read.
-    pub fn parsed_bytes<T: 'static>(
-        &self,
-        path: &Path,
-        parse: impl FnOnce(&[u8]) -> T,
-    ) -> io::Result<Option<Rc<T>>> {
-        self.parsed_most(path, MOST_BYTES, parse)
     }
 
     fn parsed_most<T: 'static>(

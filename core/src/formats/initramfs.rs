@@ -5,18 +5,23 @@
 
 mod compressed;
 mod cpio;
+mod input;
 mod lz4_legacy;
 #[cfg(test)]
 mod tests;
 
 use std::collections::BTreeMap;
-use std::io::{self, Read};
+use std::io::{self, BufReader, Read};
 
 use self::compressed::{Compressed, Compression};
 use self::cpio::{Collector, Stream};
+use self::input::Input;
 
 /// Most bytes an image may unpack to. Real images stay below (hundreds of megabytes); a bomb does not.
 const MAX_UNPACKED: u64 = 1 << 30;
+
+/// Bytes of a compressed archive that are unpacked before they are looked at.
+const UNPACKED_AT_ONCE: usize = 64 << 10;
 
 /// Why an image cannot be listed.
 #[derive(Debug, thiserror::Error)]
@@ -28,7 +33,7 @@ pub enum InitramfsError {
     #[error("unknown data at byte {offset} of the image, neither a cpio archive nor a known compression")]
     Unknown {
         /// Offset in the image.
-        offset: usize,
+        offset: u64,
     },
     /// A compression we cannot read.
     #[error(
@@ -36,7 +41,7 @@ pub enum InitramfsError {
     )]
     Unsupported {
         /// Offset in the image.
-        offset: usize,
+        offset: u64,
         /// Its name.
         compression: &'static str,
     },
@@ -44,7 +49,7 @@ pub enum InitramfsError {
     #[error("the archive at byte {offset} of the image is damaged: {what}")]
     Damaged {
         /// Offset of the archive or compressed stream in the image.
-        offset: usize,
+        offset: u64,
         /// What is wrong.
         what: String,
     },
@@ -124,51 +129,56 @@ impl Image {
 /// Returns a reader of what a file holds that is compressed like a stretch of an image; `None` for any other file.
 pub(super) fn unpacked<'a>(file: &'a [u8]) -> Option<Box<dyn Read + 'a>> {
     Compression::detect(file).filter(|it| it.unsupported().is_none())?;
-    Some(Box::new(Compressed::open(file).ok()?))
+    Some(Box::new(Compressed::open(Input::new(file)).ok()?))
 }
 
 /// Lists an image without keeping any content.
-pub fn list(image: &[u8]) -> Result<Image, InitramfsError> {
+///
+/// # Errors
+/// Those of [`list_with`].
+pub fn list(image: impl Read) -> Result<Image, InitramfsError> {
     list_with(image, |_| false)
 }
 
 /// Lists an image and keeps the regular files whose path `keep` accepts, at most 1 MiB each and 32 MiB together.
 ///
-/// Everything else passes through a small buffer. Any damage is an error: a listing that stops half-way would make
-/// present files look absent.
-pub fn list_with(image: &[u8], keep: impl Fn(&str) -> bool) -> Result<Image, InitramfsError> {
+/// Everything else passes through a small buffer, the image itself too.
+///
+/// # Errors
+/// Any damage, and what reading meets: a listing that stops half-way would make present files look absent.
+pub fn list_with(image: impl Read, keep: impl Fn(&str) -> bool) -> Result<Image, InitramfsError> {
     let mut collector = Collector::new(&keep, MAX_UNPACKED);
-    let mut offset = 0;
+    let mut input = Input::new(image);
     let mut archives = 0;
     loop {
-        let rest = image.get(offset..).unwrap_or_default();
-        let Some(zeros) = rest.iter().position(|byte| *byte != 0) else {
+        let damaged_at = |offset: u64| {
+            move |err: io::Error| match InitramfsError::from_bound(&err) {
+                Some(too_large) => too_large,
+                None => InitramfsError::Damaged { offset, what: err.to_string() },
+            }
+        };
+        if !input.skip_zeros().map_err(damaged_at(input.offset()))? {
             break;
-        };
-        offset += zeros;
-        let rest = rest.get(zeros..).unwrap_or_default();
+        }
+        let offset = input.offset();
+        let damaged = damaged_at(offset);
         archives += 1;
-        let damaged = |err: io::Error| match InitramfsError::from_bound(&err) {
-            Some(too_large) => too_large,
-            None => InitramfsError::Damaged { offset, what: err.to_string() },
-        };
-        if rest.starts_with(b"07070") {
-            let mut stream = Stream::new(rest);
-            collector.archive(&mut stream).map_err(damaged)?;
-            offset += usize::try_from(stream.offset()).unwrap_or(usize::MAX);
+        let magic = input.peek(Compression::MAGIC).map_err(damaged)?;
+        if magic.starts_with(b"07070") {
+            collector.archive(&mut Stream::new(&mut input)).map_err(damaged)?;
             continue;
         }
-        match Compression::detect(rest) {
-            None => return Err(InitramfsError::Unknown { offset }),
-            Some(compression) => {
-                if let Some(compression) = compression.unsupported() {
-                    return Err(InitramfsError::Unsupported { offset, compression });
-                }
-                let mut compressed = Compressed::open(rest).map_err(damaged)?;
-                collector.archives(&mut Stream::new(&mut compressed)).map_err(damaged)?;
-                offset = image.len() - compressed.rest().len();
-            }
+        let Some(compression) = Compression::detect(magic) else {
+            return Err(InitramfsError::Unknown { offset });
+        };
+        if let Some(compression) = compression.unsupported() {
+            return Err(InitramfsError::Unsupported { offset, compression });
         }
+        let unpacked = Compressed::open(input).map_err(damaged)?;
+        let mut unpacked = BufReader::with_capacity(UNPACKED_AT_ONCE, unpacked);
+        collector.archives(&mut Stream::new(&mut unpacked)).map_err(damaged)?;
+        let Some(rest) = unpacked.into_inner().into_rest() else { break };
+        input = rest;
     }
     if archives == 0 { Err(InitramfsError::Empty) } else { Ok(collector.finish()) }
 }

@@ -3,6 +3,7 @@
 mod known;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
@@ -79,8 +80,8 @@ fn is_configuration(path: &str) -> bool {
 }
 
 impl Contents {
-    fn unpack(bytes: &[u8]) -> Result<Self, InitramfsError> {
-        let image = list_with(bytes, is_configuration)?;
+    fn unpack(image: &mut dyn Read) -> Result<Self, InitramfsError> {
+        let image = list_with(image, is_configuration)?;
         let modules = image.entries.iter().filter_map(|it| module_of_path(&it.path)).collect();
         let files = image.entries.iter().filter_map(|it| {
             let bytes = image.read(&it.path)?;

@@ -12,6 +12,7 @@ use rustix::fs::FileType;
 
 use super::Status;
 use super::netlink;
+use super::pieces::Pieces;
 use super::tree::Tree;
 
 /// What can be asked about a path.
@@ -112,6 +113,16 @@ impl Files {
         self.remember(Question::MachineBytes { limit }, path, self.tree.machine_bytes(path, limit))
     }
 
+    /// Returns a file of at most `limit` bytes to be read piece by piece; `None` when there is no such file.
+    ///
+    /// What the file system knows of it is remembered in place of what it holds: that is read only once.
+    pub(super) fn pieces(&self, path: &Path, limit: usize) -> io::Result<Option<Pieces>> {
+        if self.memory.is_some() {
+            self.status(path)?;
+        }
+        self.withhold(path, self.tree.pieces(path, limit))
+    }
+
     /// Returns the names in a directory; `None` when there is no such directory.
     pub(super) fn names(&self, path: &Path) -> io::Result<Option<BTreeSet<OsString>>> {
         self.remember(Question::Names, path, names(&self.tree, path))
@@ -147,6 +158,11 @@ impl Files {
             let hash = memory.hash(&answer);
             memory.answers.borrow_mut().push((question, path.to_owned(), hash));
         }
+        self.withhold(path, answer)
+    }
+
+    /// Notes what may not be read, where that is noted instead of being an error.
+    fn withhold<T>(&self, path: &Path, answer: io::Result<Option<T>>) -> io::Result<Option<T>> {
         match (&self.withheld, answer) {
             (Some(Withheld(paths)), Err(err))
                 if err.kind() == io::ErrorKind::PermissionDenied

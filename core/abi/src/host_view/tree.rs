@@ -13,6 +13,8 @@ use std::rc::Rc;
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, RawDir, ResolveFlags, Stat};
 use rustix::io::Errno;
 
+use super::pieces::{Pieces, too_large};
+
 /// Directories that are kept open; a host has hundreds, a process may open a thousand files.
 const MOST_OPEN: usize = 32;
 
@@ -50,16 +52,35 @@ impl Tree {
 
     /// Returns at most `limit` bytes, which is all of a file; `None` when there is no such file.
     pub(super) fn bytes(&self, path: &Path, limit: usize) -> io::Result<Option<Vec<u8>>> {
+        match self.open(path)? {
+            None => Ok(None),
+            Some((None, _)) => Ok(Some(Vec::new())),
+            Some((Some(fd), status)) => self.read(path, &fd, &status, limit).map(Some),
+        }
+    }
+
+    /// Opens a file of at most `limit` bytes, to be read piece by piece; `None` when there is no such file.
+    pub(super) fn pieces(&self, path: &Path, limit: usize) -> io::Result<Option<Pieces>> {
+        match self.open(path)? {
+            None => Ok(None),
+            Some((None, _)) => Ok(Some(Pieces::of_bytes(Vec::new()))),
+            Some((Some(_), status)) if status.st_size > limit as i64 => Err(self.too_large(path, limit)),
+            Some((Some(fd), _)) => Ok(Some(Pieces::of_file(fd, self.machine(path), limit))),
+        }
+    }
+
+    /// Opens a file; `None` when there is no such file, and of a masked one no descriptor.
+    fn open(&self, path: &Path) -> io::Result<Option<(Option<OwnedFd>, Stat)>> {
         let Some((directory, name)) = self.place(path)? else { return Ok(None) };
         // A device is not even opened: some act on that.
         let Some(status) = self.stat(path, &directory, name)? else { return Ok(None) };
         if is_null(&status) {
-            return Ok(Some(Vec::new()));
+            return Ok(Some((None, status)));
         }
         self.must_be_plain(path, &status)?;
         let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         match rustix::fs::openat(&*directory, name, flags, Mode::empty()) {
-            Ok(fd) => self.read(path, &fd, &status, limit).map(Some),
+            Ok(fd) => Ok(Some((Some(fd), status))),
             Err(Errno::NOENT) => Ok(None),
             Err(Errno::LOOP) => Err(self.came_between(path)),
             Err(err) => Err(self.named(path, err)),
@@ -252,10 +273,7 @@ impl Tree {
     }
 
     fn too_large(&self, path: &Path, limit: usize) -> io::Error {
-        let path = self.machine(path);
-        let what =
-            format!("{}: larger than {} MiB, the most that is read of it", path.display(), limit >> 20);
-        io::Error::new(io::ErrorKind::FileTooLarge, what)
+        too_large(&self.machine(path), limit)
     }
 
     fn came_between(&self, path: &Path) -> io::Error {

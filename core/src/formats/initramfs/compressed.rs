@@ -7,6 +7,7 @@ use liblzma::bufread::XzDecoder;
 use liblzma::stream::Stream;
 use lz4_flex::frame::FrameDecoder;
 
+use super::input::Input;
 use super::lz4_legacy::{self, Lz4Legacy};
 
 /// Most memory an xz or lzma stream may ask for; `xz -9` needs 65 MiB to unpack.
@@ -28,6 +29,9 @@ pub(super) enum Compression {
 }
 
 impl Compression {
+    /// Bytes that tell every one of them.
+    pub(super) const MAGIC: usize = 6;
+
     pub(super) fn detect(bytes: &[u8]) -> Option<Self> {
         let magics: [(&[u8], Self); 9] = [
             (&[0x1f, 0x8b], Self::Gzip),
@@ -53,18 +57,19 @@ impl Compression {
     }
 }
 
-enum Decoder<'a> {
-    Gzip(Box<GzDecoder<&'a [u8]>>),
-    Zstd(zstd::stream::read::Decoder<'static, &'a [u8]>),
-    Xz(XzDecoder<&'a [u8]>),
-    Lz4Legacy(Lz4Legacy<'a>),
-    Lz4Frame(Box<FrameDecoder<&'a [u8]>>),
+pub(super) enum Decoder<R: Read> {
+    Gzip(Box<GzDecoder<Input<R>>>),
+    Zstd(zstd::stream::read::Decoder<'static, Input<R>>),
+    Xz(XzDecoder<Input<R>>),
+    Lz4Legacy(Lz4Legacy<R>),
+    Lz4Frame(Box<FrameDecoder<Input<R>>>),
 }
 
-impl<'a> Decoder<'a> {
-    fn open(input: &'a [u8]) -> io::Result<Option<Self>> {
-        let Some(compression) = Compression::detect(input) else {
-            return Ok(None);
+impl<R: Read> Decoder<R> {
+    /// Starts where the input is; gives it back where no stream that can be read begins.
+    fn open(mut input: Input<R>) -> io::Result<Result<Self, Input<R>>> {
+        let Some(compression) = Compression::detect(input.peek(Compression::MAGIC)?) else {
+            return Ok(Err(input));
         };
         let decoder = match compression {
             Compression::Gzip => Self::Gzip(Box::new(GzDecoder::new(input))),
@@ -79,12 +84,12 @@ impl<'a> Decoder<'a> {
             Compression::Lzma => Self::Xz(XzDecoder::new_stream(input, Stream::new_lzma_decoder(XZ_MEMORY)?)),
             Compression::Lz4Legacy => Self::Lz4Legacy(Lz4Legacy::new(input)),
             Compression::Lz4Frame => Self::Lz4Frame(Box::new(FrameDecoder::new(input))),
-            Compression::Bzip2 | Compression::Lzo => return Ok(None),
+            Compression::Bzip2 | Compression::Lzo => return Ok(Err(input)),
         };
-        Ok(Some(decoder))
+        Ok(Ok(decoder))
     }
 
-    fn into_rest(self) -> &'a [u8] {
+    fn into_rest(self) -> Input<R> {
         match self {
             Self::Gzip(decoder) => decoder.into_inner(),
             Self::Zstd(decoder) => decoder.finish(),
@@ -95,7 +100,7 @@ impl<'a> Decoder<'a> {
     }
 }
 
-impl Read for Decoder<'_> {
+impl<R: Read> Read for Decoder<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         match self {
             Self::Gzip(decoder) => decoder.read(buffer),
@@ -109,34 +114,43 @@ impl Read for Decoder<'_> {
 
 /// Unpacks compressed streams that follow each other as one: an archive may go on in the next (parallel packers
 /// write many).
-pub(super) struct Compressed<'a> {
-    decoder: Option<Decoder<'a>>,
-    rest: &'a [u8],
+pub(super) enum Compressed<R: Read> {
+    /// A stream that may go on, boxed like its decoders.
+    Within(Box<Decoder<R>>),
+    /// What follows the last stream.
+    Behind(Input<R>),
+    /// A stream that was damaged, or was left while it was opened.
+    Broken,
 }
 
-impl<'a> Compressed<'a> {
-    pub(super) fn open(input: &'a [u8]) -> io::Result<Self> {
-        Ok(Self { decoder: Decoder::open(input)?, rest: input })
+impl<R: Read> Compressed<R> {
+    pub(super) fn open(input: Input<R>) -> io::Result<Self> {
+        Ok(match Decoder::open(input)? {
+            Ok(decoder) => Self::Within(Box::new(decoder)),
+            Err(input) => Self::Behind(input),
+        })
     }
 
     /// Returns what follows the last stream, once everything is read.
-    pub(super) fn rest(&self) -> &'a [u8] {
-        self.rest
+    pub(super) fn into_rest(self) -> Option<Input<R>> {
+        match self {
+            Self::Behind(input) => Some(input),
+            Self::Within(_) | Self::Broken => None,
+        }
     }
 }
 
-impl Read for Compressed<'_> {
+impl<R: Read> Read for Compressed<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        while let Some(decoder) = &mut self.decoder {
+        while let Self::Within(decoder) = self {
             let read = decoder.read(buffer)?;
             if read > 0 || buffer.is_empty() {
                 return Ok(read);
             }
-            if let Some(decoder) = self.decoder.take() {
-                let rest = decoder.into_rest();
-                let padding = rest.iter().take_while(|byte| **byte == 0).count();
-                self.rest = rest.get(padding..).unwrap_or_default();
-                self.decoder = Decoder::open(self.rest)?;
+            if let Self::Within(decoder) = std::mem::replace(self, Self::Broken) {
+                let mut rest = decoder.into_rest();
+                rest.skip_zeros()?;
+                *self = Self::open(rest)?;
             }
         }
         Ok(0)

@@ -1,7 +1,7 @@
 //! newc cpio archives, read as a stream.
 
 use std::collections::HashMap;
-use std::io::{self, BufRead, BufReader, Read};
+use std::io::{self, BufRead, Read};
 
 use super::{Bound, Entry, EntryKind, Image};
 
@@ -24,19 +24,14 @@ const MAX_KEPT: usize = 32 << 20;
 
 /// A reader that counts.
 pub(super) struct Stream<R> {
-    reader: BufReader<R>,
+    reader: R,
     offset: u64,
     padding: u64,
 }
 
-impl<R: Read> Stream<R> {
+impl<R: BufRead> Stream<R> {
     pub(super) fn new(reader: R) -> Self {
-        Self { reader: BufReader::with_capacity(64 << 10, reader), offset: 0, padding: 0 }
-    }
-
-    /// Bytes handed out so far.
-    pub(super) fn offset(&self) -> u64 {
-        self.offset
+        Self { reader, offset: 0, padding: 0 }
     }
 
     fn read_exact(&mut self, buffer: &mut [u8]) -> io::Result<()> {
@@ -57,9 +52,18 @@ impl<R: Read> Stream<R> {
     }
 
     fn skip(&mut self, length: u64) -> io::Result<()> {
-        let skipped = io::copy(&mut (&mut self.reader).take(length), &mut io::sink())?;
-        self.offset += skipped;
-        if skipped == length { Ok(()) } else { Err(damaged("it ends too early")) }
+        let mut left = length;
+        while left > 0 {
+            let available = self.reader.fill_buf()?.len();
+            if available == 0 {
+                return Err(damaged("it ends too early"));
+            }
+            let taken = available.min(usize::try_from(left).unwrap_or(usize::MAX));
+            self.reader.consume(taken);
+            left -= taken as u64;
+        }
+        self.offset += length;
+        Ok(())
     }
 
     /// Skips what aligns the offset since `start` to four bytes.
@@ -157,7 +161,7 @@ impl<'k> Collector<'k> {
     }
 
     /// Reads archives until the stream ends.
-    pub(super) fn archives<R: Read>(&mut self, stream: &mut Stream<R>) -> io::Result<()> {
+    pub(super) fn archives<R: BufRead>(&mut self, stream: &mut Stream<R>) -> io::Result<()> {
         while let Some(first) = stream.next_non_zero()? {
             self.archive_after(first, stream)?;
         }
@@ -165,15 +169,15 @@ impl<'k> Collector<'k> {
     }
 
     /// Reads one archive up to its trailer.
-    pub(super) fn archive<R: Read>(&mut self, stream: &mut Stream<R>) -> io::Result<()> {
+    pub(super) fn archive<R: BufRead>(&mut self, stream: &mut Stream<R>) -> io::Result<()> {
         let mut first = [0];
         stream.read_exact(&mut first)?;
         let [first] = first;
         self.archive_after(first, stream)
     }
 
-    fn archive_after<R: Read>(&mut self, first: u8, stream: &mut Stream<R>) -> io::Result<()> {
-        let start = stream.offset() - 1;
+    fn archive_after<R: BufRead>(&mut self, first: u8, stream: &mut Stream<R>) -> io::Result<()> {
+        let start = stream.offset - 1;
         let mut header = [0; HEADER];
         header[0] = first;
         stream.read_exact(&mut header[1..])?;
@@ -186,7 +190,7 @@ impl<'k> Collector<'k> {
     }
 
     /// Reads what follows a header; returns whether another one comes.
-    fn entry<R: Read>(&mut self, start: u64, header: &Header, stream: &mut Stream<R>) -> io::Result<bool> {
+    fn entry<R: BufRead>(&mut self, start: u64, header: &Header, stream: &mut Stream<R>) -> io::Result<bool> {
         let spent = HEADER as u64 + header.name_size + header.file_size;
         self.budget =
             self.budget.checked_sub(spent).ok_or_else(|| too_large("it unpacks to more than 1 GiB"))?;
@@ -239,7 +243,12 @@ impl<'k> Collector<'k> {
     }
 
     /// Keeps or skips the content of a regular file, for it and for the hard links before it.
-    fn content<R: Read>(&mut self, index: usize, header: &Header, stream: &mut Stream<R>) -> io::Result<()> {
+    fn content<R: BufRead>(
+        &mut self,
+        index: usize,
+        header: &Header,
+        stream: &mut Stream<R>,
+    ) -> io::Result<()> {
         let mut same = vec![index];
         if header.links > 1 {
             let linked = self.links.entry(header.inode).or_default();

@@ -1,6 +1,6 @@
 //! Tests of image listing, on images made here.
 
-use std::io::Write;
+use std::io::{self, Read, Write};
 
 use expect_test::{Expect, expect};
 use proptest::prelude::*;
@@ -107,11 +107,11 @@ fn every_kind_of_entry_is_listed() {
 #[test]
 fn every_compression_gives_the_same_listing_after_early_microcode() {
     let early = cpio(&[("kernel/x86/microcode/GenuineIntel.bin", 0o100_644, 1, 1, &[1; 33])]);
-    let plain = show(list(&[early.clone(), sample()].concat()));
+    let plain = show(list([early.clone(), sample()].concat().as_slice()));
     for (name, packed) in packed(&sample()) {
         for padding in [0, 4, 512] {
             let image = [early.clone(), vec![0; padding], packed.clone(), vec![0; padding]].concat();
-            assert_eq!(show(list(&image)), plain, "{name} after {padding} zero bytes");
+            assert_eq!(show(list(image.as_slice())), plain, "{name} after {padding} zero bytes");
         }
     }
 }
@@ -120,12 +120,45 @@ fn every_compression_gives_the_same_listing_after_early_microcode() {
 fn an_archive_may_go_on_in_the_next_compressed_stream() {
     let plain = sample();
     let (head, tail) = plain.split_at(333);
-    assert_eq!(show(list(&[gzip(head), gzip(tail)].concat())), show(list(&plain)));
+    assert_eq!(show(list([gzip(head), gzip(tail)].concat().as_slice())), show(list(plain.as_slice())));
+}
+
+/// Gives as many bytes at a time as it is told to, like a file on a slow disk.
+struct Trickle<'a>(&'a [u8], usize);
+
+impl Read for Trickle<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let most = buffer.len().min(self.1);
+        self.0.read(&mut buffer[..most])
+    }
+}
+
+#[test]
+fn however_the_bytes_come_the_listing_is_the_same() {
+    let early = |size: usize| cpio(&[("early.bin", 0o100_644, 1, 1, &vec![1; size])]);
+    // The second archive begins at the end of what is held at once of the image, and a little before and behind it.
+    let end = (256 << 10) - early(0).len();
+    for (size, pieces) in [(1, [1, 3]), (end - 4, [1000, 4096]), (end, [1000, 4096]), (end + 4, [1000, 4096])]
+    {
+        let early = early(size);
+        let plain = show(list([early.clone(), sample()].concat().as_slice()));
+        for (name, packed) in packed(&sample()) {
+            let image = [early.clone(), packed].concat();
+            for piece in pieces {
+                assert_eq!(
+                    show(list(Trickle(&image, piece))),
+                    plain,
+                    "{name} after {size} bytes, by {piece}"
+                );
+            }
+        }
+    }
 }
 
 #[test]
 fn kept_files_are_found_through_links_and_either_side_of_the_merge() {
-    let image = list_with(&gzip(&sample()), |path| path.starts_with("etc/") || path == "usr/bin/a").unwrap();
+    let image = list_with(gzip(&sample()).as_slice(), |path| path.starts_with("etc/") || path == "usr/bin/a")
+        .unwrap();
     assert_eq!(image.read("/etc/modprobe.d/a.conf"), Some(&b"options vfio-pci ids=1:2\n"[..]));
     assert_eq!(image.read("bin/a"), Some(&b"same"[..]));
     assert_eq!(image.read("usr/bin/b"), Some(&b"same"[..]));
@@ -195,7 +228,7 @@ proptest! {
             let position = at.index(image.len());
             image[position] = byte;
             let end = cut.index(image.len());
-            let outcomes = (list(&image).is_ok(), list(&image[..end]).is_ok(), list(&junk).is_ok());
+            let outcomes = (list(image.as_slice()).is_ok(), list(&image[..end]).is_ok(), list(junk.as_slice()).is_ok());
             prop_assert!(!outcomes.2 || !junk.is_empty());
         }
     }

@@ -94,7 +94,7 @@ impl Images {
         let ahead = self.ahead.borrow_mut().remove(image);
         let (inode, is_settled) = ahead.unwrap_or_else(|| (inode, has_settled(&inode, SystemTime::now())));
         // The view remembers damage, too.
-        let unpacked = host.parsed_bytes(image, |bytes| Contents::unpack(bytes).map(Rc::new))?;
+        let unpacked = host.parsed_pieces(image, Contents::unpack, |it| it.map(Rc::new))?;
         let Some(unpacked) = unpacked else { return Ok(unread(host, image)) };
         let contents = match &*unpacked {
             Ok(contents) => Rc::clone(contents),

@@ -37,7 +37,7 @@ pub(super) fn load_from_image(host: &SimHost, release: &str, cmdline: &str) {
     let names = [format!("/boot/initrd.img-{release}"), format!("/boot/initramfs-{release}.img")];
     let read = |it: &String| host.tree.view().read_bytes(Path::new(it)).expect("a readable image");
     let Some(bytes) = names.iter().find_map(read) else { return };
-    let image = initramfs::list_with(&bytes, |_| true).expect("an image that was made here");
+    let image = initramfs::list_with(bytes.as_slice(), |_| true).expect("an image that was made here");
     let text = |path: &str| String::from_utf8_lossy(image.read(path).unwrap_or_default()).into_owned();
     let files = image.entries.iter().filter_map(|it| {
         let name = it.path.strip_prefix("etc/modprobe.d/")?;

@@ -30,7 +30,7 @@ fn check_image(command: &str, image: &str, expect: Expect) {
     ]));
     run(&host, command);
     let bytes = host.view().read_bytes(image.as_ref()).unwrap().unwrap();
-    let image = initramfs::list_with(&bytes, |_| true).unwrap();
+    let image = initramfs::list_with(bytes.as_slice(), |_| true).unwrap();
     let mut text = String::new();
     for entry in &image.entries {
         let content = image.read(&entry.path).unwrap_or_default();
