@@ -2,7 +2,9 @@
 //!
 //! `modules.softdep` has the syntax of modprobe.d and is read by [`ModprobeConf`](super::modprobe_conf::ModprobeConf).
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
+use std::iter::{repeat, successors};
+use std::ops::Range;
 
 use super::fnmatch;
 use super::modprobe_conf::ModuleName;
@@ -14,93 +16,121 @@ const ENDINGS: [&str; 4] = [".ko", ".ko.xz", ".ko.zst", ".ko.gz"];
 ///
 /// `None` for anything that is not a module file.
 pub fn module_of_path(path: &str) -> Option<ModuleName> {
-    let file = path.rsplit('/').next().unwrap_or(path);
-    let stem = ENDINGS.iter().find_map(|ending| file.strip_suffix(ending))?;
     // A module file whose name is none cannot be asked for by name.
-    ModuleName::parse(stem).ok()
+    ModuleName::parse(stem(path)?).ok()
+}
+
+/// Returns the name of a module's file without its ending.
+fn stem(path: &str) -> Option<&str> {
+    let file = path.rsplit('/').next().unwrap_or(path);
+    ENDINGS.iter().find_map(|ending| file.strip_suffix(ending))
+}
+
+/// Lines that begin with the path of a module's file, found by the module's name. Nothing is made of a line before it is
+/// asked for: a kernel has thousands, and a plan asks for a few.
+#[derive(Debug, Clone, Default)]
+struct Lines {
+    text: Box<str>,
+    /// The first bytes of each folded name, and where the line is; sorted by the former.
+    by_name: Vec<(u64, Range<usize>)>,
+}
+
+impl Lines {
+    /// Reads lines; `path` returns where the path of one ends.
+    fn parse(text: &str, path: impl Fn(&str) -> Option<usize>) -> Self {
+        let mut by_name = Vec::with_capacity(text.len() / 64);
+        let mut start = 0;
+        for line in text.split_inclusive('\n') {
+            let name = path(line).and_then(|end| stem(line.get(..end)?.trim()));
+            by_name.extend(name.map(|it| (first_bytes(it), start..start + line.len())));
+            start += line.len();
+        }
+        // Of two lines for one module the later one counts: the order of the file stays where names are the same.
+        by_name.sort_by_key(|it| it.0);
+        Self { text: text.into(), by_name }
+    }
+
+    /// Returns the line of a module.
+    fn find(&self, module: &ModuleName) -> Option<&str> {
+        let first = first_bytes(module.as_str());
+        let from = self.by_name.partition_point(|it| it.0 < first);
+        let candidates = self.by_name.iter().skip(from).take_while(|it| it.0 == first);
+        let lines = candidates.filter_map(|it| self.text.get(it.1.clone()));
+        let is_it = |line: &&str| stem(path_of(line)).is_some_and(|it| module.is_spelled(it));
+        lines.filter(is_it).last()
+    }
+
+    /// Returns the modules, in no order.
+    fn names(&self) -> impl Iterator<Item = ModuleName> {
+        self.by_name.iter().filter_map(|it| module_of_path(path_of(self.text.get(it.1.clone())?)))
+    }
+}
+
+/// Returns the path that a line begins with.
+fn path_of(line: &str) -> &str {
+    line.split_once(':').map_or(line, |it| it.0).trim()
+}
+
+/// Returns the first eight bytes of a name, folded, as a number that sorts as they do.
+fn first_bytes(name: &str) -> u64 {
+    let bytes = name.bytes().map(|it| if it == b'-' { b'_' } else { it });
+    bytes.chain(repeat(0)).take(8).fold(0, |number, byte| number << 8 | u64::from(byte))
 }
 
 /// `modules.builtin`: modules linked into the kernel. modprobe.d cannot configure them.
 #[derive(Debug, Clone, Default)]
 pub struct ModulesBuiltin {
-    modules: HashSet<ModuleName>,
+    lines: Lines,
 }
 
 impl ModulesBuiltin {
     /// Reads one path a line, such as `kernel/drivers/vfio/pci/vfio-pci.ko`.
     pub fn parse(text: &str) -> Self {
-        Self { modules: text.lines().filter_map(|line| module_of_path(line.trim())).collect() }
+        Self { lines: Lines::parse(text, |line| Some(line.len())) }
     }
 
     /// Returns whether a module is built in.
     pub fn contains(&self, module: &ModuleName) -> bool {
-        self.modules.contains(module)
+        self.lines.find(module).is_some()
     }
 
     /// Returns the modules, in no order.
-    pub fn names(&self) -> impl Iterator<Item = &ModuleName> {
-        self.modules.iter()
+    pub fn names(&self) -> impl Iterator<Item = ModuleName> {
+        self.lines.names()
     }
 }
 
 /// `modules.dep`: which modules exist as files, and what they need.
 #[derive(Debug, Clone, Default)]
-pub struct ModulesDep<'a> {
-    modules: HashMap<ModuleName, (&'a str, &'a str)>,
+pub struct ModulesDep {
+    lines: Lines,
 }
 
-impl<'a> ModulesDep<'a> {
+impl ModulesDep {
     /// Reads `path: dependencies…` lines, paths relative to the kernel's module directory.
-    pub fn parse(text: &'a str) -> Self {
-        let entry = |line: &'a str| {
-            let (path, needs) = line.split_once(':')?;
-            Some((module_of_path(path)?, (path, needs)))
-        };
-        Self { modules: text.lines().filter_map(entry).collect() }
-    }
-
-    /// Returns whether the module exists as a file.
-    pub fn contains(&self, module: &ModuleName) -> bool {
-        self.modules.contains_key(module)
-    }
-
-    /// Returns the module's file, relative to the module directory, its compression ending included.
-    pub fn path(&self, module: &ModuleName) -> Option<&'a str> {
-        self.modules.get(module).map(|(path, _)| *path)
-    }
-
-    /// Returns the files a module needs, in depmod's order: load them from the last to the first.
-    pub fn dependencies(&self, module: &ModuleName) -> Vec<&'a str> {
-        self.modules.get(module).map_or_else(Vec::new, |(_, needs)| needs.split_whitespace().collect())
-    }
-}
-
-/// The modules that a kernel has as files, by its `modules.dep`, kept apart from its text.
-#[derive(Debug, Clone, Default)]
-pub struct ModuleFiles {
-    files: HashMap<ModuleName, Box<str>>,
-}
-
-impl ModuleFiles {
-    /// Reads what [`ModulesDep::parse`] reads.
     pub fn parse(text: &str) -> Self {
-        let paths = text.lines().filter_map(|it| Some(it.split_once(':')?.0));
-        Self { files: paths.filter_map(|it| Some((module_of_path(it)?, it.into()))).collect() }
+        Self { lines: Lines::parse(text, |line| line.find(':')) }
     }
 
     /// Returns whether the module exists as a file.
     pub fn contains(&self, module: &ModuleName) -> bool {
-        self.files.contains_key(module)
+        self.lines.find(module).is_some()
     }
 
     /// Returns the modules, in no order.
-    pub fn names(&self) -> impl Iterator<Item = &ModuleName> {
-        self.files.keys()
+    pub fn names(&self) -> impl Iterator<Item = ModuleName> {
+        self.lines.names()
     }
 
-    /// Returns the module's file, relative to the module directory.
+    /// Returns the module's file, relative to the module directory, its compression ending included.
     pub fn path(&self, module: &ModuleName) -> Option<&str> {
-        self.files.get(module).map(AsRef::as_ref)
+        self.lines.find(module).map(path_of)
+    }
+
+    /// Returns the files a module needs, in depmod's order: load them from the last to the first.
+    pub fn dependencies(&self, module: &ModuleName) -> Vec<&str> {
+        let line = self.lines.find(module).and_then(|it| it.split_once(':'));
+        line.map_or_else(Vec::new, |(_, needs)| needs.split_whitespace().collect())
     }
 }
 
@@ -112,14 +142,27 @@ const KEY: usize = 22;
 /// Keeps slices of the text; a lookup looks only at patterns that start as the modalias does.
 #[derive(Debug, Clone, Default)]
 pub struct ModulesAlias<'a> {
-    by_start: HashMap<&'a str, Vec<(usize, &'a str, &'a str)>>,
+    lines: Vec<Line<'a>>,
+    /// The last line of those that start alike.
+    by_start: HashMap<&'a str, usize>,
+}
+
+/// A line of `modules.alias`.
+#[derive(Debug, Clone)]
+struct Line<'a> {
+    pattern: &'a str,
+    module: &'a str,
+    /// The one before it of those that start alike.
+    before: Option<usize>,
 }
 
 impl<'a> ModulesAlias<'a> {
     /// Reads `alias PATTERN MODULE` lines; everything else is skipped.
     pub fn parse(text: &'a str) -> Self {
-        let mut by_start: HashMap<&str, Vec<_>> = HashMap::new();
-        for (number, line) in text.lines().enumerate() {
+        // A line has some fifty bytes.
+        let expected = text.len() / 48;
+        let (mut lines, mut by_start) = (Vec::with_capacity(expected), HashMap::with_capacity(expected));
+        for line in text.lines() {
             let Some((pattern, module)) = line.strip_prefix("alias ").and_then(|rest| rest.rsplit_once(' '))
             else {
                 continue;
@@ -127,9 +170,10 @@ impl<'a> ModulesAlias<'a> {
             let literal = pattern.find(['*', '?', '[', '\\']).unwrap_or(pattern.len()).min(KEY);
             // An end in the middle of a character of several bytes: such patterns are few, they go to the empty key.
             let key = pattern.get(..literal).unwrap_or_default();
-            by_start.entry(key).or_default().push((number, pattern, module));
+            let before = by_start.insert(key, lines.len());
+            lines.push(Line { pattern, module, before });
         }
-        Self { by_start }
+        Self { lines, by_start }
     }
 
     /// Returns the modules whose pattern matches, in the order of the file, each once.
@@ -139,9 +183,11 @@ impl<'a> ModulesAlias<'a> {
         let modalias = modalias.trim_end_matches('\n').replace('-', "_");
         let mut hits: Vec<(usize, &str)> = Vec::new();
         for start in (0..=KEY).filter_map(|end| modalias.get(..end)) {
-            let candidates = self.by_start.get(start).map_or(&[][..], Vec::as_slice);
-            let matching = candidates.iter().filter(|(_, pattern, _)| fnmatch::matches(pattern, &modalias));
-            hits.extend(matching.map(|(number, _, module)| (*number, *module)));
+            let line = |at: usize| Some((at, self.lines.get(at)?));
+            let last = self.by_start.get(start).and_then(|it| line(*it));
+            let candidates = successors(last, |(_, it)| line(it.before?));
+            let matching = candidates.filter(|(_, it)| fnmatch::matches(it.pattern, &modalias));
+            hits.extend(matching.map(|(at, it)| (at, it.module)));
         }
         hits.sort_unstable();
         let mut modules: Vec<ModuleName> = Vec::new();
@@ -207,7 +253,33 @@ mod tests {
         assert_eq!(module_of_path("a/b.ko.sig"), None);
     }
 
+    #[test]
+    fn names_that_begin_alike_are_told_apart_and_the_later_line_counts() {
+        let dep = ModulesDep::parse(
+            "a/snd-hda-codec.ko:\nb/snd-hda-core.ko: x.ko\na/snd_hda_core.ko: y.ko\nz\nsnd-hda.ko:\n",
+        );
+        let name = |it: &str| ModuleName::parse(it).unwrap();
+        assert_eq!(dep.path(&name("snd-hda-core")), Some("a/snd_hda_core.ko"));
+        assert_eq!(dep.path(&name("snd_hda")), Some("snd-hda.ko"));
+        assert_eq!(dep.path(&name("snd_hda_co")), None);
+        assert_eq!(dep.path(&name("z")), None);
+        let mut names: Vec<String> = dep.names().map(|it| it.spelled().to_owned()).collect();
+        names.sort();
+        assert_eq!(names, ["snd-hda", "snd-hda-codec", "snd-hda-core", "snd_hda_core"]);
+    }
+
     proptest! {
+        #[test]
+        fn a_line_is_found_as_a_scan_would(stems in prop::collection::vec("[ab_-]{1,12}", 0..12), asked in "[ab_-]{1,12}") {
+            let text: String = stems.iter().enumerate().map(|(n, stem)| format!("d{n}/{stem}.ko: n{n}.ko\n")).collect();
+            let asked = ModuleName::parse(&asked).unwrap();
+            let last = stems.iter().rposition(|it| asked.is_spelled(it));
+            let dep = ModulesDep::parse(&text);
+            prop_assert_eq!(dep.dependencies(&asked), last.map(|it| format!("n{it}.ko")).into_iter().collect::<Vec<_>>());
+            prop_assert_eq!(ModulesBuiltin::parse(&text.replace(": n", " #")).contains(&asked), false);
+            prop_assert_eq!(dep.contains(&asked), last.is_some());
+        }
+
         #[test]
         fn the_index_answers_as_a_scan_would(patterns in prop::collection::vec("[a-b*?:é]{0,16}", 0..8), modalias in "[a-b:é]{0,16}") {
             let text: String = patterns.iter().enumerate().map(|(n, pattern)| format!("alias {pattern} m{n}\n")).collect();
@@ -220,7 +292,7 @@ mod tests {
         fn no_index_panics(text in ".{0,60}", line in "(alias |:|/|[a-z]|\\.ko| |\n){0,20}") {
             for text in [text, line] {
                 let aliases = ModulesAlias::parse(&text).resolve(&text);
-                drop((aliases, ModulesDep::parse(&text).modules.len(), ModulesBuiltin::parse(&text)));
+                drop((aliases, ModulesDep::parse(&text).names().count(), ModulesBuiltin::parse(&text)));
             }
         }
     }

@@ -8,7 +8,7 @@ use hoststate_abi::host_view::HostView;
 use crate::error::Result;
 use crate::formats::modprobe_conf::ModuleName;
 use crate::formats::module_file::ModuleInfo;
-use crate::formats::module_index::{ModuleFiles, ModulesBuiltin};
+use crate::formats::module_index::{ModulesBuiltin, ModulesDep};
 use crate::formats::module_list::{ListKind, ModuleList};
 use crate::machine::kernels::modules_directory;
 
@@ -43,7 +43,7 @@ pub fn presence(host: &HostView, release: &str, module: &ModuleName) -> Result<P
     if builtin.is_some_and(|it| it.contains(module)) {
         return Ok(Presence::BuiltIn);
     }
-    let files = host.parsed(&directory.join("modules.dep"), ModuleFiles::parse)?;
+    let files = host.parsed(&directory.join("modules.dep"), ModulesDep::parse)?;
     Ok(match files.as_ref().map(|it| it.path(module)) {
         None => Presence::Unknown,
         Some(None) => Presence::Missing,

@@ -6,7 +6,7 @@ use hoststate_abi::host_view::HostView;
 
 use crate::error::Result;
 use crate::formats::modprobe_conf::ModuleName;
-use crate::formats::module_index::{ModuleFiles, ModulesBuiltin};
+use crate::formats::module_index::{ModulesBuiltin, ModulesDep};
 use crate::machine::kernels::{self, modules_directory};
 
 /// Part of vfio since Linux 6.2; the walk-throughs still name it.
@@ -26,7 +26,7 @@ pub const COMPARED: usize = 64;
 pub struct ModuleNames {
     /// The releases of these kernels.
     pub kernels: Vec<String>,
-    files: Vec<Rc<ModuleFiles>>,
+    files: Vec<Rc<ModulesDep>>,
     builtin: Vec<Rc<ModulesBuiltin>>,
 }
 
@@ -40,7 +40,7 @@ impl ModuleNames {
         let (mut files, mut builtin) = (Vec::new(), Vec::new());
         for release in &kernels {
             let directory = modules_directory(release);
-            let Some(of_kernel) = host.parsed(&directory.join("modules.dep"), ModuleFiles::parse)? else {
+            let Some(of_kernel) = host.parsed(&directory.join("modules.dep"), ModulesDep::parse)? else {
                 return Ok(None);
             };
             let Some(in_kernel) = host.parsed(&directory.join("modules.builtin"), ModulesBuiltin::parse)?
@@ -54,7 +54,7 @@ impl ModuleNames {
     }
 
     /// Returns the modules of one kernel.
-    pub fn of(release: &str, files: &Rc<ModuleFiles>, builtin: Option<&Rc<ModulesBuiltin>>) -> Self {
+    pub fn of(release: &str, files: &Rc<ModulesDep>, builtin: Option<&Rc<ModulesBuiltin>>) -> Self {
         Self {
             kernels: vec![release.to_owned()],
             files: vec![Rc::clone(files)],
@@ -68,12 +68,12 @@ impl ModuleNames {
     }
 
     /// Returns the module that a name was most likely meant to be, as its file spells it.
-    pub fn near(&self, name: &str) -> Option<&str> {
+    pub fn near(&self, name: &str) -> Option<String> {
         let name = name.replace('-', "_");
         let all = self.files.iter().flat_map(|it| it.names());
         let all = all.chain(self.builtin.iter().flat_map(|it| it.names()));
-        let slips = all.filter_map(|it| Some((slips(&name, it.as_str())?, it.as_str(), it.spelled())));
-        slips.min().map(|(_, _, spelled)| spelled)
+        let slips = all.filter_map(|it| Some((slips(&name, it.as_str())?, it)));
+        slips.min().map(|(_, nearest)| nearest.spelled().to_owned())
     }
 
     /// Returns what to say behind a name that none of the kernels has: the nearest, or that it is gone for good.

@@ -16,7 +16,7 @@ use serde_json::{Map, Value};
 
 use crate::error::{Error, Result};
 use crate::formats::modprobe_conf::ModuleName;
-use crate::formats::module_index::{ModuleFiles, ModulesBuiltin};
+use crate::formats::module_index::{ModulesBuiltin, ModulesDep};
 use crate::formats::module_list::{ListKind, ModuleList};
 use crate::language::contradiction::{Claim, Governed};
 use crate::language::item::one_by_one;
@@ -290,7 +290,7 @@ impl Running {
         let index = kernels::modules_directory(&self.release).join("modules.dep");
         let state = if is_builtin || self.loaded.iter().any(|it| module.is_spelled(it)) {
             State::Converged
-        } else if host.parsed(&index, ModuleFiles::parse)?.is_some_and(|it| !it.contains(module)) {
+        } else if host.parsed(&index, ModulesDep::parse)?.is_some_and(|it| !it.contains(module)) {
             State::Blocked {
                 actual: None,
                 desired,

@@ -264,26 +264,16 @@ struct Kernels {
     without: Vec<String>,
 }
 
-/// Whether a kernel's `modules.dep` names vfio-pci.
-#[derive(Debug)]
-struct Listed(bool);
-
-impl Listed {
-    fn parse(text: &str) -> Self {
-        Self(driver().is_ok_and(|it| ModulesDep::parse(text).contains(&it)))
-    }
-}
-
 impl Kernels {
     fn read(host: &HostView, module: &ModuleName) -> Result<Self> {
         let mut kernels = Self::default();
         for release in &kernels::installed(host)?.0 {
             let directory = kernels::modules_directory(release);
             let builtin = host.parsed(&directory.join("modules.builtin"), ModulesBuiltin::parse)?;
-            let listed = host.parsed(&directory.join("modules.dep"), Listed::parse)?;
+            let files = host.parsed(&directory.join("modules.dep"), ModulesDep::parse)?;
             let kind = if builtin.is_some_and(|it| it.contains(module)) {
                 &mut kernels.builtin
-            } else if listed.is_none_or(|it| it.0) {
+            } else if files.is_none_or(|it| it.contains(module)) {
                 &mut kernels.modular
             } else {
                 &mut kernels.without

@@ -9,7 +9,7 @@ use hoststate_abi::host_view::HostView;
 use hoststate_abi::setting::{Remedy, Setting, State};
 use hoststate_core::error::Result;
 use hoststate_core::formats::modprobe_conf::ModuleName;
-use hoststate_core::formats::module_index::{ModuleFiles, ModulesBuiltin};
+use hoststate_core::formats::module_index::{ModulesBuiltin, ModulesDep};
 use hoststate_core::machine::image_contents::{self, Contents, Unpacked};
 use hoststate_core::machine::kernels;
 use hoststate_core::machine::module_names::{COMPARED, ModuleNames};
@@ -24,7 +24,7 @@ pub(super) struct Kernel {
     /// What is inside its image; a text says why that cannot be told.
     pub(super) contents: Option<Unpacked>,
     builtin: Option<Rc<ModulesBuiltin>>,
-    loadable: Option<Rc<ModuleFiles>>,
+    loadable: Option<Rc<ModulesDep>>,
 }
 
 /// Reads every installed kernel.
@@ -39,7 +39,7 @@ pub(super) fn kernels(host: &HostView, generator: &dyn Initramfs) -> Result<Vec<
     for ((release, image), contents) in installed.0.iter().zip(images).zip(read) {
         let modules = kernels::modules_directory(release);
         let builtin = host.parsed(&modules.join("modules.builtin"), ModulesBuiltin::parse)?;
-        let loadable = host.parsed(&modules.join("modules.dep"), ModuleFiles::parse)?;
+        let loadable = host.parsed(&modules.join("modules.dep"), ModulesDep::parse)?;
         all.push(Kernel { release: release.clone(), image, contents, builtin, loadable });
     }
     Ok(all)

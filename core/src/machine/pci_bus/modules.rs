@@ -77,9 +77,10 @@ fn claims(host: &HostView, kernel_release: &str, asked: &str) -> Result<HashMap<
     let directory = modules_directory(kernel_release);
     let text =
         |name: &str| -> Result<String> { Ok(host.read_lossy(&directory.join(name))?.unwrap_or_default()) };
-    let (alias, dep, builtin) = (text("modules.alias")?, text("modules.dep")?, text("modules.builtin")?);
+    let alias = text("modules.alias")?;
+    let files = host.parsed(&directory.join("modules.dep"), ModulesDep::parse)?.unwrap_or_default();
+    let builtin = host.parsed(&directory.join("modules.builtin"), ModulesBuiltin::parse)?.unwrap_or_default();
     let builtin_aliases = builtin_aliases(host, &directory)?;
-    let (files, builtin) = (ModulesDep::parse(&dep), ModulesBuiltin::parse(&builtin));
     let alias = ModulesAlias::parse(&alias);
     let builtin_aliases = ModulesAlias::parse(&builtin_aliases);
     let mut claims = HashMap::new();

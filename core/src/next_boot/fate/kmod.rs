@@ -1,11 +1,13 @@
 //! What kmod inserts when it is asked for a module, in which order, by the configuration of one stage of the boot.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
+use std::rc::Rc;
 
 use super::inserts::{Insert, Inserts, Switches};
 use crate::formats::fnmatch;
 use crate::formats::kernel_cmdline::{Cmdline, Parameter};
 use crate::formats::modprobe_conf::{ModprobeView, ModuleName, Origin, Winner, params};
+use crate::formats::module_index::{ModulesDep, module_of_path};
 use crate::machine::modprobe_d;
 
 /// How deep softdeps of softdeps are followed: kmod stops at a module that it has seen, as is done here as well.
@@ -14,12 +16,19 @@ const DEPTH: usize = 32;
 /// The modules of the kernel that boots.
 #[derive(Debug, Default)]
 pub(super) struct Kernel {
-    /// What each module needs, first to load first.
-    pub(super) needs: BTreeMap<ModuleName, Vec<ModuleName>>,
+    /// Those that are files, and what they need.
+    pub(super) files: Rc<ModulesDep>,
     /// Those linked into it.
     pub(super) builtin: BTreeSet<ModuleName>,
     /// Whether it surely has no mode of vfio without an IOMMU (CONFIG_VFIO_NOIOMMU).
     pub(super) lacks_noiommu: bool,
+}
+
+impl Kernel {
+    /// Returns what a module needs, first to load first.
+    pub(super) fn needs(&self, module: &ModuleName) -> impl Iterator<Item = ModuleName> {
+        self.files.dependencies(module).into_iter().rev().filter_map(module_of_path)
+    }
 }
 
 /// Where modules are loaded from, and with which configuration: the image, or the root file system.
@@ -147,12 +156,12 @@ impl Place<'_> {
             }
             return;
         }
-        for need in self.kernel.needs.get(module).into_iter().flatten() {
+        for need in self.kernel.needs(module) {
             if seen.insert(need.clone()) {
                 let request = Request { arguments: None, runs_install: true, ..request };
                 let mut because = because.to_vec();
                 because.push(format!("{module} needs {need}"));
-                self.with_softdeps(need, request, &because, seen, out);
+                self.with_softdeps(&need, request, &because, seen, out);
             }
         }
         // `modprobe -i` leaves out what the configuration says of the module itself, its softdeps as well.
@@ -267,7 +276,7 @@ impl Place<'_> {
     fn is_there(&self, module: &ModuleName) -> bool {
         match self.holds {
             Some(modules) => modules.contains(module),
-            None => self.kernel.needs.contains_key(module),
+            None => self.kernel.files.contains(module),
         }
     }
 

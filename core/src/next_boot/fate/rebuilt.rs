@@ -29,10 +29,12 @@ fn with_softdeps(host: &HostView, kernel: &Kernel, image: &mut Contents) -> Resu
         let Some(softdep) = policy.softdep(&module) else { continue };
         for named in softdep.value.pre.iter().chain(&softdep.value.post) {
             let Some(named) = ModuleName::parse(named).ok() else { continue };
-            let Some(needs) = kernel.needs.get(&named) else { continue };
-            for module in needs.iter().chain([&named]) {
+            if !kernel.files.contains(&named) {
+                continue;
+            }
+            for module in kernel.needs(&named).chain([named.clone()]) {
                 if image.modules.insert(module.clone()) {
-                    new.push(module.clone());
+                    new.push(module);
                 }
             }
         }
@@ -67,8 +69,8 @@ pub(super) fn contents(
         lists.map(|it| ModuleList::parse(ListKind::ModulesLoad, new.text(it))).collect();
     let of_lists = lists.iter().flat_map(ModuleList::modules);
     for module in names.clone().chain(of_lists).filter_map(|it| ModuleName::parse(it).ok()) {
-        if let Some(needs) = kernel.needs.get(&module) {
-            new.modules.extend(needs.iter().cloned());
+        if kernel.files.contains(&module) {
+            new.modules.extend(kernel.needs(&module));
             new.modules.insert(module);
         }
     }

@@ -231,14 +231,11 @@ fn named(words: &Cmdline, name: &str, place: &str) -> List {
 /// Reads what a kernel has; the ranks are the order in which built-in drivers come. `None` without `modules.dep`.
 fn kernel(host: &HostView, release: &str) -> Result<Option<(Kernel, BTreeMap<ModuleName, usize>)>> {
     let directory = modules_directory(release);
-    let Some(text) = host.read_lossy(&directory.join("modules.dep"))? else { return Ok(None) };
+    let Some(files) = host.parsed(&directory.join("modules.dep"), ModulesDep::parse)? else {
+        return Ok(None);
+    };
     let lacks_noiommu = kernels::has_option(host, release, "CONFIG_VFIO_NOIOMMU")? == Some(false);
-    let mut kernel = Kernel { lacks_noiommu, ..Kernel::default() };
-    let files = ModulesDep::parse(&text);
-    for module in text.lines().filter_map(|it| module_of_path(it.split_once(':')?.0)) {
-        let needs = files.dependencies(&module).into_iter().rev().filter_map(module_of_path).collect();
-        kernel.needs.insert(module, needs);
-    }
+    let mut kernel = Kernel { files, lacks_noiommu, ..Kernel::default() };
     let builtin = host.read_lossy(&directory.join("modules.builtin"))?.unwrap_or_default();
     let mut ranks = BTreeMap::new();
     for path in builtin.lines() {
@@ -277,7 +274,7 @@ fn functions<'a>(
     let loaded = host.read_lossy(Path::new("/proc/modules"))?;
     // What is no module of the kernel and was not loaded is part of it, though no index says so: pcieportdrv.
     let is_part = |module: &ModuleName| {
-        let is_known = kernel.needs.contains_key(module) || kernel.builtin.contains(module);
+        let is_known = kernel.files.contains(module) || kernel.builtin.contains(module);
         let was_loaded =
             |it: &str| it.lines().any(|it| it.split(' ').next().is_some_and(|it| module.is_spelled(it)));
         !is_known && loaded.as_deref().is_some_and(|it| !was_loaded(it))
@@ -293,7 +290,8 @@ fn functions<'a>(
         }
         // A tree may have no index; then the module of that name is its driver's.
         if let Some(driver) = device.driver.as_deref().filter(|it| modules.is_empty() && !is_for_guests(it)) {
-            modules.extend(kernel.needs.keys().find(|it| it.is_spelled(driver)).cloned());
+            let module = ModuleName::parse(driver).ok();
+            modules.extend(module.and_then(|it| kernel.files.path(&it).and_then(module_of_path)));
         }
         let built_in = match device.driver.as_deref().filter(|it| !is_for_guests(it)) {
             Some(driver) if is_part => Some(driver.to_owned()),
