@@ -167,7 +167,8 @@ impl<'a> ModulesAlias<'a> {
             else {
                 continue;
             };
-            let literal = pattern.find(['*', '?', '[', '\\']).unwrap_or(pattern.len()).min(KEY);
+            let is_special = |it: u8| matches!(it, b'*' | b'?' | b'[' | b'\\');
+            let literal = pattern.bytes().take(KEY).take_while(|it| !is_special(*it)).count();
             // An end in the middle of a character of several bytes: such patterns are few, they go to the empty key.
             let key = pattern.get(..literal).unwrap_or_default();
             let before = by_start.insert(key, lines.len());

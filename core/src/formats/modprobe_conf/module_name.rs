@@ -125,7 +125,7 @@ impl TryFrom<String> for ModuleName {
 
     /// Reads a name that somebody gives: unlike one that a file of the host has, it is no file's.
     fn try_from(text: String) -> Result<Self, ModprobeError> {
-        if ["", ".gz", ".xz", ".zst"].iter().any(|it| text.ends_with(&format!(".ko{it}"))) {
+        if [".ko", ".ko.gz", ".ko.xz", ".ko.zst"].iter().any(|it| text.ends_with(it)) {
             return Err(ModprobeError::ModuleFile(text));
         }
         Self::parse(&text)
