@@ -51,6 +51,22 @@ fn what_was_read_beside_the_predictions_is_remembered_too() {
 }
 
 #[test]
+fn a_predicted_file_brings_its_directories() {
+    let tree = Tree::new(&[("/etc/a.conf", "")]);
+    let mut view = tree.view();
+    let file = Path::new("/etc/modprobe.d/new/b.conf");
+    view.predict(file, Some(String::new())).unwrap();
+    for directory in ["/etc/modprobe.d", "/etc/modprobe.d/new"] {
+        assert!(view.is_dir(Path::new(directory)).unwrap() && view.exists(Path::new(directory)).unwrap());
+    }
+    for other in ["/etc/modprobe", "/etc/modprobe.d/ne", "/etc/modprobe.d/new/b.conf", "/etc/a.conf"] {
+        assert!(!view.is_dir(Path::new(other)).unwrap(), "{other}");
+    }
+    view.predict(file, None).unwrap();
+    assert!(!view.is_dir(Path::new("/etc/modprobe.d")).unwrap());
+}
+
+#[test]
 fn a_view_without_a_memory_never_says_that_it_is_still_true() {
     assert!(!Tree::new(&[]).view().is_still_true());
 }

@@ -247,7 +247,7 @@ impl HostView {
         let resolved = self.resolve(path)?;
         match self.predicted.get(resolved.as_os_str()) {
             Some(text) => Ok(text.is_some()),
-            None => Ok(self.files.is_directory(&resolved)?.is_some()),
+            None => Ok(self.files.is_directory(&resolved)?.is_some() || self.is_made(&resolved)),
         }
     }
 
@@ -257,7 +257,16 @@ impl HostView {
     /// When a directory on the way cannot be searched.
     pub fn is_dir(&self, path: &Path) -> io::Result<bool> {
         let resolved = self.resolve(path)?;
-        Ok(self.files.is_directory(&resolved)? == Some(true))
+        match self.files.is_directory(&resolved)? {
+            Some(is_directory) => Ok(is_directory),
+            None => Ok(self.is_made(&resolved)),
+        }
+    }
+
+    /// Returns whether a predicted file brings a directory with it that is not there yet.
+    fn is_made(&self, resolved: &Path) -> bool {
+        let is_inside = |file: &OsString| Path::new(file).ancestors().skip(1).any(|it| it == resolved);
+        self.predicted.iter().any(|(file, text)| text.is_some() && is_inside(file))
     }
 
     /// Returns what the file system knows about a file on disk, links followed; `None` when there is no such file.
