@@ -60,7 +60,7 @@ impl<'a> Player<'a> {
         let of = function.device.physfn?;
         let physical = self.function(of)?;
         let bound = self.bound.get(&of).filter(|_| !self.removed.contains_key(&of))?;
-        if !physical.modules.iter().any(|it| self.driver_of(it) == bound.driver) {
+        if !physical.modules.iter().any(|it| self.registers(it, &bound.driver)) {
             return None;
         }
         let had_driver = before.bound.contains(&of);

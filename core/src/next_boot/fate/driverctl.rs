@@ -62,7 +62,7 @@ impl<'a> Player<'a> {
     fn is_loaded(&mut self, place: &Place<'_>, driver: &str, path: &str) -> bool {
         let because = format!("{path} loads {driver}");
         self.list(place, (Stage::Unit, false), &[(driver.to_owned(), None, because)]);
-        self.loaded.iter().any(|it| self.driver_of(&it.module) == driver)
+        self.loaded.iter().any(|it| self.registers(&it.module, driver))
     }
 
     /// A function leaves its driver; the virtual ones that this driver made go.

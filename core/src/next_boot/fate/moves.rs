@@ -97,7 +97,7 @@ impl Player<'_> {
             // Where no rule names a driver, the command does.
             return self.command(command, address, place);
         };
-        let is_it = |it: &&Insert| self.driver_of(&it.module) == driver;
+        let is_it = |it: &&Insert| self.registers(&it.module, &driver);
         let is_bound = self.bound.get(&address).is_some_and(|it| it.driver == driver);
         if is_bound && self.loaded.iter().any(|it| is_it(&it) && loaded.contains(&it.module)) {
             return;
@@ -133,7 +133,7 @@ impl Player<'_> {
         let address = function.device.address;
         let named = self.overrides.remove(&address);
         let takes = |it: &&Insert| matches!(self.takes(it, function), Takes::Yes(_));
-        let driver = self.loaded.iter().find(takes).map(|it| self.driver_of(&it.module));
+        let driver = self.loaded.iter().find(takes).map(|it| self.driver_of(&it.module, function));
         self.overrides.extend(named.map(|it| (address, it)));
         driver
     }

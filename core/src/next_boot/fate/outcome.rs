@@ -138,7 +138,7 @@ impl Player<'_> {
         if let Some(why) = self.declined.get(&device.address) {
             return Some(format!("{place} wants {driver}: {why}"));
         }
-        let is_it = |module: &ModuleName| self.driver_of(module) == driver;
+        let is_it = |module: &ModuleName| self.registers(module, &driver);
         if let Some(refused) = self.refused.iter().find(|it| is_it(&it.module)) {
             return Some(format!("{place} wants {driver}, which is not loaded: {}", refused.why));
         }

@@ -38,6 +38,9 @@ pub(super) struct Bound {
     pub(super) certainty: Certainty,
 }
 
+/// The names of drivers by their modules; most modules have one.
+pub(super) type Registered = BTreeMap<ModuleName, Vec<String>>;
+
 /// The boot as far as it was played.
 pub(super) struct Player<'a> {
     pub(super) functions: &'a [Function<'a>],
@@ -45,7 +48,7 @@ pub(super) struct Player<'a> {
     pub(super) parameters: &'a Cmdline,
     pub(super) iommu: &'a Iommu,
     /// Names that drivers register, by module, as the running kernel shows them.
-    pub(super) names: &'a BTreeMap<ModuleName, String>,
+    pub(super) names: &'a Registered,
     /// The release of the kernel.
     pub(super) release: &'a str,
     pub(super) loaded: Vec<Insert>,
@@ -71,7 +74,7 @@ impl<'a> Player<'a> {
         functions: &'a [Function<'a>],
         parameters: &'a Cmdline,
         iommu: &'a Iommu,
-        names: &'a BTreeMap<ModuleName, String>,
+        names: &'a Registered,
         release: &'a str,
     ) -> Self {
         Self {
@@ -228,7 +231,7 @@ impl<'a> Player<'a> {
     ) {
         let mut because = insert.because.clone();
         because.extend(how);
-        let driver = self.driver_of(&insert.module);
+        let driver = self.driver_of(&insert.module, function);
         self.bound.insert(function.device.address, Bound { driver, stage, because, certainty });
     }
 }

@@ -99,7 +99,9 @@ impl Player<'_> {
         let rival = candidates.find(|it| it.0.0.module != insert.module);
         let certainty = match (unknown, rival) {
             (Some(reason), _) => Certainty::Unknown { reason },
-            (None, Some(((rival, ..), _))) => Certainty::Race { with: self.driver_of(&rival.module) },
+            (None, Some(((rival, ..), _))) => {
+                Certainty::Race { with: self.driver_of(&rival.module, function) }
+            }
             (None, None) => Certainty::Certain,
         };
         self.bind(&insert, function, stage, because, certainty);

@@ -9,7 +9,7 @@ use hoststate_abi::pci_address::PciAddress;
 
 use super::coming::{Coming, Source};
 use super::kmod::{Kernel, Place};
-use super::play::{Function, Player};
+use super::play::{Function, Player, Registered};
 use super::rules::Rules;
 use super::{Fate, Stage, coming, driverctl, rebuilt, rules, scripts, units};
 use crate::error::{Error, Result};
@@ -249,14 +249,14 @@ fn kernel(host: &HostView, release: &str) -> Result<Option<(Kernel, BTreeMap<Mod
 }
 
 /// The names that drivers registered, by their modules.
-fn names(host: &HostView) -> Result<BTreeMap<ModuleName, String>> {
-    let mut names = BTreeMap::new();
+fn names(host: &HostView) -> Result<Registered> {
+    let mut names = Registered::new();
     let drivers = Path::new("/sys/bus/pci/drivers");
     for name in host.list(drivers)? {
         let link = host.link_target(&drivers.join(&name).join("module"))?;
         let module = link.as_deref().and_then(Path::file_name).and_then(|it| it.to_str());
         if let Some(module) = module.and_then(|it| ModuleName::parse(it).ok()) {
-            names.insert(module, name);
+            names.entry(module).or_default().push(name);
         }
     }
     Ok(names)
@@ -268,7 +268,7 @@ fn functions<'a>(
     kernel: &Kernel,
     release: &str,
     devices: impl Iterator<Item = (&'a PciDevice, Option<&'a Coming>)>,
-    names: &BTreeMap<ModuleName, String>,
+    names: &Registered,
 ) -> Result<Vec<Function<'a>>> {
     let mut functions = Vec::new();
     let loaded = host.read_lossy(Path::new("/proc/modules"))?;
@@ -281,7 +281,8 @@ fn functions<'a>(
     };
     for (device, coming) in devices {
         let mut modules = pci_bus::modules(host, release, device)?;
-        let of_driver = names.iter().find(|it| Some(it.1) == device.driver.as_ref()).map(|it| it.0.clone());
+        let has_it = |it: &&String| device.driver.as_ref() == Some(*it);
+        let of_driver = names.iter().find(|it| it.1.iter().any(|it| has_it(&it))).map(|it| it.0.clone());
         let is_part = of_driver.as_ref().is_some_and(is_part);
         if let Some(module) =
             of_driver.filter(|it| modules.is_empty() && !is_part && !it.as_str().contains("vfio"))
@@ -295,7 +296,7 @@ fn functions<'a>(
         }
         let built_in = match device.driver.as_deref().filter(|it| !is_for_guests(it)) {
             Some(driver) if is_part => Some(driver.to_owned()),
-            Some(driver) if !names.values().any(|it| it == driver) => {
+            Some(driver) if !names.values().flatten().any(|it| it == driver) => {
                 let is_known = host.is_dir(&Path::new("/sys/bus/pci/drivers").join(driver))?;
                 let is_own = modules.iter().any(|it| it.is_spelled(driver));
                 (modules.is_empty() || is_known && !is_own).then(|| driver.to_owned())

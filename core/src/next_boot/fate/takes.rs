@@ -48,7 +48,7 @@ impl Player<'_> {
         }
         let device = function.device;
         let module = insert.module.as_str();
-        let driver = self.driver_of(&insert.module);
+        let driver = self.driver_of(&insert.module, function);
         let is_vfio = module.contains("vfio_pci");
         let because = match self.overrides.get(&device.address) {
             Some((named, place)) if *named == driver => {
@@ -104,14 +104,30 @@ impl Player<'_> {
         vfio.unwrap_or(insert).switches.without_iommu
     }
 
-    /// The name that a module's driver registers.
-    pub(super) fn driver_of(&self, module: &ModuleName) -> String {
+    /// The driver of a module that has a function: of several the one that it has or is given to, else the one with the
+    /// module's name (`nvidia` registers `nvidia` and `nvidia-nvswitch`).
+    pub(super) fn driver_of(&self, module: &ModuleName, function: &Function<'_>) -> String {
+        let Some(names) = self.names.get(module) else { return presumed(module) };
+        let given = self.overrides.get(&function.device.address).map(|it| it.0.as_str());
+        let own = [given, function.device.driver.as_deref()].into_iter().flatten();
+        let own = own.filter_map(|own| names.iter().find(|it| *it == own)).next();
+        let named_so = || names.iter().find(|it| module.is_spelled(it));
+        own.or_else(named_so).or(names.first()).cloned().unwrap_or_else(|| presumed(module))
+    }
+
+    /// Returns whether a module's driver, or one of several, has a name.
+    pub(super) fn registers(&self, module: &ModuleName, driver: &str) -> bool {
         match self.names.get(module) {
-            Some(name) => name.clone(),
-            None => match DriverName::try_from(module.as_str().to_owned()) {
-                Ok(name) => name.spelled_by_kernel(&[]).to_owned(),
-                Err(_) => module.as_str().to_owned(),
-            },
+            Some(names) => names.iter().any(|it| it == driver),
+            None => presumed(module) == driver,
         }
+    }
+}
+
+/// The name that the driver of a module registers, as far as its file tells.
+fn presumed(module: &ModuleName) -> String {
+    match DriverName::try_from(module.as_str().to_owned()) {
+        Ok(name) => name.spelled_by_kernel(&[]).to_owned(),
+        Err(_) => module.as_str().to_owned(),
     }
 }
