@@ -1,6 +1,7 @@
 //! Virtual functions that come while the boot is played: the kernel offers each to what is loaded, then udev sees it.
 
 use std::collections::BTreeSet;
+use std::slice;
 
 use hoststate_abi::pci_address::PciAddress;
 
@@ -92,9 +93,10 @@ impl<'a> Player<'a> {
         let mut rebinding = Vec::new();
         let event = self.event(place, function, rules, &mut rebinding);
         if !self.bound.contains_key(&function.device.address) {
-            let beside = self.first_of(&self.loaded[loaded_before..], function);
-            let own = self.first_of(&event.done, function);
-            let candidates: Vec<Candidate> = beside.into_iter().chain(own).collect();
+            // What another function of this stage has loaded may be there before or after, whichever of them came first.
+            let inserts = self.loaded[loaded_before..].iter().chain(&event.done);
+            let candidates: Vec<Candidate> =
+                inserts.filter_map(|it| self.first_of(slice::from_ref(it), function)).collect();
             self.settle(function, candidates.into_iter().map(|it| (it, stage)));
         }
         self.insert(event.done, stage);
