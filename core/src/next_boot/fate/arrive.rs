@@ -40,6 +40,7 @@ impl<'a> Player<'a> {
         rules: &dyn Fn(&PciDevice) -> Vec<Rule>,
         before: &Moment,
     ) {
+        let loaded = self.loaded.len();
         for function in self.functions.iter().filter(|it| it.coming.is_some()) {
             if self.is_here(function) {
                 continue;
@@ -48,6 +49,24 @@ impl<'a> Player<'a> {
             self.came.insert(function.device.address, unsure);
             self.attach(function, place, stage, rules, before.loaded);
         }
+        self.outrun(before, loaded);
+    }
+
+    /// What the new functions had loaded may have been there before the driver of another function of this stage.
+    fn outrun(&mut self, before: &Moment, loaded: usize) {
+        let (new, functions) = (self.loaded.split_off(loaded), self.functions);
+        for function in functions.iter().filter(|it| it.coming.is_none() && !new.is_empty()) {
+            let address = function.device.address;
+            let Some(driver) = self.bound.get(&address).map(|it| it.driver.clone()) else { continue };
+            let rival = self.first_of(&new, function).map(|it| self.driver_of(&it.0.module, function));
+            let rival = rival.filter(|it| *it != driver && !before.bound.contains(&address));
+            if let Some(bound) = self.bound.get_mut(&address).filter(|it| it.certainty == Certainty::Certain)
+                && let Some(with) = rival
+            {
+                bound.certainty = Certainty::Race { with };
+            }
+        }
+        self.loaded.extend(new);
     }
 
     /// Returns whether a virtual function is made in a stage; inside is what makes that unsure.
