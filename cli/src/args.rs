@@ -73,7 +73,7 @@ pub(crate) enum Command {
 /// Options of every command.
 #[derive(Debug, Args)]
 pub(crate) struct OutputOptions {
-    /// Text for people, or one JSON object
+    /// Text for people, one JSON object, or metrics (verify only)
     #[arg(long, global = true, value_enum, default_value_t = Format::Text, value_name = "FORMAT")]
     pub(crate) format: Format,
     /// Colour; NO_COLOR is honoured
@@ -140,6 +140,8 @@ pub(crate) enum Format {
     Text,
     /// For programs.
     Json,
+    /// For the textfile collector of Prometheus; only of verify.
+    Prometheus,
 }
 
 /// When text is coloured.

@@ -65,6 +65,9 @@ fn main() -> ExitCode {
 }
 
 fn run(command: &Command, session: &Session) -> Result<Exit> {
+    if session.format == Format::Prometheus && !matches!(command, Command::Verify(_)) {
+        return Err(session::no_metrics());
+    }
     match command {
         Command::Plan(arguments) => commands::plan::run(arguments, session),
         Command::Converge(arguments) => commands::converge::run(arguments, session),

@@ -76,6 +76,10 @@ impl Session {
         match self.format {
             Format::Json => self.print_json(answer),
             Format::Text => self.print(&answer.text(&self.screen)),
+            Format::Prometheus => match answer.metrics() {
+                Some(metrics) => self.print(&metrics),
+                None => Err(no_metrics()),
+            },
         }
     }
 
@@ -85,7 +89,7 @@ impl Session {
     /// As for [`Self::print`].
     pub(crate) fn tell(&self, text: &str) -> Result<()> {
         match self.format {
-            Format::Json => Ok(()),
+            Format::Json | Format::Prometheus => Ok(()),
             Format::Text => self.print(text),
         }
     }
@@ -111,7 +115,7 @@ impl Session {
     pub(crate) fn warn_in_text(&self, doubt: &Doubt) {
         match self.format {
             Format::Json => {}
-            Format::Text => self.warn(doubt),
+            Format::Text | Format::Prometheus => self.warn(doubt),
         }
     }
 
@@ -143,6 +147,14 @@ impl Session {
     pub(crate) fn is_on_terminal(&self) -> bool {
         self.format == Format::Text && io::stdout().is_terminal()
     }
+}
+
+/// Says that a command has no metrics.
+pub(crate) fn no_metrics() -> Error {
+    Error::input(
+        "only `hoststate verify` has metrics".to_owned(),
+        "Give --format text or --format json, or ask `hoststate verify --format prometheus`.",
+    )
 }
 
 /// Writes to standard error. Nobody can be told when that fails.

@@ -3,13 +3,17 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
+use hoststate_abi::host_view::HostView;
 use hoststate_core::language::registry::Declared;
 use hoststate_core::plan::finding::Finding;
 use hoststate_core::plan::planned::Plan;
+use hoststate_core::record::RunRecord;
+use hoststate_core::record::history;
+use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::args::VerifyArguments;
+use crate::args::{Format, VerifyArguments};
 use crate::commands::status::last_declared;
 use crate::error::Result;
 use crate::exit::Exit;
@@ -43,8 +47,19 @@ pub(crate) fn run(arguments: &VerifyArguments, session: &Session) -> Result<Exit
         thread::sleep(PAUSE);
         (plan, findings) = target.judged(&declared, owner)?;
     }
-    session.show(&Verification { plan: &plan, findings: &findings, declared: &declared })?;
+    let last = match session.format {
+        Format::Prometheus => newest(&target)?,
+        Format::Text | Format::Json => None,
+    };
+    session.show(&Verification { plan: &plan, findings: &findings, declared: &declared, last })?;
     Ok(Exit::of_verify(&plan))
+}
+
+/// Returns the last run whose record can be read.
+fn newest(target: &Target) -> Result<Option<RunRecord>> {
+    let machine = HostView::new("/");
+    let records = target.records()?;
+    Ok(history::newest_first(&records, &machine)?.find_map(Result::ok).map(|it| it.record))
 }
 
 /// Returns the declarations of the last run, and whose they are.
@@ -67,10 +82,17 @@ pub(crate) struct Verification<'a> {
     /// What is judged: text has a line for each.
     #[serde(skip)]
     declared: &'a [Declared],
+    /// The last run, where metrics tell of it.
+    #[serde(skip)]
+    last: Option<RunRecord>,
 }
 
 impl Shown for Verification<'_> {
     fn text(&self, screen: &Screen) -> String {
         render::verify::text(screen, self.plan, self.declared, self.findings)
+    }
+
+    fn metrics(&self) -> Option<String> {
+        Some(render::metrics::text(self.plan, self.last.as_ref(), Timestamp::now()))
     }
 }

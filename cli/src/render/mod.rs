@@ -8,6 +8,7 @@ pub(crate) mod errors;
 pub(crate) mod escape;
 pub(crate) mod history;
 pub(crate) mod leftovers;
+pub(crate) mod metrics;
 pub(crate) mod plan;
 pub(crate) mod report;
 pub(crate) mod screen;

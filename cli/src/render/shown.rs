@@ -14,6 +14,11 @@ use crate::render::{plan, report, why};
 pub(crate) trait Shown: Serialize {
     /// Returns it as text for people.
     fn text(&self, screen: &Screen) -> String;
+
+    /// Returns it as metrics; `None` for an answer that has none.
+    fn metrics(&self) -> Option<String> {
+        None
+    }
 }
 
 /// A plan, and how the tools of the distribution are run.

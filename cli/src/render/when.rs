@@ -17,7 +17,8 @@ pub(crate) fn ago(time: &str) -> String {
     parsed(time).map(|it| format!(" ({})", age(Timestamp::now().duration_since(it)))).unwrap_or_default()
 }
 
-fn parsed(time: &str) -> Option<Timestamp> {
+/// Returns a time of a record, or of the id of a run.
+pub(crate) fn parsed(time: &str) -> Option<Timestamp> {
     let second = match time.split_once('Z') {
         Some((second, _)) => format!("{second}Z"),
         None => time.to_owned(),

@@ -156,3 +156,54 @@ fn why_without_a_playbook_takes_what_the_last_runs_declared() {
     assert_eq!(wish(&tree), "vfio-pci", "{done}");
     assert!(tree.run("why 0000:01:00.0 --root root").stderr.contains("vfio-pci is what run RUN declares"));
 }
+
+/// What of metrics does not depend on the clock.
+fn metrics(text: &str) -> String {
+    let is_still = |it: &&str| !it.starts_with('#') && !it.contains("_seconds ") && !it.contains("run=");
+    text.lines().filter(is_still).map(|it| format!("{it}\n")).collect()
+}
+
+#[test]
+fn metrics_tell_a_collector_how_it_is_with_the_host_and_the_last_run() {
+    let tree = Tree::with(SOFTDEP);
+    let before = tree.run("verify playbook.json --root root --format prometheus");
+    assert!(!before.stdout.contains("last_run"), "{before}");
+    expect![[r#"
+        hoststate_settings{state="in_desired_state"} 0
+        hoststate_settings{state="drifted"} 1
+        hoststate_settings{state="waits_for_reboot"} 0
+        hoststate_settings{state="deferred"} 0
+        hoststate_settings{state="conflict"} 0
+        hoststate_guards{severity="refuse"} 0
+        hoststate_guards{severity="warn"} 0
+        hoststate_in_desired_state 0
+        hoststate_reboot_required 0
+        hoststate_boot_in_vain 0
+        hoststate_no_longer_declared 0
+    "#]]
+    .assert_eq(&metrics(&before.stdout));
+    assert_eq!(before.status, Some(2));
+    assert_eq!(tree.run("converge playbook.json --root root --yes").status, Some(0));
+    let after = tree.run("verify --last --root root --format prometheus");
+    assert!(metrics(&after.stdout).contains("hoststate_in_desired_state 1\n"), "{after}");
+    let value = |name: &str| {
+        let line = after.stdout.lines().find_map(|it| it.strip_prefix(name)?.trim().parse::<i64>().ok());
+        line.unwrap()
+    };
+    let (began, looked) =
+        (value("hoststate_last_run_timestamp_seconds "), value("hoststate_verify_timestamp_seconds "));
+    assert_eq!(value("hoststate_last_run_age_seconds "), looked - began);
+    let info = after.stdout.lines().find(|it| it.starts_with("hoststate_last_run_info{run=")).unwrap();
+    assert!(info.ends_with(",command=\"converge\",outcome=\"converged\"} 1"), "{info}");
+    let families = after.stdout.lines().filter(|it| it.starts_with("# TYPE ")).count();
+    assert_eq!(families, after.stdout.lines().filter(|it| it.starts_with("# HELP ")).count());
+}
+
+#[test]
+fn a_command_without_metrics_says_so_and_does_nothing() {
+    let tree = Tree::with(SOFTDEP);
+    let answer = tree.run("converge playbook.json --root root --yes --format prometheus");
+    assert_eq!((answer.stdout.as_str(), answer.status), ("", Some(1)));
+    assert!(answer.stderr.starts_with("error: only `hoststate verify` has metrics\n"), "{answer}");
+    assert!(!tree.run("status --root root").stdout.contains("converge"), "it did not run");
+}

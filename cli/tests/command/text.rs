@@ -38,8 +38,8 @@ fn help_names_the_commands_and_the_exit_status() {
               help         Print this message or the help of the given subcommand(s)
 
             Options:
-                  --format <FORMAT>  Text for people, or one JSON object [default: text] [possible values: text,
-                                     json]
+                  --format <FORMAT>  Text for people, one JSON object, or metrics (verify only) [default: text]
+                                     [possible values: text, json, prometheus]
                   --color <WHEN>     Colour; NO_COLOR is honoured [default: auto] [possible values: auto,
                                      always, never]
               -v, --verbose          Show more: every step, and what is in the desired state
@@ -95,8 +95,8 @@ fn help_of_a_command_names_its_options() {
                                        run (5) from the desired state (0)
                   --accept <ID>        Override one guard, by the id it shows; may be repeated
                   --plugin-dir <DIR>   Also use the trusted plugins in this folder; may be repeated
-                  --format <FORMAT>    Text for people, or one JSON object [default: text] [possible values:
-                                       text, json]
+                  --format <FORMAT>    Text for people, one JSON object, or metrics (verify only) [default:
+                                       text] [possible values: text, json, prometheus]
                   --color <WHEN>       Colour; NO_COLOR is honoured [default: auto] [possible values: auto,
                                        always, never]
               -v, --verbose            Show more: every step, and what is in the desired state
