@@ -1,4 +1,4 @@
--- The example playbook of examples/ansible, over real ssh, against many hosts at once.
+-- The collection and the example playbook of examples/ansible, over real ssh, against many hosts at once.
 local hosts = 20
 
 -- `key=value` of a host's line in Ansible's recap.
@@ -36,6 +36,11 @@ hoststate_resources:
   - {type: initramfs_modules, modules: [vfio_pci]}
 ]]
 
+-- Installs the collection as the README says, where it looks for it by itself; nothing is fetched.
+local function install(control)
+  control:shell "ansible-galaxy collection install --offline $EXAMPLES/../ansible"
+end
+
 scenario {
   name = "ansible-fleet",
   about = hosts .. " hosts: check mode with diffs, for real, and again with nothing changed",
@@ -43,6 +48,7 @@ scenario {
   machine = { hosts = hosts },
   ci = true,
   steps = function(control)
+    install(control)
     control:put("group_vars/passthrough.yml", resources)
 
     local looked = control:shell "ansible-playbook $EXAMPLES/ansible/playbook.yml --check --diff"
@@ -64,6 +70,55 @@ scenario {
 
     local again = control:shell "ansible-playbook $EXAMPLES/ansible/playbook.yml --diff"
     expect_recap(again, hosts, { changed = 0, failed = 0, unreachable = 0 })
+
+    -- What a task costs beside one of Ansible's own that runs the same program.
+    control:say(control:shell [[
+      for task in 'command /usr/local/bin/hoststate --version' 'hoststate.linux.verify last=true ignore_reboot=true'; do
+        set -- $task; module=$1; shift
+        began=$(date +%s%N)
+        ansible passthrough -m "$module" -a "$*" >/dev/null
+        echo "$module: $(( ($(date +%s%N) - began) / 1000000 )) ms"
+      done]])
+  end,
+}
+
+scenario {
+  name = "fleet-role",
+  about = "equal plans are shown once, too many different ones stop the run, and so does a guard before any host is changed",
+  bed = "fleet",
+  machine = { hosts = 4 },
+  ci = true,
+  steps = function(control)
+    -- These hosts never reboot.
+    local fleet = "ansible-playbook hoststate.linux.fleet -e fleet_reboot=false -e fleet_confirm_boot=false"
+    local function untouched()
+      control:expect_output("for n in 1 2 3 4; do $SSH h$n cat /etc/default/grub; done", { lacks = "intel_iommu" })
+      control:shell "! $SSH h3 test -e /etc/modules-load.d/hoststate.conf"
+    end
+    -- It ends with another status than 0, and says this.
+    local function expect_stop(options, words)
+      control:expect_output(("if %s %s 2>&1; then echo it ran; fi"):format(fleet, options), { contains = words, lacks = "it ran" })
+    end
+    install(control)
+    control:put("group_vars/passthrough.yml", "fleet_" .. resources:sub(#"hoststate_" + 1))
+
+    control:say "one host is meant to be another than the rest"
+    control:put("host_vars/h3.yml", "fleet_resources: [{type: modules_load, modules: [vfio_pci]}]\n")
+    expect_stop("", "2 different plans, 1 expected")
+    untouched()
+
+    control:say "on one host a guard refuses"
+    control:put("host_vars/h3.yml", "fleet_resources: [{type: kernel_cmdline, present: [init=/bin/false]}]\n")
+    expect_stop("-e fleet_groups=2", "refused: ")
+    untouched()
+
+    control:say "all of them, in waves"
+    control:put("host_vars/h3.yml", "{}\n")
+    local done = control:shell(fleet, { seconds = 1500 })
+    expect_recap(done, 4, { changed = 1, failed = 0, unreachable = 0 })
+    assert(done:find("h1 h2 h3 h4:", 1, true), "equal plans are not shown as one")
+    local again = control:shell(fleet)
+    expect_recap(again, 4, { changed = 0, failed = 0, unreachable = 0 })
   end,
 }
 
@@ -75,6 +130,7 @@ scenario {
   ci = true,
   fails_with = { "ansible-playbook", "failed=1", "10de:0ffz" },
   steps = function(control)
+    install(control)
     control:put("group_vars/passthrough.yml", (resources:gsub("10de:0ffc", "10de:0ffz")))
     control:shell "ansible-playbook $EXAMPLES/ansible/playbook.yml --check --diff"
   end,
