@@ -6,6 +6,7 @@ mod commands;
 mod consent;
 mod error;
 mod exit;
+mod journal;
 mod manual;
 mod playbook;
 mod plugins;

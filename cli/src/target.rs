@@ -182,11 +182,15 @@ impl Target {
         }
     }
 
+    /// Returns whether the host is the machine that this runs on.
+    pub(crate) fn is_machine(&self) -> bool {
+        self.host.view().root() == Path::new("/")
+    }
+
     /// Returns what plans are made from; `owner` is whose the declarations are.
     pub(crate) fn planner<'a>(&'a self, declared: &'a [Declared], owner: Option<&'a str>) -> Planner<'a> {
         let guards = hoststate_core::guards::TABLE;
-        let is_machine = self.host.view().root() == Path::new("/");
-        let runtime = if is_machine { Runtime::Now } else { Runtime::AtBoot };
+        let runtime = if self.is_machine() { Runtime::Now } else { Runtime::AtBoot };
         let past = self.past();
         let owner = owner.map(|name| Owner { name, registry: &self.registry });
         Planner { declared, distro: &self.distro, guards, accepted: &self.accepted, runtime, past, owner }

@@ -24,6 +24,7 @@ use crate::commands::converge::{Converge, lock};
 use crate::commands::plan::show;
 use crate::error::{Error, Result};
 use crate::exit::Exit;
+use crate::journal;
 use crate::playbook::Playbook;
 use crate::plugins::without_playbook;
 use crate::progress::Progress;
@@ -294,6 +295,9 @@ pub(crate) fn finish(arguments: &ConvergeArguments, session: &Session) -> Result
         // Nothing was made permanent: there is nothing to undo. The verdict is in the history.
         report.run = None;
         report.changed = false;
+        if target.is_machine() {
+            journal::refused();
+        }
         session.show(&ShownRefusal(&report))?;
         // The unit has done what it is for, and shall not stand among those that failed.
         return Ok(Exit::Success);

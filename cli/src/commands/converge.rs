@@ -1,6 +1,6 @@
 //! `hoststate converge`: the plan shown, consented to, carried out, and the host read again.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use hoststate_core::host::Host;
 use hoststate_core::host::returning::ReturningHost;
@@ -18,6 +18,7 @@ use crate::commands::consented::{Consent, Leave, host_name};
 use crate::commands::plan::{self, show};
 use crate::error::Result;
 use crate::exit::Exit;
+use crate::journal;
 use crate::progress::Progress;
 use crate::render::amount::amount;
 use crate::render::escape::visible_line;
@@ -163,8 +164,7 @@ impl Converge<'_> {
     /// Returns whether a run that has nothing to do remembers something. Who may not write to the machine owns nothing.
     fn has_news(&self, plan: &Plan) -> Result<bool> {
         let is_refused = plan.refusals().next().is_some() || !plan.conflicts.is_empty();
-        let is_machine = self.target.host.view().root() == Path::new("/");
-        if is_refused || (is_machine && !rustix::process::geteuid().is_root()) {
+        if is_refused || (self.target.is_machine() && !rustix::process::geteuid().is_root()) {
             return Ok(false);
         }
         Ok(owning::has_news(&self.target.planner(self.declared, self.owner), plan, &self.target.host.view())?)
@@ -190,6 +190,9 @@ impl Converge<'_> {
     pub(crate) fn finish(&self, report: &Report, goal: Goal) -> Result<Exit> {
         if let (Outcome::Declined, Some(why)) = (report.outcome, &report.error) {
             self.session.say_failure(why);
+        }
+        if self.target.is_machine() {
+            journal::ended(report, self.owner);
         }
         self.session.show(&ShownReport { report, goal })?;
         Ok(Exit::of_report(report, self.target.detail))

@@ -17,6 +17,7 @@ use crate::args::{Format, VerifyArguments};
 use crate::commands::status::last_declared;
 use crate::error::Result;
 use crate::exit::Exit;
+use crate::journal;
 use crate::render;
 use crate::render::screen::Screen;
 use crate::render::shown::Shown;
@@ -51,6 +52,9 @@ pub(crate) fn run(arguments: &VerifyArguments, session: &Session) -> Result<Exit
         Format::Prometheus => newest(&target)?,
         Format::Text | Format::Json => None,
     };
+    if target.is_machine() {
+        journal::looked(&plan);
+    }
     session.show(&Verification { plan: &plan, findings: &findings, declared: &declared, last })?;
     Ok(Exit::of_verify(&plan))
 }
