@@ -4,11 +4,13 @@ use std::path::PathBuf;
 
 use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use clap_complete::Shell;
+use clap_complete::{ArgValueCandidates, Shell};
 
 pub(crate) mod plugin;
 
 use plugin::PluginCommand;
+
+use crate::completion;
 
 /// Makes this Linux host match a playbook: kernel command line, module policy, PCI passthrough, SR-IOV.
 #[derive(Debug, Parser)]
@@ -100,7 +102,7 @@ pub(crate) struct HostOptions {
     #[arg(long)]
     pub(crate) detailed_exitcode: bool,
     /// Override one guard, by the id it shows; may be repeated
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", add = ArgValueCandidates::new(completion::hazards))]
     pub(crate) accept: Vec<String>,
     #[command(flatten)]
     pub(crate) plugins: PluginOptions,
@@ -278,6 +280,7 @@ pub(crate) struct InspectArguments {
 #[derive(Debug, Args)]
 pub(crate) struct WhyArguments {
     /// An address (01:00.0), ids (10de:0ffc), traits (vendor=10de,class=display), or a network interface (ens1f0)
+    #[arg(add = ArgValueCandidates::new(completion::addresses))]
     pub(crate) device: String,
     /// A playbook that says which driver is wanted; by default the last run of each playbook says it
     pub(crate) playbook: Option<PathBuf>,
@@ -303,6 +306,7 @@ pub(crate) enum Inspected {
 #[command(after_help = NEWEST_FIRST)]
 pub(crate) struct RollbackArguments {
     /// The run to undo; by default the newest, or one whose rollback was not finished
+    #[arg(add = ArgValueCandidates::new(completion::runs))]
     pub(crate) run: Option<String>,
     /// Do not ask
     #[arg(long, short)]
@@ -326,6 +330,7 @@ command. A rollback is a run of its own: name it to bring back what it took away
 #[derive(Debug, Args)]
 pub(crate) struct HistoryArguments {
     /// Show only this run: what it changed, as a diff, and every step
+    #[arg(add = ArgValueCandidates::new(completion::runs))]
     pub(crate) run: Option<String>,
     /// List all runs, not only the newest
     #[arg(long, conflicts_with = "run")]
@@ -347,7 +352,7 @@ pub(crate) struct UnpackArguments {
 #[derive(Debug, Args)]
 pub(crate) struct SchemaArguments {
     /// A resource type, or `plan`, `report`, `verify`, `status`, `history`, `why` or `inspect`; by default a file of declarations
-    #[arg(value_name = "TYPE")]
+    #[arg(value_name = "TYPE", add = ArgValueCandidates::new(completion::types))]
     pub(crate) kind: Option<String>,
     /// Print the definitions for lua-language-server instead
     #[arg(long, conflicts_with = "kind")]

@@ -3,6 +3,7 @@
 mod args;
 mod capture;
 mod commands;
+mod completion;
 mod consent;
 mod error;
 mod exit;
@@ -42,6 +43,7 @@ fn main() -> ExitCode {
     if let Some(status) = commands::child::run(&words) {
         return status;
     }
+    completion::answer();
     let end_at_once = EndAtOnce::watch();
     let parsed = manual::examples::command().try_get_matches_from(&words);
     let arguments = match parsed.and_then(|it| Arguments::from_arg_matches(&it)) {

@@ -1,9 +1,9 @@
-//! `hoststate completions`: for a shell, from the same definitions as the parser.
+//! `hoststate completions`: what makes a shell ask this program how a command line may go on.
 
 use crate::args::CompletionsArguments;
+use crate::completion;
 use crate::error::Result;
 use crate::exit::Exit;
-use crate::manual::examples;
 use crate::session::Session;
 
 /// Runs the command.
@@ -11,8 +11,6 @@ use crate::session::Session;
 /// # Errors
 /// When standard output cannot be written.
 pub(crate) fn run(arguments: &CompletionsArguments, session: &Session) -> Result<Exit> {
-    let mut text = Vec::new();
-    clap_complete::generate(arguments.shell, &mut examples::plain(), "hoststate", &mut text);
-    session.print(&String::from_utf8_lossy(&text))?;
+    session.print(&completion::script(arguments.shell))?;
     Ok(Exit::Success)
 }

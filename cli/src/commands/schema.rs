@@ -27,6 +27,9 @@ use crate::session::Session;
 /// The dialect of every schema.
 const DIALECT: &str = "https://json-schema.org/draft/2020-12/schema";
 
+/// The answers of other commands that have one.
+pub(crate) const ANSWERS: [&str; 7] = ["plan", "report", "verify", "status", "history", "why", "inspect"];
+
 /// Runs the command.
 ///
 /// # Errors

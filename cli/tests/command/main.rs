@@ -8,6 +8,7 @@ mod boot_rules;
 mod boots;
 mod changed_devices;
 mod check;
+mod completion;
 mod cut;
 mod declarations;
 mod exit_status;
