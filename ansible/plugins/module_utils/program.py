@@ -223,7 +223,8 @@ def sentence(error):
     """Returns an error as a text: what, where, how to mend."""
     text = error["what"]
     if error.get("resource"):
-        text = "resource %d (%s): %s" % (error["resource"], error["type"], text)
+        kind = " (%s)" % error["type"] if error.get("type") else ""
+        text = "resource %d%s: %s" % (error["resource"], kind, text)
     if error.get("where"):
         text += " (%s)" % error["where"]
     return text + ("\n  hint: %s" % error["hint"] if error.get("hint") else "")
@@ -251,7 +252,7 @@ def errors_of(answer, resources):
             continue
         error = {"what": it["what"], "hint": it.get("hint")}
         where = it.get("where") or ""
-        found = re.match(r"resource ([0-9]+) \(([^)]*)\): ", it["what"])
+        found = re.match(r"resource ([0-9]+)(?: \(([^)]*)\))?: ", it["what"])
         line = re.match(r"standard input:([0-9]+)", where)
         if found:
             error.update(resource=int(found.group(1)), type=found.group(2), what=it["what"][found.end():])

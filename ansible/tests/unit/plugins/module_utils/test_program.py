@@ -133,6 +133,10 @@ class TestErrors(unittest.TestCase):
             "resource 1 (sriov_numvfs): `numvfs` is \"x\"\n  hint: Write 4.\nresource 2 (iomu): there is no such type",
         )
 
+    def test_a_resource_without_a_type_is_named_by_its_number(self):
+        error = {"what": "resource 2: a declaration has no `type`", "where": "standard input:3", "hint": None}
+        self.assertEqual(self.msg({"error": error}), "resource 2: a declaration has no `type`")
+
     def test_an_error_of_a_run_names_the_resource_in_whose_line_it_is(self):
         error = {"what": "the kernel refused it", "where": "standard input:3", "hint": None}
         report = {"plan": PLAN, "error": error}
