@@ -78,14 +78,16 @@ fn a_rule_for_a_driver_of_the_host_asks_for_the_program_first() {
     assert!(!before.contains("driver_override") && after.contains("driver_override"), "{rule}");
 }
 
+/// A configuration space with a Device Serial Number.
+fn config(number: u8) -> Vec<u8> {
+    let mut config = vec![0; 0x10c];
+    config[0x100] = 3;
+    config[0x104] = number;
+    config
+}
+
 #[test]
 fn a_twin_of_the_card_is_foretold_to_keep_its_driver() {
-    let config = |number: u8| {
-        let mut config = vec![0; 0x10c];
-        config[0x100] = 3;
-        config[0x104] = number;
-        config
-    };
     let tree = with_programs(&[]);
     tree.write(format!("{CARD}/config"), config(1));
     converged(&tree, BIND);
@@ -106,4 +108,22 @@ fn virtual_functions_that_the_program_makes_are_foretold_where_it_is_there() {
         let (text, _) = answer(&tree, &["inspect", "devices"], "");
         assert_eq!(text.contains("The next boot makes 0000:3b:02.1"), are_made, "{programs:?} {text}");
     }
+}
+
+#[test]
+fn a_virtual_function_of_a_twin_of_its_card_is_foretold_to_keep_its_driver() {
+    let tree = with_programs(&[]);
+    let card = "/sys/devices/pci0000:00/0000:00:1d.0/0000:3b:00.0";
+    tree.write(format!("{card}/config"), config(1));
+    tree.write(
+        "/etc/udev/rules.d/80-mine.rules",
+        "ACTION==\"add|bind\", KERNEL==\"0000:3b:00.0\", DRIVER==\"?*\", ATTR{sriov_numvfs}=\"2\"\n",
+    );
+    let both = "sriov_numvfs { device = '0000:3b:00.0', numvfs = 2 }\n\
+                driver_binding { device = '0000:3b:02.1', driver = 'vfio-pci' }";
+    converged(&tree, both);
+    let told = || answer(&tree, &["inspect", "devices"], "").0;
+    assert!(told().contains("makes 0000:3b:02.1, for vfio-pci"), "{}", told());
+    tree.write(format!("{card}/config"), config(2));
+    assert!(told().contains("makes 0000:3b:02.1, for iavf"), "{}", told());
 }

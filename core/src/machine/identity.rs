@@ -9,13 +9,16 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::Result;
 use crate::formats::pci::PciId;
-use crate::machine::pci_bus::{self, Interface, PciDevice};
+use crate::machine::pci_bus::{self, Interface, PciDevice, virtual_functions};
 use crate::machine::pci_names::Names;
 
+pub mod at_boot;
 mod bridges;
 pub mod udev;
+mod virtual_function;
 
 pub use bridges::BridgePath;
+pub use virtual_function::VirtualFunction;
 
 /// Who a PCI function is. An address is only where it was seen.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -35,6 +38,9 @@ pub struct Identity {
     /// Whether the host has others of its kind: then being of that kind does not tell who it is.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub has_twin: bool,
+    /// Which one of which card it is, if it is a virtual function.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub virtual_function: Option<VirtualFunction>,
 }
 
 /// What a declaration meant when something was last put in place for it.
@@ -66,8 +72,11 @@ impl Identity {
     /// When an attribute exists and cannot be read.
     pub fn read(host: &HostView, device: &PciDevice) -> Result<Self> {
         let path = BridgePath::of(&device.path);
-        let mut identity = Self { id: device.id, serial: None, mac: None, path, has_twin: false };
-        if device.physfn.is_none() {
+        let mut identity =
+            Self { id: device.id, serial: None, mac: None, path, has_twin: false, virtual_function: None };
+        if device.physfn.is_some() {
+            identity.virtual_function = VirtualFunction::read(host, device.address, Some(device))?;
+        } else {
             (identity.serial, identity.mac) = Self::numbers(host, device)?;
             let is_twin = |it: &PciDevice| {
                 let is_function = it.address.function() == device.address.function();
@@ -76,6 +85,22 @@ impl Identity {
             identity.has_twin = pci_bus::devices(host)?.iter().any(is_twin);
         }
         Ok(identity)
+    }
+
+    /// Reads who is at an address, or will be there as a virtual function; `None` where nobody is known to come.
+    ///
+    /// # Errors
+    /// When an attribute exists and cannot be read.
+    pub fn at(host: &HostView, address: PciAddress, device: Option<&PciDevice>) -> Result<Option<Self>> {
+        if let Some(device) = device {
+            return Self::read(host, device).map(Some);
+        }
+        let devices = pci_bus::devices(host)?;
+        let Some(of) = virtual_functions::physical(&devices, address, None) else { return Ok(None) };
+        let (id, virtual_function) =
+            (virtual_functions::id(host, of)?, VirtualFunction::read(host, address, None)?);
+        let path = BridgePath::of(&virtual_functions::path(address, of));
+        Ok(id.map(|id| Self { id, serial: None, mac: None, path, has_twin: false, virtual_function }))
     }
 
     /// Returns the numbers that a physical function shows now: its Device Serial Number, and the permanent hardware address
@@ -93,24 +118,32 @@ impl Identity {
         Ok((device.card_serial(host)?, mac))
     }
 
-    /// Returns whether both are of one model: of the same ids, down to the maker of the card.
+    /// Returns whether both are of one model: of the same ids, down to the maker of the card; virtual functions, of cards of
+    /// one model.
     pub fn is_of_kind(&self, other: &Self) -> bool {
-        kind(self.id) == kind(other.id)
+        match (&self.virtual_function, &other.virtual_function) {
+            (Some(this), Some(other)) => this.of.is_of_kind(&other.of),
+            _ => kind(self.id) == kind(other.id),
+        }
     }
 
-    /// Returns whether these are its ids, down to the maker of the card.
-    pub fn is_of(&self, id: PciId) -> bool {
-        kind(self.id) == kind(id)
+    /// Returns the card: itself, or the physical function that this is one of.
+    pub fn card(&self) -> &Self {
+        self.virtual_function.as_ref().map_or(self, |it| &it.of)
     }
 
     /// Returns the number that this card has alone; `None` where it shows none.
     pub fn number(&self) -> Option<&str> {
-        self.serial.as_deref().or(self.mac.as_deref())
+        let Self { serial, mac, .. } = self.card();
+        serial.as_deref().or(mac.as_deref())
     }
 
     /// Returns whether both are one card, by what each card has alone; `None` where they show no such number, or not
     /// both.
     pub fn is_it(&self, other: &Self) -> Option<bool> {
+        if let (Some(this), Some(other)) = (&self.virtual_function, &other.virtual_function) {
+            return this.is_it(other);
+        }
         if !self.is_of_kind(other) {
             return Some(false);
         }
@@ -123,6 +156,9 @@ impl Identity {
     /// # Errors
     /// When a device cannot be read.
     pub fn find(&self, host: &HostView, but: PciAddress) -> Result<Whereabouts> {
+        if let Some(it) = &self.virtual_function {
+            return it.find(host, but);
+        }
         let mut found = Whereabouts::Nowhere;
         for device in pci_bus::devices(host)?.iter().filter(|it| it.address != but) {
             if kind(device.id) != kind(self.id) {
@@ -154,6 +190,9 @@ impl Identity {
         let mut text = names.called(self.id.vendor, self.id.device);
         if let Some(name) = names.device(self.id.vendor, self.id.device) {
             text.push_str(&format!(" {name}"));
+        }
+        if let Some(VirtualFunction { number, of }) = &self.virtual_function {
+            return format!("{text}, virtual function {number} of {}", of.told(names));
         }
         let path = self.path.as_ref().map(ToString::to_string);
         for (name, value) in [("serial", &self.serial), ("mac", &self.mac), ("path", &path)] {

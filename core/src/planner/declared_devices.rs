@@ -2,7 +2,7 @@
 //! last put in place for them.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 
 use hoststate_abi::host_view::HostView;
 use hoststate_abi::pci_address::PciAddress;
@@ -14,7 +14,7 @@ use crate::language::declaration::{Alike, ResourceId};
 use crate::language::registry::Declared;
 use crate::language::selector::{self, DeviceSelector};
 use crate::machine::identity::{BridgePath, Identity, Meant, Whereabouts};
-use crate::machine::pci_bus::{self, PciDevice};
+use crate::machine::pci_bus::{self, PciDevice, virtual_functions};
 use crate::machine::pci_names::Names;
 use crate::plan::declared_device::DeclaredDevice;
 use crate::plan::scene::{Hazard, Severity};
@@ -42,8 +42,13 @@ impl Planner<'_> {
             if hazard.severity == Severity::Refuse && !self.accepted.contains(&hazard.id) {
                 left_alone.push(resource);
             }
-            hazards.push(hazard);
+            // What became of a card is one thing, however many of its functions are declared.
+            match hazards.iter_mut().find(|it: &&mut Hazard| it.id == hazard.id) {
+                Some(known) => known.evidence.push(hazard.message),
+                None => hazards.push(hazard),
+            }
         }
+        let devices = devices.into_iter().filter(|it| it.is_there).map(|it| it.device).collect();
         Ok(Found { devices, hazards, left_alone })
     }
 }
@@ -59,25 +64,33 @@ fn selector(declared: &Declared) -> Option<Cow<'_, DeviceSelector>> {
     Some(Cow::Owned(DeviceSelector::Address(address)))
 }
 
-/// Returns who the declared devices are, those that are there.
-fn read(declared: &[Declared], host: &HostView) -> Result<Vec<DeclaredDevice>> {
+/// A declared device that is there, or will be as a virtual function.
+struct Known {
+    device: DeclaredDevice,
+    is_there: bool,
+}
+
+/// Returns who the declared devices are.
+fn read(declared: &[Declared], host: &HostView) -> Result<Vec<Known>> {
     let mut devices = Vec::new();
     for it in declared {
         let Some(selector) = selector(it) else { continue };
         // That a selector fits none or several is told as what is missing.
-        let Ok(selector::Found::Device(device)) = selector.resolve(host) else { continue };
+        let (address, device) = match selector.resolve(host) {
+            Ok(selector::Found::Device(device)) => (device.address, Some(device)),
+            Ok(selector::Found::Absent(address)) => (address, None),
+            Err(_) => continue,
+        };
         // Ids follow a card that moved: what else sits at its address is nothing to them.
-        let is_claimed = |ids: &[PciIdPattern]| ids.is_empty() || ids.iter().any(|it| it.matches(&device.id));
+        let Some(identity) = Identity::at(host, address, device.as_deref())? else { continue };
+        let is_claimed =
+            |ids: &[PciIdPattern]| ids.is_empty() || ids.iter().any(|it| it.matches(&identity.id));
         if !is_claimed(it.resource.ids()) {
             continue;
         }
-        let identity = Identity::read(host, &device)?;
-        devices.push(DeclaredDevice {
-            resource: it.id.clone(),
-            address: device.address,
-            identity,
-            name: None,
-        });
+        let is_there = device.is_some();
+        let device = DeclaredDevice { resource: it.id.clone(), address, identity, name: None };
+        devices.push(Known { device, is_there });
     }
     Ok(devices)
 }
@@ -86,7 +99,7 @@ fn read(declared: &[Declared], host: &HostView) -> Result<Vec<DeclaredDevice>> {
 /// was, also below `--root`; where none are in place, the newest run that put something in place.
 fn changed(
     declared: &[Declared],
-    devices: &[DeclaredDevice],
+    devices: &[Known],
     host: &HostView,
     past: Past<'_>,
 ) -> Result<Vec<(ResourceId, Hazard)>> {
@@ -94,13 +107,9 @@ fn changed(
         return Ok(Vec::new());
     }
     let before = host.without_predictions();
-    let all = pci_bus::devices(host)?;
-    let virtual_ones: HashSet<PciAddress> =
-        all.iter().filter(|it| it.physfn.is_some()).map(|it| it.address).collect();
     let by_id: HashMap<&ResourceId, &Declared> = declared.iter().map(|it| (&it.id, it)).collect();
     let (mut known, mut open, mut own) = (BTreeMap::new(), Vec::new(), Vec::new());
-    // A virtual function is what its physical one makes of it.
-    for device in devices.iter().filter(|it| !virtual_ones.contains(&it.address)) {
+    for Known { device, .. } in devices {
         let Some(of_it) = by_id.get(&device.resource).copied() else { continue };
         own.push((of_it, device));
         match of_it.resource.meant(&before, device.address)? {
@@ -119,7 +128,7 @@ fn changed(
     Ok(hazards)
 }
 
-/// Returns where the card is that a declaration meant and that is gone from an address.
+/// Returns what a declaration meant that is gone from an address, and where it is.
 ///
 /// # Errors
 /// When the host or the records cannot be read.
@@ -128,15 +137,16 @@ pub(super) fn moved(
     address: PciAddress,
     host: &HostView,
     past: Past<'_>,
-) -> Result<Option<PciAddress>> {
+) -> Result<Option<(&'static str, PciAddress)>> {
     let meant = match declared.resource.meant(&host.without_predictions(), address)? {
         Some(meant) => Some(meant),
         None => recorded(vec![declared], past)?.remove(&declared.id),
     };
-    let found = meant.map(|it| it.identity.find(host, address)).transpose()?;
-    Ok(match found {
-        Some(Whereabouts::At(address)) => Some(address),
-        _ => None,
+    let Some(Meant { identity, .. }) = meant else { return Ok(None) };
+    let what = if identity.virtfn().is_some() { "virtual function" } else { "card" };
+    Ok(match identity.find(host, address)? {
+        Whereabouts::At(address) => Some((what, address)),
+        Whereabouts::Perhaps(_) | Whereabouts::Nowhere => None,
     })
 }
 
@@ -173,50 +183,77 @@ fn hazard(
         Some(true) => return Ok(None),
         Some(false) => was.find(host, device.address)?,
         // Twins without a number: the other one is where the card was.
-        None if was.path.is_some() && was.path != is.path => match at_path(was, host)? {
-            Some(address) if address != device.address => Whereabouts::At(address),
-            _ => return Ok(None),
-        },
+        None if was.card().path.is_some() && was.card().path != is.card().path => {
+            match was.virtual_function {
+                Some(_) => was.find(host, device.address)?,
+                None => match at_path(was, host)? {
+                    Some(address) if address != device.address => Whereabouts::At(address),
+                    _ => return Ok(None),
+                },
+            }
+        }
         None => return Ok(None),
     };
     if tells(selector, is_of_kind) {
         return Ok(None);
     }
     let names = Names::read(host);
-    let (old, new) = if is_of_kind {
-        let old = names.called(was.id.vendor, was.id.device);
-        match (was.number(), is.number()) {
-            (Some(before), Some(now)) if before != now => {
-                (format!("{old} {before}"), format!("another, {now}"))
-            }
-            _ => (old, "another of that kind".to_owned()),
-        }
-    } else {
-        let called = |it: &Identity| names.called(it.id.vendor, it.id.device);
-        (called(was), called(is))
-    };
+    let (old, new) = old_and_new(was, is, &names);
     let subject = match selector {
         DeviceSelector::Address(address) => address.to_string(),
         DeviceSelector::Traits(_) => format!("{} ({selector})", device.address),
     };
+    let what = if was.virtfn().is_some() { "it" } else { "the card" };
     let whereabouts = match elsewhere {
-        Whereabouts::At(address) => format!("the card moved to {address}"),
-        Whereabouts::Perhaps(address) => format!("the card may be the one at {address}"),
-        Whereabouts::Nowhere => "the card is not on this host".to_owned(),
+        Whereabouts::At(address) => format!("{what} moved to {address}"),
+        Whereabouts::Perhaps(address) => format!("{what} may be the one at {address}"),
+        Whereabouts::Nowhere => format!("{what} is not on this host"),
     };
     let message = format!("{subject} was {old}, is {new}; {whereabouts}");
     // A card that was replaced by one like it is most likely meant; one that is elsewhere still is not this.
     let is_replaced = is_of_kind && !matches!(elsewhere, Whereabouts::At(_));
     let severity = if is_replaced { Severity::Warn } else { Severity::Refuse };
     // Names come and go with a package.
-    let ids = |it: &Identity| format!("{:04x}:{:04x}", it.id.vendor, it.id.device);
-    let (address, before, now) = (device.address.to_string(), ids(was), ids(is));
+    let ids = |it: &Identity| format!("{:04x}:{:04x}", it.card().id.vendor, it.card().id.device);
+    let (before, now) = (ids(was), ids(is));
+    let address = changed_at(device, was, host)?.to_string();
     let numbers = [was.number(), is.number()].map(Option::unwrap_or_default);
     let identity = [address.as_str(), &before, &now, numbers[0], numbers[1]];
     let hazard = Hazard::new(NAME, severity, &identity, message);
     let remembered = format!("{} has it at {} as {}", meant.place, meant.address, was.told(&names));
     let found = format!("{} is {}", pci_bus::directory(device.address).display(), is.told(&names));
     Ok(Some(hazard.on(device.address).shown_by([remembered, found])))
+}
+
+/// Returns where the change is: a card that is another one is that for all its functions.
+fn changed_at(device: &DeclaredDevice, was: &Identity, host: &HostView) -> Result<PciAddress> {
+    let is = &device.identity;
+    if was.virtfn() != is.virtfn() || is.virtfn().is_none() {
+        return Ok(device.address);
+    }
+    let devices = pci_bus::devices(host)?;
+    let known = devices.iter().find(|it| it.address == device.address);
+    let of = virtual_functions::physical(&devices, device.address, known);
+    Ok(of.map_or(device.address, |it| it.address))
+}
+
+/// Returns what a device was and what is there now, as the halves of "was …, is …".
+fn old_and_new(was: &Identity, is: &Identity, names: &Names) -> (String, String) {
+    let part =
+        |it: &Identity| it.virtfn().map_or_else(String::new, |it| format!("virtual function {it} of "));
+    let called = |it: &Identity| names.called(it.card().id.vendor, it.card().id.device);
+    let is_both = was.virtfn().is_some() == is.virtfn().is_some();
+    let (old, new) = match (was.number(), is.number()) {
+        _ if !is_both || !was.is_of_kind(is) => (called(was), called(is)),
+        (Some(before), Some(now)) if before != now => {
+            (format!("{} {before}", called(was)), format!("another, {now}"))
+        }
+        (Some(number), Some(_)) if was.virtfn() != is.virtfn() => {
+            (format!("{} {number}", called(was)), "it".to_owned())
+        }
+        _ => (called(was), "another of that kind".to_owned()),
+    };
+    (part(was) + &old, part(is) + &new)
 }
 
 /// Returns whether a selector says by itself which device is meant, so that it may be another than before.

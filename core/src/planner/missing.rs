@@ -52,7 +52,7 @@ pub(crate) fn devices(declared: &[Declared], host: &HostView, past: Past<'_>) ->
             None => None,
         };
         let reason = match (&known, moved) {
-            (_, Some(moved)) => format!("the card moved to {moved}: declare it there; {reason}"),
+            (_, Some((what, moved))) => format!("the {what} moved to {moved}: declare it there; {reason}"),
             (Some(known), None) => format!(
                 "the device is gone: run {} had it. Put it back, or remove the declaration; {reason}",
                 known.run

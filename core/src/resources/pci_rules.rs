@@ -11,14 +11,14 @@ use hoststate_abi::pci_address::PciAddress;
 use hoststate_abi::setting::{Remedy, Setting, State};
 use hoststate_abi::step::Step;
 
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::formats::pci::PciId;
 use crate::formats::udev_rules::boot_command::{BootCommand, Wanted};
 use crate::formats::udev_rules::rule;
 use crate::formats::udev_rules::{self, UdevRules, assigned_attributes};
 use crate::language::selector::DeviceSelector;
 use crate::machine::identity::udev::Comparisons;
-use crate::machine::identity::{BridgePath, Identity, Meant};
+use crate::machine::identity::{Identity, Meant};
 use crate::machine::pci_bus::PciDevice;
 use crate::resources::leftover;
 
@@ -64,7 +64,7 @@ impl PciRules<'_> {
                 let elsewhere = format!("rules for {}", elsewhere.join(", "));
                 actual = Some(actual.into_iter().chain([elsewhere]).collect::<Vec<_>>().join(", "));
             } else if !rules.is_empty() && actual.as_ref() == Some(&desired) {
-                let (was, now) = self.differ(&groups);
+                let (was, now) = self.differ(host, &groups)?;
                 (actual, desired) = (Some(format!("{desired} for {was}")), format!("{desired} for {now}"));
             }
             for address in &outdated {
@@ -93,21 +93,30 @@ impl PciRules<'_> {
     }
 
     /// Returns what the rules in the file are for, and what they shall be for, where they do the same.
-    fn differ(&self, groups: &Groups) -> (String, String) {
-        let known = groups.identity_at(self.owner, self.address);
-        let ids = |id: PciId| format!("{:04x}:{:04x}", id.vendor, id.device);
-        let was = known.as_ref().map_or("any device".to_owned(), |it| ids(it.id));
-        let now = self.device.map_or("this device".to_owned(), |it| ids(it.id));
-        let is_kind = |it: &Identity| {
-            let is_there = |now: &PciDevice| it.path.is_none() || it.path == BridgePath::of(&now.path);
-            self.device.is_some_and(|now| it.is_of(now.id) && is_there(now))
+    fn differ(&self, host: &HostView, groups: &Groups) -> Result<(String, String)> {
+        let (known, is) = (groups.identity_at(self.owner, self.address), self.identity(host)?);
+        let ids = |it: &Identity| format!("{:04x}:{:04x}", it.id.vendor, it.id.device);
+        let was = known.as_ref().map_or("any device".to_owned(), ids);
+        let now = is.as_ref().map_or("this device".to_owned(), ids);
+        let is_same = |known: &Identity| {
+            let path = &known.card().path;
+            is.as_ref().is_some_and(|is| {
+                known.is_of_kind(is)
+                    && known.is_it(is) != Some(false)
+                    && (path.is_none() || *path == is.card().path)
+            })
         };
-        match known {
+        Ok(match known {
             // Earlier versions wrote them in another way.
-            Some(known) if is_kind(&known) => (format!("{was}, in another form"), now),
+            Some(known) if is_same(&known) => (format!("{was}, in another form"), now),
             Some(_) if was == now => (format!("another {was}"), now),
             _ => (was, now),
-        }
+        })
+    }
+
+    /// Returns who the device is, or who it will be.
+    fn identity(&self, host: &HostView) -> Result<Option<Identity>> {
+        Identity::at(host, self.address, self.device)
     }
 
     fn mark(&self, address: PciAddress) -> String {
@@ -117,10 +126,15 @@ impl PciRules<'_> {
     /// Returns what the comment says of the device beside its address. What only its own driver or root sees is kept.
     fn note(&self, host: &HostView, groups: &Groups) -> Result<String> {
         let mut note = String::new();
-        if let Some(device) = self.device {
-            let now = Identity::read(host, device)?;
+        if let Some(now) = self.identity(host)? {
             let (serial, mac) = numbers(&now, groups.identity_at(self.owner, self.address));
-            let Identity { path, has_twin, .. } = now;
+            let Identity { id, path, has_twin, .. } = now.card().clone();
+            if let Some(number) = now.virtfn() {
+                let PciId { vendor, device, subsystem_vendor, subsystem_device, .. } = id;
+                note.push_str(&format!(
+                    ", virtfn {number} of {vendor:04x}:{device:04x}:{subsystem_vendor:04x}:{subsystem_device:04x}"
+                ));
+            }
             // On a root bus the address says as much.
             let path = path.map(String::from).filter(|it| *it != self.address.to_string());
             for (name, value) in [("serial", serial), ("mac", mac), ("path", path)] {
@@ -143,13 +157,13 @@ impl PciRules<'_> {
         if groups.is_empty() {
             return Ok(outdated);
         }
-        let now = self.device.map(|it| Ok::<_, Error>((it, Identity::read(host, it)?))).transpose()?;
-        let alike = groups.alike(self.owner, now.as_ref().map(|it| &it.1), by.as_deref());
+        let now = self.identity(host)?;
+        let alike = groups.alike(self.owner, now.as_ref(), by.as_deref());
         for group in alike.into_iter().filter(|it| it.address != self.address) {
             let is_of_selector = by.is_some() && group.by == by;
             let is_moved = || {
-                let ((device, now), was) = (now.as_ref()?, groups.identity(group)?);
-                Some(is_moved(&was, now, group.address, device.address))
+                let (now, was) = (now.as_ref()?, groups.identity(group)?);
+                Some(is_moved(&was, now, group.address, self.address))
             };
             if is_of_selector || is_moved() == Some(true) {
                 outdated.push(group.address);
@@ -187,23 +201,22 @@ pub(super) fn command(
     (address, device): (PciAddress, Option<&PciDevice>),
     wanted: Wanted,
 ) -> Result<BootCommand> {
-    // A virtual function is what its physical one makes of it.
-    let Some(device) = device.filter(|it| it.physfn.is_none()) else {
-        return Ok(BootCommand { address, wanted, serial: None, mac: None });
+    let Some(now) = Identity::at(host, address, device)? else {
+        return Ok(BootCommand { address, wanted, virtfn: None, serial: None, mac: None });
     };
     let groups = groups::of(host, file)?;
-    let (serial, mac) = Identity::numbers(host, device)?;
-    let now = Identity { id: device.id, serial, mac, path: None, has_twin: false };
     let (serial, mac) = numbers(&now, groups.identity_at(owner, address));
     let mac = mac.filter(|_| serial.is_none());
-    Ok(BootCommand { address, wanted, serial, mac })
+    Ok(BootCommand { address, wanted, virtfn: now.virtfn(), serial, mac })
 }
 
-/// Returns the numbers that a card is known by. What only its own driver or root sees is kept from before; a number that is
+/// Returns the numbers that a card, or that of a virtual function, is known by. What only its own driver or root sees is kept from before; a number that is
 /// another is another card's.
 fn numbers(now: &Identity, known: Option<Identity>) -> (Option<String>, Option<String>) {
-    match known.filter(|it| it.is_of_kind(now) && it.is_it(now) != Some(false)) {
-        Some(known) => (known.serial.or(now.serial.clone()), known.mac.or(now.mac.clone())),
+    let known = known.filter(|it| it.is_of_kind(now) && it.is_it(now) != Some(false));
+    let now = now.card();
+    match known.as_ref().map(Identity::card) {
+        Some(known) => (known.serial.clone().or(now.serial.clone()), known.mac.clone().or(now.mac.clone())),
         None => (now.serial.clone(), now.mac.clone()),
     }
 }
@@ -232,8 +245,8 @@ pub(super) fn meant(
 fn is_moved(was: &Identity, now: &Identity, from: PciAddress, to: PciAddress) -> bool {
     match was.is_it(now) {
         // The functions of a card may share its number.
-        Some(is_it) => is_it && from.function() == to.function(),
-        None => was.path.is_some() && was.path == now.path,
+        Some(is_it) => is_it && (was.virtfn().is_some() || from.function() == to.function()),
+        None => was.card().path.is_some() && was.card().path == now.card().path,
     }
 }
 

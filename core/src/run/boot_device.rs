@@ -4,14 +4,13 @@
 
 use std::path::{Path, PathBuf};
 
-use hoststate_abi::host_view::HostView;
 use hoststate_abi::pci_address::PciAddress;
 use hoststate_abi::step::Step;
 
 use crate::error::{Error, Result};
 use crate::formats::udev_rules::boot_command::{BootCommand, Wanted};
 use crate::host::Host;
-use crate::machine::identity::permanent_mac;
+use crate::machine::identity::at_boot::stranger;
 use crate::machine::pci_bus::driver_name::is_for_guests;
 use crate::machine::pci_bus::{self, NO_OVERRIDE, PciDevice};
 
@@ -31,29 +30,6 @@ pub fn carry_out(command: &BootCommand, host: &dyn Host) -> Result<Option<String
             None => at.make_functions(&device, *numvfs, *autoprobe),
         },
     }
-}
-
-/// Returns why a device is not the one that is meant. What it does not show tells nothing: a card of which a driver has
-/// taken no interface yet has no hardware address.
-fn stranger(command: &BootCommand, device: &PciDevice, host: &HostView) -> Result<Option<String>> {
-    let other = |what: &str, is: &str, meant: &str| format!("it has the {what} {is}, and {meant} was meant");
-    if let Some(meant) = &command.serial
-        && let Some(is) = device.card_serial(host)?
-    {
-        return Ok((is != *meant).then(|| other("serial number", &is, meant)));
-    }
-    let mut why = None;
-    if let Some(meant) = &command.mac {
-        for interface in &device.interfaces {
-            match permanent_mac(host, device, interface)? {
-                // A card may have several interfaces.
-                Some(is) if is == *meant => return Ok(None),
-                Some(is) => why = Some(other("hardware address", &is, meant)),
-                None => {}
-            }
-        }
-    }
-    Ok(why)
 }
 
 fn find(host: &dyn Host, address: PciAddress) -> Result<Option<PciDevice>> {

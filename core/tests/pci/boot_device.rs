@@ -104,3 +104,37 @@ fn virtual_functions_are_made_once_and_of_the_card_that_is_meant() {
     let early = host(SysfsDevice::new(CARD, 0x8086, 0x10c9, 0x02_0000));
     assert_eq!(done(&early, "0000:01:00.0 numvfs=2").0, None);
 }
+
+/// A card with two virtual functions, whose driver a guest's shall be.
+fn with_functions(serial: u64) -> (SimHost, &'static str) {
+    let host = host(SysfsDevice::igb("0000:02:00.0").serial(serial));
+    register_driver(host.tree(), "igbvf");
+    let command = BootCommand::parse("0000:02:00.0 numvfs=2".split(' ')).expect("a command");
+    assert_eq!(carry_out(&command, &host).expect("a readable device"), None);
+    (host, "0000:02:10.2 driver=vfio-pci virtfn=1 serial=00-00-00-00-00-00-00-07")
+}
+
+#[test]
+fn a_virtual_function_is_bound_where_it_is_the_one_that_is_meant_of_the_card_that_is_meant() {
+    let bound = |host: &SimHost, words: &str| {
+        let command = BootCommand::parse(words.split(' ')).expect("a command");
+        let told = carry_out(&command, host).expect("a readable device");
+        let target = host.tree().view().link_target("/sys/bus/pci/devices/0000:02:10.2/driver".as_ref());
+        (told.unwrap_or_default(), target.unwrap().unwrap().file_name().unwrap().to_owned())
+    };
+    let (host, words) = with_functions(7);
+    assert_eq!(bound(&host, words), (String::new(), "vfio-pci".into()));
+    let (host, words) = with_functions(8);
+    let (told, driver) = bound(&host, words);
+    assert!(told.contains("its card has the serial number 00-00-00-00-00-00-00-08, and"), "{told}");
+    assert_eq!(driver, "igbvf");
+    let (host, words) = with_functions(7);
+    let (told, driver) = bound(&host, &words.replace("virtfn=1", "virtfn=0"));
+    assert!(told.contains("it is virtual function 1 of its card, and 0 was meant"), "{told}");
+    assert_eq!(driver, "igbvf");
+    // A card of its own that sits there by now.
+    let host = self::host(SysfsDevice::igb(CARD));
+    let (told, _, driver) = done(&host, "0000:01:00.0 driver=vfio-pci virtfn=0");
+    assert!(told.is_some_and(|it| it.starts_with("it is no virtual function")));
+    assert_eq!(driver.as_deref(), Some("igb"));
+}

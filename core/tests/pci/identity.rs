@@ -187,3 +187,152 @@ fn rules_of_a_twin_stay() {
     let text = rules(tree, DRIVER, &both);
     assert_eq!(text.matches("# hoststate: driver_binding").count(), 2, "{text}");
 }
+
+/// A binding of the first virtual function of a card, which the same playbook or somebody else makes.
+const FIRST: &str = r#"{"type":"driver_binding","device":"02:10.0","driver":"vfio-pci"}"#;
+
+fn port(address: &str, serial: u64) -> SysfsDevice {
+    SysfsDevice::igb(address).serial(serial)
+}
+
+/// A host where somebody else's rule makes two functions of every port.
+fn with_functions(ports: &[SysfsDevice]) -> SimHost {
+    let tree = Tree::new(&[(
+        "/etc/udev/rules.d/60-mine.rules",
+        "ACTION==\"add|bind\", SUBSYSTEM==\"pci\", ATTR{device}==\"0x10c9\", ATTR{sriov_numvfs}=\"2\"\n",
+    )]);
+    ports.iter().for_each(|it| it.write(&tree));
+    let host = sim(tree);
+    host.reboot();
+    host
+}
+
+/// Takes a port out, with its functions.
+fn take_out(host: &SimHost, bus: &str) {
+    for function in ["00.0", "10.0", "10.2"] {
+        host.tree().remove(format!("/sys/devices/pci0000:00/0000:{bus}:{function}"));
+        host.tree().remove(format!("/sys/bus/pci/devices/0000:{bus}:{function}"));
+    }
+}
+
+#[test]
+fn a_rule_of_a_virtual_function_knows_which_one_of_which_card_before_it_is_there_and_after() {
+    let tree = Tree::new(&[]);
+    port("0000:02:00.0", 7).write(&tree);
+    let host = sim(tree);
+    let both = format!("{},{FIRST}", functions(r#""02:00.0""#));
+    run::converge(&host, &both);
+    expect_test::expect![[r##"
+        # hoststate: driver_binding 0000:02:10.0, virtfn 0 of 8086:10c9:1af4:1100, serial 00-00-00-00-00-00-00-07, path 0000:02:00.0
+        ACTION=="add", SUBSYSTEM=="pci", KERNEL=="0000:02:10.0", ATTR{modalias}=="pci:v00008086d000010CA*", ATTR{driver_override}="vfio-pci", RUN{builtin}+="kmod load vfio-pci", RUN+="/usr/bin/hoststate boot-device 0000:02:10.0 driver=vfio-pci virtfn=0 serial=00-00-00-00-00-00-00-07"
+    "##]]
+    .assert_eq(&host.tree().read(DRIVER).unwrap_or_default());
+    assert_eq!(run::plan(&host, &both), "nothing to do");
+    // The rule of an earlier version tells no card, and is replaced.
+    let text = host.tree().read(DRIVER).unwrap();
+    let old = text
+        .replace(", virtfn 0 of 8086:10c9:1af4:1100, serial 00-00-00-00-00-00-00-07, path 0000:02:00.0", "");
+    let old = old.replace(" virtfn=0 serial=00-00-00-00-00-00-00-07", "");
+    assert!(!old.contains("virtfn"), "{old}");
+    host.tree().write(DRIVER, old);
+    let plan = run::plan(&host, &both);
+    assert!(
+        plan.contains("write /etc/udev/rules.d/70-hoststate-driver.rules") && !plan.contains("refused"),
+        "{plan}"
+    );
+    run::converge(&host, &both);
+    assert_eq!(host.tree().read(DRIVER).unwrap(), text);
+}
+
+#[test]
+fn a_virtual_function_of_a_twin_of_its_card_keeps_its_driver_at_boot() {
+    let host = with_functions(&[port("0000:02:00.0", 7)]);
+    run::converge(&host, FIRST);
+    host.reboot();
+    assert_eq!(driver(&host, "0000:02:10.0").as_deref(), Some("vfio-pci"));
+    take_out(&host, "02");
+    port("0000:02:00.0", 8).write(host.tree());
+    host.reboot();
+    assert_eq!(driver(&host, "0000:02:10.0").as_deref(), Some("igbvf"));
+}
+
+#[test]
+fn a_virtual_function_whose_card_was_numbered_anew_is_told_and_what_sits_there_is_left_alone() {
+    let host = with_functions(&[port("0000:02:00.0", 7), port("0000:03:00.0", 8)]);
+    run::converge(&host, FIRST);
+    let before = host.tree().read(DRIVER).unwrap();
+    for bus in ["02", "03"] {
+        take_out(&host, bus);
+    }
+    port("0000:02:00.0", 8).write(host.tree());
+    port("0000:04:00.0", 7).write(host.tree());
+    host.reboot();
+    assert_eq!(driver(&host, "0000:02:10.0").as_deref(), Some("igbvf"));
+    let plan = run::plan(&host, FIRST);
+    let expected = "refused: 0000:02:10.0 was virtual function 0 of Intel 8086:10c9 00-00-00-00-00-00-00-07, is virtual \
+                    function 0 of another, 00-00-00-00-00-00-00-08; it moved to 0000:04:10.0";
+    assert_eq!(plan, expected);
+    run::converge(&host, FIRST);
+    assert_eq!(host.tree().read(DRIVER).unwrap(), before);
+    assert_eq!(driver(&host, "0000:02:10.0").as_deref(), Some("igbvf"));
+    // Declared where it is now, its rule follows it.
+    let moved = FIRST.replace("02:10.0", "04:10.0");
+    let plan = run::plan(&host, &moved);
+    assert!(plan.contains("0000:04:10.0: rules for 0000:02:10.0 to driver_override=vfio-pci"), "{plan}");
+    run::converge(&host, &moved);
+    host.reboot();
+    assert_eq!(driver(&host, "0000:04:10.0").as_deref(), Some("vfio-pci"));
+    assert!(!host.tree().read(DRIVER).unwrap().contains("0000:02:10.0"));
+}
+
+#[test]
+fn a_virtual_function_to_come_of_another_card_is_left_alone_with_its_rule() {
+    let host = with_functions(&[port("0000:02:00.0", 7)]);
+    run::converge(&host, FIRST);
+    let before = host.tree().read(DRIVER).unwrap();
+    take_out(&host, "02");
+    // Nobody made any yet.
+    port("0000:02:00.0", 8).write(host.tree());
+    port("0000:04:00.0", 7).write(host.tree());
+    let both = format!("{},{FIRST}", functions(r#""02:00.0""#));
+    let plan = run::plan(&host, &both);
+    assert!(plan.contains("refused: 0000:02:10.0 was virtual function 0 of Intel 8086:10c9"), "{plan}");
+    assert!(!plan.contains("70-hoststate-driver.rules"), "{plan}");
+    run::converge(&host, &both);
+    assert_eq!(host.tree().read(DRIVER).unwrap(), before);
+    // A new card of the same kind in its place is most likely meant.
+    take_out(&host, "04");
+    run::converge(&host, &both);
+    assert!(host.tree().read(DRIVER).unwrap().contains("virtfn=0 serial=00-00-00-00-00-00-00-08"));
+    assert_eq!(driver(&host, "0000:02:10.0").as_deref(), Some("vfio-pci"));
+}
+
+#[test]
+fn another_virtual_function_of_the_same_card_at_the_address_is_told() {
+    let host = with_functions(&[port("0000:02:00.0", 7)]);
+    run::converge(&host, FIRST);
+    take_out(&host, "02");
+    let before = hoststate_testkit::pci::SysfsSriov { total: 7, offset: 126, stride: 2, device: 0x10ca };
+    port("0000:02:00.0", 7).sriov(before).write(host.tree());
+    host.reboot();
+    assert_eq!(driver(&host, "0000:02:10.0").as_deref(), Some("igbvf"));
+    let plan = run::plan(&host, FIRST);
+    assert!(
+        plan.contains(
+            "refused: 0000:02:10.0 was virtual function 0 of Intel 8086:10c9 00-00-00-00-00-00-00-07, is \
+             virtual function 1 of it; it moved to 0000:02:0f.6"
+        ),
+        "{plan}"
+    );
+}
+
+#[test]
+fn a_virtual_function_that_is_gone_with_its_card_is_named_where_it_is() {
+    let host = with_functions(&[port("0000:02:00.0", 7)]);
+    run::converge(&host, FIRST);
+    take_out(&host, "02");
+    port("0000:05:00.0", 7).write(host.tree());
+    host.reboot();
+    let plan = run::plan(&host, FIRST);
+    assert!(plan.contains("the virtual function moved to 0000:05:10.0: declare it there"), "{plan}");
+}

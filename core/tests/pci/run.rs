@@ -14,6 +14,7 @@ use hoststate_core::mechanism::distro::{
     BootEntry, Bootloader, CopiedFile, Distro, EntryChoice, Family, ImageContent, Initramfs,
 };
 use hoststate_core::plan::planned::Plan;
+use hoststate_core::plan::scene::Severity;
 use hoststate_core::planner::{Planner, Runtime};
 use hoststate_core::record::past::Past;
 use hoststate_core::resources::TABLE;
@@ -161,5 +162,7 @@ fn describe(plan: &Plan) -> String {
     }
     lines.extend(plan.deferred.iter().map(|it| format!("deferred: {}", it.reason)));
     lines.extend(plan.conflicts.iter().map(|it| format!("blocked: {}: {}", it.about, it.reason)));
+    let refused = plan.guards.iter().filter(|it| it.severity == Severity::Refuse);
+    lines.extend(refused.map(|it| format!("refused: {}", it.message)));
     if lines.is_empty() { "nothing to do".to_owned() } else { lines.join("\n") }
 }

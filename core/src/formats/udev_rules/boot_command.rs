@@ -13,6 +13,9 @@ pub struct BootCommand {
     pub address: PciAddress,
     /// What is to become of it.
     pub wanted: Wanted,
+    /// Which virtual function of its card it is, counted from 0, as in `virtfn0`; `None` for one that is none. The numbers
+    /// are then those of its card.
+    pub virtfn: Option<u16>,
     /// Its Device Serial Number, as `lspci` shows it; `None` where it has none to compare.
     pub serial: Option<String>,
     /// The hardware address that its interface was made with; `None` where it has none to compare.
@@ -46,7 +49,7 @@ impl BootCommand {
         let address = words.next().ok_or("no device is named")?;
         let address = address.parse().map_err(|_| format!("{address:?} is no address of a device"))?;
         let (mut driver, mut numvfs, mut autoprobe) = (None, None, None);
-        let (mut serial, mut mac) = (None, None);
+        let (mut virtfn, mut serial, mut mac) = (None, None, None);
         for word in words {
             let (name, value) = word.split_once('=').ok_or_else(|| format!("{word:?} is not NAME=VALUE"))?;
             let wrong = || format!("{name}={value:?} is no number");
@@ -54,6 +57,7 @@ impl BootCommand {
                 "driver" => driver = Some(value.to_owned()),
                 "numvfs" => numvfs = Some(value.parse().map_err(|_| wrong())?),
                 "autoprobe" => autoprobe = Some(value.parse::<u8>().map_err(|_| wrong())? != 0),
+                "virtfn" => virtfn = Some(value.parse().map_err(|_| wrong())?),
                 "serial" => serial = Some(value.to_owned()),
                 "mac" => mac = Some(value.to_owned()),
                 _ => return Err(format!("{name:?} is not known to this version of hoststate")),
@@ -64,7 +68,7 @@ impl BootCommand {
             (None, Some(numvfs)) => Wanted::Functions { numvfs, autoprobe },
             _ => return Err("either driver= or numvfs= says what is wanted".to_owned()),
         };
-        Ok(Self { address, wanted, serial, mac })
+        Ok(Self { address, wanted, virtfn, serial, mac })
     }
 
     /// Returns the command that a rule runs, with its program; `None` for a rule that runs none of hoststate's.
@@ -81,7 +85,7 @@ impl BootCommand {
 
 impl fmt::Display for BootCommand {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { address, wanted, serial, mac } = self;
+        let Self { address, wanted, virtfn, serial, mac } = self;
         write!(f, "{} {address}", Self::WORD)?;
         match wanted {
             Wanted::Driver(driver) => write!(f, " driver={driver}")?,
@@ -91,6 +95,9 @@ impl fmt::Display for BootCommand {
                     write!(f, " autoprobe={}", u8::from(*autoprobe))?;
                 }
             }
+        }
+        if let Some(virtfn) = virtfn {
+            write!(f, " virtfn={virtfn}")?;
         }
         for (name, value) in [("serial", serial), ("mac", mac)] {
             if let Some(value) = value {
@@ -123,8 +130,14 @@ mod tests {
         let address = (any::<u8>(), 0u8..32, 0u8..8).prop_map(|(bus, device, function)| {
             format!("0000:{bus:02x}:{device:02x}.{function}").parse().expect("an address")
         });
-        (address, prop_oneof![driver, functions], number(8, "-"), number(6, ":"))
-            .prop_map(|(address, wanted, serial, mac)| BootCommand { address, wanted, serial, mac })
+        (address, prop_oneof![driver, functions], any::<Option<u16>>(), number(8, "-"), number(6, ":"))
+            .prop_map(|(address, wanted, virtfn, serial, mac)| BootCommand {
+                address,
+                wanted,
+                virtfn,
+                serial,
+                mac,
+            })
     }
 
     proptest! {
@@ -144,6 +157,7 @@ mod tests {
             ("0000:01:00.0", "driver= or numvfs="),
             ("0000:01:00.0 driver=a numvfs=1", "driver= or numvfs="),
             ("0000:01:00.0 numvfs=many", "no number"),
+            ("0000:01:00.0 driver=a virtfn=first", "no number"),
             ("0000:01:00.0 driver=a colour=red", "not known"),
             ("0000:01:00.0 driver", "NAME=VALUE"),
         ] {

@@ -27,6 +27,11 @@ impl BridgePath {
         let first = addresses.next()?;
         Some(Self { first, below: addresses.map(|it| (it.device(), it.function())).collect() })
     }
+
+    /// Returns the number of the function that it leads to.
+    pub fn function(&self) -> u8 {
+        self.below.last().map_or_else(|| self.first.function(), |it| it.1)
+    }
 }
 
 /// Returns whether a directory is that of a root bus, such as `pci0000:00`.

@@ -9,8 +9,7 @@ use super::bridges::is_root_bus;
 use crate::error::Result;
 use crate::formats::pci::PciId;
 use crate::formats::udev_rules::rule::{Pair, UdevRule};
-use crate::machine::pci_bus::virtual_functions::{self, Place};
-use crate::machine::pci_bus::{self, PciDevice};
+use crate::machine::pci_bus::{self, PciDevice, virtual_functions};
 
 /// What a rule compares; nothing for a device of which nothing is known.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -31,20 +30,8 @@ impl Comparisons {
     /// # Errors
     /// When the host cannot be read.
     pub fn of(host: &HostView, address: PciAddress, device: Option<&PciDevice>) -> Result<Self> {
-        let makes = |it: &&PciDevice| {
-            device.is_none() && matches!(virtual_functions::place(address, it), Place::Function(_))
-        };
-        let is_physical = device.is_some_and(|it| it.physfn.is_none());
         let devices = pci_bus::devices(host)?;
-        let physical = match (is_physical, device.and_then(|it| it.physfn)) {
-            (true, _) => None,
-            (false, Some(address)) => {
-                let at = devices.binary_search_by_key(&address, |it| it.address).ok();
-                at.map(|it| &devices[it])
-            }
-            (false, None) => devices.iter().find(makes),
-        };
-        Ok(match (physical, device) {
+        Ok(match (virtual_functions::physical(&devices, address, device), device) {
             (Some(physical), _) => {
                 let id = virtual_functions::id(host, physical)?;
                 let modalias = modalias(Some(physical.id.vendor), id.map(|it| it.device));
@@ -91,19 +78,12 @@ impl Comparisons {
 /// Returns the ids that a rule compares: vendor, device, and those of the subsystem, where it compares all of them, in the
 /// modalias or, as earlier versions wrote it, one by one.
 pub fn compared(rule: &UdevRule) -> Option<PciId> {
-    let value = |name: &str| {
-        let of_name = |it: &&Pair| {
-            let is_attribute = matches!(it.key.as_str(), "ATTR" | "ATTRS");
-            is_attribute && it.operator == "==" && it.attribute.as_deref() == Some(name)
-        };
-        rule.pairs.iter().find(of_name).map(|it| it.value.as_str())
-    };
-    if let Some(modalias) = value("modalias") {
+    if let Some(modalias) = attribute(rule, "modalias") {
         // What a pattern leaves open, the class, counts for nothing here.
         let whole = modalias.strip_suffix('*').map(|it| format!("{it}bc00sc00i00"));
         return PciId::from_modalias(&whole?).ok();
     }
-    let id = |name: &str| u32::from_str_radix(value(name)?.strip_prefix("0x")?, 16).ok();
+    let id = |name: &str| u32::from_str_radix(attribute(rule, name)?.strip_prefix("0x")?, 16).ok();
     Some(PciId {
         vendor: id("vendor")?,
         device: id("device")?,
@@ -111,6 +91,21 @@ pub fn compared(rule: &UdevRule) -> Option<PciId> {
         subsystem_device: id("subsystem_device")?,
         class: 0,
     })
+}
+
+/// Returns the device id that the rule of a virtual function compares: its subsystem nobody knows before it is there.
+pub fn compared_device(rule: &UdevRule) -> Option<u32> {
+    let rest = attribute(rule, "modalias")?.strip_prefix("pci:v")?;
+    let (_, rest) = rest.split_once('d')?;
+    u32::from_str_radix(rest.get(..8)?, 16).ok()
+}
+
+fn attribute<'a>(rule: &'a UdevRule, name: &str) -> Option<&'a str> {
+    let of_name = |it: &&Pair| {
+        let is_attribute = matches!(it.key.as_str(), "ATTR" | "ATTRS");
+        is_attribute && it.operator == "==" && it.attribute.as_deref() == Some(name)
+    };
+    rule.pairs.iter().find(of_name).map(|it| it.value.as_str())
 }
 
 /// Returns the pattern of the modaliases with these ids (drivers/pci/pci-driver.c, `modalias_show`); `None` for none.

@@ -47,6 +47,44 @@ pub fn place(address: PciAddress, of: &PciDevice) -> Place {
     }
 }
 
+/// Returns the physical function that a virtual one is of, whether that is there or still to come; `None` for what is none.
+/// `devices` are all of the host, by address.
+pub fn physical<'a>(
+    devices: &'a [PciDevice],
+    address: PciAddress,
+    device: Option<&PciDevice>,
+) -> Option<&'a PciDevice> {
+    match device {
+        Some(device) => {
+            let at = devices.binary_search_by_key(&device.physfn?, |it| it.address).ok()?;
+            devices.get(at)
+        }
+        None => devices.iter().find(|it| matches!(place(address, it), Place::Function(_))),
+    }
+}
+
+/// Returns which virtual function of a device an address is, counted from 0, as in `virtfn0`; `None` where the kernel shows
+/// neither where they begin nor this one.
+pub fn number(address: PciAddress, of: &PciDevice) -> Option<u16> {
+    match place(address, of) {
+        Place::Function(number) => Some(number),
+        Place::Perhaps | Place::Elsewhere => {
+            of.virtfns.iter().position(|it| *it == address).and_then(|it| it.try_into().ok())
+        }
+    }
+}
+
+/// Returns where a virtual function of a device is, or will be; `None` where the kernel does not show it.
+pub fn address(number: u16, of: &PciDevice) -> Option<PciAddress> {
+    if let Some(address) = of.virtfns.get(usize::from(number)) {
+        return Some(*address);
+    }
+    let sriov = of.sriov.filter(|it| number < it.totalvfs)?;
+    let distance = number.checked_mul(sriov.stride?)?.checked_add(sriov.offset.filter(|it| *it > 0)?)?;
+    let routing_id = of.address.routing_id().checked_add(distance)?;
+    Some(PciAddress::of_routing_id(of.address.domain(), routing_id))
+}
+
 /// Returns the ids of the virtual functions of a device, those of its subsystem and its class being taken for theirs;
 /// `None` where the kernel does not show their device id (before Linux 4.12).
 ///

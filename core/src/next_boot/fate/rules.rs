@@ -13,6 +13,7 @@ use crate::error::Result;
 use crate::formats::udev_rules::DIRECTORIES;
 use crate::formats::udev_rules::boot_command::{BootCommand, Wanted};
 use crate::formats::udev_rules::rule::{self, Pair, UdevRule};
+use crate::machine::identity::at_boot;
 use crate::machine::image_contents::Contents;
 use crate::machine::own_program;
 use crate::machine::pci_bus::rule_index::{self, RuleIndex};
@@ -114,17 +115,10 @@ pub(super) fn of_root(host: &HostView) -> Result<Rules> {
         rules.extend(moving(&path.display().to_string(), parsed, &has));
     }
     for it in &mut rules {
-        it.is_for_twin = is_for_twin(host, it.command.as_ref())?;
+        let Some(command) = &it.command else { continue };
+        it.is_for_twin = at_boot::is_for_other(command, host)?;
     }
     Ok(RuleIndex::new(rules, Moving::only_name))
-}
-
-/// Returns whether the card at the address of a command shows another serial number.
-fn is_for_twin(host: &HostView, command: Option<&BootCommand>) -> Result<bool> {
-    let Some(BootCommand { address, serial: Some(meant), .. }) = command else { return Ok(false) };
-    let devices = pci_bus::devices(host)?;
-    let Some(device) = devices.iter().find(|it| it.address == *address) else { return Ok(false) };
-    Ok(device.card_serial(host)?.is_some_and(|it| it != *meant))
 }
 
 /// Returns the rules of an image.

@@ -11,10 +11,11 @@ use hoststate_abi::host_view::predicted::Prediction;
 use hoststate_abi::pci_address::PciAddress;
 
 use crate::error::{Error, Result};
+use crate::formats::pci::{PciId, PciIdPattern};
 use crate::formats::udev_rules::UdevRules;
 use crate::formats::udev_rules::rule::{self, UdevRule};
 use crate::machine::identity::udev;
-use crate::machine::identity::{BridgePath, Identity};
+use crate::machine::identity::{BridgePath, Identity, VirtualFunction};
 
 /// What the comment above the rules of a device starts with, whoever owns them.
 pub(super) const MARK: &str = "hoststate: ";
@@ -47,6 +48,8 @@ pub(super) struct Group {
     mac: Option<String>,
     path: Option<BridgePath>,
     has_twin: bool,
+    /// Of a virtual function which one it is, and the ids of its card, whose numbers these are.
+    virtfn: Option<(u16, PciId)>,
     pub(super) by: Option<String>,
 }
 
@@ -126,8 +129,9 @@ impl Groups {
     /// Returns the groups of an owner whose comment tells one of the things that it tells of a device or a selector.
     pub(super) fn alike(&self, owner: &str, identity: Option<&Identity>, by: Option<&str>) -> Vec<&Group> {
         let mut asked: Vec<String> = by.map(|it| key("by", it)).into_iter().collect();
-        if let Some(Identity { serial, mac, path, .. }) = identity {
-            asked.extend(keys(serial.as_deref(), mac.as_deref(), path.as_ref()));
+        if let Some(identity) = identity {
+            let Identity { serial, mac, path, .. } = identity.card();
+            asked.extend(keys(identity.virtfn(), serial.as_deref(), mac.as_deref(), path.as_ref()));
         }
         let mut found: Vec<usize> =
             asked.iter().filter_map(|it| self.told.get(it)).flatten().copied().collect();
@@ -155,11 +159,15 @@ impl Groups {
 
     /// Returns who the device of a group was, by the ids that its rules compare and what the comment tells beside them.
     pub(super) fn identity(&self, group: &Group) -> Option<Identity> {
-        let rules = self.rules_of(&group.address.to_string()).iter().flat_map(|it| rule::parse(it));
-        let id = rules.map(|it: UdevRule| udev::compared(&it)).next().flatten()?;
+        let mut rules = self.rules_of(&group.address.to_string()).iter().flat_map(|it| rule::parse(it));
+        let rule: UdevRule = rules.next()?;
         let Group { serial, mac, path, has_twin, .. } = group;
         let (serial, mac, path) = (serial.clone(), mac.clone(), path.clone());
-        Some(Identity { id, serial, mac, path, has_twin: *has_twin })
+        let card = |id| Identity { id, serial, mac, path, has_twin: *has_twin, virtual_function: None };
+        let Some((number, of)) = group.virtfn else { return udev::compared(&rule).map(card) };
+        let id = PciId { device: udev::compared_device(&rule)?, ..of };
+        let virtual_function = Some(VirtualFunction { number, of: Box::new(card(of)) });
+        Some(Identity { id, serial: None, mac: None, path: None, has_twin: false, virtual_function })
     }
 }
 
@@ -174,12 +182,14 @@ impl Group {
         let mut facts = facts.split(", ");
         let address: PciAddress = facts.next()?.parse().ok()?;
         let owner = owner.to_owned();
-        let mut group = Self { owner, address, serial: None, mac: None, path: None, has_twin: false, by };
+        let mut group =
+            Self { owner, address, serial: None, mac: None, path: None, has_twin: false, virtfn: None, by };
         for (name, value) in facts.filter_map(|it| it.split_once(' ')) {
             match name {
                 "serial" => group.serial = Some(value.to_owned()),
                 "mac" => group.mac = Some(value.to_owned()),
                 "path" => group.path = value.parse().ok(),
+                "virtfn" => group.virtfn = virtfn(value),
                 "one" => group.has_twin = true,
                 _ => {}
             }
@@ -188,17 +198,31 @@ impl Group {
     }
 
     fn told(&self) -> Vec<String> {
-        let mut told = keys(self.serial.as_deref(), self.mac.as_deref(), self.path.as_ref());
+        let virtfn = self.virtfn.map(|it| it.0);
+        let mut told = keys(virtfn, self.serial.as_deref(), self.mac.as_deref(), self.path.as_ref());
         told.extend(self.by.as_deref().map(|it| key("by", it)));
         told
     }
 }
 
-fn keys(serial: Option<&str>, mac: Option<&str>, path: Option<&BridgePath>) -> Vec<String> {
-    let serial = serial.map(|it| key("serial", it));
-    let mac = mac.map(|it| key("mac", it));
-    let path = path.map(|it| key("path", &it.to_string()));
-    [serial, mac, path].into_iter().flatten().collect()
+/// Reads which virtual function of what card a comment names: `0 of 8086:10c9:1af4:1100`.
+fn virtfn(text: &str) -> Option<(u16, PciId)> {
+    let (number, of) = text.split_once(" of ")?;
+    let PciIdPattern { vendor, device, subsystem_vendor, subsystem_device, .. } = of.parse().ok()?;
+    Some((number.parse().ok()?, PciId { vendor, device, subsystem_vendor, subsystem_device, class: 0 }))
+}
+
+/// A card with many functions has its number in the comment of each.
+fn keys(
+    virtfn: Option<u16>,
+    serial: Option<&str>,
+    mac: Option<&str>,
+    path: Option<&BridgePath>,
+) -> Vec<String> {
+    let path = path.map(ToString::to_string);
+    let told = [("serial", serial), ("mac", mac), ("path", path.as_deref())];
+    let named = told.into_iter().filter_map(|(name, value)| Some(key(name, value?)));
+    named.map(|it| virtfn.map_or(it.clone(), |number| format!("{it} virtfn {number}"))).collect()
 }
 
 fn key(name: &str, value: &str) -> String {
