@@ -19,6 +19,7 @@ use hoststate_core::record::recorder::Recorder;
 use hoststate_core::record::store::RecordStore;
 use hoststate_core::run::apply::Activate;
 use hoststate_lua::host_facts::HostFacts;
+use serde_json::Value;
 
 use crate::args::{ActivateMode, CaptureOption, HostOptions, OwnerOptions};
 use crate::capture::Capture;
@@ -46,6 +47,8 @@ pub(crate) struct Target {
     pub(crate) registry: Registry,
     /// The file it was unpacked from, if it is a captured one.
     capture: Option<Capture>,
+    /// Whether files are to be as if earlier runs of the owner had never been.
+    prunes: bool,
 }
 
 impl Target {
@@ -103,7 +106,18 @@ impl Target {
         let distro = hoststate_providers::detect(&view)?;
         let boot_id = boot_id(&view).map_err(|err| Error::io("the boot id", err))?;
         let (records, accepted) = (records(&view)?, options.accept.clone());
-        Ok(Self { host, distro, activate, detail, accepted, records, boot_id, registry, capture })
+        Ok(Self {
+            host,
+            distro,
+            activate,
+            detail,
+            accepted,
+            records,
+            boot_id,
+            registry,
+            capture,
+            prunes: false,
+        })
     }
 
     /// Reads the playbook at `path`, which may ask for facts about this host.
@@ -139,8 +153,9 @@ impl Target {
     ///
     /// # Errors
     /// When nobody's is to be pruned, a saved plan is to be another one, or the host cannot be read.
-    pub(crate) fn owned(&self, mut playbook: Playbook, options: &OwnerOptions) -> Result<Playbook> {
-        if playbook.saved.is_some() {
+    pub(crate) fn owned(&mut self, mut playbook: Playbook, options: &OwnerOptions) -> Result<Playbook> {
+        if let Some(saved) = &playbook.saved {
+            self.prunes = saved.get("prune").and_then(Value::as_bool).unwrap_or_default();
             if options.prune || options.owner.is_some() {
                 let what = "a saved plan says itself whose it is and what it takes out";
                 return Err(Error::input(what, "Give --owner and --prune to `hoststate plan --out`."));
@@ -165,7 +180,8 @@ impl Target {
     ///
     /// # Errors
     /// When the host cannot be read.
-    pub(crate) fn pruned(&self, declared: Vec<Declared>, owner: &str) -> Result<Vec<Declared>> {
+    pub(crate) fn pruned(&mut self, declared: Vec<Declared>, owner: &str) -> Result<Vec<Declared>> {
+        self.prunes = true;
         let planner = self.planner(&declared, Some(owner));
         let leftovers =
             planner.leftovers(&self.host.view()).map_err(|err| Error::planning(err, &declared))?;
@@ -192,7 +208,7 @@ impl Target {
         let guards = hoststate_core::guards::TABLE;
         let runtime = if self.is_machine() { Runtime::Now } else { Runtime::AtBoot };
         let past = self.past();
-        let owner = owner.map(|name| Owner { name, registry: &self.registry });
+        let owner = owner.map(|name| Owner { name, registry: &self.registry, prunes: self.prunes });
         Planner { declared, distro: &self.distro, guards, accepted: &self.accepted, runtime, past, owner }
     }
 

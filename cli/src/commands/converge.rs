@@ -35,7 +35,7 @@ use crate::target::Target;
 pub(crate) fn run(arguments: &ConvergeArguments, session: &Session) -> Result<Exit> {
     let Some(path) = &arguments.playbook else { return at_boot::finish(arguments, session) };
     at_boot::check_options(arguments)?;
-    let target = Target::open(&arguments.host)?;
+    let mut target = Target::open(&arguments.host)?;
     let playbook = match arguments.check {
         true => target.playbook(path)?,
         false => target.playbook_to_obey(path)?,

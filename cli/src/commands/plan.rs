@@ -19,7 +19,7 @@ use crate::target::{Target, invoking_user};
 /// # Errors
 /// When the playbook or the host cannot be read, or the plan cannot be saved.
 pub(crate) fn run(arguments: &PlanArguments, session: &Session) -> Result<Exit> {
-    let target = Target::look(&arguments.host, &arguments.captured)?;
+    let mut target = Target::look(&arguments.host, &arguments.captured)?;
     let playbook = target.owned(target.playbook(&arguments.playbook)?, &arguments.owned)?;
     if arguments.confirm_boot {
         let plan = Wanted::trial(playbook, &arguments.host).plan(&target, &mut target.host.view())?;

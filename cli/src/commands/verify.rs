@@ -32,13 +32,13 @@ const PAUSE: Duration = Duration::from_millis(500);
 /// # Errors
 /// When the playbook or the host cannot be read.
 pub(crate) fn run(arguments: &VerifyArguments, session: &Session) -> Result<Exit> {
-    let target = Target::look(&arguments.host, &arguments.captured)?;
+    let mut target = Target::look(&arguments.host, &arguments.captured)?;
     let (declared, owner) = match &arguments.playbook {
         Some(path) => {
             let playbook = target.owned(target.playbook(path)?, &arguments.owned)?;
             (playbook.declared, playbook.owner)
         }
-        None => last(&target, arguments.owned.prune)?,
+        None => last(&mut target, arguments.owned.prune)?,
     };
     let owner = owner.as_deref();
     let limit = Duration::from_secs(arguments.wait.into());
@@ -67,7 +67,7 @@ fn newest(target: &Target) -> Result<Option<RunRecord>> {
 }
 
 /// Returns the declarations of the last run, and whose they are.
-fn last(target: &Target, prune: bool) -> Result<(Vec<Declared>, Option<String>)> {
+fn last(target: &mut Target, prune: bool) -> Result<(Vec<Declared>, Option<String>)> {
     let record = last_declared(target)?;
     let owner = record.owner().map(str::to_owned);
     let declared = target.registry.decode_all(record.declarations)?;

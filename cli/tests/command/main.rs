@@ -36,5 +36,6 @@ mod support;
 mod taken_at_boot;
 mod terminal;
 mod text;
+mod two_owners;
 mod unread;
 mod wrong_inputs;

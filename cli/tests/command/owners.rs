@@ -9,13 +9,13 @@ use serde_json::Value;
 
 use crate::support::Tree;
 
-const FILE: &str = "root/etc/modprobe.d/zz-hoststate.conf";
-const GRUB: &str = "root/etc/default/grub";
+pub(crate) const FILE: &str = "root/etc/modprobe.d/zz-hoststate.conf";
+pub(crate) const GRUB: &str = "root/etc/default/grub";
 const BOTH: &str = r#"{"type":"modprobe_options","module":"kvm","options":{"ignore_msrs":1,"tdp_mmu":1}},
 {"type":"kernel_cmdline","present":["intel_iommu=on","iommu=pt"]}"#;
-const LESS: &str = r#"{"type":"modprobe_options","module":"kvm","options":{"ignore_msrs":1}},
+pub(crate) const LESS: &str = r#"{"type":"modprobe_options","module":"kvm","options":{"ignore_msrs":1}},
 {"type":"kernel_cmdline","present":["intel_iommu=on"]}"#;
-const OF_HOST: &str = "--root root --activate skip";
+pub(crate) const OF_HOST: &str = "--root root --activate skip";
 
 /// A host on which a playbook was converged to, and that declares less now.
 fn less() -> Tree {
@@ -26,19 +26,19 @@ fn less() -> Tree {
     tree
 }
 
-fn converge(tree: &Tree, words: &str) {
+pub(crate) fn converge(tree: &Tree, words: &str) {
     let answer = tree.run(&format!("converge {words} --yes {OF_HOST}"));
     assert_eq!(answer.status, Some(0), "{answer}");
 }
 
 /// Compares what a command says, but for the line that names whoever runs the tests.
-fn check(tree: &Tree, words: &str, expected: Expect) {
+pub(crate) fn check(tree: &Tree, words: &str, expected: Expect) {
     let said = tree.run(&format!("{words} {OF_HOST}")).to_string();
     let said = said.split_inclusive('\n').filter(|it| !it.starts_with("Last run "));
     expected.assert_eq(&said.collect::<String>());
 }
 
-fn json(tree: &Tree, words: &str) -> Value {
+pub(crate) fn json(tree: &Tree, words: &str) -> Value {
     let output = tree.command(&format!("{words} {OF_HOST} --format json")).output().expect("it runs");
     serde_json::from_slice(&output.stdout).expect("JSON")
 }
@@ -172,32 +172,6 @@ fn a_saved_plan_takes_out_what_it_shows() {
     converge(&tree, "p.json");
     assert_eq!(tree.read(FILE).as_deref(), Some("options kvm ignore_msrs=1\n"));
     assert_eq!(json(&tree, "plan playbook.json").get("no_longer_declared"), None);
-}
-
-#[test]
-fn two_owners_of_one_thing_are_named_and_neither_takes_it_from_the_other() {
-    let tree = Tree::with(LESS);
-    converge(&tree, "playbook.json --owner storage");
-    converge(&tree, "playbook.json --owner network");
-    tree.playbook(r#"{"type":"modprobe_options","module":"kvm","options":{"ignore_msrs":true}}"#);
-    check(
-        &tree,
-        "plan playbook.json --owner network --prune -q",
-        expect![[r#"
-        No longer declared, and kept:
-            kernel_cmdline "intel_iommu=on" (playbook.json:2), there before: storage declares it too
-
-        In the desired state: 1 setting, nothing to do.
-        exit 0
-    "#]],
-    );
-    let before = tree.read(GRUB);
-    converge(&tree, "playbook.json --owner network --prune");
-    assert_eq!(tree.read(GRUB), before);
-    // Who has given it up does not keep it from going with the other.
-    converge(&tree, "playbook.json --owner storage --prune");
-    assert!(!tree.read(GRUB).is_some_and(|it| it.contains("intel_iommu")), "{before:?}");
-    assert_eq!(tree.read(FILE).as_deref(), Some("options kvm ignore_msrs=1\n"));
 }
 
 #[test]

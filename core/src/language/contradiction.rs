@@ -127,7 +127,8 @@ impl fmt::Display for Governed {
 }
 
 impl Wish {
-    fn contradicts(&self, other: &Self) -> bool {
+    /// Returns whether no host can follow both.
+    pub fn contradicts(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Exactly(left), Self::Exactly(right)) => left != right,
             (Self::Exactly(all), Self::Including(one)) | (Self::Including(one), Self::Exactly(all)) => {

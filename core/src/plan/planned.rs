@@ -35,6 +35,9 @@ pub struct Plan {
     /// remembered for them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub owner: Option<String>,
+    /// Whether what earlier runs of the owner set is taken out, and files are written as if they had never been.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub prune: bool,
     /// The declarations, as evaluated, and what `--prune` takes out: the only input of a plan.
     pub declarations: Vec<Declaration>,
     /// What earlier runs of the owner set, what is still there, and what is no longer declared.

@@ -8,6 +8,7 @@ use hoststate_abi::setting::{Remedy, Scope, Setting, State};
 use hoststate_abi::activation::Activation;
 
 use super::Planner;
+use super::other_owners::Other;
 use crate::error::{Error, Result};
 use crate::language::contradiction::{Claim, Governed, Needs, Wish};
 use crate::language::declaration::{Declaration, ResourceId};
@@ -21,7 +22,7 @@ use crate::machine::identity::Identity;
 use crate::plan::no_longer_declared::{Disposal, NoLongerDeclared};
 use crate::plan::scene::{Hazard, Severity};
 use crate::record::command::RunCommand;
-use crate::record::owned::{Memory, Owned, key};
+use crate::record::owned::{Owned, key};
 use crate::record::store::RecordStore;
 use crate::record::store::memories::Illegible;
 
@@ -35,6 +36,8 @@ pub struct Owner<'a> {
     pub name: &'a str,
     /// The types that what was declared is decoded by.
     pub registry: &'a Registry,
+    /// Whether files are to be as if earlier runs of the owner had never been.
+    pub prunes: bool,
 }
 
 /// What is no longer declared.
@@ -42,8 +45,13 @@ pub struct Owner<'a> {
 pub struct Leftovers {
     /// It, in the order in which it was remembered.
     pub found: Vec<Leftover>,
+    /// What declarations of the same thing have in part: it is remembered, so that the rest of it goes with them.
+    pub declared_in_part: Vec<Owned>,
     /// That nothing is known, and why.
     pub trouble: Option<Hazard>,
+    /// Where the owner prunes, what takes out all that its runs set, also what is still declared: not what was there before,
+    /// and not what others declare too.
+    pub(super) owned: Vec<Declared>,
 }
 
 /// Something that is no longer declared.
@@ -94,37 +102,54 @@ impl Planner<'_> {
             Ok(None) => return Ok(Leftovers { trouble: lost(records, owner.name)?, ..Leftovers::default() }),
             Err(err) => return Ok(Leftovers { trouble: illegible(&err), ..Leftovers::default() }),
         };
-        let known: BTreeSet<String> = self.declared.iter().flat_map(items).map(|it| key(&it)).collect();
+        let is_of_type = |it: &&Declared| owner.registry.entry(&it.id.kind).is_ok();
+        let mut known = BTreeSet::new();
+        let mut declared: Vec<String> =
+            self.declared.iter().filter(is_of_type).flat_map(items).map(|it| key(&it)).collect();
+        declared.retain(|it| known.insert(it.clone()));
+        // Where nothing else was ever declared, what stands in another order others put there.
+        let is_alone = memory.is_alone && memory.owned.iter().map(|it| key(&it.declaration)).eq(declared);
+        let mut own: Vec<Owned> = Vec::new();
+        if owner.prunes && !is_alone {
+            own.extend(memory.owned.iter().filter(|it| !it.adopted).cloned());
+        }
         let mut open: Vec<Owned> = memory.owned;
         open.retain(|it| !known.contains(&key(&it.declaration)));
-        if open.is_empty() {
+        if open.is_empty() && own.is_empty() {
             return Ok(Leftovers::default());
         }
         let others = match records.memories_beside(owner.name) {
-            Ok(others) => others.into_iter().map(|it| Other::of(it, owner.registry)).collect(),
+            Ok(others) => Other::all(others, owner.registry),
             Err(err) => return Ok(Leftovers { trouble: illegible(&err), ..Leftovers::default() }),
         };
+        own.retain(|it| !others.iter().any(|other| other.sets(&it.declaration)));
+        let absent = |it: Owned| Declaration { ensure: Ensure::Absent, ..it.declaration };
+        let owned = own.into_iter().filter_map(|it| owner.registry.decode(absent(it)).ok()).collect();
         let judge = Judge { planner: self, owner, view, needs: Needs::of(self.declared), others };
-        let found: Result<Vec<Option<Leftover>>> = open.into_iter().map(|it| judge.judged(it)).collect();
-        Ok(Leftovers { found: found?.into_iter().flatten().collect(), trouble: None })
+        let mut leftovers = Leftovers { owned, ..Leftovers::default() };
+        for it in open {
+            match judge.judged(it)? {
+                Judged::Left(it) => leftovers.found.push(*it),
+                Judged::InPart(it) => leftovers.declared_in_part.push(*it),
+                Judged::Gone => {}
+            }
+        }
+        // Somebody's hands were in these files, and have the last word.
+        if leftovers.found.iter().any(|it| matches!(it.told.state, Disposal::Changed { .. })) {
+            leftovers.owned.clear();
+        }
+        Ok(leftovers)
     }
 }
 
-/// What another owner's runs set.
-struct Other {
-    name: String,
-    keys: BTreeSet<String>,
-    needs: Needs,
-}
-
-impl Other {
-    fn of(memory: Memory, registry: &Registry) -> Self {
-        let keys = memory.owned.iter().map(|it| key(&it.declaration)).collect();
-        // A type that is not known here has no claims; the same declaration of it is the same all the same.
-        let declared: Vec<Declared> =
-            memory.owned.into_iter().filter_map(|it| registry.decode(it.declaration).ok()).collect();
-        Self { name: memory.owner, keys, needs: Needs::of(&declared) }
-    }
+/// What becomes of something that is remembered and not declared.
+enum Judged {
+    /// It is there.
+    Left(Box<Leftover>),
+    /// It is there, and another declaration decides of it.
+    InPart(Box<Owned>),
+    /// It is gone, or nothing of it is told from what is declared.
+    Gone,
 }
 
 /// Judges what is remembered by what is there.
@@ -137,16 +162,19 @@ struct Judge<'a> {
 }
 
 impl Judge<'_> {
-    /// Returns what becomes of something; `None` where it is gone, or others of the playbook's declarations decide it.
-    fn judged(&self, owned: Owned) -> Result<Option<Leftover>> {
+    fn judged(&self, owned: Owned) -> Result<Judged> {
         let absent = Declaration { ensure: Ensure::Absent, ..owned.declaration.clone() };
         let is_to_go = self.planner.declared.iter().any(|it| it.declaration.has_item(&absent));
         let (id, absent, state) = match self.owner.registry.decode(absent) {
             Ok(absent) => {
-                if !is_to_go && self.is_still_wanted(&absent) {
-                    return Ok(None);
+                if !is_to_go && self.is_declared_anew(&absent) {
+                    return Ok(Judged::Gone);
                 }
-                let Some(state) = self.state(&owned, &absent)? else { return Ok(None) };
+                if !is_to_go && self.is_still_wanted(&absent) {
+                    let is_there = self.is_there(&absent)?;
+                    return Ok(if is_there { Judged::InPart(Box::new(owned)) } else { Judged::Gone });
+                }
+                let Some(state) = self.state(&owned, &absent)? else { return Ok(Judged::Gone) };
                 let state = match state {
                     Disposal::Stays | Disposal::UntilReboot | Disposal::OfOthers { .. } if is_to_go => {
                         Disposal::TakenOut
@@ -157,17 +185,28 @@ impl Judge<'_> {
             }
             Err(rejected) => {
                 let Some((id, reason)) = self.without_way_back(&owned, &rejected.first().source)? else {
-                    return Ok(None);
+                    return Ok(Judged::Gone);
                 };
                 (id, None, Disposal::Stuck { reason })
             }
         };
         let (playbook, run) = (owned.declaration.playbook.clone(), owned.run.clone());
         let told = NoLongerDeclared { resource: id, playbook, run, state };
-        Ok(Some(Leftover { told, owned, absent }))
+        Ok(Judged::Left(Box::new(Leftover { told, owned, absent })))
     }
 
-    fn is_still_wanted(&self, absent: &Declared) -> bool {
+    /// Returns whether something may be there that `absent` would take out.
+    fn is_there(&self, absent: &Declared) -> Result<bool> {
+        match self.settings(absent) {
+            Ok(settings) => Ok(settings.iter().any(|it| matches!(it.state, State::Drifted { .. }))),
+            Err(err @ Error::Io(_)) => Err(err),
+            Err(_) => Ok(true),
+        }
+    }
+
+    /// Returns whether the playbook declares it otherwise: of one device, or of what is known by its name only, all that was
+    /// set before is set anew.
+    fn is_declared_anew(&self, absent: &Declared) -> bool {
         let address = |it: &Declared| match it.resource.device().map(|it| it.resolve(self.view)) {
             Some(Ok(Found::Device(device))) => Some(device.address),
             // What is wrong with a selector the planner tells.
@@ -181,10 +220,11 @@ impl Judge<'_> {
                 && it.id.kind == absent.id.kind
                 && ((is_opaque && it.id == absent.id) || (device.is_some() && address(it) == device))
         };
-        self.needs.include(absent)
-            || self.needs.decide(absent)
-            || self.needs.share(absent)
-            || self.planner.declared.iter().any(is_redeclared)
+        self.planner.declared.iter().any(is_redeclared)
+    }
+
+    fn is_still_wanted(&self, absent: &Declared) -> bool {
+        self.needs.include(absent) || self.needs.decide(absent) || self.needs.share(absent)
     }
 
     fn state(&self, owned: &Owned, absent: &Declared) -> Result<Option<Disposal>> {
@@ -204,7 +244,7 @@ impl Judge<'_> {
             return Ok(self.changed(owned)?.map(|to| Disposal::Changed { to }));
         }
         let owners: Vec<String> =
-            self.others.iter().filter(|it| it.has(owned, absent)).map(Other::name).collect();
+            self.others.iter().filter(|it| it.has(owned, absent)).map(|it| it.name.clone()).collect();
         if !owners.is_empty() {
             return Ok(Some(Disposal::OfOthers { owners }));
         }
@@ -295,16 +335,6 @@ impl Judge<'_> {
             Err(_) => true,
         };
         Ok(is_there.then(|| (present.id, err.to_string())))
-    }
-}
-
-impl Other {
-    fn name(&self) -> String {
-        self.name.clone()
-    }
-
-    fn has(&self, owned: &Owned, absent: &Declared) -> bool {
-        self.keys.contains(&key(&owned.declaration)) || self.needs.include(absent)
     }
 }
 

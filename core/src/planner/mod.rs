@@ -36,9 +36,11 @@ mod guarded;
 pub mod leftovers;
 pub(crate) mod missing;
 mod named;
+mod other_owners;
 mod rebound;
 mod recalled;
 mod remade;
+mod rewritten;
 mod unknown_drivers;
 mod unknown_ids;
 mod unread;
@@ -88,15 +90,23 @@ impl Planner<'_> {
     pub fn judged(&self, view: &mut HostView) -> Result<(Plan, Vec<Finding>)> {
         let all = parts::expanded(self.declared, Context::new(view, self.distro))?;
         let declarations = self.declared.iter().map(|it| it.declaration.clone()).collect();
-        let Leftovers { found, trouble } = self.leftovers(view)?;
-        let (mut plan, findings) = Planner { declared: &all, ..*self }.of_parts(declarations, view)?;
+        let Leftovers { found, trouble, owned, .. } = self.leftovers(view)?;
+        let owned = parts::expanded(&owned, Context::new(view, self.distro))?;
+        let planner = Planner { declared: &all, ..*self };
+        let (mut plan, findings) = planner.of_parts(declarations, &owned, view)?;
         plan.owner = self.owner.map(|it| it.name.to_owned());
+        plan.prune = self.owner.is_some_and(|it| it.prunes);
         plan.no_longer_declared = found.into_iter().map(|it| it.told).collect();
-        plan.guards.extend(trouble);
+        plan.guards.extend(trouble.into_iter().chain(self.differing_owners(view)?));
         Ok((plan, findings))
     }
 
-    fn of_parts(&self, declarations: Vec<Declaration>, view: &mut HostView) -> Result<(Plan, Vec<Finding>)> {
+    fn of_parts(
+        &self,
+        declarations: Vec<Declaration>,
+        owned: &[Declared],
+        view: &mut HostView,
+    ) -> Result<(Plan, Vec<Finding>)> {
         let host = HostSummary::read(view, self.distro)?;
         let missing = missing::devices(self.declared, view, self.past)?;
         let unknown = unknown_drivers::find(self.declared, view)?;
@@ -106,11 +116,15 @@ impl Planner<'_> {
         impossible.extend(found.left_alone.iter().cloned());
         let conflicts = missing.into_iter().chain(unknown.conflicts).collect();
         let mut draft = Draft { runtime: self.runtime, conflicts, found, ..Draft::default() };
-        let before = recalled::views(self.declared, view, self.past)?;
+        let before = recalled::views(self.declared, view, self.past, self.owner)?;
         let mut inspected = Vec::with_capacity(self.declared.len());
         for (index, declared) in self.declared.iter().enumerate() {
             inspected.push(self.inspect(declared, view, &impossible, before[index].as_deref())?);
             draft.predict(index, &mut inspected[index], view).map_err(|err| err.of(&declared.id))?;
+        }
+        for (index, mut settings) in self.rewritten(owned, &draft, view)? {
+            draft.predict(index, &mut settings, view).map_err(|err| err.of(&self.declared[index].id))?;
+            inspected[index].extend(settings);
         }
         let written: Vec<Vec<Setting>> = if draft.files.is_empty() {
             self.declared.iter().map(|_| Vec::new()).collect()
@@ -212,6 +226,7 @@ impl Planner<'_> {
             format: PLAN_FORMAT.to_owned(),
             host,
             owner: None,
+            prune: false,
             declarations,
             no_longer_declared: Vec::new(),
             devices: draft.found.devices,

@@ -26,6 +26,10 @@ pub struct Memory {
     pub owner: String,
     /// What they set, item by item.
     pub owned: Vec<Owned>,
+    /// Whether files are as these alone were written: after a run that pruned, and as long as nothing else was declared
+    /// since the first.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_alone: bool,
 }
 
 /// One thing that the runs of an owner set.
@@ -56,7 +60,7 @@ pub struct Remembrance {
 impl Memory {
     /// Returns the memory of an owner of whom nothing is known yet.
     pub fn new(owner: impl Into<String>) -> Self {
-        Self { format: OWNER_FORMAT.to_owned(), owner: owner.into(), owned: Vec::new() }
+        Self { format: OWNER_FORMAT.to_owned(), owner: owner.into(), owned: Vec::new(), is_alone: true }
     }
 
     /// Returns the name of the file for an owner.
@@ -71,10 +75,17 @@ impl Memory {
         self.owned.iter().filter(|it| !known.contains(&key(&it.declaration))).cloned().collect()
     }
 
+    /// Returns whether both have the same things in the same order.
+    pub fn is_of_same(&self, other: &[Owned]) -> bool {
+        let keys = |it: &[Owned]| it.iter().map(|it| key(&it.declaration)).collect::<Vec<_>>();
+        keys(&self.owned) == keys(other)
+    }
+
     /// Undoes what a run made of it.
     pub fn undo(&mut self, run: &Remembrance) {
         let learned: BTreeSet<String> = run.learned.iter().map(|it| key(&it.declaration)).collect();
         self.owned.retain(|it| !learned.contains(&key(&it.declaration)));
+        self.is_alone = false;
         let forgotten = Self { owned: run.forgot.clone(), ..self.clone() };
         self.owned.extend(forgotten.beside(self));
     }

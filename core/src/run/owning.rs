@@ -14,7 +14,7 @@ use crate::plan::declared_device::DeclaredDevice;
 use crate::plan::no_longer_declared::Disposal;
 use crate::plan::planned::Plan;
 use crate::planner::Planner;
-use crate::planner::leftovers::Owner;
+use crate::planner::leftovers::{Leftovers, Owner};
 use crate::record::owned::{Memory, Owned, Remembrance, key};
 use crate::record::report::Adopted;
 use crate::record::store::RecordStore;
@@ -87,7 +87,7 @@ impl Owning {
 
     /// Returns what is remembered while `run` is under way: all that it may set, and all that may still be there.
     pub(super) fn during(&self, run: &str) -> Memory {
-        let mut memory = Memory { owned: self.of(Some(run)), ..self.known.clone() };
+        let mut memory = Memory { owned: self.of(Some(run)), is_alone: false, ..self.known.clone() };
         let before = self.known.beside(&memory);
         memory.owned.extend(before);
         memory
@@ -101,8 +101,12 @@ impl Owning {
         let mut memory = Memory { owned: self.of(run), ..self.known.clone() };
         // What somebody changed is theirs, and so is what another owner declares.
         let is_over = |it: &Disposal| matches!(it, Disposal::Changed { .. } | Disposal::OfOthers { .. });
-        let left = planner.leftovers(host)?.found.into_iter().filter(|it| !is_over(&it.told.state));
-        memory.owned.extend(left.map(|it| it.owned));
+        let Leftovers { found, declared_in_part, .. } = planner.leftovers(host)?;
+        let left = found.into_iter().filter(|it| !is_over(&it.told.state));
+        memory.owned.extend(left.map(|it| it.owned).chain(declared_in_part));
+        let is_first = self.known.owned.is_empty();
+        let is_same = is_first || self.known.is_of_same(&memory.owned);
+        memory.is_alone = planner.owner.is_some_and(|it| it.prunes) || (self.known.is_alone && is_same);
         Ok(memory)
     }
 

@@ -52,7 +52,7 @@ impl Lab {
     ) -> T {
         let (registry, store, boot_id) = (Registry::new(TABLE), self.store(), self.boot_id());
         let past = Past { records: Some(&store), boot_id: boot_id.as_deref() };
-        let owner = Some(Owner { name: owner, registry: &registry });
+        let owner = Some(Owner { name: owner, registry: &registry, prunes: prune == Prune::Yes });
         let mut all: Vec<Declared> = declared(playbook);
         if prune == Prune::Yes {
             let planner = Planner { past, owner, ..self.planner(&all) };
