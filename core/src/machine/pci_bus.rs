@@ -24,7 +24,7 @@ mod tests;
 pub mod virtual_functions;
 
 pub use driver_name::DriverName;
-pub use modules::{modules, own_driver};
+pub use modules::{modules, own_driver, registered};
 
 /// Where the kernel lists the devices of the bus, by address.
 pub(crate) const DEVICES: &str = "/sys/bus/pci/devices";

@@ -9,7 +9,7 @@ use hoststate_abi::host_view::HostView;
 use hoststate_abi::host_view::predicted::Prediction;
 
 use super::driver_name::is_for_guests;
-use super::{DriverName, PciDevice, devices, drivers};
+use super::{DRIVERS, DriverName, PciDevice, devices, drivers};
 use crate::error::Result;
 use crate::formats::modprobe_conf::ModuleName;
 use crate::formats::module_index::{ModulesAlias, ModulesBuiltin, ModulesDep};
@@ -62,15 +62,34 @@ pub fn modules(host: &HostView, kernel_release: &str, device: &PciDevice) -> Res
 /// When the host cannot be read.
 pub fn own_driver(host: &HostView, device: &PciDevice) -> Result<Option<String>> {
     let Some(release) = kernels::running(host)? else { return Ok(None) };
-    let registered = drivers(host)?;
+    let (drivers, registered) = (drivers(host)?, registered(host)?);
     let policy = modprobe_d::view(host)?;
     for module in modules(host, &release, device)? {
         let Ok(driver) = DriverName::try_from(module.to_string()) else { continue };
         if policy.blacklisted(&module).is_none() && !is_for_guests(driver.as_str()) {
-            return Ok(Some(driver.spelled_by_kernel(&registered).to_owned()));
+            // A loaded module shows what it calls its driver: that of bochs is bochs-drm.
+            let named = registered.get(&module).map(Vec::as_slice).unwrap_or_default();
+            let named = named.iter().find(|it| driver.is_spelled(it)).or(named.first());
+            return Ok(Some(named.cloned().unwrap_or_else(|| driver.spelled_by_kernel(&drivers).to_owned())));
         }
     }
     Ok(None)
+}
+
+/// Returns the names of the registered PCI drivers by their modules; most modules have one.
+///
+/// # Errors
+/// When a link cannot be read.
+pub fn registered(host: &HostView) -> Result<BTreeMap<ModuleName, Vec<String>>> {
+    let mut registered: BTreeMap<ModuleName, Vec<String>> = BTreeMap::new();
+    for name in drivers(host)? {
+        let link = host.link_target(&Path::new(DRIVERS).join(&name).join("module"))?;
+        let module = link.as_deref().and_then(Path::file_name).and_then(|it| it.to_str());
+        if let Some(module) = module.and_then(|it| ModuleName::parse(it).ok()) {
+            registered.entry(module).or_default().push(name);
+        }
+    }
+    Ok(registered)
 }
 
 fn claims(host: &HostView, kernel_release: &str, asked: &str) -> Result<HashMap<String, Vec<ModuleName>>> {
@@ -123,7 +142,7 @@ mod tests {
     use hoststate_testkit::pci::SysfsDevice;
     use hoststate_testkit::tree::Tree;
 
-    use super::modules;
+    use super::{modules, own_driver};
     use crate::machine::pci_bus::devices;
 
     fn check(release: &str, expect: Expect) {
@@ -164,6 +183,27 @@ mod tests {
             0000:3b:00.0: igb
         "#]],
         );
+    }
+
+    #[test]
+    fn the_own_driver_is_called_as_its_loaded_module_calls_it() {
+        let tree = Tree::new(&[
+            ("/proc/sys/kernel/osrelease", "6.8.0\n"),
+            ("/lib/modules/6.8.0/modules.alias", "alias pci:v00001234d00001111sv*sd*bc*sc*i* bochs\n"),
+            ("/lib/modules/6.8.0/modules.dep", "kernel/bochs.ko:\n"),
+        ]);
+        SysfsDevice::new("0000:01:00.0", 0x1234, 0x1111, 0x03_8000).write(&tree);
+        let own = || {
+            let view = tree.view();
+            own_driver(&view, &devices(&view).unwrap()[0]).unwrap()
+        };
+        assert_eq!(own().as_deref(), Some("bochs"));
+        for driver in ["bochs-drm", "bochs-other"] {
+            tree.link(format!("/sys/bus/pci/drivers/{driver}/module"), "../../../../module/bochs");
+        }
+        assert_eq!(own().as_deref(), Some("bochs-drm"));
+        tree.link("/sys/bus/pci/drivers/bochs/module", "../../../../module/bochs");
+        assert_eq!(own().as_deref(), Some("bochs"));
     }
 
     #[test]

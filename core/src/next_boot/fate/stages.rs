@@ -72,7 +72,7 @@ pub fn planned(host: &HostView, distro: &Distro, menu: &Menu, anew: &[&str]) -> 
         let why = format!("{} has no modules.dep", modules_directory(&release).display());
         return Ok(devices.iter().map(|it| Fate::unknown(it, &why)).collect());
     };
-    let names = names(host)?;
+    let names = pci_bus::registered(host)?;
     let image = distro.initramfs.image(host, &release)?;
     let contents = image_contents::read(host, &image)?;
     let is_menu_unread = entry.is_none() && menu.is_withheld;
@@ -246,20 +246,6 @@ fn kernel(host: &HostView, release: &str) -> Result<Option<(Kernel, BTreeMap<Mod
         kernel.builtin.insert(module);
     }
     Ok(Some((kernel, ranks)))
-}
-
-/// The names that drivers registered, by their modules.
-fn names(host: &HostView) -> Result<Registered> {
-    let mut names = Registered::new();
-    let drivers = Path::new("/sys/bus/pci/drivers");
-    for name in host.list(drivers)? {
-        let link = host.link_target(&drivers.join(&name).join("module"))?;
-        let module = link.as_deref().and_then(Path::file_name).and_then(|it| it.to_str());
-        if let Some(module) = module.and_then(|it| ModuleName::parse(it).ok()) {
-            names.entry(module).or_default().push(name);
-        }
-    }
-    Ok(names)
 }
 
 /// The functions with the modules that claim them. Where no index names the driver that a function has, that is one.
