@@ -279,7 +279,11 @@ fn hazards(out: &mut String, screen: &Screen, hazards: &[Hazard]) {
             screen.prose(out, INNER, evidence);
         }
         if hazard.severity == Severity::Refuse && !hazard.accepted {
-            screen.prose(out, INNER, &format!("To go ahead anyway: --accept {}", hazard.id));
+            let way_on = match &hazard.waits_for {
+                Some(holder) => format!("To go ahead: end {holder}, or have it let go, and plan again"),
+                None => format!("To go ahead anyway: --accept {}", hazard.id),
+            };
+            screen.prose(out, INNER, &way_on);
         }
     }
 }

@@ -29,12 +29,18 @@ pub fn hazards(scene: Scene<'_>) -> Result<Vec<Hazard>> {
         if !users.uses.is_empty() {
             let (address, used) = (address.to_string(), used(&users.uses));
             let are = if used.len() == 1 { "is" } else { "are" };
-            let message = format!("{change}, and {} {are} in use{}", used.join(", "), waiting(&users.uses));
+            let holder = waited_for(&users.uses);
+            let waiting = holder.as_ref().map_or(String::new(), |holder| {
+                format!(
+                    "; the write would hang and is not begun before {holder} lets go, even if this is accepted"
+                )
+            });
+            let message = format!("{change}, and {} {are} in use{waiting}", used.join(", "));
             let mut identity: Vec<&str> = vec![&address, &now];
             identity.extend(users.uses.iter().map(|it| it.evidence.as_str()));
             let hazard = Hazard::new(NAME, Severity::Refuse, &identity, message).on(&address);
             let evidence = users.uses.iter().map(|it| it.evidence.clone());
-            hazards.push(hazard.shown_by(evidence).shown_by([written]));
+            hazards.push(hazard.shown_by(evidence).shown_by([written]).waiting_for(holder));
         } else if !users.untold.is_empty() {
             hazards.push(untold(&users, &address.to_string(), &change).shown_by([written]));
         }
@@ -81,12 +87,9 @@ fn used(uses: &[Use]) -> Vec<String> {
     used
 }
 
-/// Names the first process that the write would wait for.
-fn waiting(uses: &[Use]) -> String {
-    let waited = uses.iter().find(|it| it.waits).and_then(|it| it.holder.as_deref());
-    waited.map_or(String::new(), |holder| {
-        format!("; the write would hang and is not begun before {holder} lets go, even if this is accepted")
-    })
+/// Returns the first process that the write would wait for.
+fn waited_for(uses: &[Use]) -> Option<String> {
+    uses.iter().find(|it| it.waits).and_then(|it| it.holder.clone())
 }
 
 /// Nobody is seen to have the functions, and not everybody is seen.

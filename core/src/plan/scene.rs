@@ -50,6 +50,9 @@ pub struct Hazard {
     pub message: String,
     /// What a person can look at to check it.
     pub evidence: Vec<String>,
+    /// Who has to let go first: before that it is not begun, accepted or not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waits_for: Option<String>,
     /// Whether the user accepted it.
     pub accepted: bool,
 }
@@ -63,13 +66,21 @@ impl Hazard {
         let parts = std::iter::once(&severe).chain(identity);
         let id = format!("{guard}-{:06x}", fnv1a(parts) & 0xff_ffff);
         let (guard, message) = (guard.to_owned(), message.into());
-        Self { id, guard, severity, device: None, name: None, message, evidence: Vec::new(), accepted: false }
+        let (evidence, waits_for, accepted) = (Vec::new(), None, false);
+        Self { id, guard, severity, device: None, name: None, message, evidence, waits_for, accepted }
     }
 
     /// Names the device it is about.
     #[must_use]
     pub fn on(mut self, device: impl ToString) -> Self {
         self.device = Some(device.to_string());
+        self
+    }
+
+    /// Names who has to let go before anything is begun.
+    #[must_use]
+    pub fn waiting_for(mut self, holder: Option<String>) -> Self {
+        self.waits_for = holder;
         self
     }
 
