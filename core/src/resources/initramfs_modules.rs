@@ -10,6 +10,8 @@ use crate::formats::modprobe_conf::ModuleName;
 use crate::language::contradiction::{Claim, Governed};
 use crate::language::item::one_by_one;
 use crate::language::resource::{Context, Resource, ResourceType};
+use crate::machine::modprobe_d;
+use crate::resources::modprobe_file;
 
 /// Modules contained in and loaded from the initramfs of every installed kernel, before udev starts there.
 ///
@@ -50,6 +52,15 @@ impl Resource for InitramfsModules {
     }
 
     fn inspect(&self, cx: Context<'_>) -> Result<Vec<Setting>> {
-        cx.distro.initramfs.early_modules(cx.host, &self.modules)
+        let mut settings = cx.distro.initramfs.early_modules(cx.host, &self.modules)?;
+        let policy = modprobe_d::view(cx.host)?;
+        for module in &self.modules {
+            // An image loads its list by modprobe as well, with the lines of the host.
+            if let Some(install) = policy.never_loaded(module) {
+                let state = modprobe_file::never_loaded(module, &install, "loaded from the initramfs");
+                settings.push(Setting::persistent(format!("initramfs: {module}"), state));
+            }
+        }
+        Ok(settings)
     }
 }
