@@ -1,7 +1,6 @@
 //! Virtual functions that come while the boot is played: the kernel offers each to what is loaded, then udev sees it.
 
 use std::collections::BTreeSet;
-use std::slice;
 
 use hoststate_abi::pci_address::PciAddress;
 
@@ -112,10 +111,10 @@ impl<'a> Player<'a> {
         let mut rebinding = Vec::new();
         let event = self.event(place, function, rules, &mut rebinding);
         if !self.bound.contains_key(&function.device.address) {
-            // What another function of this stage has loaded may be there before or after, whichever of them came first.
-            let inserts = self.loaded[loaded_before..].iter().chain(&event.done);
-            let candidates: Vec<Candidate> =
-                inserts.filter_map(|it| self.first_of(slice::from_ref(it), function)).collect();
+            // What another function of this stage has loaded may be there before or after, whichever of them came first;
+            // what one request loads comes in its order.
+            let beside = self.requested_since(loaded_before).filter_map(|it| self.first_of(it, function));
+            let candidates: Vec<Candidate> = beside.chain(self.first_of(&event.done, function)).collect();
             self.settle(function, candidates.into_iter().map(|it| (it, stage)));
         }
         self.insert(event.done, stage);

@@ -52,6 +52,8 @@ pub(super) struct Player<'a> {
     /// The release of the kernel.
     pub(super) release: &'a str,
     pub(super) loaded: Vec<Insert>,
+    /// Where in it what one request loads begins: that comes in its order.
+    requests: Vec<usize>,
     pub(super) bound: BTreeMap<PciAddress, Bound>,
     pub(super) overrides: BTreeMap<PciAddress, (String, String)>,
     /// The drivers that were ever asked for by address, and by whom.
@@ -85,6 +87,7 @@ impl<'a> Player<'a> {
             names,
             release,
             loaded: Vec::new(),
+            requests: Vec::new(),
             bound: BTreeMap::new(),
             overrides: BTreeMap::new(),
             asked: BTreeMap::new(),
@@ -114,6 +117,7 @@ impl<'a> Player<'a> {
 
     /// Drivers are inserted: each is offered every function, and those that were there before look at none again.
     pub(super) fn insert(&mut self, inserts: Vec<Insert>, stage: Stage) {
+        self.requests.push(self.loaded.len());
         for insert in inserts {
             for function in self.functions {
                 self.offer(&insert, function, stage);
@@ -122,6 +126,15 @@ impl<'a> Player<'a> {
                 self.loaded.push(insert);
             }
         }
+    }
+
+    /// Returns what was loaded since, by request; what udev had loaded for all functions at once, one by one.
+    pub(super) fn requested_since(&self, loaded: usize) -> impl Iterator<Item = &[Insert]> {
+        let starts = self.requests.iter().copied().filter(move |it| *it >= loaded);
+        let ends = starts.clone().skip(1).chain([self.loaded.len()]);
+        let at_once = starts.clone().next().unwrap_or(self.loaded.len());
+        let requested = starts.zip(ends).map(|(start, end)| &self.loaded[start..end]);
+        self.loaded[loaded..at_once].chunks(1).chain(requested)
     }
 
     /// Returns the function at an address.
