@@ -19,6 +19,7 @@ mod runner;
 mod scenario;
 mod snapshot;
 mod transcript;
+mod twins;
 mod workers;
 mod world;
 

@@ -21,6 +21,7 @@ use crate::{
     files, images,
     process::{Call, tail},
     progress::{self, Progress},
+    twins::{Space, Twins},
     workers::{self, lock},
     world::RunDirectory,
 };
@@ -31,6 +32,8 @@ const SYSTEM: &str = "boots-debian-12";
 /// A machine shows itself within 6 s where nothing else is at work.
 const BOOT_SECONDS: u64 = 300;
 const ASK_SECONDS: u64 = 60;
+/// MiB.
+const MEMORY: u32 = 384;
 
 /// What a caller wants.
 pub(crate) struct Wish {
@@ -73,12 +76,13 @@ struct Device {
 /// Starts as many machines as are wanted, asks about them, and prints what was found.
 pub(crate) fn run(wish: &Wish, cache: &Path, hoststate: &Path) -> Result<()> {
     crate::machine::install_tools(&Progress::new("machine"))?;
-    let toolbox = images::image("vm-toolbox")?.get(cache)?;
+    let tools = images::image("vm-toolbox")?.get(cache)?;
+    let later = images::image("qemu-twin")?.get(cache)?;
     let system = images::image(SYSTEM)?.get(cache)?;
     let work = RunDirectory::make(cache)?;
     let image = work.path().join("image");
-    pack(&toolbox, work.path(), &image)?;
-    let toolbox = Toolbox::new(&toolbox);
+    pack(&tools, work.path(), &image)?;
+    let (toolbox, later) = (Toolbox::new(&tools), Toolbox::new(&later));
     let release = files::read(system.join("release"))?.trim().to_owned();
     let progress = Progress::new("groups");
     let tally = Mutex::new(Tally::default());
@@ -86,7 +90,8 @@ pub(crate) fn run(wish: &Wish, cache: &Path, hoststate: &Path) -> Result<()> {
         let place = work.path().join(format!("machine{worker}"));
         let seed = wish.seed + number;
         let rack = Rack::of(seed);
-        let shown = start(&toolbox, &system.join("vmlinux"), &image, &place, &rack)?;
+        let toolbox = if rack.twins.is_some() { &later } else { &toolbox };
+        let shown = start(toolbox, &system.join("vmlinux"), &image, &place, &rack)?;
         let told = ask(hoststate, &place, &shown, &release)?;
         compare(&shown, &told, &rack, seed, &mut lock(&tally), &progress);
         Ok(())
@@ -110,25 +115,30 @@ pub(crate) fn run(wish: &Wish, cache: &Path, hoststate: &Path) -> Result<()> {
 }
 
 /// Makes the image that shows the machine: a script and what runs it.
-fn pack(toolbox: &Path, work: &Path, image: &Path) -> Result<()> {
+fn pack(tools: &Path, work: &Path, image: &Path) -> Result<()> {
     let behind = work.join("behind");
     files::write_program(behind.join("init"), INIT)?;
     files::make_directory(behind.join("bin"))?;
-    files::copy(toolbox.join("bin/busybox"), behind.join("bin/busybox"))?;
+    files::copy(tools.join("bin/busybox"), behind.join("bin/busybox"))?;
     archive::append(&behind, image)
 }
 
 /// Starts a machine.
 fn start(toolbox: &Toolbox, kernel: &Path, image: &Path, place: &Path, rack: &Rack) -> Result<Shown> {
     files::make_directory(place)?;
+    let known = || rack.twins.iter().flatten();
+    let twins = Twins::serve(known().map(|it| Space::from(&it.0)))?;
+    let mut devices = rack.arguments();
+    devices.extend(twins.arguments(known().map(|it| &it.1), MEMORY, toolbox));
+    let devices: Vec<&str> = devices.iter().map(String::as_str).collect();
     let once = Once {
         kernel,
         image,
         cmdline: "console=ttyS0 panic=-1 no_timer_check quiet loglevel=0 intel_iommu=on",
-        memory: 384,
+        memory: MEMORY,
         disks: &[],
         keeps: false,
-        devices: &rack.arguments(),
+        devices: &devices,
         processors: 1,
         seconds: BOOT_SECONDS,
     };
@@ -216,7 +226,7 @@ fn compare(shown: &Shown, told: &[Device], rack: &Rack, seed: u64, tally: &mut T
         "seed {seed} ({vendor})\n  formed: {}\n  foretold: {}\n  machine: {}",
         differ(&formed, &foretold),
         differ(&foretold, &formed),
-        rack.devices.join(" ")
+        rack.arguments().join(" ")
     );
     progress.line(&line);
     tally.wrong.push(line);

@@ -5,6 +5,7 @@ mod cache;
 mod centos;
 mod container_tar;
 mod debian;
+mod twin;
 mod vm;
 
 use std::path::{Path, PathBuf};
@@ -44,7 +45,8 @@ pub(crate) struct Building<'a> {
 }
 
 /// Every image there is.
-pub(crate) static IMAGES: [&[Image]; 4] = [&debian::IMAGES, &centos::IMAGES, &vm::IMAGES, &boots::IMAGES];
+pub(crate) static IMAGES: [&[Image]; 5] =
+    [&debian::IMAGES, &centos::IMAGES, &vm::IMAGES, &boots::IMAGES, &twin::IMAGES];
 
 /// Finds an image by its name.
 pub(crate) fn image(name: &str) -> Result<&'static Image> {

@@ -74,7 +74,7 @@ impl Toolbox {
     }
 
     /// How its programs see a file of the machine.
-    pub(super) fn inside(&self, path: &Path) -> String {
+    pub(crate) fn inside(&self, path: &Path) -> String {
         format!("{MACHINE}{}", path.display())
     }
 
