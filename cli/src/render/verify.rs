@@ -7,8 +7,8 @@ use hoststate_core::language::registry::Declared;
 use hoststate_core::plan::finding::{Finding, Verdict};
 use hoststate_core::plan::no_longer_declared::Disposal;
 use hoststate_core::plan::planned::{Plan, Summary};
-use hoststate_core::plan::scene::Hazard;
-use hoststate_core::planner::leftovers::GUARD;
+use hoststate_core::plan::scene::{Hazard, Severity};
+use hoststate_core::planner::{declared_devices, leftovers as left_over};
 
 use crate::exit::Exit;
 use crate::render::amount::counted;
@@ -67,7 +67,9 @@ pub(crate) fn text(screen: &Screen, plan: &Plan, declared: &[Declared], findings
     for it in &left {
         line(Paint::Warning, "left    ", &leftovers::line(it));
     }
-    for it in plan.guards.iter().filter(|it| it.guard == GUARD) {
+    // What the state is judged by is another than it was, or whose it is.
+    let is_of_this = |it: &&Hazard| [declared_devices::GUARD, left_over::GUARD].contains(&it.guard.as_str());
+    for it in plan.guards.iter().filter(|it| it.severity == Severity::Warn).filter(is_of_this) {
         line(Paint::Warning, "warning ", &it.message);
     }
     if screen.amount > Amount::Less {

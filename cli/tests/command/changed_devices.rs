@@ -110,6 +110,9 @@ fn a_twin_that_takes_the_place_is_refused_and_a_replacement_is_warned_of() {
     let (lines, status, text) = told(&tree, "plan", PLAYBOOK);
     assert!(lines[0].contains("is another, 00-00-00-00-00-00-00-03; the card is not on this host"), "{text}");
     assert!(lines[0].starts_with("warning") && status != Some(4), "{text}");
+    let (lines, status, text) = told(&tree, "verify", PLAYBOOK);
+    assert!(lines.iter().any(|it| it.contains("0000:3b:00.0 was ") && it.contains("is another, ")), "{text}");
+    assert_eq!(status, Some(2), "{text}");
 }
 
 #[test]

@@ -20,7 +20,8 @@ use crate::plan::declared_device::DeclaredDevice;
 use crate::plan::scene::{Hazard, Severity};
 use crate::record::past::{Past, has_put_in_place};
 
-const NAME: &str = "device-changed";
+/// The guard of these hazards.
+pub const GUARD: &str = "device-changed";
 
 /// What the planner has to say about the declared devices.
 #[derive(Default)]
@@ -219,7 +220,7 @@ fn hazard(
     let address = changed_at(device, was, host)?.to_string();
     let numbers = [was.number(), is.number()].map(Option::unwrap_or_default);
     let identity = [address.as_str(), &before, &now, numbers[0], numbers[1]];
-    let hazard = Hazard::new(NAME, severity, &identity, message);
+    let hazard = Hazard::new(GUARD, severity, &identity, message);
     let remembered = format!("{} has it at {} as {}", meant.place, meant.address, was.told(&names));
     let found = format!("{} is {}", pci_bus::directory(device.address).display(), is.told(&names));
     Ok(Some(hazard.on(device.address).shown_by([remembered, found])))

@@ -31,7 +31,7 @@ use crate::verdict;
 
 mod booting;
 mod contradicted;
-mod declared_devices;
+pub mod declared_devices;
 mod guarded;
 pub mod leftovers;
 pub(crate) mod missing;
