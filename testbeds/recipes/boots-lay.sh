@@ -3,7 +3,7 @@
 # and forgets what is written to it.
 [ "$1" != prereqs ] || exit 0
 place=${rootmnt:-$NEWROOT}
-mount -o remount,rw /dev/vda "$place"
+mount -o remount,rw none "$place"
 while read -r kind path target; do
 	mkdir -p "$place${path%/*}"
 	case $kind in
@@ -13,4 +13,4 @@ while read -r kind path target; do
 	link) ln -s "$target" "$place$path" ;;
 	esac
 done </boots/list
-mount -o remount,ro /dev/vda "$place"
+mount -o remount,ro none "$place"

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use super::Drivers;
 
 /// Where initramfs-tools is told what to load, in a root and in an image.
-pub(super) const LIST: &str = "/etc/initramfs-tools/modules";
+pub(crate) const LIST: &str = "/etc/initramfs-tools/modules";
 /// The same of dracut, in an image only.
-pub(super) const DRACUT_LIST: &str = "/etc/cmdline.d/20-force_driver.conf";
+pub(crate) const DRACUT_LIST: &str = "/etc/cmdline.d/20-force_driver.conf";
 /// What every image has of the machine's drivers.
 const IN_IMAGE: [&str; 13] = [
     "8139cp",
@@ -29,21 +29,21 @@ const GRAPHICS: [&str; 8] =
 
 /// What one boot has of its own.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Host {
-    pub(super) name: String,
+pub(crate) struct Host {
+    pub(crate) name: String,
     /// Kernel parameters.
-    pub(super) words: Vec<String>,
+    pub(crate) words: Vec<String>,
     /// Files of the root. Those that a generator copies are in the image, too.
-    pub(super) root: BTreeMap<String, String>,
+    pub(crate) root: BTreeMap<String, String>,
     /// Files of the image that are not as in the root: it is older.
-    pub(super) older: BTreeMap<String, String>,
+    pub(crate) older: BTreeMap<String, String>,
     /// Links of the root, with their targets.
-    pub(super) links: BTreeMap<String, String>,
+    pub(crate) links: BTreeMap<String, String>,
 }
 
 impl Host {
     /// Files that the image was made from, by the paths of the root.
-    pub(super) fn image(&self) -> BTreeMap<&str, &str> {
+    pub(crate) fn image(&self) -> BTreeMap<&str, &str> {
         let copied = |path: &str| {
             ["/etc/modprobe.d/", "/etc/udev/rules.d/"].iter().any(|it| path.starts_with(it))
                 || path == LIST
@@ -66,7 +66,7 @@ impl Host {
     }
 
     /// Whether a generator would have put drivers of graphics into the image, and vfio-pci.
-    pub(super) fn holds(&self) -> (bool, bool) {
+    pub(crate) fn holds(&self) -> (bool, bool) {
         let listed = self.listed();
         let graphics = listed.iter().any(|it| ["bochs", "cirrus", "snd_hda_intel"].contains(&it.as_str()));
         let mut inside: Vec<&str> = IN_IMAGE.to_vec();
@@ -89,7 +89,7 @@ impl Host {
     }
 
     /// Its text, with the drivers that functions had after the boot; those that are as `before` are left out.
-    pub(super) fn recorded(&self, before: &Drivers, became: &Drivers) -> String {
+    pub(crate) fn recorded(&self, before: &Drivers, became: &Drivers) -> String {
         let mut lines = vec![format!("boot {}", self.name)];
         let (graphics, vfio) = self.holds();
         lines.extend(vfio.then(|| "holds".to_owned()));
@@ -112,7 +112,7 @@ impl Host {
     }
 
     /// Reads recorded boots: each with the drivers that functions had after it.
-    pub(super) fn parse_all(text: &str, before: &Drivers) -> Vec<(Self, Drivers)> {
+    pub(crate) fn parse_all(text: &str, before: &Drivers) -> Vec<(Self, Drivers)> {
         let mut boots: Vec<(Self, Drivers)> = Vec::new();
         let mut open: Option<(bool, &str)> = None;
         for line in text.lines() {

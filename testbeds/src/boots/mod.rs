@@ -8,6 +8,7 @@ mod answer;
 mod host;
 mod lay;
 mod machine;
+mod made;
 mod moving;
 pub(crate) mod rack;
 mod random;
@@ -20,11 +21,14 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-pub(crate) use self::system::System;
 use self::{
     answer::{Answer, Told},
-    host::Host,
     lay::Bench,
+};
+pub(crate) use self::{
+    host::Host,
+    made::{Made, Programs},
+    system::System,
 };
 use crate::{
     error::{Error, Result},

@@ -21,7 +21,7 @@ pub(crate) enum System {
 
 impl System {
     /// The name of its image.
-    pub(super) fn image(self) -> &'static str {
+    pub(crate) fn image(self) -> &'static str {
         match self {
             Self::Debian12 => "boots-debian-12",
             Self::Debian12Dracut => "boots-debian-12-dracut",
