@@ -7,7 +7,7 @@ use clap::{Parser, Subcommand};
 use crate::{
     beds, bench, boots,
     error::Result,
-    groups, images, life, machine, program,
+    groups, hardware, images, life, machine, program,
     progress::{self, Progress},
     runner::{self, Runner, Wish},
     world,
@@ -116,6 +116,27 @@ enum Command {
         #[arg(long, default_value_t = 1)]
         jobs: usize,
     },
+    /// Change the hardware of random machines between a plan and a boot, and compare with what was agreed to
+    Hardware {
+        /// Begin with this seed; each case has the next one
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+        /// How many cases
+        #[arg(long, default_value_t = 10)]
+        count: u64,
+        /// Test this program, a static executable, instead of building one
+        #[arg(long)]
+        hoststate: Option<PathBuf>,
+        /// How many machines run at once
+        #[arg(long, default_value_t = 1)]
+        jobs: usize,
+        /// Play the cases of this file instead of random ones: those that are printed for machines that are wrong
+        #[arg(long)]
+        again: Option<PathBuf>,
+        /// Make cases that are wrong smaller, at two boots for each thing that is taken away
+        #[arg(long)]
+        shrink: bool,
+    },
     /// What the others start in namespaces of its own
     #[command(hide = true, subcommand)]
     Inside(Inside),
@@ -172,6 +193,11 @@ pub(crate) fn obey() -> Result<()> {
             machine::require_root()?;
             let hoststate = static_program(hoststate, &workspace, &target)?;
             groups::run(&groups::Wish { seed, count, jobs }, &cache, &hoststate)
+        }
+        Command::Hardware { seed, count, hoststate, jobs, again, shrink } => {
+            machine::require_root()?;
+            let hoststate = static_program(hoststate, &workspace, &target)?;
+            hardware::run(&hardware::Wish { seed, count, jobs, again, shrink }, &cache, &hoststate)
         }
         Command::Inside(Inside::Finish { image, work, file }) => images::finish(&image, &work, &file),
         Command::Inside(Inside::Scenario { work }) => life::live(&work),

@@ -1,4 +1,4 @@
-//! The testbeds of hoststate: `cargo testbed list | run | shell | build | clean | bench | boots`.
+//! The testbeds of hoststate: `cargo testbed list | run | shell | build | clean | bench | boots | groups | hardware`.
 
 mod archive;
 mod arguments;
@@ -9,6 +9,7 @@ mod dice;
 mod error;
 mod files;
 mod groups;
+mod hardware;
 mod images;
 mod life;
 mod machine;
