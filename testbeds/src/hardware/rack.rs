@@ -111,8 +111,10 @@ impl Card {
 pub(super) struct Rack {
     pub(super) cards: Vec<Card>,
     /// How many there ever were.
+    #[serde(default)]
     made: u8,
     /// How many numbers of buses the firmware keeps for what may come.
+    #[serde(default)]
     pub(super) reserved: u8,
 }
 
