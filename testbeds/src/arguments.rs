@@ -115,6 +115,9 @@ enum Command {
         /// How many machines run at once
         #[arg(long, default_value_t = 1)]
         jobs: usize,
+        /// Build the machines of these captures instead of random ones: hosts that hoststate reads with --capture, or what `lspci -vvnnxxxx` prints
+        #[arg(long)]
+        of: Vec<PathBuf>,
     },
     /// Change the hardware of random machines between a plan and a boot, and compare with what was agreed to
     Hardware {
@@ -189,10 +192,10 @@ pub(crate) fn obey() -> Result<()> {
             let wish = boots::Wish { system, seed, count, jobs, races, again, shrink, record };
             boots::run(&wish, &cache, &hoststate)
         }
-        Command::Groups { seed, count, hoststate, jobs } => {
+        Command::Groups { seed, count, hoststate, jobs, of } => {
             machine::require_root()?;
             let hoststate = static_program(hoststate, &workspace, &target)?;
-            groups::run(&groups::Wish { seed, count, jobs }, &cache, &hoststate)
+            groups::run(&groups::Wish { seed, count, jobs, of }, &cache, &hoststate)
         }
         Command::Hardware { seed, count, hoststate, jobs, again, shrink } => {
             machine::require_root()?;

@@ -4,16 +4,20 @@
 //! out as a host that has no group yet, and hoststate is asked about it.
 
 mod rack;
+mod replica;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    path::Path,
+    path::{Path, PathBuf},
     sync::{Mutex, PoisonError},
 };
 
 use serde::Deserialize;
 
-use self::rack::{Rack, Vendor};
+use self::{
+    rack::{Rack, Vendor},
+    replica::Replica,
+};
 use crate::{
     archive,
     beds::vm::{once::Once, toolbox::Toolbox},
@@ -21,7 +25,7 @@ use crate::{
     files, images,
     process::{Call, tail},
     progress::{self, Progress},
-    twins::{Space, Twins},
+    twins::{self, Captured, Twins},
     workers::{self, lock},
     world::RunDirectory,
 };
@@ -41,6 +45,8 @@ pub(crate) struct Wish {
     pub(crate) seed: u64,
     pub(crate) count: u64,
     pub(crate) jobs: usize,
+    /// Captured machines, to be built again instead of random ones.
+    pub(crate) of: Vec<PathBuf>,
 }
 
 /// Functions that are together, by their addresses.
@@ -86,22 +92,37 @@ pub(crate) fn run(wish: &Wish, cache: &Path, hoststate: &Path) -> Result<()> {
     let release = files::read(system.join("release"))?.trim().to_owned();
     let progress = Progress::new("groups");
     let tally = Mutex::new(Tally::default());
-    workers::each(wish.jobs, wish.count, |worker, number| {
+    let count = if wish.of.is_empty() { wish.count } else { wish.of.len() as u64 };
+    workers::each(wish.jobs, count, |worker, number| {
         let place = work.path().join(format!("machine{worker}"));
-        let seed = wish.seed + number;
-        let rack = Rack::of(seed);
+        let (name, replica) = match wish.of.get(number as usize) {
+            Some(file) => {
+                (file.display().to_string(), Some(Replica::of(&Captured::read(&files::read(file)?)?)))
+            }
+            None => (format!("seed {}", wish.seed + number), None),
+        };
+        let random;
+        let rack = match &replica {
+            Some(replica) => &replica.rack,
+            None => {
+                random = Rack::of(wish.seed + number);
+                &random
+            }
+        };
         let toolbox = if rack.twins.is_some() { &later } else { &toolbox };
-        let shown = start(toolbox, &system.join("vmlinux"), &image, &place, &rack)?;
+        let shown = start(toolbox, &system.join("vmlinux"), &image, &place, rack)?;
         let told = ask(hoststate, &place, &shown, &release)?;
-        compare(&shown, &told, &rack, seed, &mut lock(&tally), &progress);
+        compare(&shown, &told, rack, &name, &mut lock(&tally), &progress);
+        if let Some(replica) = replica {
+            same(&name, &replica, &shown, &mut lock(&tally), &progress);
+        }
         Ok(())
     })?;
     let Tally { functions, groups, untold, wrong } =
         tally.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let from = if wish.of.is_empty() { format!("from seed {}", wish.seed) } else { "as captured".into() };
     progress::plain(&format!(
-        "{} machines from seed {}: {functions} functions in {groups} groups, {untold} not foretold, {} machines wrong",
-        wish.count,
-        wish.seed,
+        "{count} machines {from}: {functions} functions in {groups} groups, {untold} not foretold, {} machines wrong",
         wrong.len()
     ));
     if wrong.is_empty() {
@@ -127,7 +148,7 @@ fn pack(tools: &Path, work: &Path, image: &Path) -> Result<()> {
 fn start(toolbox: &Toolbox, kernel: &Path, image: &Path, place: &Path, rack: &Rack) -> Result<Shown> {
     files::make_directory(place)?;
     let known = || rack.twins.iter().flatten();
-    let twins = Twins::serve(known().map(|it| Space::from(&it.0)))?;
+    let twins = Twins::serve(known().map(|it| it.0.clone()))?;
     let mut devices = rack.arguments();
     devices.extend(twins.arguments(known().map(|it| &it.1), MEMORY, toolbox));
     let devices: Vec<&str> = devices.iter().map(String::as_str).collect();
@@ -195,7 +216,7 @@ fn ask(hoststate: &Path, place: &Path, shown: &Shown, release: &str) -> Result<V
 }
 
 /// Compares the groups of functions that the kernel gave one: the IOMMU of AMD is a function itself, and has none.
-fn compare(shown: &Shown, told: &[Device], rack: &Rack, seed: u64, tally: &mut Tally, progress: &Progress) {
+fn compare(shown: &Shown, told: &[Device], rack: &Rack, name: &str, tally: &mut Tally, progress: &Progress) {
     let mut formed: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
     let grouped = shown.functions.iter().filter_map(|it| Some((it.0, it.1.1.as_deref()?)));
     let grouped: BTreeMap<&String, &str> = grouped.collect();
@@ -215,7 +236,7 @@ fn compare(shown: &Shown, told: &[Device], rack: &Rack, seed: u64, tally: &mut T
     tally.untold += untold;
     let vendor = if rack.vendor == Vendor::Intel { "Intel" } else { "AMD" };
     if formed == foretold && !formed.is_empty() {
-        progress.line(&format!("seed {seed} ({vendor}): {} groups as foretold", formed.len()));
+        progress.line(&format!("{name} ({vendor}): {} groups as foretold", formed.len()));
         return;
     }
     let differ = |of: &Groups, other: &Groups| {
@@ -223,11 +244,28 @@ fn compare(shown: &Shown, told: &[Device], rack: &Rack, seed: u64, tally: &mut T
         lines.collect::<Vec<_>>().join("; ")
     };
     let line = format!(
-        "seed {seed} ({vendor})\n  formed: {}\n  foretold: {}\n  machine: {}",
+        "{name} ({vendor})\n  formed: {}\n  foretold: {}\n  machine: {}",
         differ(&formed, &foretold),
         differ(&foretold, &formed),
         rack.arguments().join(" ")
     );
     progress.line(&line);
     tally.wrong.push(line);
+}
+
+/// Compares a machine with the one that it was built again of.
+fn same(name: &str, replica: &Replica, shown: &Shown, tally: &mut Tally, progress: &Progress) {
+    let functions = shown.functions.iter().filter_map(|(address, (_, group, config))| {
+        let function = twins::Function { config: config.clone(), group: group.clone() };
+        Some((twins::address(address)?, function))
+    });
+    let (wrong, as_before) = replica.compare(&Captured { functions: functions.collect() });
+    for it in &replica.left_out {
+        progress.line(&format!("{name}: without {it}"));
+    }
+    progress.line(&format!(
+        "{name}: {} functions as captured, {as_before} of them known to be in groups with the same",
+        replica.len() - wrong.len()
+    ));
+    tally.wrong.extend(wrong.into_iter().map(|it| format!("{name}: {it}")));
 }

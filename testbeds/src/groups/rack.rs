@@ -3,7 +3,7 @@
 
 use crate::{
     dice::Dice,
-    twins::{Identity, Seat},
+    twins::{Identity, Seat, Space},
 };
 
 /// Devices of PCI Express, which are conventional on a conventional bus, and devices that are always conventional.
@@ -49,7 +49,7 @@ pub(super) struct Rack {
     /// Arguments of QEMU, but for the IOMMU.
     pub(super) devices: Vec<String>,
     /// Functions that another process has, where the machine may have some.
-    pub(super) twins: Option<Vec<(Identity, Seat)>>,
+    pub(super) twins: Option<Vec<(Space, Seat)>>,
     ports: usize,
 }
 
@@ -67,6 +67,11 @@ impl Rack {
             slot += 1 + dice.below(2);
         }
         rack
+    }
+
+    /// Returns a machine with nothing but its board.
+    pub(super) fn empty(vendor: Vendor) -> Self {
+        Self { vendor, devices: Vec::new(), twins: Some(Vec::new()), ports: 0 }
     }
 
     /// Returns the arguments of the IOMMU and of QEMU's own devices.
@@ -119,7 +124,7 @@ impl Rack {
                 Identity { vendor, device, subsystem, class: CLASS, revision: 1, express, serial: None };
             let (slot, function) = (slot as u8, function as u8);
             let seat = Seat { bus: bus.into(), slot, function, multifunction: functions > 1 };
-            self.twins.get_or_insert_default().push((identity, seat));
+            self.twins.get_or_insert_default().push((Space::from(&identity), seat));
         }
     }
 
