@@ -305,7 +305,7 @@ scenario {
       (sleep 100000 <>"/dev/vfio/$group") >/dev/null 2>&1 &
       ip link set "$(ls /sys/bus/pci/devices/0000:01:10.0/net)" down]]
     host:playbook(functions(0))
-    expect_refusal("vfs-in-use", "0000:01:10.2 is in use; the write would hang", "-> /dev/vfio/")
+    expect_refusal("0000:01:10.2 is in use; the write would hang", "-> /dev/vfio/", "To go ahead: end ")
     host:expect_output("cat /sys/bus/pci/devices/0000:01:00.0/sriov_numvfs", "2")
   end,
 }
