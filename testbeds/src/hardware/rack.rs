@@ -8,8 +8,9 @@ use crate::{
     twins::{Identity, Seat},
 };
 
-/// Slots of the root bus that cards may be in; the console is before them, and the board's own devices are behind them.
-pub(super) const SLOTS: std::ops::Range<u8> = 0x04..0x1c;
+/// Slots of the root bus that cards may be in; the console is before them. The virtual functions of an 82576 have numbers
+/// that are 0x80 to 0x8e greater than its own, and the last number of a bus is 0xff.
+pub(super) const SLOTS: std::ops::Range<u8> = 0x04..0x0f;
 const CONSOLE: u8 = 0x02;
 /// An empty port, which takes numbers of buses when the firmware says so.
 const EMPTY: u8 = 0x03;
