@@ -1,6 +1,6 @@
 //! What a shell offers to complete a command line with: options and commands, and what the host has at that moment.
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use clap_complete::env::Shells;
@@ -65,8 +65,7 @@ pub(crate) fn script(shell: Shell) -> String {
 
 /// The PCI devices of the host.
 pub(crate) fn addresses() -> Vec<CompletionCandidate> {
-    let host = HostView::new(option("--root").unwrap_or_else(|| PathBuf::from("/")));
-    let Ok(devices) = devices(&host) else { return Vec::new() };
+    let Ok(devices) = devices(&HostView::new(root())) else { return Vec::new() };
     let shown = devices.iter().map(|it| {
         let driver = it.driver.as_deref().unwrap_or("no driver");
         let ids = format!("{:04x}:{:04x}", it.id.vendor, it.id.device);
@@ -77,8 +76,7 @@ pub(crate) fn addresses() -> Vec<CompletionCandidate> {
 
 /// The runs in the history of the host, the newest first.
 pub(crate) fn runs() -> Vec<CompletionCandidate> {
-    let root = option("--root").unwrap_or_else(|| PathBuf::from("/"));
-    let store = RecordStore::new(root, STATE_DIRECTORY);
+    let store = RecordStore::new(root(), STATE_DIRECTORY);
     let machine = HostView::new(Path::new("/"));
     let Ok(runs) = history::newest_first(&store, &machine) else { return Vec::new() };
     let shown = runs.filter_map(Result::ok).enumerate().map(|(index, it)| {
@@ -102,9 +100,8 @@ pub(crate) fn types() -> Vec<CompletionCandidate> {
 pub(crate) fn hazards() -> Vec<CompletionCandidate> {
     let hazards = || -> Option<Vec<CompletionCandidate>> {
         let playbook = words().find(|it| Path::new(it).is_file())?;
-        let root = option("--root").unwrap_or_else(|| PathBuf::from("/"));
         let plugins = PluginOptions { plugin_dir: Vec::new() };
-        let (activate, accept) = (ActivateMode::Auto, Vec::new());
+        let (root, activate, accept) = (root(), ActivateMode::Auto, Vec::new());
         let options = HostOptions { root, activate, detailed_exitcode: false, accept, plugins };
         let target = Target::look(&options, &CaptureOption { capture: None }).ok()?;
         let declared = target.playbook(Path::new(&playbook)).ok()?.declared;
@@ -122,12 +119,16 @@ fn words() -> impl Iterator<Item = OsString> {
     std::env::args_os().skip_while(|it| it != "--").skip(2)
 }
 
-/// Returns the value of an option on that command line.
-fn option(name: &str) -> Option<PathBuf> {
+/// Returns the root of the host that the command line is about.
+fn root() -> PathBuf {
     let mut words = words();
-    let value = words.find_map(|it| {
-        let joined = it.to_str().and_then(|it| it.strip_prefix(name)?.strip_prefix('=')).map(OsString::from);
-        Some((it == OsStr::new(name), joined)).filter(|it| it.0 || it.1.is_some())
-    })?;
-    value.1.or_else(|| words.next()).map(PathBuf::from)
+    while let Some(word) = words.next() {
+        if word == "--root" {
+            return words.next().unwrap_or_default().into();
+        }
+        if let Some(joined) = word.to_str().and_then(|it| it.strip_prefix("--root=")) {
+            return joined.into();
+        }
+    }
+    PathBuf::from("/")
 }

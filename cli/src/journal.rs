@@ -51,12 +51,10 @@ pub(crate) fn looked(plan: &Plan) {
         return;
     }
     let summary = &plan.summary;
-    let differing = (summary.to_change + summary.refused + summary.deferred).to_string();
-    let waiting = summary.only_reboot.to_string();
-    let message = format!(
-        "{} not as wanted, {waiting} of them only for want of a reboot",
-        settings(summary.to_change + summary.refused + summary.deferred + summary.only_reboot)
-    );
+    let differing = summary.to_change + summary.refused + summary.deferred;
+    let (all, waiting) = (settings(differing + summary.only_reboot), summary.only_reboot.to_string());
+    let message = format!("{all} not as wanted, {waiting} of them only for want of a reboot");
+    let differing = differing.to_string();
     let fields = [("HOSTSTATE_DIFFERING", differing.as_str()), ("HOSTSTATE_WAITING_FOR_REBOOT", &waiting)];
     send(Path::new(SOCKET), &entry(DIFFERS, WARNING, &message, fields));
 }
